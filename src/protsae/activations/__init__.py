@@ -1,0 +1,1 @@
+"""Activation shards: schema, writer, manifest, reader and residue sampler."""

@@ -1,0 +1,1 @@
+"""The cached runner: fingerprints, records and decisions."""

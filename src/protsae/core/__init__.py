@@ -1,0 +1,1 @@
+"""Ground floor: errors, configuration base, atomic files, hashing, seeding and progress."""

@@ -1,0 +1,1 @@
+"""Interpretation: what each latent answers to, with evidence."""

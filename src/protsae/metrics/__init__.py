@@ -1,0 +1,1 @@
+"""Metrics: one definition each, as streaming accumulators or exact functions of scores."""

@@ -1,0 +1,1 @@
+"""Gene Ontology: terms, ancestor closure, EL normal forms, annotations and concept vocabularies."""

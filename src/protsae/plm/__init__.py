@@ -1,0 +1,1 @@
+"""Protein language models: checkpoints, forward pass and hook points."""

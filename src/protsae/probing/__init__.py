@@ -1,0 +1,1 @@
+"""Probing: pooled representations, probes, baselines and the score table."""

@@ -1,0 +1,1 @@
+"""Reporting: tables to figures to one self-contained page."""

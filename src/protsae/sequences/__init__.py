@@ -1,0 +1,1 @@
+"""Protein sequences: FASTA, residue alphabet, homology search and splits."""
