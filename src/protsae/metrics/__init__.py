@@ -1,1 +1,1 @@
-"""Metrics: one definition each, as streaming accumulators or exact functions of scores."""
+"""Metrics: streaming reconstruction sums, exact ranking metrics, CAFA scores, bootstrap, their table."""

@@ -1,0 +1,95 @@
+"""The long table of metrics: the one place that spells its columns."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+METRIC_COLUMNS = (
+    "method",
+    "aspect",
+    "split",
+    "metric",
+    "value",
+    "n",
+    "seed",
+    "hook_point",
+    "k",
+    "preset",
+    "stratum",
+    "low",
+    "high",
+    "supervision",
+)
+_DTYPES = {
+    "value": "float64",
+    "n": "Int64",
+    "seed": "Int64",
+    "k": "Int64",
+    "low": "float64",
+    "high": "float64",
+}
+
+
+def metric_rows(
+    values: Mapping[str, float],
+    *,
+    method: str,
+    aspect: str = "",
+    split: str = "",
+    n: int | None = None,
+    seed: int | None = None,
+    hook_point: str = "",
+    k: int | None = None,
+    preset: str = "",
+    stratum: str = "",
+    supervision: str = "",
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+) -> pd.DataFrame:
+    """Return one row per metric of `values`, in the columns of `METRIC_COLUMNS`.
+
+    Args:
+        values: metric name to value.
+        method: the score row or dictionary that is measured, such as `protsae_latent` or `topk`.
+        aspect: BPO, MFO, CCO, mean (of the three) or all; empty where it does not apply.
+        split: train, validation or test.
+        n: what the value is an average over (concepts for `auc` and `aupr`, proteins for `fmax`, residues for
+            `fve`, `l0` and their like).
+        seed: seed of the training run.
+        hook_point: where the activations were taken.
+        k: latents per residue of a TopK dictionary.
+        preset: rule set of the metric, such as `cafa`.
+        stratum: part of the split, where it was divided further.
+        supervision: how the method saw labels: none, selection, probe or training.
+        intervals: metric name to (low, high), for the metrics that have an interval.
+    """
+    bounds = intervals or {}
+    missing = (float("nan"), float("nan"))
+    rows = [
+        {
+            "method": method,
+            "aspect": aspect,
+            "split": split,
+            "metric": metric,
+            "value": value,
+            "n": n,
+            "seed": seed,
+            "hook_point": hook_point,
+            "k": k,
+            "preset": preset,
+            "stratum": stratum,
+            "low": bounds.get(metric, missing)[0],
+            "high": bounds.get(metric, missing)[1],
+            "supervision": supervision,
+        }
+        for metric, value in values.items()
+    ]
+    return pd.DataFrame(rows, columns=list(METRIC_COLUMNS)).astype(_DTYPES)
+
+
+def concat_metrics(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Stack metric tables in the order given; an empty list gives an empty table with the right columns."""
+    kept = [table for table in tables if len(table)]
+    if not kept:
+        return metric_rows({}, method="")
+    filled = [table.reindex(columns=list(METRIC_COLUMNS)).astype(_DTYPES) for table in kept]
+    return pd.concat(filled, ignore_index=True)
