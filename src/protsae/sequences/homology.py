@@ -1,0 +1,142 @@
+"""The built-in search for homologous proteins: needs no binary, finds what BLAST-like seeding finds.
+
+Three sieves, each cheaper per pair than the next (`seeds.py` is the first two, this module the third):
+
+1. words of three residues that score at least `word_score` under BLOSUM62 against a word of the query are
+   counted per diagonal (Altschul et al. 1990, doi:10.1016/S0022-2836(05)80360-2);
+2. the diagonals with most hits are scored without gaps, and the best `max_candidates` targets go on;
+3. these are aligned locally with affine gaps (Smith and Waterman 1981; a gap of n residues costs 11 + n).
+
+A pair counts as related if the alignment is significant (E-value), identical enough, and covers enough of both
+proteins: short matches of unrelated proteins reach 30 % identity easily, but neither the coverage nor the score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import exp
+from typing import Any
+
+from pydantic import Field
+
+from protsae.core.progress import track
+from protsae.sequences.seeds import SeedConfig, blosum62, find_candidates
+
+GAP_OPEN = 11
+GAP_EXTEND = 1
+# Karlin-Altschul parameters of BLOSUM62 with these gap costs (Altschul and Gish 1996,
+# doi:10.1016/S0076-6879(96)66029-7).
+LAMBDA = 0.267
+KAPPA = 0.041
+# BLOSUM62 knows neither selenocysteine nor pyrrolysine: the residues they stand closest to.
+_TO_BLOSUM = str.maketrans("UOJ", "CKX")
+
+
+class HomologySearchConfig(SeedConfig):
+    """Which pairs of proteins count as related, and how hard to look for them."""
+
+    min_identity: float = Field(default=0.3, ge=0, le=1)
+    """Least identity: identical columns over all columns of the local alignment, gaps included."""
+    min_coverage: float = Field(default=0.7, ge=0, le=1)
+    """Least part of the query and of the target that the alignment spans."""
+    max_e_value: float = Field(default=1e-3, gt=0)
+    """Most alignments of this score expected by chance among all targets, per query."""
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A target that is homologous to a query."""
+
+    query_id: str
+    target_id: str
+    identity: float
+    """Identical columns over all columns of the local alignment, gaps included, as BLAST and MMseqs2 count."""
+    query_coverage: float
+    """Residues from the first to the last aligned one, over the length of the query."""
+    target_coverage: float
+    """The same for the target."""
+    e_value: float
+    """Alignments of at least this score expected by chance."""
+
+
+def find_relatives(
+    queries: Mapping[str, str], targets: Mapping[str, str], config: HomologySearchConfig
+) -> list[Relative]:
+    """Search every query among the targets.
+
+    At most `config.max_candidates` targets per query are aligned, so at most that many are found. A target with the
+    id of the query is the query itself and left out. Proteins shorter than three residues have no words and no
+    relatives.
+
+    Args:
+        queries: protein id to sequence, upper case.
+        targets: protein id to sequence, upper case.
+        config: thresholds.
+
+    Returns:
+        The related pairs, by query id, then by falling identity, then by target id.
+    """
+    n_residues = sum(map(len, targets.values()))
+    found: list[Relative] = []
+    candidates = find_candidates(queries, targets, config)
+    for query_id, target_ids in track(candidates.items(), "aligning relatives", total=len(candidates)):
+        for target_id in target_ids:
+            figures = _align(queries[query_id], targets[target_id], n_residues, config)
+            if figures is not None:
+                found.append(Relative(query_id, target_id, *figures))
+    return sorted(found, key=lambda pair: (pair.query_id, -pair.identity, pair.target_id))
+
+
+def _align(
+    query: str, target: str, n_residues: int, config: HomologySearchConfig
+) -> tuple[float, float, float, float] | None:
+    """Return identity, coverages and E-value of related proteins. The cheap tests come first: most are strangers."""
+    # At most min(lengths) columns are identical, and at least min_coverage of the longer protein are columns.
+    shorter, longer = sorted((len(query), len(target)))
+    if shorter < config.min_identity * config.min_coverage * longer:
+        return None
+    query, target = query.translate(_TO_BLOSUM), target.translate(_TO_BLOSUM)
+    aligner = _aligner()
+    e_value = KAPPA * len(query) * n_residues * exp(-LAMBDA * aligner.score(query, target))
+    if e_value > config.max_e_value:
+        return None
+    blocks = next(iter(aligner.align(query, target))).aligned
+    identity, query_span, target_span = alignment_figures(query, target, blocks)
+    coverages = query_span / len(query), target_span / len(target)
+    if identity < config.min_identity or min(coverages) < config.min_coverage:
+        return None
+    return identity, *coverages, e_value
+
+
+def alignment_figures(query: str, target: str, blocks: Any) -> tuple[float, int, int]:
+    """Return identity, query span and target span of one alignment.
+
+    Args:
+        query: sequence.
+        target: sequence.
+        blocks: integers [2, n_blocks, 2]: begin and end of each gapless block in the query and in the target.
+
+    Returns:
+        Identity: identical columns / (aligned columns + gap columns); the spans in residues.
+    """
+    aligned = identical = 0
+    for (query_begin, query_end), (target_begin, target_end) in zip(*blocks, strict=True):
+        pairs = zip(query[query_begin:query_end], target[target_begin:target_end], strict=True)
+        identical += sum(a == b for a, b in pairs)
+        aligned += int(query_end - query_begin)
+    query_span = int(blocks[0][-1][1] - blocks[0][0][0])
+    target_span = int(blocks[1][-1][1] - blocks[1][0][0])
+    columns = query_span + target_span - aligned
+    return identical / columns, query_span, target_span
+
+
+@lru_cache(maxsize=1)
+def _aligner() -> Any:
+    from Bio.Align import PairwiseAligner
+
+    return PairwiseAligner(  # type: ignore[no-untyped-call]
+        mode="local",
+        substitution_matrix=blosum62(),
+        open_gap_score=-(GAP_OPEN + GAP_EXTEND),
+        extend_gap_score=-GAP_EXTEND,
+    )
