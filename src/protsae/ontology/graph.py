@@ -1,0 +1,58 @@
+"""Order and cycles of directed graphs given as edge arrays from child to parent."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+
+
+def depths(n_nodes: int, child: IntArray, parent: IntArray) -> IntArray:
+    """Return the longest distance of each node from a node without parents.
+
+    Nodes on a cycle, or below one, get -1.
+
+    Args:
+        n_nodes: number of nodes.
+        child: node index of the lower end of each edge [n_edges].
+        parent: node index of the upper end of each edge [n_edges].
+    """
+    by_parent = np.argsort(parent, kind="stable")
+    starts = np.searchsorted(parent[by_parent], np.arange(n_nodes + 1)).tolist()
+    children = child[by_parent].tolist()
+    waiting = np.bincount(child, minlength=n_nodes).tolist()
+    result = [-1] * n_nodes
+    ready = [node for node in range(n_nodes) if waiting[node] == 0]
+    level = 0
+    while ready:
+        following = []
+        for node in ready:
+            result[node] = level
+            for lower in children[starts[node] : starts[node + 1]]:
+                waiting[lower] -= 1
+                if waiting[lower] == 0:  # its deepest parent is on this level
+                    following.append(lower)
+        ready = following
+        level += 1
+    return np.asarray(result, dtype=np.int64)
+
+
+def find_cycle(depth: IntArray, child: IntArray, parent: IntArray) -> list[int]:
+    """Return the nodes of one cycle, from child to parent, its first node repeated at the end; [] if there is none.
+
+    Args:
+        depth: what `depths` gave for the same edges.
+        child: lower end of each edge.
+        parent: upper end of each edge.
+    """
+    stuck = depth < 0
+    if not stuck.any():
+        return []
+    # Every stuck node has a stuck parent, so that walking up must come back.
+    between = stuck[child] & stuck[parent]
+    up = dict(zip(child[between].tolist(), parent[between].tolist(), strict=True))
+    path = [int(np.flatnonzero(stuck)[0])]
+    position: dict[int, int] = {}
+    while path[-1] not in position:
+        position[path[-1]] = len(path) - 1
+        path.append(up[path[-1]])
+    return path[position[path[-1]] :]
