@@ -1,7 +1,7 @@
 """Ancestors of every term as a sparse boolean matrix.
 
-Presets: `cafa` follows `is_a` and `part_of` within an aspect, as the CAFA evaluation does; `deepgo` follows every
-relation, across aspects too, as DeepGO does.
+Presets: `cafa` follows `is_a` and `part_of` within an aspect, as the CAFA evaluation does; `deepgo` follows
+every relation, across aspects too, as DeepGO does.
 """
 
 from collections.abc import Iterable
@@ -26,8 +26,8 @@ class AncestorClosure:
     Attributes:
         term_ids: ids of the current terms [n_terms], ancestors before descendants, ties by id.
         parents: `scipy.sparse.csr_array` of bool [n_terms, n_terms]: row is a direct child of column.
-        ancestors: the same shape: column is the row's term itself or above it. Reflexive and transitive, so that
-            `annotations @ ancestors` propagates, and doing it twice changes nothing.
+        ancestors: the same shape: column is the row's term itself or above it. Reflexive and transitive, so
+            that `annotations @ ancestors` propagates, and doing it twice changes nothing.
     """
 
     term_ids: NDArray[Any]
@@ -77,7 +77,7 @@ def ancestor_closure(ontology: Ontology, preset: Preset = "cafa") -> AncestorClo
     """Return the ancestors of every current term under a preset.
 
     Raises:
-        InputError: the relations of the preset form a cycle (possible for `deepgo` on ontologies with `has_part`).
+        InputError: the relations of the preset form a cycle (`deepgo` on ontologies with `has_part`).
     """
     from scipy.sparse import csr_array, eye_array
 

@@ -37,7 +37,7 @@ def depths(n_nodes: int, child: IntArray, parent: IntArray) -> IntArray:
 
 
 def find_cycle(depth: IntArray, child: IntArray, parent: IntArray) -> list[int]:
-    """Return the nodes of one cycle, from child to parent, its first node repeated at the end; [] if there is none.
+    """Return one cycle, child to parent, its first node repeated at the end; [] if there is none.
 
     Args:
         depth: what `depths` gave for the same edges.

@@ -1,7 +1,7 @@
 """OBO 1.2 and 1.4 files, read strictly and written deterministically.
 
-A parser of our own, because users need the line of what is wrong; `obonet` is its oracle in the tests. Of a term it
-reads identity, names, the alternative and replacing ids, `is_a` and `relationship`; every other clause
+A parser of our own, because users need the line of what is wrong; `obonet` is its oracle in the tests. Of a
+term it reads identity, names, the alternative and replacing ids, `is_a` and `relationship`; every other clause
 (`intersection_of`, `synonym`, ...) is counted in `Ontology.unused_clauses`.
 """
 
@@ -78,9 +78,9 @@ def read_obo(path: str | Path) -> Ontology:
     """Read an OBO file, plain or gzip.
 
     Raises:
-        InputError: the file is missing, empty, an HTML page or holds no `[Term]`; a clause cannot be read; a term
-            without id or namespace; an id given twice; a parent that is absent or obsolete; a cycle over `is_a` and
-            `part_of`. The message names file, line or ids, and the way out.
+        InputError: the file is missing, empty, an HTML page or holds no `[Term]`; a clause cannot be read; a
+            term without id or namespace; an id given twice; a parent that is absent or obsolete; a cycle over
+            `is_a` and `part_of`. The message names file, line or ids, and the way out.
     """
     path = Path(path)
     stanzas = list(_stanzas(path, read_lines(path, "ontology")))
@@ -94,7 +94,7 @@ def read_obo(path: str | Path) -> Ontology:
         term_id = str(row[0])
         if term_id in line_of:
             raise InputError(
-                f"{path}:{stanza.line}: term {term_id} is given a second time (first at line {line_of[term_id]})"
+                f"{path}:{stanza.line}: term {term_id} is given again, first at line {line_of[term_id]}; keep one"
             )
         line_of[term_id] = stanza.line
         terms.append(row)
@@ -114,7 +114,7 @@ def read_obo(path: str | Path) -> Ontology:
 
 
 def write_obo(ontology: Ontology, path: str | Path) -> None:
-    """Write terms and relations as OBO 1.2; equal ontologies give equal bytes, and `read_obo` gives them back."""
+    """Write OBO 1.2; equal ontologies give equal bytes, and `read_obo` gives them back."""
     lines = ["format-version: 1.2"]
     if ontology.data_version:
         lines.append(f"data-version: {ontology.data_version}")
@@ -196,7 +196,7 @@ def _term(
     namespace = single["namespace"][1] if "namespace" in single else default_namespace
     if not namespace:
         raise InputError(
-            f"{path}:{stanza.line}: term {term_id} has no namespace; add one, or a default-namespace in the header"
+            f"{path}:{stanza.line}: term {term_id} has no namespace; add it, or a default-namespace on top"
         )
     row = (
         term_id,
@@ -286,7 +286,7 @@ def _check_cycles(path: Path, ontology: Ontology) -> None:
 
 
 def cycle_of(relations: pd.DataFrame) -> list[str]:
-    """Return the ids of one cycle of `relations`, child to parent, the first id repeated at the end; [] if none."""
+    """Return one cycle of `relations`, child to parent, its first id repeated at the end; [] if none."""
     ids, codes = np.unique(relations[["child_id", "parent_id"]].to_numpy(dtype=object), return_inverse=True)
     child, parent = codes.reshape(-1, 2).T
     return [str(ids[node]) for node in find_cycle(depths(len(ids), child, parent), child, parent)]

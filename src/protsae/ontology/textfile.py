@@ -1,4 +1,4 @@
-"""Text files as users have them: plain or gzip by content, any line ends, with a byte order mark or without."""
+"""Text files as users have them: plain or gzip by content, any line ends, byte order mark or not."""
 
 import gzip
 import io
