@@ -1,1 +1,6 @@
 """Activation shards: schema, writer, manifest, reader and residue sampler."""
+
+from protsae.activations.reader import ActivationStatistics, ActivationStore
+from protsae.activations.sampler import ResidueBatch, ResidueSampler
+
+__all__ = ["ActivationStatistics", "ActivationStore", "ResidueBatch", "ResidueSampler"]

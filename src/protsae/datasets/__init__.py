@@ -1,1 +1,24 @@
-"""Kedro datasets of this project."""
+"""Kedro datasets of this project, each imported when its name is first asked for: commands start fast."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from protsae.datasets.activation_shards import ActivationShardsDataset
+    from protsae.datasets.sae_checkpoint import SaeCheckpointDataset
+    from protsae.datasets.source_file import SourceFileDataset
+
+__all__ = ["ActivationShardsDataset", "SaeCheckpointDataset", "SourceFileDataset"]
+
+_MODULES = {
+    "ActivationShardsDataset": "activation_shards",
+    "SaeCheckpointDataset": "sae_checkpoint",
+    "SourceFileDataset": "source_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of dataset `name`."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,130 @@
+"""The manifest of a folder of activation shards: what it holds, how it was made, checksums. Written last."""
+
+import json
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from protsae.core.config import Config
+from protsae.core.errors import InputError
+from protsae.core.files import write_text_atomic
+
+MANIFEST_NAME = "manifest.json"
+FORMAT: Final = "protsae.activations"
+FORMAT_VERSION: Final = 1
+
+
+class FileRecord(Config):
+    """One file of the folder."""
+
+    name: str
+    """File name within the folder."""
+    n_bytes: int
+    """Its size in bytes."""
+    sha256: str
+    """SHA-256 of its bytes, hex."""
+
+
+class ShardRecord(FileRecord):
+    """One shard."""
+
+    rows: int
+    """Residues in it: one residue is one row."""
+    n_proteins: int
+    """Proteins in it."""
+    fingerprint: str
+    """What the shard was made from and how; the same text is in the shard's own footer."""
+
+
+class ModelRecord(Config):
+    """The protein language model."""
+
+    name: str
+    """Name of the checkpoint."""
+    sha256: str
+    """SHA-256 of the checkpoint file, hex."""
+    n_layers: int
+    """Transformer layers."""
+    d_model: int
+    """Width of the residual stream."""
+    n_heads: int
+    """Attention heads."""
+
+
+class ProteinCounts(Config):
+    """Where the proteins went."""
+
+    given: int
+    """Proteins handed to the extraction."""
+    excluded: int
+    """Left out because the split excludes them."""
+    skipped_long: int
+    """Left out because they are longer than `max_residues` (`long_sequences: skip`)."""
+    extracted: int
+    """Proteins in the shards."""
+    extracted_long: int
+    """Extracted whole although longer than `max_residues` (`long_sequences: full`)."""
+
+
+class Manifest(Config):
+    """Description of one complete extraction."""
+
+    format: Literal["protsae.activations"] = FORMAT
+    """Name of the format."""
+    format_version: Literal[1] = FORMAT_VERSION
+    """Version of the format; readers refuse others."""
+    model: ModelRecord
+    """Where the activations come from."""
+    hook_points: tuple[str, ...]
+    """Captured points of the model: one column of the shards each."""
+    d_model: int
+    """Length of every vector."""
+    dtype: Literal["float16", "float32"]
+    """Type in which the vectors are stored."""
+    compute_dtype: Literal["float32"]
+    """Type in which they were computed."""
+    max_tokens_per_batch: int
+    """Token budget of the forward pass; fixes the composition of its batches."""
+    sequences_sha256: str
+    """Hash of all protein ids and sequences, in stored order."""
+    code_sha256: str
+    """Hash of the code that makes activations."""
+    versions: dict[str, str]
+    """Versions of the libraries."""
+    proteins: ProteinCounts
+    """Proteins read, left out and extracted."""
+    skipped: tuple[str, ...]
+    """Ids of the proteins skipped for their length."""
+    rows: int
+    """Residues in all shards together."""
+    shards: tuple[ShardRecord, ...]
+    """The shards, in stored order."""
+    statistics: FileRecord
+    """Per-protein index, sums and sums of squares."""
+
+    def write(self, root: Path) -> None:
+        """Write the manifest into `root`, atomically. Same content, same bytes."""
+        write_text_atomic(root / MANIFEST_NAME, json.dumps(self.model_dump(), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, root: Path) -> "Manifest":
+        """Read the manifest in `root`.
+
+        Raises:
+            InputError: there is none, or it is not one of this format and version.
+        """
+        path = root / MANIFEST_NAME
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise InputError(
+                f"{path} is missing, the extraction never finished: `kedro run --pipelines extraction`"
+            ) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "file"
+            raise InputError(
+                f"{path} is not a manifest of format {FORMAT} version {FORMAT_VERSION} "
+                f"({where}: {first['msg']}); delete the folder and extract again"
+            ) from error

@@ -1,0 +1,130 @@
+"""Training batches: residues sampled per protein, every draw a pure function of (seed, epoch)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from protsae.activations.reader import ActivationStore
+from protsae.core.errors import InputError
+from protsae.core.seeding import numpy_generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_GB = 1e9
+
+
+@dataclass(frozen=True)
+class ResidueBatch:
+    """Residues of some proteins."""
+
+    x: "Tensor"
+    """Activations, float32 [n_residues, d_model], the residues of a protein side by side."""
+    segment: "Tensor"
+    """Position within `proteins` of each residue's protein, int64 [n_residues], ascending."""
+    proteins: "Tensor"
+    """Indices into the `protein_ids` that the sampler was given, int64 [n_proteins]."""
+
+
+class ResidueSampler:
+    """Shuffles proteins and samples residues of each, without replacement, anew in every epoch.
+
+    Holds all residues of its proteins in memory, in the type in which they are stored: 2 bytes per value for
+    float16, so 1 GB is 3.1 million residues of 160 dimensions or 390,000 of 1,280.
+    """
+
+    def __init__(
+        self,
+        store: ActivationStore,
+        hook_point: str,
+        protein_ids: Sequence[str],
+        *,
+        residues_per_protein: int,
+        proteins_per_batch: int,
+        seed: int,
+        max_memory_gb: float = 8.0,
+    ) -> None:
+        """Read the activations of `protein_ids` into memory.
+
+        Args:
+            store: where they are.
+            hook_point: which column of the shards.
+            protein_ids: the proteins to draw from; batches index into this list.
+            residues_per_protein: residues drawn of each protein per epoch; all of a shorter one.
+            proteins_per_batch: proteins per batch; the last batch of an epoch may hold fewer.
+            seed: seed of all draws.
+            max_memory_gb: refuse to hold more than this many GB (10^9 bytes).
+
+        Raises:
+            InputError: no proteins, an unknown or repeated one, a count below 1, or memory above the limit.
+        """
+        for name, value in (
+            ("residues_per_protein", residues_per_protein),
+            ("proteins_per_batch", proteins_per_batch),
+            ("number of proteins", len(protein_ids)),
+        ):
+            if value < 1:
+                raise InputError(f"{name} is {value}, it must be at least 1")
+        self._residues_per_protein = residues_per_protein
+        self._proteins_per_batch = proteins_per_batch
+        self._seed = seed
+        lengths = store.lengths()
+        order = {int(position): i for i, position in enumerate(store.positions(protein_ids))}
+        self._length = np.array([lengths[protein_id] for protein_id in protein_ids], dtype=np.int64)
+        self._first_row = np.concatenate([[0], np.cumsum(self._length)[:-1]])
+        n_rows = int(self._length.sum())
+        dtype = np.dtype(store.manifest.dtype)
+        needed = n_rows * store.d_model * dtype.itemsize / _GB
+        if needed > max_memory_gb:
+            raise InputError(
+                f"sampling {n_rows} residues of {store.d_model} dimensions needs {needed:.3g} GB of memory, "
+                f"{max_memory_gb:.3g} GB are allowed: raise max_memory_gb or take fewer proteins"
+            )
+        self._rows = np.empty((n_rows, store.d_model), dtype=dtype)
+        for position, block in store.iter_stored(hook_point, protein_ids):
+            first = self._first_row[order[position]]
+            self._rows[first : first + len(block)] = block
+
+    @property
+    def n_batches(self) -> int:
+        """Batches per epoch."""
+        return -(-len(self._length) // self._proteins_per_batch)
+
+    def epoch(self, epoch: int) -> Iterator[ResidueBatch]:
+        """Yield the batches of one epoch: a pure function of (seed, epoch) and the sampler's proteins.
+
+        Args:
+            epoch: number of the epoch.
+        """
+        import torch
+
+        proteins, rows, ends = self._draw(epoch)
+        starts = np.concatenate([[0], ends[:-1]])
+        for first in range(0, len(proteins), self._proteins_per_batch):
+            last = min(first + self._proteins_per_batch, len(proteins))
+            taken = rows[starts[first] : ends[last - 1]]
+            counts = ends[first:last] - starts[first:last]
+            yield ResidueBatch(
+                x=torch.from_numpy(self._rows[taken].astype(np.float32, copy=False)),
+                segment=torch.from_numpy(np.repeat(np.arange(last - first), counts)),
+                proteins=torch.from_numpy(proteins[first:last]),
+            )
+
+    def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the shuffled proteins, the rows drawn of them side by side, and where each one's rows end.
+
+        Every row gets 32 random bits; a protein's sample is its rows of smallest bits. One sort serves all
+        proteins, because the bits above them are the protein's rank in the shuffled order.
+        """
+        generator = numpy_generator(self._seed, "residue-sampler", epoch)
+        proteins = generator.permutation(len(self._length)).astype(np.int64)
+        rank = np.empty_like(proteins)
+        rank[proteins] = np.arange(len(proteins))
+        keys = np.repeat(rank << 32, self._length) | generator.integers(2**32, size=len(self._rows))
+        by_protein = np.argsort(keys, kind="stable")
+        length = self._length[proteins]
+        within = np.arange(len(by_protein)) - np.repeat(np.cumsum(length) - length, length)
+        rows = by_protein[within < self._residues_per_protein]
+        return proteins, rows, np.cumsum(np.minimum(length, self._residues_per_protein))
