@@ -1,7 +1,7 @@
 """OBO 1.2 and 1.4 files, read strictly and written deterministically.
 
 A parser of our own, because users need the line of what is wrong; `obonet` is its oracle in the tests. Of a
-term it reads identity, names, the alternative and replacing ids, `is_a` and `relationship`; every other clause
+term it reads identity, names, alternative and replacing ids, `is_a` and `relationship`; every other clause
 (`intersection_of`, `synonym`, ...) is counted in `Ontology.unused_clauses`.
 """
 
@@ -94,7 +94,7 @@ def read_obo(path: str | Path) -> Ontology:
         term_id = str(row[0])
         if term_id in line_of:
             raise InputError(
-                f"{path}:{stanza.line}: term {term_id} is given again, first at line {line_of[term_id]}; keep one"
+                f"{path}:{stanza.line}: term {term_id} is given again (first at line {line_of[term_id]})"
             )
         line_of[term_id] = stanza.line
         terms.append(row)

@@ -24,8 +24,6 @@ def read_lines(path: Path, content: str) -> list[str]:
         InputError: missing, empty, a half compressed file, an HTML page, or not UTF-8.
     """
     raw = _read_bytes(path, content)
-    if not raw.strip():
-        raise InputError(f"{path}: the file is empty, no {content} in it")
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:16].lower().startswith(_PAGE_STARTS):
         raise InputError(
             f"{path}: this is an HTML or XML page, not {content}: the download went wrong, repeat it"
@@ -37,6 +35,8 @@ def read_lines(path: Path, content: str) -> list[str]:
         raise InputError(
             f"{path}:{line}: byte 0x{raw[error.start]:02x} is not UTF-8 text; save the file as UTF-8"
         ) from error
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty, no {content} in it")
     return io.StringIO(text, newline=None).read().split("\n")
 
 
