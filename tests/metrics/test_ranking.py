@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from protsae.metrics.ranking import Ranking, average_precision, roc_auc
+from protsae.metrics.ranking import Ranking, average_precision, pairwise_auc, roc_auc
 
 
 @pytest.fixture
@@ -55,3 +55,17 @@ def test_bad_input_is_refused():
         roc_auc(np.zeros((3, 2)), np.zeros((3, 1)))
     with pytest.raises(ValueError, match="not numbers"):
         roc_auc(np.array([[np.nan], [1.0]]), np.array([[True], [False]]))
+
+
+def test_every_feature_against_every_concept_equals_scikit_learn(case):
+    scores, labels, labelled = case
+    labelled[:, 3:6] = labelled[:, [3]]  # three concepts share their proteins, as those of one aspect do
+    found = pairwise_auc(scores, labels, labelled)
+    for j in range(labels.shape[1]):
+        keep = labelled[:, j]
+        expected = [roc_auc_score(labels[keep, j], scores[keep, i]) for i in range(scores.shape[1])]
+        np.testing.assert_allclose(found[:, j], expected, atol=1e-12)
+    assert np.isnan(pairwise_auc(scores, np.ones_like(labels))).all()
+    assert np.isnan(pairwise_auc(scores, labels, np.zeros_like(labels))).all()
+    with pytest.raises(ValueError, match="not numbers"):
+        pairwise_auc(np.full((2, 1), np.nan), np.ones((2, 1)))

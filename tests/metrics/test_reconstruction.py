@@ -45,7 +45,7 @@ def test_bad_input_is_refused():
     sums = ReconstructionAccumulator()
     with pytest.raises(ValueError, match="no residues"):
         sums.compute()
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="shapes do not fit"):
         sums.update(X, X_HAT[:3], ACTS)
     with pytest.raises(ValueError, match="not finite"):
         sums.update(X, X_HAT * float("nan"), ACTS)

@@ -33,7 +33,7 @@ class Ranking:
         counted = np.ones_like(truth) if labelled is None else np.asarray(labelled, dtype=bool)
         if not values.shape == truth.shape == counted.shape or values.ndim != 2:
             raise ValueError(
-                f"scores {values.shape}, labels {truth.shape}, labelled {counted.shape}: must be one 2-D shape"
+                f"scores {values.shape}, labels {truth.shape}, labelled {counted.shape} must be one 2-D shape"
             )
         if np.isnan(values).any():
             raise ValueError("scores hold values that are not numbers")
@@ -111,6 +111,40 @@ def average_precision(
 ) -> Floats:
     """Return average precision per concept [n_concepts]; see `Ranking`."""
     return Ranking(scores, labels, labelled).average_precision()
+
+
+def pairwise_auc(
+    features: NDArray[Any], labels: NDArray[Any], labelled: NDArray[Any] | None = None
+) -> Floats:
+    """Return the ROC AUC of every feature as a score for every concept, ties counted half.
+
+    By the rank-sum identity, AUC = (R - P (P + 1) / 2) / (P N) with R the sum of the positives' mid-ranks:
+    one ranking serves all concepts that are labelled on the same proteins.
+
+    Args:
+        features: [n_proteins, n_features].
+        labels: [n_proteins, n_concepts], true for positives.
+        labelled: [n_proteins, n_concepts], false where a protein is left out for a concept; None: all count.
+
+    Returns:
+        [n_features, n_concepts]; NaN where a concept has one class only.
+    """
+    from scipy.stats import rankdata
+
+    values, truth = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=bool)
+    counted = np.ones_like(truth) if labelled is None else np.asarray(labelled, dtype=bool)
+    if np.isnan(values).any():
+        raise ValueError("features hold values that are not numbers")
+    out = np.full((values.shape[1], truth.shape[1]), np.nan)
+    masks, mask_of = np.unique(counted, axis=1, return_inverse=True)
+    for g in range(masks.shape[1]):
+        rows, concepts = masks[:, g], np.flatnonzero(mask_of.reshape(-1) == g)
+        positive = truth[np.ix_(rows, concepts)].astype(np.float64)
+        n_positive = positive.sum(axis=0)
+        rank_sums = rankdata(values[rows], axis=0).T @ positive if rows.any() else 0.0
+        excess = rank_sums - n_positive * (n_positive + 1) / 2
+        out[:, concepts] = _ratio(excess, n_positive * (len(positive) - n_positive))
+    return out
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:

@@ -51,7 +51,8 @@ class ReconstructionAccumulator:
         """
         if x.shape != x_hat.shape or len(latent_acts) != len(x):
             raise ValueError(
-                f"x {tuple(x.shape)}, x_hat {tuple(x_hat.shape)}, latents {tuple(latent_acts.shape)} do not fit"
+                f"shapes do not fit: x {tuple(x.shape)}, x_hat {tuple(x_hat.shape)}, "
+                f"latents {tuple(latent_acts.shape)}"
             )
         if len(x) == 0:
             return

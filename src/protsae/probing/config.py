@@ -1,0 +1,40 @@
+"""Settings of probing."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from protsae.core.config import Config
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class EncodingConfig(Config):
+    """How stored activations are passed through a dictionary."""
+
+    residues_per_batch: int = Field(default=8192, ge=1)
+    """Whole proteins are joined until they hold at least this many residues; bounds memory, changes no
+    result."""
+
+
+class ScoringConfig(Config):
+    """How proteins are scored for concepts. Everything that is chosen is chosen on the validation split."""
+
+    pooling: Literal["mean", "max"] = "mean"
+    """From residues to proteins, for latents: the same for every method that uses latents."""
+    l2: tuple[Positive, ...] = Field(default=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0), min_length=1)
+    """Strengths tried for the probes, in mean log loss + l2 / 2 x ||weights||^2 on standardised features; one
+    strength per probe, by macro AUC on validation."""
+    seed: int = 0
+    """Seed of the permutation behind `shuffled_labels`."""
+
+
+class EvaluationConfig(Config):
+    """How scores are turned into metrics."""
+
+    n_resamples: int = Field(default=200, ge=2)
+    """Bootstrap resamples of homology clusters behind every interval."""
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Share of the resamples inside an interval."""
+    seed: int = 0
+    """Seed of the resamples and of the sampled negatives of `subsumption_auc`."""

@@ -1,0 +1,66 @@
+"""Cluster resampling: clusters move together, one-class concepts are counted, and it is fast."""
+
+import time
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from protsae.core.seeding import numpy_generator
+from protsae.metrics.bootstrap import cluster_weights, macro_mean, over_resamples, percentile_interval
+from protsae.metrics.ranking import Ranking
+
+
+def test_proteins_of_one_cluster_are_drawn_together_and_clusters_as_often_as_there_are():
+    clusters = np.array(["a", "b", "a", "c", "c", "c"])
+    weights = cluster_weights(clusters, 500, numpy_generator(0, "test"))
+    assert weights.shape == (500, 6)
+    np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
+    np.testing.assert_array_equal(weights[:, 3], weights[:, 5])
+    np.testing.assert_array_equal(weights[:, [0, 1, 3]].sum(axis=1), 3)
+    assert abs(weights[:, 1].mean() - 1) < 0.1
+    again = cluster_weights(clusters, 500, numpy_generator(0, "test"))
+    np.testing.assert_array_equal(weights, again)
+
+
+def test_resampled_macro_auc_equals_a_loop_over_resamples():
+    generator = np.random.default_rng(3)
+    labels, scores = generator.random((40, 5)) < 0.08, generator.random((40, 5))
+    clusters = generator.integers(0, 12, size=40)
+    weights = cluster_weights(clusters, 20, numpy_generator(1))
+    means, left_out = macro_mean(over_resamples(Ranking(scores, labels).roc_auc, weights, 5))
+    assert left_out.max() > 0, "the case must hold resamples in which a concept has one class"
+    for b, counts in enumerate(weights):
+        rows = np.repeat(np.arange(40), counts)
+        both = [j for j in range(5) if 0 < labels[rows, j].sum() < len(rows)]
+        assert left_out[b] == 5 - len(both)
+        expected = np.mean([roc_auc_score(labels[rows, j], scores[rows, j]) for j in both])
+        assert means[b] == pytest.approx(expected, abs=1e-12)
+
+
+def test_interval_holds_the_central_share_and_skips_missing_values():
+    values = np.append(np.arange(101.0), np.nan)
+    assert percentile_interval(values, 0.9).pair == pytest.approx((5.0, 95.0))
+    assert np.isnan(percentile_interval(np.array([np.nan])).low)
+    means, left_out = macro_mean(np.array([[np.nan, np.nan], [1.0, np.nan]]))
+    assert np.isnan(means[0])
+    assert means[1] == 1.0
+    np.testing.assert_array_equal(left_out, [2, 1])
+
+
+def test_chunks_do_not_change_the_result(monkeypatch):
+    weights = np.arange(12).reshape(4, 3)
+    whole = over_resamples(lambda w: w.sum(axis=-1).astype(float), weights)
+    monkeypatch.setattr("protsae.metrics.bootstrap._CHUNK_VALUES", 3)
+    np.testing.assert_array_equal(over_resamples(lambda w: w.sum(axis=-1).astype(float), weights), whole)
+
+
+def test_two_hundred_resamples_of_fifty_concepts_take_under_three_seconds():
+    generator = np.random.default_rng(0)
+    labels, scores = generator.random((200, 50)) < 0.2, generator.random((200, 50))
+    weights = cluster_weights(generator.integers(0, 80, size=200), 200, numpy_generator(0))
+    ranking = Ranking(scores, labels)
+    started = time.perf_counter()
+    for metric in (ranking.roc_auc, ranking.average_precision):
+        over_resamples(metric, weights, 50)
+    assert time.perf_counter() - started < 3
