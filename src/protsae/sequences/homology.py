@@ -7,8 +7,8 @@ Three sieves, each cheaper per pair than the next (`seeds.py` is the first two, 
 2. the diagonals with most hits are scored without gaps, and the best `max_candidates` targets go on;
 3. these are aligned locally with affine gaps (Smith and Waterman 1981; a gap of n residues costs 11 + n).
 
-A pair counts as related if the alignment is significant (E-value), identical enough, and covers enough of both
-proteins: short matches of unrelated proteins reach 30 % identity easily, but neither the coverage nor the score.
+A pair counts as related if the alignment is significant (E-value), identical enough, and covers enough of
+both proteins: short matches of strangers reach 30 % identity easily, but neither the coverage nor the score.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Relative:
     query_id: str
     target_id: str
     identity: float
-    """Identical columns over all columns of the local alignment, gaps included, as BLAST and MMseqs2 count."""
+    """Identical columns over all columns of the local alignment, gaps included, as MMseqs2 counts."""
     query_coverage: float
     """Residues from the first to the last aligned one, over the length of the query."""
     target_coverage: float
@@ -64,9 +64,9 @@ def find_relatives(
 ) -> list[Relative]:
     """Search every query among the targets.
 
-    At most `config.max_candidates` targets per query are aligned, so at most that many are found. A target with the
-    id of the query is the query itself and left out. Proteins shorter than three residues have no words and no
-    relatives.
+    At most `config.max_candidates` targets per query are aligned, so at most that many are found. A target
+    with the id of the query is the query itself and left out. Proteins shorter than three residues have no
+    words and no relatives.
 
     Args:
         queries: protein id to sequence, upper case.
@@ -90,7 +90,7 @@ def find_relatives(
 def _align(
     query: str, target: str, n_residues: int, config: HomologySearchConfig
 ) -> tuple[float, float, float, float] | None:
-    """Return identity, coverages and E-value of related proteins. The cheap tests come first: most are strangers."""
+    """Return identity, coverages and E-value of relatives. The cheap tests come first: most are strangers."""
     # At most min(lengths) columns are identical, and at least min_coverage of the longer protein are columns.
     shorter, longer = sorted((len(query), len(target)))
     if shorter < config.min_identity * config.min_coverage * longer:

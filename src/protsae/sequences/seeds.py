@@ -1,4 +1,4 @@
-"""Which targets are worth aligning to a query: word hits per diagonal, then gapless scores of the best ones."""
+"""Which targets are worth aligning to a query: word hits per diagonal, then gapless scores."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -160,7 +160,7 @@ def _expand(begin: Ints, end: Ints, values: NDArray[np.int32]) -> tuple[Ints, In
 
 @lru_cache(maxsize=2)
 def similar_words(word_score: int) -> tuple[NDArray[np.int32], Ints]:
-    """Return the words that score at least `word_score` against each word, and where those of each word begin."""
+    """Return the words that score at least `word_score` against each word, and where each begins."""
     scores = substitution_scores()[:_N, :_N]
     two = scores[:, None, :, None] + scores[None, :, None, :]
     two = two.reshape(_N**2, _N**2)

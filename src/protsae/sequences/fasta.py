@@ -1,0 +1,153 @@
+"""FASTA files: a strict streaming reader, and a writer that it reads back unchanged."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from protsae.core.config import Config
+from protsae.core.errors import InputError
+from protsae.core.files import atomic_path
+from protsae.sequences.lines import numbered_lines
+from protsae.sequences.residues import ResidueError, ResiduePolicy, clean_residues
+
+LINE_WIDTH = 60
+_UNIREF = re.compile(r"UniRef(?:50|90|100)_([A-Z0-9-]+)")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+
+class FastaConfig(Config):
+    """How strictly FASTA is read."""
+
+    residues: ResiduePolicy = ResiduePolicy()
+    """What happens to characters other than the twenty residues."""
+    max_sequence_length: int = Field(default=100_000, ge=1)
+    """Longer sequences are an error: the longest known protein has some 45,000 residues."""
+
+
+@dataclass(frozen=True)
+class FastaRecord:
+    """One protein of a FASTA file."""
+
+    protein_id: str
+    """The accession of UniProt and UniRef headers, else the first word."""
+    description: str
+    """The entry name, if any, and the rest of the header."""
+    sequence: str
+    line: int = 0
+    """1-based line of the header."""
+
+
+def read_fasta(path: Path, config: FastaConfig, counts: Counter[str] | None = None) -> Iterator[FastaRecord]:
+    """Yield the records of a FASTA file one at a time, in memory bounded by the longest of them.
+
+    Plain, gzip, bzip2 or xz; any line ends; blank lines and trailing blanks are accepted.
+
+    Args:
+        path: the file.
+        config: residue policy and limit.
+        counts: gains what the residue policy changed.
+
+    Raises:
+        InputError: as `file:line: reason`, on anything that is not FASTA under the policy.
+    """
+    counts = Counter() if counts is None else counts
+    header: tuple[int, str, str] | None = None
+    parts: list[tuple[int, str]] = []
+    length = 0
+    for number, line in numbered_lines(path):
+        text = line.rstrip(" \t")
+        if text.startswith(">"):
+            if header is not None:
+                yield _record(path, header, parts, config, counts)
+            header, parts, length = (number, *parse_header(text, f"{path}:{number}")), [], 0
+        elif text and header is None:
+            raise InputError(
+                f"{path}:{number}: expected a header line that starts with '>', found {text[:40]!r}. "
+                "Is this a FASTA file?"
+            )
+        elif text and header is not None:
+            parts.append((number, text))
+            length += len(text)
+            if length > config.max_sequence_length:
+                raise InputError(
+                    f"{path}:{number}: record '{header[1]}' has over {config.max_sequence_length} residues. "
+                    "Is a '>' missing? If not, raise max_sequence_length"
+                )
+    if header is not None:
+        yield _record(path, header, parts, config, counts)
+
+
+def parse_header(line: str, where: str) -> tuple[str, str]:
+    """Return protein id and description of a header line.
+
+    `>sp|P69905|HBA_HUMAN Hemoglobin` is `P69905` and `HBA_HUMAN Hemoglobin`; `>UniRef50_P69905 ...` is
+    `P69905`; of any other header the first word is the id.
+
+    Raises:
+        InputError: on a blank id, a control character, or an id with `;` (it joins ids in tables).
+    """
+    if control := _CONTROL.search(line):
+        raise InputError(f"{where}: control character {control.group()!r} in the header. Remove it")
+    token, _, rest = line[1:].strip(" \t").replace("\t", " ").partition(" ")
+    name = ""
+    if token.startswith(("sp|", "tr|")):
+        _, token, name = (token + "|").split("|", 2)
+        name = name.removesuffix("|")
+    if uniref := _UNIREF.fullmatch(token):
+        token = uniref.group(1)
+    if not token:
+        raise InputError(f"{where}: the record has no id: {line[:40]!r}. Give it one after '>'")
+    if ";" in token:
+        raise InputError(f"{where}: id '{token}' contains ';', which joins ids in tables. Rename it")
+    return token, f"{name} {rest.strip()}".strip()
+
+
+def write_fasta(path: Path, records: Iterable[FastaRecord]) -> None:
+    """Write plain FASTA, atomically: UTF-8, LF, 60 residues a line. `read_fasta` gives the records back."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
+        for record in records:
+            handle.write(f">{record.protein_id} {record.description}".rstrip() + "\n")
+            for begin in range(0, len(record.sequence), LINE_WIDTH):
+                handle.write(record.sequence[begin : begin + LINE_WIDTH] + "\n")
+
+
+def _record(
+    path: Path,
+    header: tuple[int, str, str],
+    parts: list[tuple[int, str]],
+    config: FastaConfig,
+    counts: Counter[str],
+) -> FastaRecord:
+    line, protein_id, description = header
+    try:
+        sequence = clean_residues("".join(text for _, text in parts), config.residues, counts)
+    except ResidueError as error:
+        raise InputError(
+            f"{path}:{_line_of(error.position_1based, parts)}: record '{protein_id}' has {error.character!r} "
+            f"at position {error.position_1based}, which is no residue. {_way_out(error.character)}"
+        ) from None
+    if not sequence:
+        raise InputError(
+            f"{path}:{line}: record '{protein_id}' has no residues. Remove it or give it a sequence"
+        )
+    return FastaRecord(protein_id, description, sequence, line)
+
+
+def _line_of(position_1based: int, parts: list[tuple[int, str]]) -> int:
+    for line, text in parts:
+        if position_1based <= len(text):
+            return line
+        position_1based -= len(text)
+    raise AssertionError("the position lies within the sequence")
+
+
+def _way_out(character: str) -> str:
+    if character == "*":
+        return "A stop codon inside: translate the right frame, or cut the sequence there"
+    if character in "-.":
+        return "A gap: give unaligned sequences"
+    return "Correct the record, or the residue policy (ingestion.sequences.residues)"
