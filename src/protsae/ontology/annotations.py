@@ -122,7 +122,8 @@ def check_share_gone(annotation_ids: pd.DataFrame, ontology: Ontology, max_unkno
     )
     accepted = math.ceil(1000 * lost / total) / 1000
     raise InputError(
-        f"{lost} of {total} annotation rows ({lost / total:.1%}) name ids that are unknown ({rows['unknown']}) "
-        f"or obsolete ({rows['obsolete']}), such as {', '.join(examples)}. Likely {cause}. Give the release that "
-        f"the annotations were made with, or accept it: annotation.join.max_unknown_share={accepted}"
+        f"{lost} of {total} annotation rows ({lost / total:.1%}) name ids that are unknown "
+        f"({rows['unknown']}) or obsolete ({rows['obsolete']}), such as {', '.join(examples)}. Likely "
+        f"{cause}. Give the release that the annotations were made with, or accept it: "
+        f"annotation.join.max_unknown_share={accepted}"
     )

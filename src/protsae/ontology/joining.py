@@ -33,7 +33,7 @@ class JoinedAnnotations:
     """What a join gives.
 
     Attributes:
-        protein_concepts: `protein_id`, `concept_id`, `is_direct`; propagated, without roots, sorted, each pair once.
+        protein_concepts: `protein_id`, `concept_id`, `is_direct`; propagated, without roots; sorted.
         annotation_ids: one row per distinct id of the file, see `annotations.resolve_ids`.
         report: counts. `n_rows` is the sum of the rows per status; it is also the sum of `n_rows_gone`,
             `n_rows_of_other_proteins`, `n_rows_of_roots`, `n_rows_repeated` and `n_pairs_direct`.
@@ -68,8 +68,8 @@ def join_annotations(
     protein = _protein_of_accession(annotations["accession"], sequences, protein_ids)
     if (protein < 0).all():
         raise InputError(
-            f"none of the {len(protein)} annotation rows belongs to a protein of the FASTA: accessions are such "
-            f"as {', '.join(annotations['accession'].unique()[:_SHOWN])}; proteins are such as "
+            f"none of the {len(protein)} annotation rows belongs to a protein of the FASTA: accessions are "
+            f"such as {', '.join(annotations['accession'].unique()[:_SHOWN])}; proteins are such as "
             f"{', '.join(protein_ids[:_SHOWN])}. Give annotations of these proteins, under the same ids"
         )
     closure = ancestor_closure(ontology, preset)

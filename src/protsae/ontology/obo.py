@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,18 @@ class Ontology:
             relations=self.relations[ends].reset_index(drop=True),
             data_version=self.data_version,
         )
+
+    def report(self) -> dict[str, Any]:
+        """Return the release and what the file holds, in counts."""
+        current = self.terms[~self.terms["is_obsolete"]]
+        return {
+            "data_version": self.data_version,
+            "n_terms_current": len(current),
+            "n_terms_obsolete": len(self.terms) - len(current),
+            "n_terms_per_aspect": current["aspect"].value_counts().sort_index().to_dict(),
+            "n_relations": self.relations["relation"].value_counts().sort_index().to_dict(),
+            "n_clauses_unused": self.unused_clauses,
+        }
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""Nodes of the annotation pipeline: from an ontology and annotations to concepts, labels and axioms."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from protsae.ontology import joining
+from protsae.ontology.annotations import read_annotations
+from protsae.ontology.closure import Preset
+from protsae.ontology.concepts import VocabularyConfig, choose_concepts
+from protsae.ontology.joining import JoinConfig
+from protsae.ontology.labels import label_table
+from protsae.ontology.normal_forms import AxiomConfig, axiom_table
+from protsae.ontology.obo import Ontology, read_obo
+
+
+def parse_ontology(raw_ontology: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Read the OBO file into terms, relations and a report."""
+    ontology = read_obo(raw_ontology)
+    return ontology.terms, ontology.relations, ontology.report()
+
+
+def join_annotations(
+    raw_annotations: Path,
+    sequences: pd.DataFrame,
+    ontology_terms: pd.DataFrame,
+    ontology_relations: pd.DataFrame,
+    ontology_report: dict[str, Any],
+    preset: Preset,
+    config: JoinConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Read the annotations, resolve their ids, keep the proteins at hand and propagate to ancestors."""
+    ontology = Ontology(ontology_terms, ontology_relations, ontology_report["data_version"])
+    joined = joining.join_annotations(read_annotations(raw_annotations), sequences, ontology, preset, config)
+    return joined.protein_concepts, joined.annotation_ids, joined.report
+
+
+def select_concepts(
+    protein_concepts: pd.DataFrame,
+    proteins: pd.DataFrame,
+    ontology_terms: pd.DataFrame,
+    ontology_relations: pd.DataFrame,
+    preset: Preset,
+    config: VocabularyConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Choose the terms that have enough evidence in every split, and list the others with the reason."""
+    ontology = Ontology(ontology_terms, ontology_relations)
+    vocabulary = choose_concepts(protein_concepts, proteins, ontology, preset, config)
+    return vocabulary.concepts, vocabulary.concepts_left_out
+
+
+def label_proteins(
+    protein_concepts: pd.DataFrame,
+    proteins: pd.DataFrame,
+    concepts: pd.DataFrame,
+    ontology_terms: pd.DataFrame,
+) -> pd.DataFrame:
+    """Label every protein for every concept: positive, not labelled, or (absent) negative."""
+    return label_table(protein_concepts, proteins, concepts, ontology_terms)
+
+
+def normalise_axioms(
+    concepts: pd.DataFrame,
+    ontology_terms: pd.DataFrame,
+    ontology_relations: pd.DataFrame,
+    config: AxiomConfig,
+) -> pd.DataFrame:
+    """Write the relations between the concepts and their ancestors as axioms in EL normal form."""
+    return axiom_table(concepts, Ontology(ontology_terms, ontology_relations), config)

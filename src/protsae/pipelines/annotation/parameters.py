@@ -1,0 +1,20 @@
+"""Parameters of the annotation pipeline."""
+
+from protsae.core.config import Config
+from protsae.ontology.closure import Preset
+from protsae.ontology.concepts import VocabularyConfig
+from protsae.ontology.joining import JoinConfig
+from protsae.ontology.normal_forms import AxiomConfig
+
+
+class AnnotationParameters(Config):
+    """The top-level key `annotation`."""
+
+    preset: Preset = "cafa"
+    """Relations that annotations propagate along: `cafa` (is_a, part_of in an aspect) or `deepgo` (all)."""
+    join: JoinConfig = JoinConfig()
+    """How annotations meet the ontology."""
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    """Which terms become concepts."""
+    axioms: AxiomConfig = AxiomConfig()
+    """Which axioms tie the concepts together."""
