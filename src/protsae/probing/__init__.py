@@ -1,1 +1,1 @@
-"""Probing: pooled representations, probes, baselines and the score table."""
+"""Probing: proteins encoded by a dictionary, scored for concepts by eight methods, and the scores judged."""

@@ -1,0 +1,188 @@
+"""One pass of all proteins through a dictionary: pooled latents, latent statistics and reconstruction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from protsae.metrics.reconstruction import ReconstructionAccumulator, participation
+from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.probing.batches import ProteinBatch, ProteinSource, protein_batches
+from protsae.probing.config import EncodingConfig
+from protsae.probing.splits import SPLITS
+from protsae.sae.base import SparseAutoencoder
+from protsae.sae.protsae import ProtSae
+
+
+@dataclass(frozen=True)
+class Run:
+    """Which trained dictionary is measured; goes into the columns of the metrics table."""
+
+    method: str
+    seed: int
+    hook_point: str
+    k: int
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What one pass gives."""
+
+    proteins: pd.DataFrame
+    """`protein_id`, `mean_latents`, `max_latents` [d_sae] and, for guided dictionaries, `mean_logits`
+    [n_defined]."""
+    latent_statistics: pd.DataFrame
+    """One row per latent: kind, concept, density per split, activations, gate and lift."""
+    reconstruction: pd.DataFrame
+    """Rows of the metrics table."""
+
+
+@torch.inference_mode()
+def encode_splits(
+    source: ProteinSource,
+    sae: SparseAutoencoder,
+    run: Run,
+    split_of: Mapping[str, str],
+    config: EncodingConfig,
+) -> Encoding:
+    """Encode the proteins of `split_of` and measure the dictionary on each split.
+
+    Args:
+        source: stored activations.
+        sae: the dictionary.
+        run: what to write into the metrics rows.
+        split_of: protein id to split.
+        config: size of the batches.
+    """
+    sums = _Sums(sae)
+    for batch in protein_batches(source, run.hook_point, split_of, config.residues_per_batch):
+        sums.update(batch)
+    return Encoding(sums.proteins(), sums.latent_statistics(), sums.reconstruction(run))
+
+
+class _SplitSums:
+    """What is summed per split."""
+
+    def __init__(self, d_sae: int) -> None:
+        self.quality = ReconstructionAccumulator()
+        self.squares: NDArray[np.float64] = np.zeros(d_sae)
+        self.n_gated = 0
+        self.n_pairs = 0
+
+
+class _Sums:
+    """Everything that is summed while proteins go by."""
+
+    def __init__(self, sae: SparseAutoencoder) -> None:
+        self._sae = sae
+        self._splits: dict[str, _SplitSums] = {}
+        self._proteins: list[dict[str, Any]] = []
+        d_sae = sae.config.d_sae
+        self._sum, self._max = np.zeros(d_sae), np.zeros(d_sae)
+        self._n_fired = np.zeros(d_sae, dtype=np.int64)
+        self._n_gated = np.zeros(sae.n_defined, dtype=np.int64)
+        self._lift = np.zeros(sae.n_defined)
+        self._n_residues = 0
+
+    def update(self, batch: ProteinBatch) -> None:
+        split = self._splits.setdefault(batch.split, _SplitSums(self._sae.config.d_sae))
+        if isinstance(self._sae, ProtSae):
+            codes = self._sae.codes(batch.x)
+            acts = codes.latent_acts
+            lift = acts[:, : self._sae.n_defined] - codes.drive
+            self._n_gated += codes.gate.sum(dim=0).numpy()
+            self._lift += lift.sum(dim=0, dtype=torch.float64).numpy()
+            split.n_gated += int(codes.gate.sum())
+            split.n_pairs += codes.gate.numel()
+            self._pool(batch, acts, self._sae.predictor_logits(batch.x))
+        else:
+            acts = self._sae.encode(batch.x)
+            self._pool(batch, acts, None)
+        split.quality.update(batch.x, self._sae.decode(acts), acts)
+        split.squares += acts.square().sum(dim=0, dtype=torch.float64).numpy()
+        self._sum += acts.sum(dim=0, dtype=torch.float64).numpy()
+        self._max = np.maximum(self._max, acts.amax(dim=0).numpy())
+        self._n_fired += (acts > 0).sum(dim=0).numpy()
+        self._n_residues += len(acts)
+
+    def _pool(self, batch: ProteinBatch, acts: Tensor, logits: Tensor | None) -> None:
+        """Add one row per protein."""
+        rows = [
+            {
+                "protein_id": protein_id,
+                "mean_latents": piece.mean(dim=0).numpy(),
+                "max_latents": piece.amax(dim=0).numpy(),
+            }
+            for protein_id, piece in batch.pieces(acts)
+        ]
+        if logits is not None:
+            for row, (_, piece) in zip(rows, batch.pieces(logits), strict=True):
+                row["mean_logits"] = piece.mean(dim=0).numpy()
+        self._proteins += rows
+
+    def proteins(self) -> pd.DataFrame:
+        """One row per protein, sorted by id."""
+        return pd.DataFrame(self._proteins).sort_values("protein_id", ignore_index=True)
+
+    def latent_statistics(self) -> pd.DataFrame:
+        """One row per latent, over the residues of all splits except for the densities."""
+        d_sae, m = self._sae.config.d_sae, self._sae.n_defined
+        latent = np.arange(d_sae)
+        gate_rate, mean_lift = np.full(d_sae, np.nan), np.full(d_sae, np.nan)
+        gate_rate[:m] = self._n_gated / self._n_residues
+        mean_lift[:m] = self._lift / np.maximum(self._n_gated, 1)
+        densities = {
+            f"density_{split}": self._splits[split].quality.density if split in self._splits else np.nan
+            for split in SPLITS
+        }
+        return pd.DataFrame(
+            {
+                "latent": latent.astype(np.int32),
+                "kind": np.where(latent < m, "defined", "free"),
+                "concept_idx": np.where(latent < m, latent, -1).astype(np.int32),
+                **densities,
+                "max_act": self._max,
+                "mean_nonzero_act": self._sum / np.maximum(self._n_fired, 1),
+                "gate_rate": gate_rate,
+                "mean_lift": mean_lift,
+            }
+        )
+
+    def reconstruction(self, run: Run) -> pd.DataFrame:
+        """Rows of the metrics table for the splits that hold proteins; `n` counts residues."""
+        norms = self._sae.W_dec.detach().double().norm(dim=1).numpy()
+        tables = []
+        for name in SPLITS:
+            if name not in self._splits:
+                continue
+            split = self._splits[name]
+            values = split.quality.compute()
+            if self._sae.n_defined:
+                values["defined_participation"] = participation(split.squares, norms, self._sae.n_defined)
+                values["gate_rate"] = split.n_gated / split.n_pairs
+            tables.append(
+                metric_rows(
+                    values,
+                    method=run.method,
+                    split=name,
+                    n=split.quality.n_rows,
+                    seed=run.seed,
+                    hook_point=run.hook_point,
+                    k=run.k,
+                )
+            )
+        return concat_metrics(tables)
+
+
+def mean_activations(source: ProteinSource, hook_point: str, protein_ids: list[str]) -> pd.DataFrame:
+    """Return `protein_id`, `activation`: the mean over residues, float32 [d_model], sorted by id."""
+    rows = [
+        {"protein_id": protein_id, "activation": block.mean(axis=0, dtype=np.float64).astype(np.float32)}
+        for protein_id, block in source.iter_proteins(hook_point, protein_ids)
+    ]
+    return pd.DataFrame(rows).sort_values("protein_id", ignore_index=True)

@@ -1,0 +1,166 @@
+"""The eight rows of scores: every method gives every validation and test protein a score for every concept.
+
+What a method may choose, it chooses on validation proteins; test proteins are only scored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from protsae.core.errors import InputError
+from protsae.core.seeding import numpy_generator
+from protsae.metrics.ranking import pairwise_auc
+from protsae.probing.config import ScoringConfig
+from protsae.probing.logistic import choose_probes, fit_path
+from protsae.probing.splits import SplitLabels, feature_matrix
+
+Floats = NDArray[np.floating[Any]]
+Features = Mapping[str, Floats]
+
+SUPERVISION = {
+    "protsae_latent": "training",
+    "protsae_predictor": "training",
+    "topk_latent": "selection",
+    "protsae_probe": "probe",
+    "topk_probe": "probe",
+    "linear_probe": "probe",
+    "prevalence": "none",
+    "shuffled_labels": "probe",
+}
+"""Method to the way in which it saw labels, in the order of the tables."""
+
+SCORED_SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class SelectedLatents:
+    """The best single latent of each concept."""
+
+    latent: NDArray[np.int64]
+    """[n_concepts]."""
+    sign: NDArray[np.float64]
+    """[n_concepts], 1 or -1: whether a high or a low activation speaks for the concept."""
+    auc: NDArray[np.float64]
+    """[n_concepts], on the proteins of the selection, with the sign applied."""
+
+    def scores(self, latents: Floats) -> Floats:
+        """Return scores [n, n_concepts] of pooled latents [n, d_sae]."""
+        return latents[:, self.latent] * self.sign
+
+
+def select_latents(
+    latents: Floats, labels: NDArray[np.bool_], labelled: NDArray[np.bool_]
+) -> SelectedLatents:
+    """Choose for each concept the latent and sign with the highest AUC; the first latent on ties.
+
+    Args:
+        latents: pooled latents of validation proteins [n, d_sae].
+        labels: [n, n_concepts].
+        labelled: [n, n_concepts].
+    """
+    auc = np.nan_to_num(pairwise_auc(latents, labels, labelled), nan=0.5)
+    latent = np.argmax(np.abs(auc - 0.5), axis=0)
+    best = auc[latent, np.arange(auc.shape[1])]
+    return SelectedLatents(latent, np.where(best < 0.5, -1.0, 1.0), np.maximum(best, 1 - best))
+
+
+def probe_scores(
+    features: Features, splits: Mapping[str, SplitLabels], config: ScoringConfig
+) -> dict[str, Floats]:
+    """Fit L2 logistic regressions on train, choose their strength on validation, score the scored splits."""
+    train, validation = splits["train"], splits["validation"]
+    candidates = fit_path(features["train"], train.labels, train.labelled, config.l2)
+    chosen = choose_probes(candidates, features["validation"], validation.labels, validation.labelled)
+    return {split: chosen.logits(features[split]) for split in SCORED_SPLITS}
+
+
+def prevalence_scores(splits: Mapping[str, SplitLabels]) -> dict[str, Floats]:
+    """Give every protein the concept's share of positives among labelled training proteins."""
+    train = splits["train"]
+    prevalence = (train.labels & train.labelled).sum(axis=0) / np.maximum(train.labelled.sum(axis=0), 1)
+    return {split: np.tile(prevalence, (len(splits[split].protein_ids), 1)) for split in SCORED_SPLITS}
+
+
+def shuffle_training_labels(splits: Mapping[str, SplitLabels], seed: int) -> dict[str, SplitLabels]:
+    """Permute whole label vectors among training proteins: frequencies and co-occurrence stay, sequence
+    goes."""
+    train = splits["train"]
+    order = numpy_generator(seed, "shuffled_labels").permutation(len(train.protein_ids))
+    shuffled = SplitLabels(train.protein_ids, train.labels[order], train.labelled[order])
+    return {**splits, "train": shuffled}
+
+
+def score_all_methods(
+    protsae_encoding: pd.DataFrame,
+    topk_encoding: pd.DataFrame,
+    mean_activations: pd.DataFrame,
+    splits: Mapping[str, SplitLabels],
+    config: ScoringConfig,
+) -> dict[str, dict[str, Floats]]:
+    """Return method to split to scores [n, n_concepts], for the methods of `SUPERVISION`.
+
+    Args:
+        protsae_encoding: pooled latents and logits of ProtSAE per protein.
+        topk_encoding: pooled latents of TopK per protein.
+        mean_activations: mean activation per protein.
+        splits: labels by split.
+        config: pooling, probe strengths, seed.
+
+    Raises:
+        InputError: ProtSAE was trained on another number of concepts than the labels have.
+    """
+    column = f"{config.pooling}_latents"
+    protsae = _features(protsae_encoding, column, splits)
+    topk = _features(topk_encoding, column, splits)
+    activations = _features(mean_activations, "activation", splits)
+    logits = _features(protsae_encoding, "mean_logits", splits)
+    validation, n_concepts = splits["validation"], splits["train"].labels.shape[1]
+    if logits["test"].shape[1] != n_concepts:
+        raise InputError(
+            f"ProtSAE knows {logits['test'].shape[1]} concepts, the labels have {n_concepts}: train it again"
+        )
+    selected = select_latents(topk["validation"], validation.labels, validation.labelled)
+    shuffled = shuffle_training_labels(splits, config.seed)
+    return {
+        "protsae_latent": {split: protsae[split][:, :n_concepts] for split in SCORED_SPLITS},
+        "protsae_predictor": {split: logits[split] for split in SCORED_SPLITS},
+        "topk_latent": {split: selected.scores(topk[split]) for split in SCORED_SPLITS},
+        "protsae_probe": probe_scores(protsae, splits, config),
+        "topk_probe": probe_scores(topk, splits, config),
+        "linear_probe": probe_scores(activations, splits, config),
+        "prevalence": prevalence_scores(splits),
+        "shuffled_labels": probe_scores(activations, shuffled, config),
+    }
+
+
+def score_table(
+    scores: Mapping[str, Mapping[str, Floats]], splits: Mapping[str, SplitLabels]
+) -> pd.DataFrame:
+    """Return the long table `method`, `supervision`, `protein_id`, `concept_idx`, `score`.
+
+    Methods in the order of `SUPERVISION`, proteins by split and id, concepts by index.
+    """
+    tables = []
+    for method, by_split in scores.items():
+        for split in SCORED_SPLITS:
+            n, n_concepts = by_split[split].shape
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "method": method,
+                        "supervision": SUPERVISION[method],
+                        "protein_id": np.repeat(splits[split].protein_ids, n_concepts),
+                        "concept_idx": np.tile(np.arange(n_concepts, dtype=np.int32), n),
+                        "score": np.asarray(by_split[split], np.float64).ravel(),
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _features(table: pd.DataFrame, column: str, splits: Mapping[str, SplitLabels]) -> dict[str, NDArray[Any]]:
+    return {split: feature_matrix(table, column, labels.protein_ids) for split, labels in splits.items()}

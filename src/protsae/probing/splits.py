@@ -1,0 +1,83 @@
+"""Proteins, their splits and their labels, lined up."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from protsae.core.errors import InputError
+from protsae.ontology.labels import label_matrix
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class SplitLabels:
+    """The proteins of one split and what is known of them."""
+
+    protein_ids: list[str]
+    """Sorted ids [n]."""
+    labels: NDArray[np.bool_]
+    """[n, n_concepts], true for positives."""
+    labelled: NDArray[np.bool_]
+    """[n, n_concepts], false where the protein has no annotation in the concept's aspect."""
+
+
+def split_of_proteins(
+    proteins: pd.DataFrame, available: Collection[str], splits: Sequence[str] = SPLITS
+) -> dict[str, str]:
+    """Return protein id to split for the proteins that are in one of `splits` and have activations.
+
+    Raises:
+        InputError: a split is left without proteins.
+    """
+    usable = proteins[proteins["split"].isin(splits) & proteins["protein_id"].isin(set(available))]
+    empty = [split for split in splits if not (usable["split"] == split).any()]
+    if empty:
+        raise InputError(
+            f"no protein of split {', '.join(empty)} has activations: extract them, or change the split"
+        )
+    return dict(zip(usable["protein_id"], usable["split"], strict=True))
+
+
+def labels_by_split(
+    proteins: pd.DataFrame,
+    protein_labels: pd.DataFrame,
+    n_concepts: int,
+    available: Collection[str],
+    splits: Sequence[str] = SPLITS,
+) -> dict[str, SplitLabels]:
+    """Return the labels of every split, for the proteins that have activations.
+
+    Args:
+        proteins: the `proteins` table.
+        protein_labels: the `protein_labels` table.
+        n_concepts: size of the vocabulary.
+        available: ids of the proteins that were encoded.
+        splits: which splits.
+    """
+    split_of = split_of_proteins(proteins, available, splits)
+    found = {}
+    for split in splits:
+        ids = sorted(protein_id for protein_id, its_split in split_of.items() if its_split == split)
+        labels, labelled = label_matrix(protein_labels, n_concepts, ids)
+        found[split] = SplitLabels(ids, np.asarray(labels, bool), np.asarray(labelled, bool))
+    return found
+
+
+def feature_matrix(table: pd.DataFrame, column: str, protein_ids: Sequence[str]) -> NDArray[Any]:
+    """Return the vectors of `column` for proteins, in their order [n, d].
+
+    Raises:
+        InputError: the table lacks the column or a protein.
+    """
+    if column not in table:
+        raise InputError(f"the encoding has no '{column}': it was made from a dictionary without concepts")
+    indexed = table.set_index("protein_id")[column]
+    missing = [protein_id for protein_id in protein_ids if protein_id not in indexed.index]
+    if missing:
+        raise InputError(f"{len(missing)} proteins were not encoded, the first is {missing[0]}: encode again")
+    return np.stack(indexed.loc[list(protein_ids)].tolist())
