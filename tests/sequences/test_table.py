@@ -1,0 +1,74 @@
+"""The table of distinct sequences: merges are counted, nothing disappears."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from protsae.core.errors import InputError
+from protsae.sequences.table import SequencesConfig, sequence_table
+
+FASTA = ">c third\nMKVL\n>sp|b|B_NAME second\nACDEF\n>a first\nmkvl*\n>b again\nACDEF\n>d\nGG\n>e\nWWWWWWWW\n>0 zero\nMKVL\n"
+
+
+def _table(folder: Path, text: str, **config):
+    path = folder / "proteins.fasta"
+    path.write_text(text)
+    return sequence_table(path, SequencesConfig(**config))
+
+
+def test_one_row_per_distinct_sequence_and_every_record_accounted_for(tmp_path: Path) -> None:
+    table, report = _table(tmp_path, FASTA)
+    expected = pd.DataFrame(
+        {
+            "protein_id": ["0", "b", "d", "e"],
+            "description": ["zero", "B_NAME second", "", ""],
+            "sequence": ["MKVL", "ACDEF", "GG", "WWWWWWWW"],
+            "length": pd.Series([4, 5, 2, 8], dtype="int32"),
+            "aliases": ["a;c", "", "", ""],
+        }
+    )
+    pd.testing.assert_frame_equal(table, expected)
+    assert report == {
+        "source": "proteins.fasta",
+        "n_records": 7,
+        "n_merged_by_id": 1,
+        "n_merged_by_sequence": 2,
+        "n_too_short": 0,
+        "n_too_long": 0,
+        "too_short_ids": [],
+        "too_long_ids": [],
+        "n_proteins": 4,
+        "n_residues": 19,
+        "min_length": 2,
+        "max_length": 8,
+        "residue_policy": {"n_lower_case": 4, "n_trailing_stops": 1},
+    }
+
+
+def test_what_a_length_limit_leaves_out_is_listed(tmp_path: Path) -> None:
+    table, report = _table(tmp_path, FASTA, min_residues=4, max_residues=5)
+    assert list(table["protein_id"]) == ["0", "b"]
+    assert (report["too_short_ids"], report["too_long_ids"]) == (["d"], ["e"])
+    counts = ("n_merged_by_id", "n_merged_by_sequence", "n_too_short", "n_too_long", "n_proteins")
+    assert sum(report[name] for name in counts) == report["n_records"] == 7
+
+
+def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:
+    records = [f">{part}" for part in FASTA.split(">")[1:]]
+    table, _ = _table(tmp_path, "".join(records))
+    shuffled, _ = _table(tmp_path, "".join(record for record in reversed(records) if "again" not in record))
+    pd.testing.assert_frame_equal(table, shuffled)
+
+
+def test_one_id_with_two_sequences_names_both_lines(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"proteins\.fasta:4: id 'P1' already stands in line 1, with another sequence"):
+        _table(tmp_path, ">sp|P1|X\nMKV\nLL\n>P1\nMKV\n")
+
+
+def test_limits_that_leave_nothing_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none of 5 sequences has 50 to 100000 residues"):
+        _table(tmp_path, ">a\nMK\n>b\nM\n>c\nK\n>d\nA\n>e\nC\n", min_residues=50)
+    with pytest.raises(ValidationError, match="max_residues 3 is below min_residues 4"):
+        SequencesConfig(min_residues=4, max_residues=3)
