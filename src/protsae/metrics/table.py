@@ -1,6 +1,7 @@
 """The long table of metrics: the one place that spells its columns."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -30,7 +31,7 @@ _DTYPES = {
 }
 
 
-def metric_rows(
+def metric_records(
     values: Mapping[str, float],
     *,
     method: str,
@@ -44,8 +45,8 @@ def metric_rows(
     stratum: str = "",
     supervision: str = "",
     intervals: Mapping[str, tuple[float, float]] | None = None,
-) -> pd.DataFrame:
-    """Return one row per metric of `values`, in the columns of `METRIC_COLUMNS`.
+) -> list[dict[str, Any]]:
+    """Return one record per metric of `values`, with the keys of `METRIC_COLUMNS`.
 
     Args:
         values: metric name to value.
@@ -64,7 +65,7 @@ def metric_rows(
     """
     bounds = intervals or {}
     missing = (float("nan"), float("nan"))
-    rows = [
+    return [
         {
             "method": method,
             "aspect": aspect,
@@ -83,13 +84,22 @@ def metric_rows(
         }
         for metric, value in values.items()
     ]
-    return pd.DataFrame(rows, columns=list(METRIC_COLUMNS)).astype(_DTYPES)
+
+
+def metrics_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return records as a table in the columns of `METRIC_COLUMNS`, also where there are none."""
+    return pd.DataFrame(list(records), columns=list(METRIC_COLUMNS)).astype(_DTYPES)
+
+
+def metric_rows(values: Mapping[str, float], **labels: Any) -> pd.DataFrame:
+    """Return the records of `metric_records`, which says what `labels` may be, as a table."""
+    return metrics_table(metric_records(values, **labels))
 
 
 def concat_metrics(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Stack metric tables in the order given; an empty list gives an empty table with the right columns."""
     kept = [table for table in tables if len(table)]
     if not kept:
-        return metric_rows({}, method="")
+        return metrics_table([])
     filled = [table.reindex(columns=list(METRIC_COLUMNS)).astype(_DTYPES) for table in kept]
     return pd.concat(filled, ignore_index=True)

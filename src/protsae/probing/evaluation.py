@@ -13,7 +13,7 @@ from protsae.core.seeding import numpy_generator
 from protsae.metrics.bootstrap import cluster_weights, macro_mean, over_resamples, percentile_interval
 from protsae.metrics.cafa import PRESET, CafaCurves, propagate_scores
 from protsae.metrics.ranking import Ranking
-from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.metrics.table import metric_records, metrics_table
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology
 from protsae.probing.calibration import fit_calibration
@@ -173,8 +173,11 @@ def evaluate_all(
 
 def score_metrics(evaluations: Mapping[tuple[str, str], MethodEvaluation], confidence: float) -> pd.DataFrame:
     """Return the rows of the metrics table: method, split, then metric and aspect in the order measured."""
-    tables = [
-        metric_rows(
+    records = [
+        record
+        for (method, split), evaluation in evaluations.items()
+        for (metric, aspect), estimate in evaluation.estimates.items()
+        for record in metric_records(
             {metric: estimate.value},
             method=method,
             aspect=aspect,
@@ -186,10 +189,8 @@ def score_metrics(evaluations: Mapping[tuple[str, str], MethodEvaluation], confi
             if estimate.samples is None
             else {metric: percentile_interval(estimate.samples, confidence).pair},
         )
-        for (method, split), evaluation in evaluations.items()
-        for (metric, aspect), estimate in evaluation.estimates.items()
     ]
-    return concat_metrics(tables)
+    return metrics_table(records)
 
 
 def concept_metrics(

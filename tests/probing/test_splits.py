@@ -1,0 +1,41 @@
+"""Lining up proteins, splits and labels."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from protsae.core.errors import InputError
+from protsae.probing.splits import feature_matrix, labels_by_split, split_of_proteins
+
+PROTEINS = pd.DataFrame(
+    {
+        "protein_id": ["A", "B", "C", "D", "E"],
+        "split": ["test", "train", "validation", "excluded", "train"],
+    }
+)
+LABELS = pd.DataFrame({"protein_id": ["A", "B", "B"], "concept_idx": [1, 0, 1], "label": [1, 1, -1]})
+
+
+def test_labels_of_the_proteins_that_were_encoded_in_order_of_id():
+    found = labels_by_split(PROTEINS, LABELS, 2, {"A", "B", "C", "D", "E"})
+    assert {split: labels.protein_ids for split, labels in found.items()} == {
+        "train": ["B", "E"],
+        "validation": ["C"],
+        "test": ["A"],
+    }
+    np.testing.assert_array_equal(found["train"].labels, [[True, False], [False, False]])
+    np.testing.assert_array_equal(found["train"].labelled, [[True, False], [True, True]])
+    np.testing.assert_array_equal(found["test"].labels, [[False, True]])
+    assert split_of_proteins(PROTEINS, {"A", "B", "C"}) == {"A": "test", "B": "train", "C": "validation"}
+
+
+def test_a_split_without_proteins_is_refused():
+    with pytest.raises(InputError, match="no protein of split validation has activations"):
+        split_of_proteins(PROTEINS, {"A", "B"})
+
+
+def test_features_come_in_the_order_asked():
+    table = pd.DataFrame({"protein_id": ["A", "B"], "activation": [np.array([1.0]), np.array([2.0])]})
+    np.testing.assert_array_equal(feature_matrix(table, "activation", ["B", "A"]), [[2.0], [1.0]])
+    with pytest.raises(InputError, match="first is Z"):
+        feature_matrix(table, "activation", ["A", "Z"])
