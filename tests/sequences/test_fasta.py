@@ -1,4 +1,4 @@
-"""FASTA: strict reading, the residue policy, and a round trip. Biopython is the oracle for files without faults."""
+"""FASTA: strict reading, the residue policy, and a round trip. Biopython is the oracle for sound files."""
 
 import gzip
 import io
@@ -33,7 +33,10 @@ def _read(folder: Path, text: str | bytes, config: FastaConfig = CONFIG) -> list
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        (">sp|P69905|HBA_HUMAN Hemoglobin OS=Homo sapiens", ("P69905", "HBA_HUMAN Hemoglobin OS=Homo sapiens")),
+        (
+            ">sp|P69905|HBA_HUMAN Hemoglobin OS=Homo sapiens",
+            ("P69905", "HBA_HUMAN Hemoglobin OS=Homo sapiens"),
+        ),
         (">sp|P69905", ("P69905", "")),
         (">sp|P69905|", ("P69905", "")),
         (">tr|A0A024R161|A0A024R161_HUMAN", ("A0A024R161", "A0A024R161_HUMAN")),
@@ -79,7 +82,9 @@ def test_the_residue_policy_changes_and_counts(tmp_path: Path) -> None:
         (ResiduePolicy(raise_lower_case=False), "MkV", "'k' at position 2"),
     ],
 )
-def test_a_stricter_policy_refuses(tmp_path: Path, policy: ResiduePolicy, sequence: str, message: str) -> None:
+def test_a_stricter_policy_refuses(
+    tmp_path: Path, policy: ResiduePolicy, sequence: str, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         _read(tmp_path, f">a\n{sequence}\n", FastaConfig(residues=policy))
 
@@ -104,7 +109,10 @@ def test_a_policy_for_one_of_the_twenty_is_refused() -> None:
         (">a\n\n>b\nMKV\n", "proteins.fasta:1: record 'a' has no residues"),
         (">a\nMKV\n>b", "proteins.fasta:3: record 'b' has no residues"),
         (">a\n*\n", "proteins.fasta:1: record 'a' has no residues"),
-        (">a\nMKV\nLL*V\n", "proteins.fasta:3: record 'a' has '*' at position 6, which is no residue. A stop codon"),
+        (
+            ">a\nMKV\nLL*V\n",
+            "proteins.fasta:3: record 'a' has '*' at position 6, which is no residue. A stop codon",
+        ),
         (">a\nMKV*\nLLV\n", "proteins.fasta:2: record 'a' has '*' at position 4"),
         (">a\nMKV**\n", "proteins.fasta:2: record 'a' has '*' at position 4"),
         (">a\nMK-V\n", "proteins.fasta:2: record 'a' has '-' at position 3, which is no residue. A gap"),
@@ -121,7 +129,9 @@ def test_a_policy_for_one_of_the_twenty_is_refused() -> None:
         (">a\nMKVLLAC\nDEFG\n>b\nMKV\n", "proteins.fasta:3: record 'a' has over 10 residues"),
     ],
 )
-def test_faulty_files_are_refused_with_file_line_and_reason(tmp_path: Path, text: str | bytes, message: str) -> None:
+def test_faulty_files_are_refused_with_file_line_and_reason(
+    tmp_path: Path, text: str | bytes, message: str
+) -> None:
     with pytest.raises(InputError) as error:
         _read(tmp_path, text, FastaConfig(max_sequence_length=10))
     assert message in str(error.value)
@@ -144,7 +154,9 @@ sequences = st.text(alphabet=RESIDUES, min_size=1, max_size=200)
 ids = st.text(alphabet=string.ascii_letters + string.digits + "_-.|:", min_size=1, max_size=12).filter(
     lambda name: parse_header(f">{name}", "f:1") == (name, "") if name.strip("|") else False
 )
-descriptions = st.text(alphabet=string.ascii_letters + string.digits + " >=;|'/<é", max_size=40).map(str.strip)
+descriptions = st.text(alphabet=string.ascii_letters + string.digits + " >=;|'/<é", max_size=40).map(
+    str.strip
+)
 
 
 @same_folder
@@ -167,7 +179,9 @@ def test_parse_write_parse_is_the_identity(tmp_path: Path, records: list[FastaRe
 
 rubbish = st.text(alphabet=st.characters(max_codepoint=127), max_size=120)
 nearly_fasta = st.lists(
-    st.sampled_from([">", "a", "sp|", "UniRef50_", "MKV", "*", "\n", "\r", " ", "\t", "j", "<", ";", "\x01", "|", "1"]),
+    st.sampled_from(
+        [">", "a", "sp|", "UniRef50_", "MKV", "*", "\n", "\r", " ", "\t", "j", "<", ";", "\x01", "|", "1"]
+    ),
     max_size=30,
 ).map("".join)
 

@@ -54,7 +54,7 @@ def test_unicode_line_separators_do_not_end_lines(tmp_path: Path) -> None:
 def test_what_is_no_text_table_is_refused(tmp_path: Path, monkeypatch, data: bytes, message: str) -> None:
     monkeypatch.setattr(lines, "MAX_LINE_BYTES", 32)
     path = _write(tmp_path, data)
-    with pytest.raises(InputError, match="file.txt") as error:
+    with pytest.raises(InputError, match=r"file\.txt") as error:
         list(numbered_lines(path))
     assert message in str(error.value)
 

@@ -9,7 +9,10 @@ from pydantic import ValidationError
 from protsae.core.errors import InputError
 from protsae.sequences.table import SequencesConfig, sequence_table
 
-FASTA = ">c third\nMKVL\n>sp|b|B_NAME second\nACDEF\n>a first\nmkvl*\n>b again\nACDEF\n>d\nGG\n>e\nWWWWWWWW\n>0 zero\nMKVL\n"
+FASTA = (
+    ">c third\nMKVL\n>sp|b|B_NAME second\nACDEF\n>a first\nmkvl*\n>b again\nACDEF\n"
+    ">d\nGG\n>e\nWWWWWWWW\n>0 zero\nMKVL\n"
+)
 
 
 def _table(folder: Path, text: str, **config):
@@ -63,7 +66,9 @@ def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_one_id_with_two_sequences_names_both_lines(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"proteins\.fasta:4: id 'P1' already stands in line 1, with another sequence"):
+    with pytest.raises(
+        InputError, match=r"proteins\.fasta:4: id 'P1' already stands in line 1, with another sequence"
+    ):
         _table(tmp_path, ">sp|P1|X\nMKV\nLL\n>P1\nMKV\n")
 
 

@@ -1,0 +1,131 @@
+"""The ingestion pipeline over hand-made proteins: every output by value, the same bytes on a second run."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from kedro_datasets.pandas import ParquetDataset
+from pydantic import ValidationError
+
+from protsae.core.errors import InputError
+from protsae.core.seeding import numpy_generator
+from protsae.pipelines.ingestion import create_pipeline
+from protsae.pipelines.ingestion.parameters import IngestionParameters
+from protsae.sequences.seeds import RESIDUES
+
+TABLES = ("sequences", "split_assignment", "proteins")
+ROOT = Path(__file__).parents[3]
+RNG = numpy_generator(0, "ingestion")
+S = ["".join(RNG.choice(list(RESIDUES), 80)) for _ in range(7)]
+# The default salt deals cluster0 to train, cluster2 to validation and cluster6 to test (see test_split).
+CLUSTERS = "accession\tcluster_id\n" + "".join(
+    f"{name}\t{cluster}\n"
+    for name, cluster in [
+        ("P1", "cluster0"),
+        ("P2", "cluster0"),
+        ("P3", "cluster2"),
+        ("P4", "cluster6"),
+        ("P5", "cluster6"),
+        ("P6", "cluster6"),
+        ("P9", "cluster2"),
+        ("gone", "cluster0"),
+    ]
+)
+FASTA = (
+    f">sp|P2|TWO second\n{S[1]}\n>sp|P1|ONE first\n{S[0][:40].lower()}\n{S[0][40:]}*\n>P3\n{S[2]}\n"
+    f">P4\n{S[3]}\n>P5 leaks\n{S[1][:76]}{S[4][:4]}\n>P6\n{S[5]}\n>P9 copy\n{S[2]}\n>P1 again\n{S[0]}\n"
+)
+
+
+def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]:
+    (folder / "proteins.fasta").write_text(fasta)
+    (folder / "clusters.tsv").write_text(CLUSTERS)
+    parameters = IngestionParameters.model_validate({"audit": audit})
+    catalog = DataCatalog(
+        {
+            "raw_fasta": MemoryDataset(folder / "proteins.fasta"),
+            "raw_clusters": MemoryDataset(folder / "clusters.tsv"),
+            "params:ingestion.sequences": MemoryDataset(parameters.sequences),
+            "params:ingestion.split": MemoryDataset(parameters.split),
+            "params:ingestion.audit": MemoryDataset(parameters.audit),
+            **{name: ParquetDataset(filepath=str(folder / f"{name}.parquet")) for name in TABLES},
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    return {name: catalog.load(name) for name in create_pipeline().all_outputs()}
+
+
+def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:
+    out = _run(tmp_path)
+    expected = pd.DataFrame(
+        {
+            "protein_id": ["P1", "P2", "P3", "P4", "P5", "P6"],
+            "sequence": [S[0], S[1], S[2], S[3], S[1][:76] + S[4][:4], S[5]],
+            "length": pd.Series([80] * 6, dtype="int32"),
+            "description": ["ONE first", "TWO second", "", "", "leaks", ""],
+            "aliases": ["", "", "P9", "", "", ""],
+            "cluster_id": ["cluster0", "cluster0", "cluster2", "cluster6", "cluster6", "cluster6"],
+            "split": ["train", "train", "validation", "test", "excluded", "test"],
+            "nearest_train_id": ["", "", "", "", "P2", ""],
+        }
+    )
+    proteins = out["proteins"]
+    pd.testing.assert_frame_equal(proteins.drop(columns="nearest_train_identity"), expected)
+    assert proteins["nearest_train_identity"].notna().tolist() == [False] * 4 + [True, False]
+    assert 76 / 80 <= proteins["nearest_train_identity"][4] <= 1
+    report = out["sequence_report"]
+    assert (report["n_records"], report["n_merged_by_id"], report["n_merged_by_sequence"]) == (8, 1, 1)
+    assert report["residue_policy"] == {"n_lower_case": 40, "n_trailing_stops": 1}
+    assert out["split_report"] == {
+        "n_proteins": 6,
+        "n_clusters": 3,
+        "n_without_cluster": 0,
+        "n_cluster_rows_unused": 1,
+        "n_proteins_by_split": {"train": 2, "validation": 1, "test": 3},
+        "n_clusters_by_split": {"train": 1, "validation": 1, "test": 1},
+    }
+    audit = out["split_audit"]
+    assert audit[["split", "against", "n_proteins", "n_with_relative", "n_excluded"]].values.tolist() == [
+        ["validation", "train", 1, 0, 0],
+        ["test", "train", 3, 1, 1],
+        ["test", "validation", 2, 0, 0],
+    ]
+
+
+def test_a_second_run_over_shuffled_records_writes_the_same_bytes(tmp_path: Path) -> None:
+    first = _run(tmp_path)["split_audit"]
+    before = {name: (tmp_path / f"{name}.parquet").read_bytes() for name in TABLES}
+    records = [f">{part}" for part in FASTA.split(">")[1:] if "again" not in part]
+    second = _run(tmp_path, "".join(reversed(records)))
+    assert {name: (tmp_path / f"{name}.parquet").read_bytes() for name in TABLES} == before
+    assert first.to_csv() == second["split_audit"].to_csv()
+
+
+def test_bad_input_stops_the_run_with_file_and_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"proteins\.fasta:2: record 'P1' has '\*' at position 3"):
+        _run(tmp_path, ">P1\nMK*V\n")
+    with pytest.raises(InputError, match="1 validation and test proteins have a relative in train"):
+        _run(tmp_path, on_leak="fail")
+
+
+def test_the_parameter_file_is_valid_complete_and_the_default() -> None:
+    raw = yaml.safe_load((ROOT / "conf/base/parameters_ingestion.yml").read_text())
+    assert list(raw) == ["ingestion"]
+    parameters = IngestionParameters.model_validate(raw["ingestion"])
+    assert parameters == IngestionParameters()
+    assert raw["ingestion"] == parameters.model_dump()
+    with pytest.raises(ValidationError, match="unknown key 'min_identty', did you mean 'min_identity'"):
+        IngestionParameters.model_validate({"audit": {"search": {"min_identty": 0.2}}})
+
+
+def test_every_output_is_in_the_catalog_with_a_layer() -> None:
+    catalog = {}
+    for name in ("02_intermediate", "03_primary"):
+        catalog |= yaml.safe_load((ROOT / f"conf/base/catalog_{name}_ingestion.yml").read_text())
+    assert set(catalog) == create_pipeline().all_outputs()
+    for name, entry in catalog.items():
+        assert entry["filepath"].startswith("${globals:data_root}/0"), name
+        assert entry["metadata"]["kedro-viz"]["layer"] in entry["filepath"], name

@@ -1,0 +1,222 @@
+"""The built-in search: seeds against slow references, figures by hand, planted families, and strangers."""
+
+import numpy as np
+import pytest
+from Bio.Align import PairwiseAligner, substitution_matrices
+
+from protsae.core.seeding import numpy_generator
+from protsae.sequences.homology import HomologySearchConfig, alignment_figures, find_relatives
+from protsae.sequences.seeds import (
+    RESIDUES,
+    SeedConfig,
+    encode,
+    find_candidates,
+    similar_words,
+    substitution_scores,
+    words_of,
+)
+
+CONFIG = HomologySearchConfig()
+BLOSUM = substitution_matrices.load("BLOSUM62")
+
+
+def _random(rng: np.random.Generator, length: int) -> str:
+    return "".join(rng.choice(list(RESIDUES), length))
+
+
+def _mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
+    """Replace all but a share `identity` of the residues by others, drawn evenly: the hardest case."""
+    changed = rng.permutation(len(parent))[: round(len(parent) * (1 - identity))]
+    child = list(parent)
+    for position in changed:
+        child[position] = rng.choice([residue for residue in RESIDUES if residue != parent[position]])
+    return "".join(child)
+
+
+def test_words_are_numbered_in_base_twenty_and_leave_out_unknown_residues() -> None:
+    where, words = words_of(encode("ACDXYYYA"))
+    assert where.tolist() == [0, 4, 5]
+    assert words.tolist() == [0 * 400 + 1 * 20 + 2, 19 * 400 + 19 * 20 + 19, 19 * 400 + 19 * 20 + 0]
+    assert words_of(encode("AC"))[0].size == 0
+    assert encode("UOBZX*").tolist() == [*encode("CKDE").tolist(), 20, 20]
+
+
+@pytest.mark.parametrize("word", ["WWW", "AAA", "LIV", "CHP"])
+def test_similar_words_are_those_that_blosum62_scores_high_enough(word: str) -> None:
+    similar, begin = similar_words(11)
+    number = words_of(encode(word))[1][0]
+    expected = [
+        400 * i + 20 * j + k
+        for i, a in enumerate(RESIDUES)
+        for j, b in enumerate(RESIDUES)
+        for k, c in enumerate(RESIDUES)
+        if BLOSUM[word[0], a] + BLOSUM[word[1], b] + BLOSUM[word[2], c] >= 11
+    ]
+    assert similar[begin[number] : begin[number + 1]].tolist() == expected
+
+
+def test_substitution_scores_are_blosum62_and_unknown_scores_minus_four() -> None:
+    scores = substitution_scores()
+    assert scores[RESIDUES.index("W"), RESIDUES.index("W")] == 11
+    assert scores[RESIDUES.index("L"), RESIDUES.index("D")] == -4
+    assert (scores == scores.T).all()
+    assert (scores[20] == -4).all()
+
+
+def _slow_candidates(query: str, targets: dict[str, str], config: SeedConfig) -> list[str]:
+    """Count word hits per diagonal and score the busiest diagonals, pair by pair, in plain Python."""
+    hits = []
+    for name in sorted(targets):
+        target = targets[name]
+        for diagonal in range(-len(query) + 1, len(target)):
+            n = 0
+            for i in range(max(0, -diagonal), min(len(query), len(target) - diagonal) - 2):
+                pair = zip(query[i : i + 3], target[i + diagonal : i + diagonal + 3], strict=True)
+                n += sum(BLOSUM[a, b] for a, b in pair) >= config.word_score
+            if n >= 2:
+                hits.append((-n, name, diagonal))
+    best: dict[str, int] = {}
+    for _, name, diagonal in sorted(hits)[: config.max_candidates * config.diagonals_per_candidate]:
+        total = best.get(name, 0)
+        running = 0
+        for i in range(max(0, -diagonal), min(len(query), len(targets[name]) - diagonal)):
+            running = max(0, running + int(BLOSUM[query[i], targets[name][i + diagonal]]))
+            total = max(total, running)
+        best[name] = total
+    return [name for name, _ in sorted(best.items(), key=lambda item: (-item[1], item[0]))][
+        : config.max_candidates
+    ]
+
+
+@pytest.mark.parametrize("block_residues", [10, 150, 2_000_000])
+def test_candidates_equal_a_slow_reference(monkeypatch, block_residues: int) -> None:
+    monkeypatch.setattr("protsae.sequences.seeds._BLOCK_RESIDUES", block_residues)
+    rng = numpy_generator(0, "candidates")
+    targets = {f"t{n}": _random(rng, int(rng.integers(1, 60))) for n in range(12)}
+    targets["t3"] += targets["t5"][5:30]
+    # So many diagonals that none is cut: which ones are, depends on the block.
+    config = SeedConfig(max_candidates=8, diagonals_per_candidate=100)
+    for length in (3, 20, 57):
+        query = _random(rng, length) if length < 57 else _mutate(rng, targets["t5"] + targets["t3"], 0.6)
+        found = find_candidates({"q": query}, targets, config)
+        assert found == {"q": _slow_candidates(query, targets, config)}
+    assert found["q"][:2] == ["t5", "t3"] or found["q"][:2] == ["t3", "t5"]
+
+
+def test_alignment_figures_by_hand() -> None:
+    # query  ACDEF--GHIK   7 identical of 11 columns: F/W differs, two gaps in the query, one in the target
+    # target ACDEWLLGH-K
+    blocks = [[[0, 5], [5, 7], [8, 9]], [[0, 5], [7, 9], [9, 10]]]
+    assert alignment_figures("ACDEFGHIK", "ACDEWLLGHK", blocks) == (7 / 11, 9, 10)
+
+
+def test_a_relative_is_reported_with_identity_and_coverage_of_both() -> None:
+    rng = numpy_generator(0, "figures")
+    core = _random(rng, 80)
+    (pair,) = find_relatives({"q": core}, {"t": core + "G" * 20}, CONFIG)
+    assert (pair.query_id, pair.target_id, pair.identity, pair.query_coverage) == ("q", "t", 1.0, 1.0)
+    # The alignment may run on into the tail by a chance match, but not further than one residue.
+    assert pair.target_coverage == pytest.approx(0.8, abs=0.011)
+    score = sum(BLOSUM[a, a] for a in core)
+    assert pair.e_value == pytest.approx(0.041 * 80 * 100 * np.exp(-0.267 * score), rel=1e-9)
+    assert find_relatives({"q": core}, {"t": core + _random(rng, 40)}, CONFIG) == []  # covers two thirds of t
+    assert find_relatives({"q": core + _random(rng, 40)}, {"t": core}, CONFIG) == []  # covers two thirds of q
+
+
+def test_gaps_count_as_columns() -> None:
+    rng = numpy_generator(0, "gaps")
+    parent = _random(rng, 100)
+    (pair,) = find_relatives({"q": parent}, {"t": parent[:50] + parent[60:]}, CONFIG)
+    assert pair.identity == pytest.approx(0.9, abs=1e-9)
+    assert (pair.query_coverage, pair.target_coverage) == (1.0, 1.0)
+
+
+def test_the_query_itself_short_proteins_and_rare_residues() -> None:
+    rng = numpy_generator(0, "edges")
+    parent = _random(rng, 60)
+    assert find_relatives({"a": parent}, {"a": parent}, CONFIG) == []
+    assert find_relatives({"a": "MK"}, {"b": "MK"}, CONFIG) == []
+    assert find_relatives({"a": "X" * 60}, {"b": "X" * 60}, CONFIG) == []
+    assert find_relatives({}, {"b": parent}, CONFIG) == find_relatives({"a": parent}, {}, CONFIG) == []
+    rare = "U" + parent[1:20] + "O" + parent[21:40] + "BZX" + parent[43:]
+    (pair,) = find_relatives({"a": rare}, {"b": rare}, CONFIG)
+    assert pair.identity == 1.0
+
+
+def test_relatives_come_in_one_order_whatever_the_input_order() -> None:
+    rng = numpy_generator(0, "order")
+    parent = _random(rng, 120)
+    distant = _mutate(rng, parent, 0.7)
+    targets = {"c": distant, "a": _mutate(rng, parent, 0.9), "b": distant}
+    queries = {"q2": parent, "q1": _mutate(rng, parent, 0.8)}
+    found = find_relatives(queries, targets, CONFIG)
+    assert [pair.query_id for pair in found] == ["q1"] * 3 + ["q2"] * 3
+    assert [pair.target_id for pair in found][3:] == ["a", "b", "c"]
+    backwards = find_relatives(dict(reversed(queries.items())), dict(reversed(targets.items())), CONFIG)
+    assert backwards == found
+
+
+def _exhaustive(
+    queries: dict[str, str], targets: dict[str, str], config: HomologySearchConfig
+) -> set[tuple[str, str]]:
+    """Align every pair by Biopython alone, and take identity from its own counts."""
+    aligner = PairwiseAligner(
+        mode="local", substitution_matrix=BLOSUM, open_gap_score=-12, extend_gap_score=-1
+    )
+    size = sum(map(len, targets.values()))
+    related = set()
+    for query_id, query in queries.items():
+        for target_id, target in targets.items():
+            alignment = aligner.align(query, target)[0]
+            counts = alignment.counts()
+            identity = counts.identities / (counts.identities + counts.mismatches + counts.gaps)
+            spans = alignment.coordinates[:, -1] - alignment.coordinates[:, 0]
+            coverage = min(spans[0] / len(query), spans[1] / len(target))
+            e_value = 0.041 * len(query) * size * np.exp(-0.267 * alignment.score)
+            if (
+                identity >= config.min_identity
+                and coverage >= config.min_coverage
+                and e_value <= config.max_e_value
+            ):
+                related.add((query_id, target_id))
+    return related
+
+
+@pytest.mark.parametrize(("identity", "least_related"), [(0.9, 12), (0.4, 12), (0.25, 6)])
+def test_planted_families_are_found_as_by_exhaustive_alignment(identity: float, least_related: int) -> None:
+    rng = numpy_generator(0, "planted", str(identity))
+    parents = {f"q{n:02}": _random(rng, 150) for n in range(12)}
+    relatives = {name.replace("q", "t"): _mutate(rng, parent, identity) for name, parent in parents.items()}
+    strangers = {f"s{n:02}": _random(rng, int(rng.integers(80, 250))) for n in range(40)}
+    targets = relatives | strangers
+    config = CONFIG.model_copy(update={"min_identity": identity - 0.05, "max_candidates": 5})
+    found = {(pair.query_id, pair.target_id) for pair in find_relatives(parents, targets, config)}
+    assert found == _exhaustive(parents, targets, config)
+    assert found <= {(name, name.replace("q", "t")) for name in parents}
+    assert len(found) >= least_related
+    # Those below the threshold are no relatives, however alike.
+    strict = config.model_copy(update={"min_identity": identity + 0.09})
+    assert find_relatives(parents, relatives, strict) == []
+
+
+def test_strangers_have_no_relatives_but_an_unguarded_alignment_finds_some() -> None:
+    rng = numpy_generator(0, "strangers")
+    proteins = {f"p{n:02}": _random(rng, int(rng.integers(30, 150))) for n in range(60)}
+    queries = {name: proteins[name] for name in sorted(proteins)[:30]}
+    targets = {name: proteins[name] for name in sorted(proteins)[30:]}
+    assert find_relatives(queries, targets, CONFIG) == []
+    unguarded = CONFIG.model_copy(update={"max_e_value": 1e9, "min_coverage": 0.0})
+    assert len(find_relatives(queries, targets, unguarded)) > 30
+
+
+def test_the_aligner_charges_eleven_plus_length_for_a_gap() -> None:
+    aligner = PairwiseAligner(
+        mode="local", substitution_matrix=BLOSUM, open_gap_score=-12, extend_gap_score=-1
+    )
+    rng = numpy_generator(0, "gap costs")
+    parent = _random(rng, 60)
+    shorter = parent[:30] + parent[33:]
+    (pair,) = find_relatives({"q": parent}, {"t": shorter}, CONFIG)
+    full = sum(BLOSUM[a, a] for a in shorter) - (11 + 3)
+    assert aligner.score(parent, shorter) == full
+    assert pair.e_value == pytest.approx(0.041 * 60 * 57 * np.exp(-0.267 * full), rel=1e-9)
