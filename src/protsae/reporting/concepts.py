@@ -1,0 +1,100 @@
+"""The concept table and the account of what was left out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from protsae.reporting.selection import number, records, text
+from protsae.reporting.style import SPLITS
+from protsae.reporting.tables import ReportTables
+
+CONCEPT_METHODS = {"protsae_latent": "ProtSAE", "topk_latent": "TopK", "linear_probe": "probe"}
+"""Method to its short name in the heading of the concept table."""
+MAX_LISTED = 100
+
+
+def concept_rows(tables: ReportTables, split: str = "test") -> list[dict[str, Any]]:
+    """Return one record per concept: name, aspect, positives per split, AUC per method, F1 of its latent."""
+    scored = tables.concept_metrics[tables.concept_metrics["split"] == split]
+    auc = {(row["method"], row["concept_id"]): number(row["auc"]) for row in records(scored)}
+    f1 = defined_f1(tables)
+    return [
+        {
+            "id": row["concept_id"],
+            "name": text(row["name"]),
+            "aspect": row["aspect"],
+            "n": [int(row[f"n_{name}"]) for name in SPLITS],
+            "auc": [auc.get((method, row["concept_id"])) for method in CONCEPT_METHODS],
+            "f1": f1.get(row["concept_id"], {}).get("f1_test"),
+            "floor": f1.get(row["concept_id"], {}).get("f1_test_always_on"),
+        }
+        for row in records(tables.concepts)
+    ]
+
+
+def defined_f1(tables: ReportTables) -> dict[str, dict[str, float | None]]:
+    """Return concept id to the F1 values of its own defined latent in ProtSAE."""
+    latents = tables.latents
+    own = latents[(latents["method"] == "protsae") & (latents["kind"] == "defined")]
+    columns = ("f1_validation", "f1_test", "f1_test_always_on")
+    return {text(row["concept_id"]): {name: number(row[name]) for name in columns} for row in records(own)}
+
+
+def left_out(tables: ReportTables) -> dict[str, Any]:
+    """Return what did not take part and why: proteins, annotation ids, concepts; the first are listed."""
+    ids = tables.annotation_ids
+    changed = ids[ids["status"] != "current"].sort_values(["n_rows", "go_id"], ascending=[False, True])
+    concepts = tables.concepts_left_out.sort_values(["n_train", "concept_id"], ascending=[False, True])
+    return {
+        "sequences": flat_counts(tables.sequence_report),
+        "annotations": flat_counts(tables.annotation_report),
+        "excluded": int((tables.proteins["split"] == "excluded").sum()),
+        "audit": _records(tables.split_audit),
+        "id_status": _counted(ids["status"]),
+        "ids": _listed(changed),
+        "reasons": _counted(concepts["reason"]),
+        "concepts": _listed(concepts),
+    }
+
+
+def _counted(column: pd.Series) -> list[dict[str, str]]:
+    counts = column.map(text).value_counts()
+    pairs = sorted(counts.items(), key=lambda pair: (-int(pair[1]), str(pair[0])))
+    return [{"label": str(label), "value": f"{int(count):,}"} for label, count in pairs]
+
+
+def _listed(table: pd.DataFrame) -> dict[str, Any]:
+    return {"rows": _records(table.head(MAX_LISTED)), "n_more": max(len(table) - MAX_LISTED, 0)}
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(key): _scalar(value) for key, value in record.items()} for record in table.to_dict("records")
+    ]
+
+
+def _scalar(value: object) -> str | int | float:
+    if isinstance(value, bool | str):
+        return str(value)
+    found = number(value)
+    if found is None:
+        return ""
+    return int(found) if found.is_integer() else round(found, 4)
+
+
+def flat_counts(report: Mapping[str, Any], prefix: str = "") -> list[dict[str, str]]:
+    """Flatten a nested report to label and value pairs, in its order; of a list, its length and start."""
+    pairs: list[dict[str, str]] = []
+    for key, value in report.items():
+        label = f"{prefix}{str(key).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            pairs += flat_counts(value, f"{label}: ")
+        elif isinstance(value, list | tuple):
+            shown = ", ".join(str(item) for item in value[:5]) + (", ..." if len(value) > 5 else "")
+            pairs.append({"label": label, "value": f"{len(value):,}" + (f" ({shown})" if value else "")})
+        elif isinstance(value, int) and not isinstance(value, bool):
+            pairs.append({"label": label, "value": f"{value:,}"})
+        else:
+            pairs.append({"label": label, "value": text(value)})
+    return pairs

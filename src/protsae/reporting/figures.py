@@ -1,0 +1,290 @@
+"""Plotly figures, one small one per stage, as pure functions of tables.
+
+Values are stored as plain lists, so that the JSON files can be read and compared by eye. Texts from the
+user's files are escaped, because plotly draws a subset of HTML.
+"""
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from protsae.reporting.selection import macro_scores, number, text
+from protsae.reporting.style import (
+    ASPECT_NAMES,
+    ASPECTS,
+    DICTIONARY_COLOURS,
+    FLOORS,
+    GREY,
+    METRIC_LABELS,
+    SPLIT_COLOURS,
+    SPLITS,
+    SUPERVISION_COLOURS,
+    empty_figure,
+    known_first,
+    latent_colour,
+    method_label,
+    styled,
+)
+
+_TERMS = ("loss/total", "loss/reconstruction", "loss/annotation", "loss/axiom", "fve", "l0", "gate_rate")
+_DENSITY_STEP = 0.25  # decades
+_FLOOR_DASHES = {"prevalence": "dot", "shuffled_labels": "dash"}
+
+
+def _safe(value: object) -> str:
+    return html.escape(text(value), quote=False)
+
+
+def _numbers(column: pd.Series, digits: int = 4) -> list[float | None]:
+    found = (number(value) for value in column)
+    return [None if value is None else round(value, digits) for value in found]
+
+
+def protein_overview(proteins: pd.DataFrame) -> go.Figure:
+    """Draw the number of proteins per split, and the distribution of lengths of those that take part."""
+    if proteins.empty:
+        return empty_figure("No proteins")
+    figure = make_subplots(cols=2, column_widths=[0.36, 0.64], horizontal_spacing=0.12)
+    edges = np.histogram_bin_edges(proteins["length"], bins=24)
+    centres = ((edges[:-1] + edges[1:]) / 2).round(1).tolist()
+    for split in known_first(proteins["split"].tolist(), (*SPLITS, "excluded")):
+        lengths = proteins.loc[proteins["split"] == split, "length"]
+        colour = SPLIT_COLOURS.get(split, GREY)
+        count = len(lengths)
+        figure.add_bar(
+            x=[split],
+            y=[count],
+            text=[f"{count:,}"],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=colour,
+            showlegend=False,
+            hovertemplate="%{x}: %{y} proteins<extra></extra>",
+            row=1,
+            col=1,
+        )
+        if split == "excluded":
+            continue
+        share = np.histogram(lengths, bins=edges)[0] / count
+        figure.add_scatter(
+            x=centres,
+            y=share.round(4).tolist(),
+            name=split,
+            mode="lines",
+            line={"shape": "hvh", "color": colour, "width": 2},
+            hovertemplate="about %{x} residues: %{y:.1%}",
+            row=1,
+            col=2,
+        )
+    figure.update_yaxes(title_text="proteins", col=1)
+    figure.update_yaxes(title_text="share of the split", tickformat=".0%", rangemode="tozero", col=2)
+    figure.update_xaxes(title_text="length (residues)", col=2)
+    figure.update_xaxes(showgrid=False, col=1)
+    return styled(figure)
+
+
+def concept_counts(concepts: pd.DataFrame) -> go.Figure:
+    """Draw the number of positive proteins of each concept, stacked by split, one panel per aspect."""
+    if concepts.empty:
+        return empty_figure("No concepts")
+    aspects = known_first(concepts["aspect"].tolist(), ASPECTS)
+    widths = [int((concepts["aspect"] == aspect).sum()) for aspect in aspects]
+    figure = make_subplots(
+        cols=len(aspects),
+        shared_yaxes=True,
+        column_widths=widths,
+        horizontal_spacing=0.03,
+        subplot_titles=[ASPECT_NAMES.get(aspect, aspect) for aspect in aspects],
+    )
+    for column, aspect in enumerate(aspects, start=1):
+        rows = concepts[concepts["aspect"] == aspect]
+        rows = rows.sort_values(["n_train", "concept_id"], ascending=[False, True])
+        for split in SPLITS:
+            figure.add_bar(
+                x=rows["concept_id"].tolist(),
+                y=[int(count) for count in rows[f"n_{split}"]],
+                customdata=[_safe(name) for name in rows["name"]],
+                name=split,
+                legendgroup=split,
+                showlegend=column == 1,
+                marker_color=SPLIT_COLOURS[split],
+                hovertemplate="%{customdata}<br>%{x}: %{y} proteins",
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(showticklabels=False, showgrid=False, title_text="concepts")
+    figure.update_yaxes(title_text="positive proteins", col=1)
+    figure.update_layout(barmode="stack", bargap=0.15)
+    return styled(figure, height=380, top=70, legend_lift=30)
+
+
+def training_curves(logs: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Draw every logged term over the steps, a panel each; training solid, validation dotted.
+
+    Args:
+        logs: dictionary name (protsae, topk) to its training log (`step`, `epoch`, `split`, `term`, `value`).
+    """
+    present = [term for log in logs.values() for term in log["term"].unique()]
+    terms = known_first(present, _TERMS)
+    if not terms:
+        return empty_figure("No training log")
+    columns = min(3, len(terms))
+    n_rows = -(-len(terms) // columns)
+    titles = [METRIC_LABELS.get(term, term.replace("loss/", "loss: ")) for term in terms]
+    figure = make_subplots(
+        rows=n_rows,
+        cols=columns,
+        subplot_titles=titles,
+        horizontal_spacing=0.08,
+        vertical_spacing=0.32 / n_rows,
+    )
+    named: set[tuple[str, str]] = set()
+    for index, term in enumerate(terms):
+        for method, log in logs.items():
+            for split, rows in log[log["term"] == term].groupby("split", sort=True):
+                key = (method, str(split))
+                figure.add_scatter(
+                    x=[int(step) for step in rows["step"]],
+                    y=_numbers(rows["value"], 6),
+                    name=f"{method_label(method)}, {split}",
+                    legendgroup="/".join(key),
+                    showlegend=key not in named,
+                    mode="lines",
+                    line={
+                        "color": DICTIONARY_COLOURS.get(method, GREY),
+                        "dash": "solid" if split == "train" else "dot",
+                        "width": 2,
+                    },
+                    hovertemplate="step %{x}: %{y:.4g}",
+                    row=index // columns + 1,
+                    col=index % columns + 1,
+                )
+                named.add(key)
+    figure.update_xaxes(title_text="step", row=n_rows)
+    return styled(figure, height=230 * n_rows + 90, top=70, legend_lift=30)
+
+
+def _density_counts(density: pd.Series, edges: np.ndarray) -> tuple[list[float], int]:
+    """Return the share of latents per bin of log10 density, and the number that never fire."""
+    values = density.to_numpy(dtype=float, na_value=0.0)
+    alive = values[values > 0]
+    counts = np.histogram(np.log10(alive), bins=edges)[0]
+    return (counts / max(len(values), 1)).round(5).tolist(), int((values <= 0).sum())
+
+
+def latent_density(statistics: Mapping[str, pd.DataFrame], split: str = "test") -> go.Figure:
+    """Draw how often latents fire: share of latents over log10 of density, per dictionary and kind.
+
+    Args:
+        statistics: dictionary name to its latent statistics (`kind`, `density_<split>`).
+        split: whose residues were counted.
+    """
+    column = f"density_{split}"
+    frames = {method: table for method, table in statistics.items() if len(table) and column in table}
+    alive = [table[column][table[column] > 0] for table in frames.values()]
+    if not any(len(values) for values in alive):
+        return empty_figure("No latent fires on this split")
+    lowest = min(float(values.min()) for values in alive if len(values))
+    start = np.floor(np.log10(lowest) / _DENSITY_STEP) * _DENSITY_STEP
+    # The last bin is closed on the right, so a latent that fires everywhere (log10 = 0) is counted.
+    edges = np.append(np.arange(start, -_DENSITY_STEP / 2, _DENSITY_STEP), 0.0)
+    edges = edges if len(edges) > 1 else np.array([-_DENSITY_STEP, 0.0])
+    figure = go.Figure()
+    for method, table in frames.items():
+        for kind, rows in table.groupby("kind", sort=True):
+            shares, n_dead = _density_counts(rows[column], edges)
+            figure.add_scatter(
+                x=((edges[:-1] + edges[1:]) / 2).round(4).tolist(),
+                y=shares,
+                mode="lines",
+                line={
+                    "shape": "hvh",
+                    "width": 2,
+                    "color": latent_colour(method, str(kind)),
+                },
+                name=f"{method_label(method)}, {kind} ({len(rows):,}, of which {n_dead:,} never fire)",
+                hovertemplate="10^%{x}: %{y:.1%} of latents<extra></extra>",
+            )
+    figure.update_xaxes(title_text=f"log10 of the share of {split} residues on which the latent fires")
+    figure.update_yaxes(title_text="share of latents", tickformat=".0%", rangemode="tozero")
+    return styled(figure)
+
+
+def method_comparison(metrics: pd.DataFrame, split: str = "test") -> go.Figure:
+    """Draw AUC and AUPR of every method with its interval, sorted by AUC, floors as reference lines."""
+    scores = {metric: macro_scores(metrics, metric, split) for metric in ("auc", "aupr")}
+    present = {method for rows in scores.values() for method in rows}
+    values = {method: number(scores["auc"].get(method, {}).get("value")) for method in present}
+    order = sorted(present.difference(FLOORS), key=lambda method: (values[method] or 0.0, method))
+    if not order:
+        return empty_figure(f"No scores on the {split} split")
+    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=["AUC", "AUPR"])
+    named: set[str] = set()
+    for column, (metric, rows) in enumerate(scores.items(), start=1):
+        for method in reversed(order):
+            if method in rows:
+                _add_interval(figure, rows[method], metric, column, named)
+        for floor in (name for name in FLOORS if name in rows):
+            figure.add_scatter(
+                x=[round(float(rows[floor]["value"]), 4)] * 2,
+                y=[method_label(order[0]), method_label(order[-1])],
+                mode="lines",
+                line={"color": GREY, "dash": _FLOOR_DASHES[floor], "width": 2},
+                name=f"floor: {method_label(floor).lower()}",
+                legendgroup=floor,
+                showlegend=floor not in named,
+                hovertemplate=f"{method_label(floor)}: %{{x:.3f}}<extra></extra>",
+                row=1,
+                col=column,
+            )
+            named.add(floor)
+        figure.update_xaxes(range=_padded(rows), col=column)
+    names = [method_label(method) for method in order]
+    figure.update_yaxes(categoryorder="array", categoryarray=names)
+    return styled(figure, height=44 * len(order) + 130, top=70, legend_lift=30)
+
+
+def _padded(rows: Mapping[str, Mapping[str, Any]]) -> list[float] | None:
+    """Return an axis range around values and intervals, with room at both ends."""
+    cells = [number(row[name]) for row in rows.values() for name in ("value", "low", "high")]
+    found = [value for value in cells if value is not None]
+    if not found:
+        return None
+    pad = 0.06 * (max(found) - min(found)) or 0.05
+    return [round(min(found) - pad, 4), round(max(found) + pad, 4)]
+
+
+def _add_interval(
+    figure: go.Figure, row: Mapping[str, Any], metric: str, column: int, named: set[str]
+) -> None:
+    """Add one method's point and interval, coloured by how it saw labels."""
+    supervision = text(row["supervision"]) or "none"
+    value, low, high = (number(row[name]) for name in ("value", "low", "high"))
+    assert value is not None
+    bounds = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+    figure.add_scatter(
+        x=[round(value, 4)],
+        y=[method_label(row["method"])],
+        mode="markers",
+        marker={"size": 12, "color": SUPERVISION_COLOURS.get(supervision, GREY)},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [0.0 if high is None else round(high - value, 4)],
+            "arrayminus": [0.0 if low is None else round(value - low, 4)],
+            "thickness": 2,
+            "width": 5,
+        },
+        name=f"labels: {supervision}",
+        legendgroup=supervision,
+        showlegend=supervision not in named,
+        hovertemplate=f"%{{y}}<br>{METRIC_LABELS[metric]} {value:.3f}{bounds}<extra></extra>",
+        row=1,
+        col=column,
+    )
+    named.add(supervision)

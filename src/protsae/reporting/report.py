@@ -1,0 +1,157 @@
+"""Render the report: one HTML file that opens from disk, without network, under a strict security policy.
+
+Scripts and the style sheet are inlined and allowed by their SHA-256 alone; data are JSON blocks that no
+browser executes; every text goes through jinja2's autoescape or `textContent`. The same tables give the
+same bytes.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from protsae.core.errors import InputError
+from protsae.reporting.cards import is_uniprot_accession, latent_cards
+from protsae.reporting.concepts import CONCEPT_METHODS, concept_rows, left_out
+from protsae.reporting.config import CardLimits, ReportTexts
+from protsae.reporting.overview import health_table, main_result, method_rows, run_facts, sizes
+from protsae.reporting.slots import FIGURE_SLOTS
+from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING
+from protsae.reporting.tables import ReportTables
+
+_TEMPLATES = Path(__file__).parent / "templates"
+# plotly.js looks for style sheets of its own by these ids, and adds them where they are missing.
+_BUNDLED_STYLE = re.compile(r'if\(!document\.getElementById\("([0-9a-f]{64})"\)\)')
+_LONG = 200
+
+
+def render_page(
+    tables: ReportTables,
+    figures: Mapping[str, go.Figure],
+    texts: ReportTexts,
+    limits: CardLimits,
+    provenance: Mapping[str, Any],
+) -> str:
+    """Return the report as one HTML document.
+
+    Args:
+        tables: the tables of a run.
+        figures: key of a slot to its figure; every slot of `FIGURE_SLOTS` has one.
+        texts: title and what to say about model, labels and sources.
+        limits: how many latents get a card.
+        provenance: metadata of the ProtSAE checkpoint, such as `model`, `hook_point`; long values are cut.
+
+    Raises:
+        InputError: no protein is left outside the split `excluded`: there is nothing to report.
+    """
+    if not (tables.proteins["split"] != "excluded").any():
+        raise InputError("the report has no proteins: every protein is excluded; look at split_audit.csv")
+    cards = latent_cards(tables, limits)
+    css, application = _static("report.css"), _static("report.js")
+    plotly_js = get_plotlyjs()
+    context = {
+        "texts": texts,
+        "result": main_result(tables.metrics),
+        "facts": run_facts(tables, provenance),
+        "sizes": sizes(tables),
+        "methods": method_rows(tables.metrics),
+        "supervision": SUPERVISION_MEANING,
+        "health": health_table(tables.metrics),
+        "concepts": concept_rows(tables),
+        "concept_methods": list(CONCEPT_METHODS.values()),
+        "cards": cards,
+        "strips": _strips(cards["cards"]),
+        "left_out": left_out(tables),
+        "figures": FIGURE_SLOTS,
+        "figure_data": {slot.key: json.loads(figures[slot.key].to_json()) for slot in FIGURE_SLOTS},
+        "provenance": _flat(provenance),
+        "aspects": ASPECT_NAMES,
+        "css": Markup(css),  # noqa: S704 - our own files and plotly's, no data in them
+        "scripts": [Markup(plotly_js), Markup(application)],  # noqa: S704
+        "style_ids": _BUNDLED_STYLE.findall(plotly_js),
+        "policy": content_policy([plotly_js, application], [css, ""]),
+    }
+    return _environment().get_template("report.html.j2").render(context)
+
+
+def content_policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
+    """Return a content security policy: only these inline scripts and styles count, and nothing is loaded.
+
+    Images may be `data:` only. The empty style has to be allowed: plotly.js adds one and fills it by rules.
+    """
+    script_hashes = " ".join(_hash_source(script) for script in scripts)
+    style_hashes = " ".join(_hash_source(style) for style in styles)
+    return (
+        f"default-src 'none'; script-src {script_hashes}; style-src {style_hashes}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash_source(content: str) -> str:
+    # The parser turns CR into LF before a browser hashes, and a closing tag would end the element early.
+    assert "\r" not in content and "</script" not in content.lower() and "</style" not in content.lower()
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _static(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {
+        "sort_keys": True,
+        "allow_nan": False,
+        "ensure_ascii": False,
+        "separators": (",", ":"),
+    }
+    environment.filters["decimals"] = _decimals
+    environment.tests["go_id"] = lambda value: re.fullmatch(r"GO:\d{7}", str(value)) is not None
+    environment.tests["accession"] = lambda value: is_uniprot_accession(str(value))
+    return environment
+
+
+def _decimals(value: float | None, digits: int = 3) -> str:
+    """Format a number: fixed decimals, a dash where there is none, an exponent for the very small."""
+    if value is None:
+        return "–"
+    if value != 0 and abs(value) < 10**-digits:
+        return f"{value:.1e}"
+    return f"{value:,.{digits}f}"
+
+
+def _strips(cards: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the page's script draws, by card number: example windows and the value of full colour."""
+    return {
+        str(number): {"full": card["max_act"] or 0.0, "examples": card["examples"]}
+        for number, card in enumerate(cards)
+        if card["examples"]
+    }
+
+
+def _flat(provenance: Mapping[str, Any], prefix: str = "") -> list[dict[str, str]]:
+    pairs: list[dict[str, str]] = []
+    for key in sorted(provenance):
+        value = provenance[key]
+        if isinstance(value, Mapping):
+            pairs += _flat(value, f"{prefix}{key}.")
+            continue
+        shown = str(value)
+        cut = shown if len(shown) <= _LONG else f"{shown[:_LONG]} ..."
+        pairs.append({"label": f"{prefix}{key}", "value": cut})
+    return pairs

@@ -1,0 +1,50 @@
+"""Picking rows out of the long tables that the figures and the page read."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+SCORE_METRICS = ("auc", "aupr", "fmax")
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as dictionaries."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def blank(value: object) -> bool:
+    """Say whether a table cell is empty: None, NaN, NA or an empty string."""
+    return value is None or value is pd.NA or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def number(value: object) -> float | None:
+    """Return a table cell as a finite float, or None where it is empty or not finite."""
+    if blank(value):
+        return None
+    result = float(value)  # type: ignore[arg-type]
+    return result if math.isfinite(result) else None
+
+
+def text(value: object) -> str:
+    """Return a table cell as text; an empty cell gives an empty string."""
+    return "" if blank(value) else str(value)
+
+
+def metric_table(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """Return the rows of one split over its whole (no stratum), one per method, aspect, metric.
+
+    Where several rule sets (`preset`) or seeds were written, the first by name and number stands: the report
+    shows one run, and `metrics.csv` keeps all rows.
+    """
+    whole = metrics[(metrics["split"] == split) & metrics["stratum"].map(blank)]
+    ordered = whole.sort_values(["preset", "seed"], kind="stable", na_position="first")
+    return ordered.drop_duplicates(["method", "aspect", "metric"]).sort_index()
+
+
+def macro_scores(metrics: pd.DataFrame, metric: str, split: str = "test") -> dict[str, dict[str, Any]]:
+    """Return method to its row of one score over the aspects: aspect `mean`, or `all` without one."""
+    rows = metric_table(metrics, split)
+    rows = rows[(rows["metric"] == metric) & rows["aspect"].isin(["mean", "all"]) & rows["value"].notna()]
+    preferred = rows.sort_values("aspect", ascending=True, kind="stable")  # "mean" overwrites "all"
+    return {str(row["method"]): row for row in records(preferred)}

@@ -1,0 +1,129 @@
+"""Names, colours and the plotly template that all figures and the page share.
+
+Colours are those of Okabe and Ito (2008), told apart with any common colour blindness: ProtSAE is blue, TopK
+vermilion, probes green and floors grey, in every figure.
+"""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+BLUE, SKY, GREEN, VERMILION = "#0072B2", "#56B4E9", "#009E73", "#D55E00"
+ORANGE, PURPLE, GREY = "#E69F00", "#CC79A7", "#8A929E"
+INK, GRID = "#374151", "rgba(128,138,150,0.22)"
+
+METHOD_LABELS = {
+    "protsae_latent": "ProtSAE defined latent",
+    "protsae_predictor": "ProtSAE predictor",
+    "topk_latent": "TopK best latent",
+    "protsae_probe": "Probe on ProtSAE latents",
+    "topk_probe": "Probe on TopK latents",
+    "linear_probe": "Linear probe on activations",
+    "prevalence": "Prevalence",
+    "shuffled_labels": "Shuffled labels",
+    "protsae": "ProtSAE",
+    "topk": "TopK SAE",
+}
+FLOORS = ("prevalence", "shuffled_labels")
+DICTIONARY_COLOURS = {"protsae": BLUE, "topk": VERMILION}
+SUPERVISION_COLOURS = {"training": BLUE, "selection": VERMILION, "probe": GREEN, "none": GREY}
+SUPERVISION_MEANING = {
+    "training": "labels of training proteins shaped the dictionary itself",
+    "selection": "labels of validation proteins chose one latent and its sign",
+    "probe": "labels of training proteins fitted a classifier on top",
+    "none": "no labels but how common a term is",
+}
+ASPECTS = ("BPO", "MFO", "CCO")
+ASPECT_NAMES = {"BPO": "biological process", "MFO": "molecular function", "CCO": "cellular component"}
+ASPECT_COLOURS = {"BPO": SKY, "MFO": ORANGE, "CCO": PURPLE}
+SPLITS = ("train", "validation", "test")
+SPLIT_COLOURS = {"train": "#3B5B7A", "validation": "#7F9DB9", "test": "#E69F00", "excluded": GREY}
+
+METRIC_LABELS = {
+    "auc": "AUC",
+    "aupr": "AUPR",
+    "fmax": "Fmax",
+    "fve": "Variance explained (fve)",
+    "l0": "Active latents per residue (l0)",
+    "dead_share": "Dead latents (share)",
+    "defined_participation": "Defined latents' part of the reconstruction",
+    "gate_rate": "Gate rate of defined latents",
+    "subsumption_auc": "Subsumption AUC",
+}
+
+_AXIS = {
+    "showgrid": True,
+    "gridcolor": GRID,
+    "zeroline": False,
+    "linecolor": GRID,
+    "ticks": "",
+    "automargin": True,
+    "title": {"standoff": 10, "font": {"size": 12}},
+    "tickfont": {"size": 12},
+}
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {
+            "family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+            "size": 13,
+            "color": INK,
+        },
+        "colorway": [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY],
+        "paper_bgcolor": "#ffffff",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 20, "t": 40, "b": 48},
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+        },
+        "hoverlabel": {"align": "left", "font": {"size": 12}},
+        "hovermode": "closest",
+        "bargap": 0.25,
+        "annotationdefaults": {"font": {"size": 12}, "showarrow": False},
+    }
+)
+
+
+def method_label(method: str) -> str:
+    """Return the name that people read for a method, or the method itself where none is known."""
+    return METHOD_LABELS.get(method, method)
+
+
+def latent_colour(method: str, kind: str) -> str:
+    """Return the colour of one kind of latent: free latents of ProtSAE are lighter than defined ones."""
+    return SKY if (method, kind) == ("protsae", "free") else DICTIONARY_COLOURS.get(method, GREY)
+
+
+def styled(figure: go.Figure, *, height: int = 360, top: int = 44, legend_lift: int = 8) -> go.Figure:
+    """Give `figure` the shared template, whatever the process's default is, and a height of its own.
+
+    Args:
+        figure: is changed and returned.
+        height: of the whole figure, pixels.
+        top: margin above the plot for legend and panel titles, pixels.
+        legend_lift: distance of the legend from the plot, pixels; panel titles need about 28.
+    """
+    plot_height = height - top - TEMPLATE.layout.margin.b
+    figure.update_layout(template=TEMPLATE, height=height, margin={"t": top})
+    figure.update_annotations(font_size=13)
+    return figure.update_layout(legend={"y": 1 + legend_lift / plot_height})
+
+
+def empty_figure(message: str) -> go.Figure:
+    """Return a figure that says why there is nothing to draw."""
+    figure = styled(go.Figure(), height=180)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure.add_annotation(text=message, x=0.5, y=0.5, xref="paper", yref="paper")
+
+
+def known_first(values: Sequence[str], order: Sequence[str]) -> list[str]:
+    """Return the distinct `values`: those of `order` first and in its order, then the others by name."""
+    present = set(values)
+    return [name for name in order if name in present] + sorted(present.difference(order))
