@@ -1,0 +1,54 @@
+"""Checkpoints of sparse autoencoders in the catalog."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from protsae.datasets.errors import input_errors_pass
+from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+
+
+class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
+    """Saves a trained module with what it belongs to; loads a light handle.
+
+    Saves `module` or `(module, metadata)`; loads `sae.checkpoint.SaeCheckpoint`, whose `.load()` gives the
+    module.
+
+    Example:
+        ```yaml
+        topk.sae_checkpoint:
+          type: protsae.datasets.SaeCheckpointDataset
+          filepath: data/06_models/topk/sae.safetensors
+        ```
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Keep the path.
+
+        Args:
+            filepath: local path; Kedro resolves a relative one against the project.
+            metadata: `kedro-viz` is read by Kedro-Viz.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> SaeCheckpoint:
+        """Return the handle.
+
+        Raises:
+            DatasetInputError: the file is missing, foreign, damaged or too new.
+        """
+        with input_errors_pass():
+            return SaeCheckpoint(self._filepath)
+
+    def save(self, data: Any) -> None:
+        """Write `module` or `(module, metadata)`, atomically."""
+        sae, metadata = data if isinstance(data, tuple) else (data, {})
+        save_sae(sae, self._filepath, metadata)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()

@@ -1,0 +1,30 @@
+"""Parameters of the training pipeline."""
+
+from pydantic import Field, model_validator
+
+from protsae.core.config import Config
+from protsae.sae.config import GuidanceConfig
+from protsae.training.config import TrainerConfig
+
+
+class TrainingParameters(Config):
+    """The top-level key `training`."""
+
+    hook_point: str
+    """Activations that the autoencoders are trained on; one of `extraction.hook_points`."""
+    seed: int = Field(ge=0)
+    """Seed of weights and of samples."""
+    d_sae: int = Field(1024, gt=0)
+    """Number of latents of each autoencoder."""
+    k: int = Field(8, gt=0)
+    """Latents per token that TopK chooses (ProtSAE: among the free ones)."""
+    trainer: TrainerConfig = TrainerConfig()
+    """The trainer, the same for all."""
+    guidance: GuidanceConfig = GuidanceConfig()
+    """How the ontology guides ProtSAE."""
+
+    @model_validator(mode="after")
+    def _k_within_dictionary(self) -> "TrainingParameters":
+        if self.k > self.d_sae:
+            raise ValueError(f"k {self.k} is larger than d_sae {self.d_sae}: lower k or raise d_sae")
+        return self

@@ -1,0 +1,123 @@
+"""Axiom losses of EL ontologies: classes are balls, `C ⊑ D` wants C's ball inside D's.
+
+Formulas of DeepGO-SE (Kulmanov et al. 2024), after ELEmbeddings (Kulmanov et al. 2019). With centres c, d, e,
+radii r, relation vectors v, margin g, and [.]+ = ReLU, each averaged over the axioms of its form. The margin
+is subtracted: a tolerance. NF1 to NF4 are all zero when every ball is the same, so read them beside
+`subsumption_auc`.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from protsae.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class AxiomIndices:
+    """Axioms as index rows. Indices below the number of concepts are concepts, the others zero concepts."""
+
+    nf1: Tensor
+    """Int64 [n, 2]: C, D of C ⊑ D."""
+    nf4: Tensor
+    """Int64 [n, 3]: C, relation, D of C ⊑ ∃R.D."""
+    n_classes: int
+    """Concepts and zero concepts together."""
+    n_relations: int
+
+    @classmethod
+    def from_table(cls, axioms: pd.DataFrame, n_concepts: int) -> "AxiomIndices":
+        """Read the `axioms` table (`normal_form`, `c`, `relation`, `d`).
+
+        Raises:
+            InputError: a normal form other than NF1 and NF4.
+        """
+        other = sorted(set(axioms["normal_form"]) - {"NF1", "NF4"})
+        if other:
+            raise InputError(
+                f"axioms of form {', '.join(map(str, other))} are not supported: only NF1 and NF4 are"
+            )
+        nf1 = axioms[axioms["normal_form"] == "NF1"][["c", "d"]]
+        nf4 = axioms[axioms["normal_form"] == "NF4"][["c", "relation", "d"]]
+        highest = int(axioms[["c", "d"]].to_numpy().max()) if len(axioms) else -1
+        return cls(
+            nf1=torch.tensor(nf1.to_numpy(dtype="int64")).reshape(-1, 2),
+            nf4=torch.tensor(nf4.to_numpy(dtype="int64")).reshape(-1, 3),
+            n_classes=max(n_concepts, highest + 1),
+            n_relations=int(nf4["relation"].max()) + 1 if len(nf4) else 0,
+        )
+
+
+def _distance(a: Tensor, b: Tensor) -> Tensor:
+    distance: Tensor = torch.linalg.vector_norm(a - b, dim=1)
+    return distance
+
+
+def nf1_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> Tensor:
+    """Return ||c - d|| + r_c - r_d per pair [n]: how far C's ball sticks out of D's (negative: inside)."""
+    c, d = pairs.unbind(dim=1)
+    return _distance(centres[c], centres[d]) + radii[c] - radii[d]
+
+
+def nf1_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:
+    """C ⊑ D: mean [ ||c - d|| + r_c - r_d - g ]+ over axioms [n, 2] (C, D)."""
+    return functional.relu(nf1_excess(centres, radii, axioms) - margin).mean()
+
+
+def nf2_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:
+    """C ⊓ D ⊑ E over axioms [n, 3] (C, D, E).
+
+    Mean of [ ||c - d|| - r_c - r_d - g ]+ + [ ||e - c|| - r_c - g ]+ + [ ||e - d|| - r_d - g ]+; r_e is
+    not used.
+    """
+    c, d, e = axioms.unbind(dim=1)
+    meet = functional.relu(_distance(centres[c], centres[d]) - radii[c] - radii[d] - margin)
+    in_c = functional.relu(_distance(centres[e], centres[c]) - radii[c] - margin)
+    in_d = functional.relu(_distance(centres[e], centres[d]) - radii[d] - margin)
+    return (meet + in_c + in_d).mean()
+
+
+def nf3_loss(centres: Tensor, radii: Tensor, relations: Tensor, axioms: Tensor, margin: float) -> Tensor:
+    """∃R.C ⊑ D: mean [ ||c + v - d|| + r_c - r_d - g ]+ over axioms [n, 3] (R, C, D)."""
+    r, c, d = axioms.unbind(dim=1)
+    moved = _distance(centres[c] + relations[r], centres[d])
+    return functional.relu(moved + radii[c] - radii[d] - margin).mean()
+
+
+def nf4_loss(centres: Tensor, radii: Tensor, relations: Tensor, axioms: Tensor, margin: float) -> Tensor:
+    """C ⊑ ∃R.D: mean [ ||c - (d + v)|| - (r_c + r_d) - g ]+ over axioms [n, 3] (C, R, D): the balls overlap.
+
+    DeepGO-SE's code looks r_c up in the relation's column; here it is the radius of C.
+    """
+    c, r, d = axioms.unbind(dim=1)
+    moved = _distance(centres[c], centres[d] + relations[r])
+    return functional.relu(moved - radii[c] - radii[d] - margin).mean()
+
+
+def disjointness_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:
+    """C ⊓ D ⊑ ⊥: mean [ r_c + r_d - ||c - d|| + g ]+ over axioms [n, 2]. NF2 would pull the pair together."""
+    c, d = axioms.unbind(dim=1)
+    return functional.relu(radii[c] + radii[d] - _distance(centres[c], centres[d]) + margin).mean()
+
+
+def axiom_loss(
+    centres: Tensor, radii: Tensor, relations: Tensor, axioms: AxiomIndices, margin: float
+) -> Tensor:
+    """Return the sum of the losses of the forms that have axioms; zero without any.
+
+    Args:
+        centres: [n_classes, d_model].
+        radii: [n_classes] >= 0.
+        relations: [n_relations, d_model].
+        axioms: what has to hold.
+        margin: tolerance g.
+    """
+    total = centres.new_zeros(())
+    if len(axioms.nf1):
+        total = total + nf1_loss(centres, radii, axioms.nf1, margin)
+    if len(axioms.nf4):
+        total = total + nf4_loss(centres, radii, relations, axioms.nf4, margin)
+    return total

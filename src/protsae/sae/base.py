@@ -1,0 +1,144 @@
+"""What every sparse autoencoder here has in common: scaling, decoder, and the shape of a training step."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from protsae.sae.axioms import AxiomIndices
+from protsae.sae.config import SaeConfig
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """What one training step sees. Everything after `dead` is for guided architectures."""
+
+    x: Tensor
+    """Raw activations [n_residues, d_model]."""
+    dead: Tensor
+    """Bool [d_sae]: latents that AuxK may revive."""
+    segment: Tensor | None = None
+    """Int64 [n_residues]: row of `labels` that the residue belongs to."""
+    labels: Tensor | None = None
+    """Float [n_proteins, n_defined], 0 or 1."""
+    labelled: Tensor | None = None
+    """Bool [n_proteins, n_defined]: False pairs take no part in any loss or threshold."""
+    axioms: AxiomIndices | None = None
+    """Axioms of the ontology."""
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What one forward pass of training gives back. Nothing in the module has changed."""
+
+    losses: dict[str, Tensor]
+    """Unweighted scalar terms, and `loss/total`, their weighted sum."""
+    latent_acts: Tensor
+    """Codes [n_residues, d_sae], detached."""
+    logits: Tensor | None = None
+    """Predictor logits [n_residues, n_defined], detached; None for unguided architectures."""
+
+
+class SparseAutoencoder(nn.Module, ABC):
+    """Raw activations in and out; centring and scaling are inside.
+
+    The encoder sees `x_n = (x - input_mean) * input_scale` with `input_scale = sqrt(d_model / total variance)`,
+    so that the mean of ||x_n||² over the training residues is `d_model`. The reconstruction loss is the mean of
+    ||x̂_n - x_n||² / d_model: the unexplained share of the training split's variance.
+    """
+
+    config: SaeConfig
+    W_dec: nn.Parameter
+    """[d_sae, d_model], unit rows: the latents' directions."""
+    b_dec: nn.Parameter
+    """[d_model], in scaled units."""
+    input_mean: Tensor
+    input_scale: Tensor
+
+    def __init__(self, config: SaeConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config
+        directions = torch.randn(config.d_sae, config.d_model, generator=generator)
+        self.W_dec = nn.Parameter(directions / directions.norm(dim=1, keepdim=True))
+        self.b_dec = nn.Parameter(torch.zeros(config.d_model))
+        self.register_buffer("input_mean", torch.zeros(config.d_model))
+        self.register_buffer("input_scale", torch.ones(()))
+
+    @property
+    def n_defined(self) -> int:
+        """Number of latents tied to concepts; they come first."""
+        return 0
+
+    @property
+    def concept_ids(self) -> tuple[str, ...]:
+        """Concepts of the defined latents, in their order."""
+        return ()
+
+    @property
+    @abstractmethod
+    def W_enc(self) -> Tensor:  # noqa: N802 - the field's name
+        """Encoder weights [d_model, d_sae] over scaled input."""
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
+
+    @abstractmethod
+    def step_output(self, batch: TrainingBatch) -> StepOutput:
+        """Return losses and codes of one batch, without side effects."""
+
+    def loss_terms(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Return the loss terms of one batch, without side effects."""
+        return self.step_output(batch).losses
+
+    def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
+        """Update what is not learned by gradient; the trainer calls it once per optimiser step."""
+
+    def set_input_statistics(self, mean: Tensor, total_variance: float) -> None:
+        """Fix centring and scaling.
+
+        Args:
+            mean: mean activation [d_model] of the training residues.
+            total_variance: their mean squared distance from `mean`.
+
+        Raises:
+            ValueError: the variance is not a positive number.
+        """
+        if not 0 < total_variance < float("inf"):
+            raise ValueError(f"total variance {total_variance} of the training activations is not positive")
+        with torch.no_grad():
+            self.input_mean.copy_(mean)
+            self.input_scale.fill_((self.config.d_model / total_variance) ** 0.5)
+
+    def scale_input(self, x: Tensor) -> Tensor:
+        """Return raw activations centred and scaled."""
+        return (x - self.input_mean) * self.input_scale
+
+    def decode(self, latent_acts: Tensor) -> Tensor:
+        """Return raw activations x̂ [n, d_model] of codes [n, d_sae]."""
+        return self._decode_scaled(latent_acts) / self.input_scale + self.input_mean
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the reconstruction of raw activations [n, d_model]."""
+        return self.decode(self.encode(x))
+
+    def _decode_scaled(self, latent_acts: Tensor) -> Tensor:
+        return latent_acts @ self.W_dec + self.b_dec
+
+    @torch.no_grad()
+    def project_decoder_gradient(self) -> None:
+        """Remove the part of each decoder row's gradient along the row: it would only change the norm."""
+        if self.W_dec.grad is not None:
+            along = (self.W_dec.grad * self.W_dec).sum(dim=1, keepdim=True)
+            self.W_dec.grad.addcmul_(along, self.W_dec, value=-1)
+
+    @torch.no_grad()
+    def normalise_decoder(self) -> None:
+        """Give the decoder rows unit norm."""
+        self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min(torch.finfo(self.W_dec.dtype).tiny))
+
+    def config_json(self) -> dict[str, Any]:
+        """Return the config as JSON values; `config.parse_config` reads it back."""
+        return self.config.model_dump(mode="json")

@@ -1,0 +1,110 @@
+"""Settings of the architectures. Each is stored whole in the header of a checkpoint. No torch here."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from protsae.core.config import Config
+
+
+class GuidanceConfig(Config):
+    """How the ontology guides ProtSAE: the paper's method and every switch on it (docs/protsae.md)."""
+
+    lambda_annotation: float = Field(1.0, ge=0)
+    """Weight of the annotation loss, beside a reconstruction loss in units of the training variance."""
+    lambda_axiom: float = Field(0.1, ge=0)
+    """Weight of the axiom loss."""
+    lambda_norm: float = Field(0.0, ge=0)
+    """Weight of the mean squared norm of the predictor's rows: keeps few proteins from being memorised."""
+    annotation_pooling: Literal["mean", "residue"] = "mean"
+    """`mean`: the mean logit over a protein's sampled residues meets the protein's labels. `residue`, as in
+    the paper: every residue meets its protein's labels."""
+    gate: Literal["prevalence", "half"] = "prevalence"
+    """`prevalence`: one threshold per concept, so that the gate fires as often as the concept occurs among
+    labelled training residues. `half`, as in the paper: a probability of one half."""
+    gate_momentum: float = Field(0.9, ge=0, lt=1)
+    """Share of the old threshold that one training step keeps."""
+    detach: bool = True
+    """Keep the reconstruction's gradient from the predictor's weights (the paper's stop-gradient)."""
+    scales: bool = True
+    """Learn one log-scale per defined latent; without, the predictor's rows are bound as they are."""
+    forced_activation: bool = True
+    """Lift a gated defined latent to the mean of its token's free codes."""
+    forced_mean: Literal["nonzero", "all"] = "nonzero"
+    """That mean runs over the token's `nonzero` free codes, or over `all` free latents."""
+    defined_bias: Literal["tied", "free", "none"] = "tied"
+    """`tied`: a defined latent is positive exactly where its gate is open. `free`: a bias of its own."""
+    axiom_margin: float = Field(0.1, ge=0)
+    """Tolerance subtracted inside every axiom loss."""
+
+
+class SaeConfig(Config):
+    """What every architecture has."""
+
+    d_model: int = Field(gt=0)
+    """Width of the activations."""
+    d_sae: int = Field(gt=0)
+    """Number of latents."""
+    k: int = Field(gt=0)
+    """Latents that may be active per token, chosen by TopK (ProtSAE: among the free ones)."""
+    aux_coefficient: float = Field(1 / 32, ge=0)
+    """Weight of the AuxK loss, which revives dead latents."""
+
+    @property
+    def n_free(self) -> int:
+        """Latents that TopK chooses from."""
+        return self.d_sae
+
+    @model_validator(mode="after")
+    def _k_fits(self) -> "SaeConfig":
+        if self.n_free < 1 or self.k > self.n_free:
+            raise ValueError(
+                f"k {self.k} needs as many free latents, but d_sae {self.d_sae} leaves {self.n_free}: "
+                "lower k or raise d_sae"
+            )
+        return self
+
+
+class TopKConfig(SaeConfig):
+    """Plain TopK sparse autoencoder."""
+
+    architecture: Literal["topk"] = "topk"
+    """Name in the registry."""
+
+
+class ProtSaeConfig(SaeConfig):
+    """ProtSAE: the first latents are tied to ontology concepts, the others are free."""
+
+    architecture: Literal["protsae"] = "protsae"
+    """Name in the registry."""
+    concept_ids: tuple[str, ...] = Field(min_length=1)
+    """Concepts of the defined latents, in their order."""
+    n_zero: int = Field(0, ge=0)
+    """Classes that occur only in axioms: centres and radii of their own, no latent."""
+    n_relations: int = Field(0, ge=0)
+    """Relations that occur in axioms of form NF3 and NF4."""
+    guidance: GuidanceConfig = GuidanceConfig()
+    """How the ontology guides training."""
+
+    @property
+    def n_defined(self) -> int:
+        """Latents tied to concepts."""
+        return len(self.concept_ids)
+
+    @property
+    def n_free(self) -> int:
+        """Latents that TopK chooses from."""
+        return self.d_sae - self.n_defined
+
+
+AnySaeConfig = Annotated[TopKConfig | ProtSaeConfig, Field(discriminator="architecture")]
+_ADAPTER: TypeAdapter[TopKConfig | ProtSaeConfig] = TypeAdapter(AnySaeConfig)
+
+
+def parse_config(values: dict[str, object]) -> TopKConfig | ProtSaeConfig:
+    """Return the config model that `values["architecture"]` names.
+
+    Raises:
+        pydantic.ValidationError: unknown architecture, unknown key or value out of bounds.
+    """
+    return _ADAPTER.validate_python(values)

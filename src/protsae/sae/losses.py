@@ -1,0 +1,44 @@
+"""TopK codes and the loss terms that every architecture shares."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def top_k_codes(pre_acts: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k largest pre-activations per token, ReLU applied, and their columns: [n, k] each."""
+    values, columns = pre_acts.topk(k, dim=1, sorted=False)
+    return functional.relu(values), columns
+
+
+def scatter_codes(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
+    """Return dense codes [n, d_sae] with `values` at `columns`, zero elsewhere."""
+    return values.new_zeros(values.shape[0], d_sae).scatter(1, columns, values)
+
+
+def reconstruction_loss(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return mean ||x̂ - x||² / d_model over scaled activations: the unexplained share of variance."""
+    return functional.mse_loss(x_hat, x)
+
+
+def auxk_loss(residual: Tensor, pre_acts: Tensor, directions: Tensor, dead: Tensor) -> Tensor:
+    """Return how badly dead latents alone explain what is left unexplained.
+
+    `||e - ê||² / ||e||²` over the batch, where ê decodes the top `d_model / 2` dead latents (Gao et al. 2024,
+    arXiv 2406.04093, appendix A.2). Zero without dead latents.
+
+    Args:
+        residual: e = x - x̂ [n, d_model]; no gradient flows into it.
+        pre_acts: pre-activations [n, n_latents] of the latents that compete.
+        directions: their decoder rows [n_latents, d_model].
+        dead: bool [n_latents].
+    """
+    columns = dead.nonzero().squeeze(1)
+    if len(columns) == 0:
+        return residual.new_zeros(())
+    error = residual.detach()
+    k = min(len(columns), max(1, error.shape[1] // 2))
+    values, chosen = top_k_codes(pre_acts[:, columns], k)
+    explained = scatter_codes(values, chosen, len(columns)) @ directions[columns]
+    tiny = torch.finfo(error.dtype).tiny
+    return (error - explained).square().sum() / error.square().sum().clamp_min(tiny)

@@ -1,0 +1,29 @@
+"""Settings of the trainer. No torch here."""
+
+from pydantic import Field
+
+from protsae.core.config import Config
+
+
+class TrainerConfig(Config):
+    """How an autoencoder is trained; the same for every architecture."""
+
+    epochs: int = Field(40, gt=0)
+    """Passes over the training proteins; each pass draws other residues."""
+    residues_per_protein: int = Field(64, gt=0)
+    """Residues drawn of each protein and pass (all of a shorter one)."""
+    proteins_per_batch: int = Field(32, gt=0)
+    """Proteins per step."""
+    validation_residues_per_protein: int = Field(64, gt=0)
+    """Residues of each validation protein, the same in every pass."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak rate of Adam."""
+    warmup_share: float = Field(0.05, ge=0, lt=1)
+    """Share of all steps over which the rate rises from zero; from there it falls linearly to zero."""
+    clip_norm: float = Field(1.0, gt=0)
+    """Bound on the norm of the whole gradient."""
+    dead_after_n_tokens: int = Field(100_000, gt=0)
+    """A latent that has not fired on this many training residues is dead, and AuxK may revive it."""
+    fve_tolerance: float = Field(0.01, ge=0)
+    """ProtSAE keeps the epoch of best validation average precision among those whose validation FVE is within
+    this of the run's best; TopK keeps the epoch of best validation FVE."""

@@ -1,0 +1,101 @@
+"""What a validation pass measures. Reads the module, changes nothing."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from protsae.core.seeding import numpy_generator
+from protsae.metrics.ranking import Ranking
+from protsae.metrics.reconstruction import ReconstructionAccumulator, participation
+from protsae.metrics.subsumption import subsumption_auc
+from protsae.sae.axioms import nf1_excess
+from protsae.sae.base import SparseAutoencoder
+from protsae.sae.guidance import masked_bce, segment_mean
+from protsae.sae.protsae import ProtSae
+from protsae.training.data import Labels, Ontology, Split
+
+
+@torch.no_grad()
+def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) -> dict[str, float]:
+    """Return `fve`, `mse`, `l0`, `dead_share` of a split and, for ProtSAE, what its guidance achieved."""
+    quality = ReconstructionAccumulator(sae.input_mean.double().numpy())
+    guided = _Guided(sae, split.labels) if isinstance(sae, ProtSae) and split.labels is not None else None
+    for batch in split.batches.epoch(0):
+        if guided is None:
+            latent_acts = sae.encode(batch.x)
+        else:
+            latent_acts = guided.update(batch.x, batch.segment, batch.proteins)
+        quality.update(batch.x, sae.decode(latent_acts), latent_acts)
+    values = quality.compute()
+    if guided is not None:
+        values |= guided.compute()
+    if isinstance(sae, ProtSae) and ontology is not None:
+        values |= axiom_metrics(sae, ontology)
+    return values
+
+
+@torch.no_grad()
+def axiom_metrics(sae: ProtSae, ontology: Ontology) -> dict[str, float]:
+    """Return how well the predictor's balls obey the subclass axioms."""
+    centres, radii = sae.balls()
+    m = sae.n_defined
+    values = {}
+    if len(ontology.axioms.nf1):
+        outside = nf1_excess(centres, radii, ontology.axioms.nf1) > sae.config.guidance.axiom_margin
+        values["axiom_violation"] = float(outside.double().mean())
+    auc, n_pairs = subsumption_auc(
+        centres[:m].numpy(),
+        radii[:m].numpy(),
+        ontology.is_ancestor,
+        ontology.aspects,
+        numpy_generator(0, "subsumption"),
+    )
+    return values | ({"subsumption_auc": auc} if n_pairs else {})
+
+
+class _Guided:
+    """Sums over a split that only ProtSAE has."""
+
+    def __init__(self, sae: ProtSae, labels: Labels) -> None:
+        self._sae = sae
+        self._labels = labels
+        self._logits = torch.full_like(labels.labels, torch.nan)
+        self._pooled = torch.full_like(labels.labels, torch.nan)
+        self._squares = np.zeros(sae.config.d_sae)
+        self._n_gated = self._n_pairs = 0
+        self._lift = 0.0
+
+    def update(self, x: Tensor, segment: Tensor, proteins: Tensor) -> Tensor:
+        """Add one batch and return its codes."""
+        m = self._sae.n_defined
+        codes = self._sae.codes(x)
+        defined = codes.latent_acts[:, :m]
+        self._logits[proteins] = segment_mean(self._sae.predictor_logits(x), segment, len(proteins))
+        self._pooled[proteins] = segment_mean(defined, segment, len(proteins))
+        self._squares += codes.latent_acts.double().square().sum(dim=0).numpy()
+        self._n_gated += int(codes.gate.sum())
+        self._n_pairs += codes.gate.numel()
+        self._lift += float((defined - codes.drive).double().sum())
+        return codes.latent_acts
+
+    def compute(self) -> dict[str, float]:
+        """Return the metrics; average precision and AUC are means over concepts with both kinds of labels."""
+        truth, known = self._labels.labels.numpy() > 0, self._labels.labelled.numpy()
+        predictor = Ranking(self._logits.numpy(), truth, known)
+        latent = Ranking(self._pooled.numpy(), truth, known)
+        norms = self._sae.W_dec.double().norm(dim=1).numpy()
+        return {
+            "loss/annotation": float(masked_bce(self._logits, self._labels.labels, self._labels.labelled)),
+            "average_precision/predictor": _mean(predictor.average_precision()),
+            "average_precision/latent": _mean(latent.average_precision()),
+            "auc/predictor": _mean(predictor.roc_auc()),
+            "auc/latent": _mean(latent.roc_auc()),
+            "gate_rate": self._n_gated / self._n_pairs,
+            "mean_lift": self._lift / self._n_gated if self._n_gated else 0.0,
+            "defined_participation": participation(self._squares, norms, self._sae.n_defined),
+        }
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
