@@ -31,6 +31,7 @@ def test_concat_keeps_order_kinds_and_survives_a_csv_round_trip():
     assert str(table["k"].dtype) == "Int64"
     assert table.loc[0, "k"] == 8
     assert pd.isna(table.loc[1, "k"])
+    assert table["aspect"].tolist() == ["", ""]
     assert tuple(concat_metrics([]).columns) == METRIC_COLUMNS
 
 

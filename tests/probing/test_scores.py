@@ -8,7 +8,7 @@ from protsae.core.errors import InputError
 from protsae.metrics.ranking import pairwise_auc, roc_auc
 from protsae.probing.config import ScoringConfig
 from protsae.probing.scores import (
-    SUPERVISION,
+    METHODS,
     prevalence_scores,
     score_all_methods,
     score_table,
@@ -76,7 +76,7 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     topk = table(splits, "mean_latents", {n: np.hstack([noise[n], -signal[n]]) for n in splits})
     activations = table(splits, "activation", signal)
     scores = score_all_methods(protsae, topk, activations, splits, ScoringConfig())
-    assert tuple(scores) == tuple(SUPERVISION)
+    assert tuple(scores) == tuple(METHODS)
     test = splits["test"]
     auc = {m: roc_auc(by["test"], test.labels, test.labelled).mean() for m, by in scores.items()}
     for method in (
@@ -94,8 +94,10 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     np.testing.assert_array_equal(scores["topk_latent"]["test"], signal["test"])
 
     long = score_table(scores, splits)
-    assert len(long) == len(SUPERVISION) * 120 * 3
-    assert dict(zip(long["method"], long["supervision"], strict=True)) == SUPERVISION
+    assert len(long) == len(METHODS) * 120 * 3
+    assert dict(zip(long["method"], long["supervision"], strict=True)) == {
+        name: method.supervision for name, method in METHODS.items()
+    }
     one = long[
         (long["method"] == "protsae_latent") & (long["protein_id"] == "test007") & (long["concept_idx"] == 2)
     ]

@@ -102,4 +102,10 @@ def concat_metrics(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     if not kept:
         return metrics_table([])
     filled = [table.reindex(columns=list(METRIC_COLUMNS)).astype(_DTYPES) for table in kept]
-    return pd.concat(filled, ignore_index=True)
+    return pd.concat([_with_empty_texts(table) for table in filled], ignore_index=True)
+
+
+def _with_empty_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """Give text columns an empty string where a CSV file gave a missing value."""
+    texts = [column for column in METRIC_COLUMNS if column not in _DTYPES]
+    return table.assign(**{column: table[column].astype(object).fillna("") for column in texts})

@@ -28,6 +28,16 @@ class Run:
     hook_point: str
     k: int
 
+    @classmethod
+    def of(cls, checkpoint: Any) -> "Run":
+        """Read a `sae.checkpoint.SaeCheckpoint`'s header; the method is the architecture's name."""
+        return cls(
+            method=str(checkpoint.config["architecture"]),
+            seed=int(checkpoint.metadata["seed"]),
+            hook_point=str(checkpoint.metadata["hook_point"]),
+            k=int(checkpoint.config["k"]),
+        )
+
 
 @dataclass(frozen=True)
 class Encoding:

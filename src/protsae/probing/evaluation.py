@@ -18,7 +18,7 @@ from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import EvaluationConfig
-from protsae.probing.scores import SCORED_SPLITS, SUPERVISION
+from protsae.probing.scores import METHODS, SCORED_SPLITS
 from protsae.probing.splits import SplitLabels
 
 Floats = NDArray[np.float64]
@@ -184,7 +184,7 @@ def score_metrics(evaluations: Mapping[tuple[str, str], MethodEvaluation], confi
             split=split,
             n=estimate.n,
             preset=PRESET if metric == "fmax" else "",
-            supervision=SUPERVISION[method],
+            supervision=METHODS[method].supervision,
             intervals=None
             if estimate.samples is None
             else {metric: percentile_interval(estimate.samples, confidence).pair},

@@ -21,17 +21,29 @@ from protsae.probing.splits import SplitLabels, feature_matrix
 Floats = NDArray[np.floating[Any]]
 Features = Mapping[str, Floats]
 
-SUPERVISION = {
-    "protsae_latent": "training",
-    "protsae_predictor": "training",
-    "topk_latent": "selection",
-    "protsae_probe": "probe",
-    "topk_probe": "probe",
-    "linear_probe": "probe",
-    "prevalence": "none",
-    "shuffled_labels": "probe",
+
+@dataclass(frozen=True)
+class Method:
+    """What a row of scores is made from."""
+
+    supervision: str
+    """How it saw labels: none, selection (of one latent), probe (a classifier on top) or training (of the
+    SAE)."""
+    source: str
+    """Dictionary whose outputs it reads, `activations`, or empty."""
+
+
+METHODS = {
+    "protsae_latent": Method("training", "protsae"),
+    "protsae_predictor": Method("training", "protsae"),
+    "topk_latent": Method("selection", "topk"),
+    "protsae_probe": Method("probe", "protsae"),
+    "topk_probe": Method("probe", "topk"),
+    "linear_probe": Method("probe", "activations"),
+    "prevalence": Method("none", ""),
+    "shuffled_labels": Method("probe", "activations"),
 }
-"""Method to the way in which it saw labels, in the order of the tables."""
+"""The score rows, in the order of the tables."""
 
 SCORED_SPLITS = ("validation", "test")
 
@@ -101,7 +113,7 @@ def score_all_methods(
     splits: Mapping[str, SplitLabels],
     config: ScoringConfig,
 ) -> dict[str, dict[str, Floats]]:
-    """Return method to split to scores [n, n_concepts], for the methods of `SUPERVISION`.
+    """Return method to split to scores [n, n_concepts], for the methods of `METHODS`.
 
     Args:
         protsae_encoding: pooled latents and logits of ProtSAE per protein.
@@ -142,7 +154,7 @@ def score_table(
 ) -> pd.DataFrame:
     """Return the long table `method`, `supervision`, `protein_id`, `concept_idx`, `score`.
 
-    Methods in the order of `SUPERVISION`, proteins by split and id, concepts by index.
+    Methods in the order of `METHODS`, proteins by split and id, concepts by index.
     """
     tables = []
     for method, by_split in scores.items():
@@ -152,7 +164,7 @@ def score_table(
                 pd.DataFrame(
                     {
                         "method": method,
-                        "supervision": SUPERVISION[method],
+                        "supervision": METHODS[method].supervision,
                         "protein_id": np.repeat(splits[split].protein_ids, n_concepts),
                         "concept_idx": np.tile(np.arange(n_concepts, dtype=np.int32), n),
                         "score": np.asarray(by_split[split], np.float64).ravel(),

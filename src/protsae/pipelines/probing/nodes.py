@@ -1,0 +1,94 @@
+"""Nodes of the probing pipeline: from activations and dictionaries to scores and metrics."""
+
+from typing import Any
+
+import pandas as pd
+
+from protsae.probing.config import EncodingConfig, EvaluationConfig, ScoringConfig
+
+
+def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
+    """Average the activations (an `ActivationStore`) of every protein over its residues."""
+    from protsae.probing.encoding import mean_activations
+    from protsae.probing.splits import split_of_proteins
+
+    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
+    return mean_activations(activation_shards, hook_point, list(split_of))
+
+
+def encode_proteins(
+    activation_shards: Any, sae_checkpoint: Any, proteins: pd.DataFrame, config: EncodingConfig
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Pass all proteins through a dictionary (a `SaeCheckpoint`): pooled latents, statistics,
+    reconstruction."""
+    from protsae.probing.encoding import Run, encode_splits
+    from protsae.probing.splits import split_of_proteins
+
+    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
+    run = Run.of(sae_checkpoint)
+    found = encode_splits(activation_shards, sae_checkpoint.load(), run, split_of, config)
+    return found.proteins, found.latent_statistics, found.reconstruction
+
+
+def score_concepts(
+    protsae_encoding: pd.DataFrame,
+    topk_encoding: pd.DataFrame,
+    mean_activations: pd.DataFrame,
+    proteins: pd.DataFrame,
+    concepts: pd.DataFrame,
+    protein_labels: pd.DataFrame,
+    config: ScoringConfig,
+) -> pd.DataFrame:
+    """Score validation and test proteins for every concept by every method."""
+    from protsae.probing.scores import score_all_methods, score_table
+    from protsae.probing.splits import labels_by_split
+
+    splits = labels_by_split(proteins, protein_labels, len(concepts), protsae_encoding["protein_id"])
+    scores = score_all_methods(protsae_encoding, topk_encoding, mean_activations, splits, config)
+    return score_table(scores, splits)
+
+
+def evaluate_scores(
+    concept_scores: pd.DataFrame,
+    proteins: pd.DataFrame,
+    concepts: pd.DataFrame,
+    protein_labels: pd.DataFrame,
+    ontology_terms: pd.DataFrame,
+    ontology_relations: pd.DataFrame,
+    config: EvaluationConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Judge the scores per aspect, with intervals over homology clusters, and per concept."""
+    from protsae.probing import evaluation
+    from protsae.probing.scores import SCORED_SPLITS
+    from protsae.probing.splits import labels_by_split
+
+    scored = concept_scores["protein_id"].unique()
+    splits = labels_by_split(proteins, protein_labels, len(concepts), scored, SCORED_SPLITS)
+    vocabulary = evaluation.Vocabulary.of(concepts, ontology_terms, ontology_relations)
+    scores = evaluation.scores_by_method(concept_scores, splits, len(concepts))
+    clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
+    found = evaluation.evaluate_all(scores, splits, vocabulary, clusters, config)
+    return (
+        evaluation.score_metrics(found, config.confidence),
+        evaluation.concept_metrics(found, vocabulary),
+    )
+
+
+def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
+    """Measure how well the predictor's geometry (of a `SaeCheckpoint`) obeys the ontology."""
+    from protsae.probing.collect import subsumption_rows
+    from protsae.probing.encoding import Run
+
+    return subsumption_rows(sae_checkpoint.load(), Run.of(sae_checkpoint), axioms, concepts)
+
+
+def collect_metrics(
+    score_metrics: pd.DataFrame,
+    subsumption_metrics: pd.DataFrame,
+    protsae_reconstruction: pd.DataFrame,
+    topk_reconstruction: pd.DataFrame,
+) -> pd.DataFrame:
+    """Bring all metrics into one table."""
+    from protsae.probing.collect import all_metrics
+
+    return all_metrics(score_metrics, subsumption_metrics, [protsae_reconstruction, topk_reconstruction])

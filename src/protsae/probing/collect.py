@@ -1,0 +1,59 @@
+"""One table of all metrics, every row with the run that it belongs to."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.probing.encoding import Run
+from protsae.probing.scores import METHODS
+from protsae.sae.axioms import AxiomIndices
+from protsae.sae.base import SparseAutoencoder
+from protsae.sae.protsae import ProtSae
+from protsae.training.data import Ontology
+from protsae.training.validation import axiom_metrics
+
+RUN_COLUMNS = ["seed", "hook_point", "k"]
+
+
+def subsumption_rows(
+    sae: SparseAutoencoder, run: Run, axioms: pd.DataFrame, concepts: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the rows of `subsumption_auc` and `axiom_violation`; none for a dictionary without concepts.
+
+    They describe the geometry of the predictor, so they belong to no split; `n` is the number of concepts.
+    """
+    if not isinstance(sae, ProtSae):
+        return metric_rows({}, method=run.method)
+    ordered = concepts.sort_values("concept_idx")
+    ontology = Ontology.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
+    return metric_rows(
+        axiom_metrics(sae, ontology),
+        method=run.method,
+        aspect="all",
+        n=len(ordered),
+        seed=run.seed,
+        hook_point=run.hook_point,
+        k=run.k,
+        supervision="training",
+    )
+
+
+def all_metrics(
+    score_metrics: pd.DataFrame, subsumption: pd.DataFrame, reconstructions: Sequence[pd.DataFrame]
+) -> pd.DataFrame:
+    """Stack scores, geometry and reconstruction; scores take seed, hook point and k from the run they came
+    from.
+
+    A probe on activations has a hook point only, and prevalence has none of the three.
+    """
+    runs = {str(table["method"].iloc[0]): table.iloc[0] for table in reconstructions}
+    hook_points = {str(run["hook_point"]) for run in runs.values()}
+    scores = concat_metrics([score_metrics])
+    for row, method in enumerate(scores["method"]):
+        source = METHODS[method].source
+        if source in runs:
+            scores.loc[row, RUN_COLUMNS] = runs[source][RUN_COLUMNS].to_list()
+        elif source == "activations":
+            scores.loc[row, "hook_point"] = ", ".join(sorted(hook_points))
+    return concat_metrics([scores, subsumption, *reconstructions])

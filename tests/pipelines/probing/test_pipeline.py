@@ -1,0 +1,156 @@
+"""The probing pipeline run whole, in memory, on proteins whose concepts are planted in their activations."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from protsae.metrics.table import METRIC_COLUMNS
+from protsae.pipelines.probing import create_pipeline
+from protsae.pipelines.probing.parameters import ProbingParameters
+from protsae.probing.scores import METHODS
+from protsae.sae.config import ProtSaeConfig, TopKConfig
+from protsae.sae.protsae import ProtSae
+from protsae.sae.topk import TopKSae
+
+pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contain")
+
+CONF = Path(__file__).parents[3] / "conf" / "base"
+HOOK = "layers.2.resid_post"
+CONCEPT_IDS = ("GO:1", "GO:2", "GO:3", "GO:4")
+ASPECTS = ("BPO", "MFO", "MFO", "CCO")
+
+
+class Kept(MemoryDataset):
+    """A memory dataset that a runner does not empty once nobody downstream needs it."""
+
+    def _release(self):
+        pass
+
+
+class Store:
+    """Stands for an ActivationStore."""
+
+    def __init__(self, proteins):
+        self.proteins, self.protein_ids = proteins, list(proteins)
+
+    def iter_proteins(self, hook_point, protein_ids=None):
+        assert hook_point == HOOK
+        yield from ((p, x) for p, x in self.proteins.items() if protein_ids is None or p in protein_ids)
+
+
+def checkpoint(sae, architecture):
+    config = {"architecture": architecture, "k": sae.config.k}
+    return SimpleNamespace(config=config, metadata={"seed": 7, "hook_point": HOOK}, load=lambda: sae)
+
+
+@pytest.fixture
+def inputs():
+    """150 proteins; dimension c of the activations is raised where the protein has concept c."""
+    generator = np.random.default_rng(0)
+    ids = [f"P{i:03d}" for i in range(150)]
+    labels = generator.random((150, 4)) < 0.3
+    labels[:, 1] |= labels[:, 2]
+    activations = {
+        p: (generator.normal(size=(generator.integers(5, 12), 6)) + np.r_[1.5 * labels[i], 0, 0]).astype(
+            np.float32
+        )
+        for i, p in enumerate(ids)
+    }
+    protsae = ProtSae(
+        ProtSaeConfig(d_model=6, d_sae=16, k=3, concept_ids=CONCEPT_IDS), torch.Generator().manual_seed(0)
+    )
+    with torch.no_grad():
+        protsae.W_pred.copy_(torch.eye(4, 6))
+    topk = TopKSae(TopKConfig(d_model=6, d_sae=12, k=3), torch.Generator().manual_seed(1))
+    split = np.array(["train", "train", "train", "validation", "test"])[np.arange(150) % 5]
+    split[149] = "excluded"
+    return {
+        "activation_shards": Store(activations),
+        "protsae.sae_checkpoint": checkpoint(protsae, "protsae"),
+        "topk.sae_checkpoint": checkpoint(topk, "topk"),
+        "proteins": pd.DataFrame(
+            {"protein_id": ids, "split": split, "cluster_id": [f"c{i // 2}" for i in range(150)]}
+        ),
+        "concepts": pd.DataFrame(
+            {"concept_idx": range(4), "concept_id": CONCEPT_IDS, "name": list("wxyz"), "aspect": ASPECTS}
+        ),
+        "protein_labels": pd.DataFrame(
+            [(p, c, 1) for i, p in enumerate(ids) for c in range(4) if labels[i, c]],
+            columns=["protein_id", "concept_idx", "label"],
+        ),
+        "ontology_terms": pd.DataFrame({"term_id": CONCEPT_IDS, "aspect": ASPECTS, "is_obsolete": False}),
+        "ontology_relations": pd.DataFrame(
+            [("GO:3", "is_a", "GO:2")], columns=["child_id", "relation", "parent_id"]
+        ),
+        "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),
+    }
+
+
+def run(inputs):
+    parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
+    pipeline = create_pipeline()
+    names = {"hook_point", "encoding", "scoring", "evaluation"}
+    given = {**inputs, **{f"params:probing.{name}": getattr(parameters, name) for name in names}}
+    catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
+    for name in pipeline.all_outputs():
+        catalog[name] = Kept()
+    SequentialRunner().run(pipeline, catalog)
+    return {name: catalog.load(name) for name in pipeline.all_outputs()}
+
+
+def test_planted_concepts_are_found_and_floors_stay_floors(inputs):
+    outputs = run(inputs)
+    metrics = outputs["metrics"]
+    assert tuple(metrics.columns) == METRIC_COLUMNS
+    auc = metrics[(metrics["metric"] == "auc") & (metrics["split"] == "test")].set_index(
+        ["method", "aspect"]
+    )["value"]
+    for method in ("protsae_latent", "protsae_predictor", "protsae_probe", "linear_probe"):
+        assert auc[method, "mean"] > 0.9, method
+    assert auc["prevalence", "mean"] == 0.5
+    assert abs(auc["shuffled_labels", "mean"] - 0.5) < 0.3
+    assert set(METHODS) | {"protsae", "topk"} == set(metrics["method"])
+    wanted = {
+        "auc",
+        "aupr",
+        "fmax",
+        "fve",
+        "l0",
+        "dead_share",
+        "defined_participation",
+        "gate_rate",
+        "subsumption_auc",
+    }
+    assert wanted <= set(metrics["metric"])
+    topk = metrics[(metrics["method"] == "topk") & (metrics["metric"] == "l0") & (metrics["split"] == "test")]
+    assert topk[["value", "seed", "k"]].iloc[0].tolist() == [3.0, 7, 3]
+    assert topk["n"].iloc[0] == sum(
+        len(inputs["activation_shards"].proteins[p])
+        for p in inputs["proteins"].query("split == 'test'")["protein_id"]
+    )
+    assert "P149" not in set(outputs["protsae.encoding"]["protein_id"])
+
+
+def test_two_runs_give_equal_tables(inputs):
+    first, second = run(inputs), run(inputs)
+    for name in ("metrics", "concept_metrics", "concept_scores", "protsae.latent_statistics"):
+        pd.testing.assert_frame_equal(first[name], second[name], obj=name)
+
+
+def test_configuration_files_hold_the_defaults_and_every_output_has_an_entry_with_a_layer():
+    text = (CONF / "parameters_probing.yml").read_text()
+    values = yaml.safe_load(text.replace("${globals:hook_point}", "h").replace("${globals:seed}", "0"))
+    assert ProbingParameters.model_validate(values["probing"]) == ProbingParameters(hook_point="h")
+    entries = {}
+    for path in CONF.glob("catalog_0*_probing.yml"):
+        entries |= yaml.safe_load(path.read_text())
+    found = {name.split(".")[-1] for name in create_pipeline().all_outputs()}
+    assert {name.split(".")[-1] for name in entries} == found
+    assert all(entry["metadata"]["kedro-viz"]["layer"] for entry in entries.values())
