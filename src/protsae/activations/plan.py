@@ -1,0 +1,159 @@
+"""An extraction as a list of independent shard jobs, decided before anything is computed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from protsae.activations.config import ExtractionConfig
+from protsae.activations.manifest import FORMAT_VERSION, ModelRecord, ProteinCounts
+from protsae.activations.schema import shard_name
+from protsae.core.errors import InputError
+from protsae.core.files import sha256_file, sha256_text
+from protsae.plm.checkpoint import PlmModel
+from protsae.plm.hook_points import parse_hook_point
+from protsae.plm.residues import check_residues
+
+_SALT = "protsae shard order 1"
+_LIBRARIES = ("torch", "numpy", "pyarrow", "fair-esm", "protsae")
+_PACKAGE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """One shard to be made, independent of all others."""
+
+    index: int
+    """Place in the stored order."""
+    protein_ids: tuple[str, ...]
+    """Proteins, in stored order."""
+    sequences: tuple[str, ...]
+    """Their residues."""
+    fingerprint: str
+    """Hash of all that decides the shard's bytes."""
+
+    @property
+    def name(self) -> str:
+        """File name of the shard."""
+        return shard_name(self.index)
+
+    @property
+    def n_rows(self) -> int:
+        """Residues in the shard."""
+        return sum(map(len, self.sequences))
+
+
+@dataclass(frozen=True)
+class ExtractionPlan:
+    """All jobs of an extraction with what they share."""
+
+    model: PlmModel
+    config: ExtractionConfig
+    hook_points: tuple[str, ...]
+    jobs: tuple[ShardJob, ...]
+    counts: ProteinCounts
+    skipped: tuple[str, ...]
+    """Ids of proteins skipped for their length, sorted."""
+    code_sha256: str
+    versions: dict[str, str]
+
+    @property
+    def model_record(self) -> ModelRecord:
+        """The model, as the manifest and the footers name it."""
+        model = self.model
+        return ModelRecord(
+            name=model.name,
+            sha256=model.sha256,
+            n_layers=model.n_layers,
+            d_model=model.d_model,
+            n_heads=model.n_heads,
+        )
+
+    def n_bytes(self, jobs: Sequence[ShardJob]) -> int:
+        """Return the bytes of the vectors of `jobs` and of all statistics, before compression."""
+        per_vector = len(self.hook_points) * self.model.d_model
+        vectors = sum(job.n_rows for job in jobs) * per_vector * np.dtype(self.config.dtype).itemsize
+        return vectors + self.counts.extracted * per_vector * 2 * np.dtype(np.float64).itemsize
+
+
+def plan_extraction(
+    protein_ids: Sequence[str],
+    sequences: Sequence[str],
+    model: PlmModel,
+    config: ExtractionConfig,
+    *,
+    n_excluded: int = 0,
+) -> ExtractionPlan:
+    """Decide which protein goes into which shard.
+
+    Proteins are put in the order of a salted hash of their ids, whatever the split or the order of the input,
+    and cut into shards of equal numbers: every shard is a random sample of proteins.
+
+    Args:
+        protein_ids: unique ids.
+        sequences: their residues.
+        model: the loaded model.
+        config: what to extract.
+        n_excluded: proteins already left out by the split; only counted.
+
+    Raises:
+        InputError: no proteins, a repeated id, a letter that is no residue, a layer that the model does not
+            have, or long proteins under `long_sequences: error`.
+    """
+    hook_points = (str(parse_hook_point(config.hook_point, model.n_layers)),)
+    if len(set(protein_ids)) < len(protein_ids):
+        repeated = Counter(protein_ids).most_common(1)[0][0]
+        raise InputError(f"protein {repeated!r} is given twice: ids must be unique")
+    by_id = dict(zip(protein_ids, sequences, strict=True))
+    for name, sequence in by_id.items():
+        check_residues(sequence, f"protein {name!r}")
+    long_ids = sorted(name for name, sequence in by_id.items() if len(sequence) > config.max_residues)
+    skipped = _skipped(long_ids, by_id, config)
+    order = sorted(by_id.keys() - set(skipped), key=lambda name: sha256_text(_SALT, name))
+    if not order:
+        raise InputError("no proteins to extract: all are excluded by the split or skipped for their length")
+    code, versions = _code_sha256(), {name: version(name) for name in _LIBRARIES}
+    made_by = (str(FORMAT_VERSION), code, versions["torch"], versions["pyarrow"], model.sha256)
+    shared = (*made_by, *hook_points, config.dtype, str(config.max_tokens_per_batch))
+    jobs = []
+    for index, first in enumerate(range(0, len(order), config.proteins_per_shard)):
+        ids = tuple(order[first : first + config.proteins_per_shard])
+        residues = tuple(by_id[name] for name in ids)
+        jobs.append(ShardJob(index, ids, residues, sha256_text(*shared, *ids, *residues)))
+    return ExtractionPlan(
+        model=model,
+        config=config,
+        hook_points=hook_points,
+        jobs=tuple(jobs),
+        counts=ProteinCounts(
+            given=len(protein_ids) + n_excluded,
+            excluded=n_excluded,
+            skipped_long=len(skipped),
+            extracted=len(order),
+            extracted_long=len(long_ids) - len(skipped),
+        ),
+        skipped=skipped,
+        code_sha256=code,
+        versions=versions,
+    )
+
+
+def _skipped(long_ids: list[str], by_id: dict[str, str], config: ExtractionConfig) -> tuple[str, ...]:
+    if not long_ids or config.long_sequences == "full":
+        return ()
+    if config.long_sequences == "skip":
+        return tuple(long_ids)
+    longest = max(long_ids, key=lambda name: len(by_id[name]))
+    raise InputError(
+        f"{len(long_ids)} sequences exceed max_residues={config.max_residues} (longest {longest} "
+        f"{len(by_id[longest])}). Set extraction.long_sequences to full or skip."
+    )
+
+
+def _code_sha256() -> str:
+    """Return the hash of the code that decides what is in a shard: no edit leaves stale shards behind."""
+    files = sorted(path for room in ("plm", "activations") for path in (_PACKAGE / room).glob("*.py"))
+    return sha256_text(*(part for path in files for part in (path.name, sha256_file(path))))

@@ -1,0 +1,28 @@
+"""Batches under a token budget. Their composition is a pure function of the lengths and the budget."""
+
+from collections.abc import Sequence
+
+SPECIAL_TOKENS = 2
+"""Tokens that ESM-2 adds to every sequence: one before, one behind."""
+
+
+def token_budget_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Group sequences of similar length so that no batch holds more than `max_tokens` tokens.
+
+    Args:
+        lengths: residues per sequence.
+        max_tokens: budget, special tokens included. A sequence above it is a batch of its own.
+
+    Returns:
+        Positions in `lengths`: shortest first, ties in the given order.
+    """
+    batches: list[list[int]] = []
+    room = 0
+    for position in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        n_tokens = lengths[position] + SPECIAL_TOKENS
+        if n_tokens > room:
+            batches.append([])
+            room = max_tokens
+        batches[-1].append(position)
+        room -= n_tokens
+    return batches
