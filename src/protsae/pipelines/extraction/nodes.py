@@ -17,7 +17,7 @@ def select_sequences(proteins: pd.DataFrame) -> pd.DataFrame:
         proteins: columns `protein_id`, `sequence` and `split` are read.
 
     Returns:
-        `protein_id`, `sequence`, `is_excluded` (bool: the split leaves the protein out), sorted by `protein_id`.
+        `protein_id`, `sequence`, `is_excluded` (bool: left out by the split), sorted by `protein_id`.
     """
     selected = proteins[["protein_id", "sequence"]].assign(is_excluded=proteins["split"].eq("excluded"))
     return selected.sort_values("protein_id", ignore_index=True)
