@@ -1,0 +1,226 @@
+"""What a node's result depends on, as named parts, so that a difference can be told in words."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import metadata
+from typing import Any
+
+from kedro.pipeline.node import Node
+
+from protsae.caching.canonical import NotCanonicalError, canonical, flatten, to_text
+from protsae.caching.code import Closure, CodeIndex
+from protsae.caching.locations import Catalog, in_memory, inner, is_versioned, local_path
+
+Parts = dict[str, dict[str, Any]]
+
+ALWAYS_COUNTED = ("torch", "numpy", "pyarrow", "kedro")
+"""Distributions whose versions count for every node; others count where the node's code imports them."""
+_DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "esm": "fair-esm",
+    "Bio": "biopython",
+    "kedro_datasets": "kedro-datasets",
+}
+"""Import name to distribution, where they differ."""
+_UNCOUNTED_SETTINGS = {"filepath", "path", "metadata", "credentials", "version", "versioned", "fs_args"}
+"""Catalog settings that say where bytes lie or how they are shown, not what they are."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Everything about a node that is known before the first node runs: all but its inputs' contents."""
+
+    parts: Parts
+    refusal: str | None
+    """Why the node can never be skipped; None if it can."""
+    closure: Closure
+
+
+def is_parameter(name: str) -> bool:
+    """Return whether a node input is a parameter rather than data."""
+    return name == "parameters" or name.startswith("params:")
+
+
+def fingerprint(node: Node, catalog: Catalog, code: CodeIndex) -> Fingerprint:
+    """Return the fingerprint of a node, but for the contents of its inputs."""
+    refusals = list(_refusals(node, catalog))
+    function, bound = _unwrap(node.func)
+    name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
+    parts: Parts = {
+        "wiring": {"inputs": node._inputs, "outputs": node._outputs, "function": name},
+        "parameters": {},
+        "catalog": {},
+    }
+    closure = Closure()
+    try:
+        parts["wiring"]["bound arguments"] = canonical(bound)
+        parts["parameters"] = _parameters(node, catalog)
+        parts["catalog"] = _settings(node, catalog)
+        closure = code.closure([function.__module__, *_dataset_modules(node, catalog, function.__module__)])
+    except NotCanonicalError as error:
+        refusals.append(f"it holds a {error}, which cannot be compared")
+    except (ModuleNotFoundError, AttributeError, SyntaxError) as error:
+        refusals.append(f"its code cannot be read ({error})")
+    refusals += [
+        f"{module} imports a module by a computed name" for module in sorted(closure.computed_imports)
+    ]
+    refusals += [
+        f"{module} was edited after this process imported it"
+        for module in sorted(closure.edited_since_import)
+    ]
+    parts["code"] = dict(closure.modules)
+    parts["package_data"] = dict(closure.data_files)
+    parts["versions"] = _versions(closure.libraries | _dataset_libraries(node, catalog))
+    return Fingerprint(parts, refusals[0] if refusals else None, closure)
+
+
+def _refusals(node: Node, catalog: Catalog) -> Iterable[str]:
+    function, _ = _unwrap(node.func)
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    if getattr(module, getattr(function, "__name__", ""), None) is not function:
+        # Lambdas, closures, bound methods, callable objects: the source does not say what they hold.
+        yield "its function is not a top-level function of a module"
+    if not node.outputs:
+        yield "it has no outputs"
+    if node.confirms:
+        yield "it confirms an incremental dataset"
+    for name in node.outputs:
+        if is_versioned(catalog.get(name)):
+            yield f"output {name} is versioned: each run makes one more version"
+    for name in dict.fromkeys([*node.inputs, *node.outputs]):
+        dataset = catalog.get(name)
+        if not (is_parameter(name) or in_memory(dataset) or can_be_compared(dataset)):
+            yield f"{name} has no local path and no fingerprint()"
+
+
+def can_be_compared(dataset: Any) -> bool:
+    """Return whether a dataset's content has a hash: it has a local path, or its own `fingerprint()`."""
+    return hasattr(inner(dataset), "fingerprint") or local_path(dataset) is not None
+
+
+def _unwrap(function: Any) -> tuple[Any, list[Any]]:
+    """Return the function below `functools.partial`, and the arguments that were bound."""
+    bound: list[Any] = []
+    while isinstance(function, partial):
+        bound.append([function.args, function.keywords])
+        function = function.func
+    return function, bound
+
+
+def _parameters(node: Node, catalog: Catalog) -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name in sorted(filter(is_parameter, node.inputs)):
+        value = canonical(catalog.get(name).load())  # type: ignore[union-attr]
+        leaves.update(flatten(name.partition(":")[2], value))
+    return leaves
+
+
+def _settings(node: Node, catalog: Catalog) -> dict[str, Any]:
+    """Return how the catalog loads the node's inputs and saves its outputs."""
+    leaves: dict[str, Any] = {}
+    for names, irrelevant in ((node.inputs, "save_args"), (node.outputs, "load_args")):
+        for name in names:
+            dataset = catalog.get(name)
+            if is_parameter(name) or in_memory(dataset):
+                continue
+            left_out = {*_UNCOUNTED_SETTINGS, irrelevant}
+            settings = inner(dataset)._init_config()
+            counted = {
+                key: value for key, value in settings.items() if key not in left_out and value is not None
+            }
+            leaves.update(flatten(name, canonical(counted)))
+    return leaves
+
+
+def _dataset_classes(node: Node, catalog: Catalog) -> set[type]:
+    datasets = [inner(catalog.get(name)) for name in (*node.inputs, *node.outputs) if not is_parameter(name)]
+    below = {dataset._dataset_type for dataset in datasets if hasattr(dataset, "_dataset_type")}  # partitions
+    return {type(dataset) for dataset in datasets} | below
+
+
+def _dataset_modules(node: Node, catalog: Catalog, module: str) -> list[str]:
+    """Return the modules of dataset classes that are the project's own."""
+    package = module.partition(".")[0]
+    names = {kind.__module__ for kind in _dataset_classes(node, catalog)}
+    return sorted(name for name in names if name.partition(".")[0] == package)
+
+
+def _dataset_libraries(node: Node, catalog: Catalog) -> set[str]:
+    return {kind.__module__.partition(".")[0] for kind in _dataset_classes(node, catalog)}
+
+
+def _versions(libraries: Iterable[str]) -> dict[str, str]:
+    names = {_DISTRIBUTIONS.get(name, name) for name in libraries if name not in sys.stdlib_module_names}
+    found = {name: _version(name) for name in sorted({*names, *ALWAYS_COUNTED})}
+    known = {name: version for name, version in found.items() if version is not None}
+    return {**known, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+
+
+@cache
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def differences(old: Parts, new: Parts) -> list[str]:
+    """Return in words what differs between the parts on record and the parts now."""
+    words: list[str] = []
+    for part, tell in _TELLERS.items():
+        before, after = old.get(part, {}), new.get(part, {})
+        for key in sorted({*before, *after}):
+            was = to_text(before[key]) if key in before else None
+            now = to_text(after[key]) if key in after else None
+            if was != now:
+                words.append(tell(key, was, now))
+    return words
+
+
+def _tell_code(module: str, was: str | None, now: str | None) -> str:
+    return f"code changed: {module}"
+
+
+def _tell_package_data(file: str, was: str | None, now: str | None) -> str:
+    return f"package file {_verb(was, now)}: {file}"
+
+
+def _tell_parameter(name: str, was: str | None, now: str | None) -> str:
+    return f"parameter {name} {was or 'absent'} -> {now or 'absent'}"
+
+
+def _tell_version(library: str, was: str | None, now: str | None) -> str:
+    return f"{library} {_bare(was)} -> {_bare(now)}"
+
+
+def _tell_catalog(name: str, was: str | None, now: str | None) -> str:
+    return f"catalog entry {name} {was or 'absent'} -> {now or 'absent'}"
+
+
+def _tell_wiring(item: str, was: str | None, now: str | None) -> str:
+    return f"node declaration changed: {item}"
+
+
+def _tell_input(name: str, was: str | None, now: str | None) -> str:
+    return f"input {name} {'missing' if now == 'null' else 'changed'}"
+
+
+def _verb(was: str | None, now: str | None) -> str:
+    return "new" if was is None else "gone" if now is None else "changed"
+
+
+def _bare(text: str | None) -> str:
+    return text.strip('"') if text else "absent"
+
+
+_TELLERS = {
+    "parameters": _tell_parameter,
+    "code": _tell_code,
+    "package_data": _tell_package_data,
+    "wiring": _tell_wiring,
+    "catalog": _tell_catalog,
+    "versions": _tell_version,
+    "inputs": _tell_input,
+}

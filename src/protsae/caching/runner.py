@@ -1,0 +1,175 @@
+"""The runner behind `kedro run`: a node runs when something it depends on is not what is on record."""
+
+from collections import Counter
+from contextlib import ExitStack
+from itertools import chain
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from kedro.runner import SequentialRunner
+from kedro.runner.task import Task
+
+from protsae.caching.decisions import Decider, Decision, Verdict, label
+from protsae.caching.locations import Catalog
+from protsae.caching.lock import exclusive
+from protsae.caching.measure import Measure
+from protsae.caching.plan import plan, show_plan
+from protsae.caching.report import Report, duration
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+    from pluggy import PluginManager
+
+
+class CachingRunner(SequentialRunner):
+    """Decides node by node, just before each: a node rebuilt to the same bytes reruns nothing after it.
+
+    Args:
+        is_async: load and save with threads, as in Kedro's runners.
+        no_cache: run every node; the records are written all the same.
+        plan: print what would happen, with the time and disk expected; run and write nothing.
+        verify: hash every file again instead of trusting size, times and inode.
+    """
+
+    def __init__(
+        self, is_async: bool = False, no_cache: bool = False, plan: bool = False, verify: bool = False
+    ) -> None:
+        super().__init__(is_async=is_async)
+        self._no_cache = no_cache
+        self._plan = plan
+        self._verify = verify
+
+    def __str__(self) -> str:
+        """Name the base class too: kedro-viz records runs only of a runner that says it is sequential."""
+        return f"<{type(self).__qualname__}, a kedro.runner.sequential_runner.SequentialRunner object>"
+
+    def run(
+        self,
+        pipeline: "Pipeline",
+        catalog: Catalog,
+        hook_manager: "PluginManager | None" = None,
+        run_id: str | None = None,
+        only_missing_outputs: bool = False,
+    ) -> dict[str, Any]:
+        """Bring a pipeline up to date, or print the plan.
+
+        Returns:
+            Names of the pipeline's final outputs to their datasets; nothing for a plan.
+
+        Raises:
+            DataLockedError: another run works on the same data.
+        """
+        if not self._plan:
+            return super().run(pipeline, catalog, hook_manager, run_id, only_missing_outputs)
+        if only_missing_outputs:
+            pipeline = self._filter_pipeline_for_missing_outputs(pipeline, catalog)
+        for name in pipeline.datasets():
+            catalog.get(name, fallback_to_runtime_pattern=True)
+        decider = Decider(pipeline, catalog, self._verify)
+        show_plan(plan(decider, pipeline, self._no_cache))
+        # A plan is not a run: hooks that write what a run did (kedro-viz, run.json) must not hear of one.
+        if hook_manager:
+            for plugin in hook_manager.get_plugins():
+                hook_manager.unregister(plugin)
+        return {}
+
+    def _run(
+        self,
+        pipeline: "Pipeline",
+        catalog: Catalog,
+        hook_manager: "PluginManager | None" = None,
+        run_id: str | None = None,
+    ) -> None:
+        decider = Decider(pipeline, catalog, self._verify)
+        with ExitStack() as locks:
+            for folder in decider.folders:
+                locks.enter_context(exclusive(folder))
+            run = _Run(
+                decider=decider,
+                pipeline=pipeline,
+                catalog=catalog,
+                is_async=self._is_async,
+                hook_manager=hook_manager,
+                run_id=run_id,
+            )
+            try:
+                for node in pipeline.nodes:
+                    run.visit(node, forced=self._no_cache)
+            finally:
+                decider.save_memory()
+            run.summarise()
+
+
+class _Run:
+    """One walk through a pipeline."""
+
+    def __init__(
+        self,
+        *,
+        decider: Decider,
+        pipeline: "Pipeline",
+        catalog: Catalog,
+        is_async: bool,
+        hook_manager: "PluginManager | None",
+        run_id: str | None,
+    ) -> None:
+        self._decider = decider
+        self._pipeline = pipeline
+        self._catalog = catalog
+        self._is_async = is_async
+        self._hook_manager = hook_manager
+        self._run_id = run_id
+        self._uses = Counter(chain.from_iterable(node.inputs for node in pipeline.nodes))
+        self._waiting: dict[str, Decision] = {}
+        self._ran = 0
+        self._skipped = 0
+        self._saved_seconds = 0.0
+        self._started = perf_counter()
+        self._report = Report([label(node) for node in pipeline.nodes])
+
+    def visit(self, node: "Node", forced: bool) -> None:
+        """Run, skip or set aside the next node."""
+        decision = Decision(Verdict.RUN, "--no-cache") if forced else self._decider.decide(node)
+        if decision.verdict is Verdict.RUN:
+            self._execute(node, decision)
+        elif decision.verdict is Verdict.WAIT:
+            self._waiting[node.name] = decision
+        else:
+            self._report.line(label(node), decision)
+            self._count_skip(decision)
+            self._release(node)
+
+    def summarise(self) -> None:
+        """Print what was done and what was saved."""
+        for node in self._pipeline.nodes:
+            if decision := self._waiting.pop(node.name, None):
+                self._report.line(label(node), Decision(Verdict.SKIP, "nothing needs it"))
+                self._count_skip(decision)
+        self._report.text(
+            f"{self._ran} run, {self._skipped} skipped in {duration(perf_counter() - self._started)}; "
+            f"the skipped ones took {duration(self._saved_seconds)} when they last ran"
+        )
+
+    def _execute(self, node: "Node", decision: Decision) -> None:
+        for maker in self._decider.memory_makers(node):
+            if self._waiting.pop(maker.name, None):
+                self._execute(maker, Decision(Verdict.RUN, f"{label(node)} needs it in memory"))
+        self._report.line(label(node), decision)
+        self._decider.forget(node)
+        try:
+            with Measure() as measure:
+                Task(node, self._catalog, self._is_async, self._hook_manager, self._run_id).execute()
+        except Exception:
+            self._report.text(f"{label(node)} failed; the same command continues here once the cause is gone")
+            raise
+        self._decider.commit(node, measure, self._run_id)
+        self._ran += 1
+        self._release(node)
+
+    def _count_skip(self, decision: Decision) -> None:
+        self._skipped += 1
+        self._saved_seconds += decision.record.seconds if decision.record else 0.0
+
+    def _release(self, node: "Node") -> None:
+        SequentialRunner._release_datasets(node, self._catalog, self._uses, self._pipeline)

@@ -1,0 +1,186 @@
+"""What typical edits rerun. Each test starts from a project that is up to date."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from protsae.caching import fingerprint
+
+RAW = "data/01_raw/numbers.txt"
+ALL = ["a.read_numbers", "a.count_rows", "b.shift_numbers", "b.total", "c.render"]
+
+
+@pytest.fixture
+def built(toy):
+    assert set(toy.run()) == set(ALL)
+    assert toy.page() == "total 21.0, rows 3\n"
+    assert toy.run() == {}
+    return toy
+
+
+def test_first_run_runs_all_and_says_never_run(toy):
+    assert toy.run() == dict.fromkeys(ALL, "never run")
+
+
+def test_parameter_reruns_its_node_and_what_follows(built):
+    built.parameters["b"]["exponent"] = 2
+    reasons = built.run()
+    assert reasons == {"b.total": "parameter b.exponent 1 -> 2", "c.render": "input total changed"}
+    assert built.page() == "total 441.0, rows 3\n"
+
+
+def test_parameter_that_differs_only_in_type_counts(built):
+    built.parameters["b"]["exponent"] = 1.0
+    assert built.run() == {"b.total": "parameter b.exponent 1 -> 1.0"}
+
+
+def test_code_of_a_helper_reruns_the_nodes_that_reach_it(built):
+    built.edit("src/toy/helpers.py", "* FACTOR", "* FACTOR * 2")
+    reasons = built.run()
+    assert reasons == {
+        "a.read_numbers": "code changed: toy.helpers",
+        "a.count_rows": "code changed: toy.helpers (and 1 more)",
+        "b.shift_numbers": "input numbers changed",
+        "b.total": "input shifted changed",
+        "c.render": "input total changed",
+    }
+    assert built.page() == "total 39.0, rows 3\n"
+
+
+def test_code_two_imports_away_counts_and_equal_bytes_stop_the_rerun(built):
+    built.edit("src/toy/constants.py", "FACTOR = 3", "FACTOR = 2 + 1")
+    assert list(built.run()) == ["a.read_numbers", "a.count_rows"]
+
+
+def test_code_imported_inside_a_function_counts(built):
+    built.edit("src/toy/lazy.py", "value**exponent", "value**exponent + 1")
+    assert set(built.run()) == {"b.shift_numbers", "b.total", "c.render"}
+    assert built.page() == "total 22.0, rows 3\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""Scale."""', '"""Another docstring."""'),
+        ("# threefold", "# by the factor"),
+        ('"""Helpers."""\n', "\n\n"),
+    ],
+)
+def test_docstrings_comments_and_blank_lines_rerun_nothing(built, old, new):
+    built.edit("src/toy/helpers.py", old, new)
+    assert built.run() == {}
+
+
+def test_code_that_no_node_reaches_reruns_nothing(built):
+    built.edit("src/toy/unrelated.py", "42", "43")
+    assert built.run() == {}
+
+
+def test_declaration_of_one_node_reruns_that_node_alone(built):
+    built.edit(
+        "src/toy/pipelines/b/pipeline.py", '["shifted", "params:b.exponent"]', '["shifted", "params:b.shift"]'
+    )
+    assert list(built.run()) == ["b.total"]
+
+
+def test_touched_input_with_equal_bytes_reruns_nothing(built):
+    os.utime(built.root / RAW, (1, 1))
+    assert built.run() == {}
+
+
+def test_changed_input_reruns_what_follows(built):
+    built.write(RAW, "1\n2\n4\n")
+    reasons = built.run()
+    assert reasons["a.read_numbers"] == "input raw_numbers changed"
+    assert set(reasons) == set(ALL)
+    assert built.page() == "total 24.0, rows 3\n"
+
+
+def test_deleted_output_is_rebuilt_and_equal_bytes_rerun_nothing_after_it(built):
+    (built.root / "data/03_primary/shifted.parquet").unlink()
+    assert built.run() == {"b.shift_numbers": "output shifted deleted"}
+    assert built.run() == {}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "swapped keeping size and times"])
+def test_corrupted_output_is_rebuilt(built, damage):
+    path: Path = built.root / "data/03_primary/shifted.parquet"
+    good, times = path.read_bytes(), path.stat()
+    bad = good[:-10] if damage == "truncated" else good[:20] + bytes([good[20] ^ 1]) + good[21:]
+    path.write_bytes(bad)
+    if "times" in damage:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert built.run() == {"b.shift_numbers": "output shifted changed on disk"}
+    assert path.read_bytes() == good
+
+
+def test_template_beside_the_code_counts(built):
+    built.edit("src/toy/report/templates/page.txt", "total {", "sum {")
+    assert built.run() == {"c.render": "package file changed: toy/report/templates/page.txt"}
+    assert built.page() == "sum 21.0, rows 3\n"
+
+
+def test_save_args_count_for_the_maker_and_load_args_for_the_user(built):
+    built.catalog["total"]["save_args"] = {"indent": 4}
+    assert built.run() == {
+        "b.total": "catalog entry total.save_args.indent absent -> 4",
+        "c.render": "input total changed",
+    }
+    built.catalog["numbers"]["load_args"] = {"columns": ["number"]}
+    assert set(built.run()) == {"a.count_rows", "b.shift_numbers"}
+
+
+def test_metadata_of_the_catalog_reruns_nothing(built):
+    built.catalog["total"]["metadata"] = {"kedro-viz": {"layer": "primary"}}
+    assert built.run() == {}
+
+
+def test_moved_data_root_has_records_of_its_own(built):
+    home = dict(built.catalog)
+    built.catalog = {
+        name: {
+            **entry,
+            "filepath": entry["filepath"].replace("data/", "elsewhere/") if name != "raw_numbers" else RAW,
+        }
+        for name, entry in home.items()
+    }
+    assert set(built.run()) == set(ALL)
+    assert built.run() == {}
+    built.catalog = home
+    assert built.run() == {}
+
+
+def test_version_of_a_library_reruns_what_uses_it(built, monkeypatch):
+    real = fingerprint._version
+    monkeypatch.setattr(fingerprint, "_version", lambda name: "99" if name == "torch" else real(name))
+    reasons = built.run()
+    assert set(reasons) == set(ALL)
+    assert reasons["b.total"].startswith("torch ") and reasons["b.total"].endswith(" -> 99")
+
+
+def test_version_of_a_library_that_the_code_does_not_reach_reruns_nothing(built, monkeypatch):
+    real = fingerprint._version
+    monkeypatch.setattr(fingerprint, "_version", lambda name: "99" if name == "scikit-learn" else real(name))
+    assert built.run() == {}
+
+
+def test_no_cache_runs_all_and_still_records(built):
+    assert built.run(no_cache=True) == dict.fromkeys(ALL, "--no-cache")
+    assert built.run() == {}
+
+
+def test_verify_finds_what_a_forged_memory_hides(built):
+    path = built.root / "data/03_primary/shifted.parquet"
+    good = path.read_bytes()
+    built.run()  # files are old enough now for their hashes to be remembered
+    memory = built.root / "data/.cache/memory.json"
+    before = path.stat()
+    path.write_bytes(good[:20] + bytes([good[20] ^ 1]) + good[21:])
+    after = path.stat()
+    text = memory.read_text()
+    stamps = [f"{status.st_size}, {status.st_mtime_ns}, {status.st_ctime_ns}" for status in (before, after)]
+    assert text.count(stamps[0]) == 1
+    memory.write_text(text.replace(*stamps))
+    assert built.run() == {}
+    assert built.run(verify=True) == {"b.shift_numbers": "output shifted changed on disk"}
