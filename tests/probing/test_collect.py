@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from protsae.core.errors import InputError
 from protsae.metrics.table import metric_rows
 from protsae.probing.collect import all_metrics, subsumption_rows
 from protsae.probing.encoding import Run
@@ -13,7 +14,7 @@ from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
 
 RUN = Run(method="protsae", seed=5, hook_point="layers.1.resid_post", k=4)
-CONCEPTS = pd.DataFrame({"concept_idx": [1, 0, 2], "aspect": ["MFO", "MFO", "MFO"]})
+CONCEPTS = pd.DataFrame({"concept_idx": [1, 0, 2], "concept_id": ["b", "a", "c"], "aspect": "MFO"})
 AXIOMS = pd.DataFrame(  # 0 below 3 below 1: the way leads over a zero concept
     {"normal_form": ["NF1", "NF1", "NF4"], "c": [0, 3, 2], "relation": [-1, -1, 0], "d": [3, 1, 0]}
 )
@@ -50,6 +51,15 @@ def test_subsumption_follows_axioms_over_zero_concepts():
     table = subsumption_rows(sae, RUN, AXIOMS, CONCEPTS).set_index("metric")
     assert table.loc["subsumption_auc", "value"] == pytest.approx(np.mean([1, 1, 1, 1, 0]), abs=0.21)
     assert table.loc["subsumption_auc", "value"] < 1
+
+
+def test_a_dictionary_of_other_concepts_is_refused():
+    config = ProtSaeConfig(d_model=2, d_sae=8, k=2, concept_ids=("b", "a", "c"))
+    with pytest.raises(InputError, match="in another order: train it again"):
+        subsumption_rows(ProtSae(config), RUN, AXIOMS, CONCEPTS)
+    config = ProtSaeConfig(d_model=2, d_sae=8, k=2, concept_ids=("a", "b"))
+    with pytest.raises(InputError, match="on 2 concepts, the table has 3, such as c"):
+        subsumption_rows(ProtSae(config), RUN, AXIOMS, CONCEPTS)
 
 
 def test_a_dictionary_without_concepts_has_no_geometry():

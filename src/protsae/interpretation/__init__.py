@@ -1,1 +1,1 @@
-"""Interpretation: what each latent answers to, with evidence."""
+"""Interpretation: what each latent stands for, by concepts, residues and examples."""

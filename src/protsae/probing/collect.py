@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from protsae.metrics.table import concat_metrics, metric_rows
-from protsae.probing.encoding import Run
+from protsae.probing.encoding import Run, require_same_concepts
 from protsae.probing.scores import METHODS
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
@@ -25,6 +25,7 @@ def subsumption_rows(
     """
     if not isinstance(sae, ProtSae):
         return metric_rows({}, method=run.method)
+    require_same_concepts(sae, concepts)
     ordered = concepts.sort_values("concept_idx")
     ontology = Ontology.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
     return metric_rows(

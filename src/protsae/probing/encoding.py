@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from protsae.core.errors import InputError
 from protsae.metrics.reconstruction import ReconstructionAccumulator, participation
 from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.probing.batches import ProteinBatch, ProteinSource, protein_batches
@@ -187,6 +188,23 @@ class _Sums:
                 )
             )
         return concat_metrics(tables)
+
+
+def require_same_concepts(sae: SparseAutoencoder, concepts: pd.DataFrame) -> None:
+    """Refuse a guided dictionary whose defined latents are other concepts than the table's, or in another
+    order.
+
+    Raises:
+        InputError: they differ.
+    """
+    wanted = tuple(concepts.sort_values("concept_idx")["concept_id"])
+    if sae.n_defined and sae.concept_ids != wanted:
+        differing = sorted(set(sae.concept_ids).symmetric_difference(wanted))
+        hint = f"such as {differing[0]}" if differing else "in another order"
+        raise InputError(
+            f"the dictionary was trained on {sae.n_defined} concepts, the table has {len(wanted)}, {hint}: "
+            "train it again"
+        )
 
 
 def mean_activations(source: ProteinSource, hook_point: str, protein_ids: list[str]) -> pd.DataFrame:

@@ -1,0 +1,275 @@
+"""The tables of latents, of their concepts and of their examples."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from protsae.interpretation.config import ExampleConfig, MatchingConfig
+from protsae.interpretation.matching import Matches, match_latents, rank_concepts
+from protsae.interpretation.residues import ResidueReading, read_residues, top_residues
+from protsae.probing.batches import ProteinSource
+from protsae.probing.encoding import Run, require_same_concepts
+from protsae.probing.splits import SplitLabels, feature_matrix
+from protsae.sae.base import SparseAutoencoder
+
+EXAMPLE_COLUMNS = [
+    "method",
+    "latent",
+    "rank",
+    "protein_id",
+    "split",
+    "description",
+    "max_act",
+    "peak_index",
+    "window_start",
+    "window_sequence",
+    "window_acts",
+    "has_concept",
+]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The dictionary under interpretation, with what was measured of it."""
+
+    run: Run
+    sae: SparseAutoencoder
+    encoding: pd.DataFrame
+    """`protein_id`, `max_latents`."""
+    statistics: pd.DataFrame
+    """The table of latent statistics, sorted by latent."""
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """Three tables of one dictionary, in the columns of docs/architecture.md."""
+
+    latents: pd.DataFrame
+    latent_concepts: pd.DataFrame
+    latent_examples: pd.DataFrame
+
+
+def interpret(
+    subject: Subject,
+    source: ProteinSource,
+    *,
+    proteins: pd.DataFrame,
+    concepts: pd.DataFrame,
+    splits: Mapping[str, SplitLabels],
+    matching: MatchingConfig,
+    examples: ExampleConfig,
+) -> Interpretation:
+    """Say what every latent of a dictionary stands for.
+
+    Args:
+        subject: the dictionary.
+        source: stored activations.
+        proteins: the `proteins` table.
+        concepts: the `concepts` table.
+        splits: labels by split.
+        matching: how concepts are matched.
+        examples: how examples are drawn.
+    """
+    require_same_concepts(subject.sae, concepts)
+    ordered = concepts.sort_values("concept_idx", ignore_index=True)
+    maxima = {
+        split: feature_matrix(subject.encoding, "max_latents", labels.protein_ids)
+        for split, labels in splits.items()
+    }
+    matches = match_latents(
+        maxima["validation"], maxima["test"], splits["validation"], splits["test"], matching
+    )
+    best = rank_concepts(matches)[:, 0]
+    chosen = latents_to_show(subject.statistics, matches, examples.n_free)
+    top = top_proteins(chosen, maxima, splits, examples)
+    wanted: dict[str, list[int]] = {}
+    for row in top:
+        wanted.setdefault(row["protein_id"], []).append(row["latent"])
+    split_of = {p: split for split in examples.splits for p in splits[split].protein_ids}
+    sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
+    reading = read_residues(
+        source,
+        subject.sae,
+        subject.run.hook_point,
+        sequences=sequences,
+        split_of=split_of,
+        wanted=wanted,
+        config=examples,
+    )
+    return Interpretation(
+        latent_table(subject, ordered, matches, top_residues(reading.enrichment(), examples.n_residues)),
+        concept_table(subject, ordered, matches, matching.n_concepts),
+        example_table(subject, top, reading, best=best, proteins=proteins, splits=splits),
+    )
+
+
+def latents_to_show(statistics: pd.DataFrame, matches: Matches, n_free: int) -> NDArray[np.int64]:
+    """Return all defined latents and the free ones with the highest F1 on validation, in order of index.
+
+    Only free latents that fire on validation proteins are eligible.
+    """
+    quality = matches.validation.f1.max(axis=1)
+    defined = (statistics["kind"] == "defined").to_numpy()
+    eligible = np.flatnonzero(~defined & (quality > 0))
+    free = eligible[np.argsort(-quality[eligible], kind="stable")[:n_free]]
+    return np.sort(np.concatenate([np.flatnonzero(defined), free]))
+
+
+def top_proteins(
+    latents: NDArray[np.int64],
+    maxima: Mapping[str, NDArray[Any]],
+    splits: Mapping[str, SplitLabels],
+    config: ExampleConfig,
+) -> list[dict[str, Any]]:
+    """Return `latent`, `rank` (from 1), `protein_id`, `split`, `max_act` of the proteins with the highest
+    maxima.
+
+    Proteins on which the latent never fires are no examples. Ties go to the first split and id.
+    """
+    values = np.concatenate([maxima[split] for split in config.splits])
+    names = [(split, protein_id) for split in config.splits for protein_id in splits[split].protein_ids]
+    rows = []
+    for latent in latents.tolist():
+        order = np.argsort(-values[:, latent], kind="stable")[: config.n_proteins]
+        for rank, position in enumerate(order[values[order, latent] > 0].tolist(), start=1):
+            split, protein_id = names[position]
+            rows.append(
+                {
+                    "latent": latent,
+                    "rank": rank,
+                    "protein_id": protein_id,
+                    "split": split,
+                    "max_act": float(values[position, latent]),
+                }
+            )
+    return rows
+
+
+def latent_table(
+    subject: Subject, concepts: pd.DataFrame, matches: Matches, residues: list[str]
+) -> pd.DataFrame:
+    """Return one row per latent. A latent that no validation protein makes fire has no best concept."""
+    statistics = subject.statistics
+    best = rank_concepts(matches)[:, 0]
+    row = np.arange(len(statistics))
+    f1_validation = matches.validation.f1[row, best]
+    alive = f1_validation > 0
+    own = statistics["concept_idx"].to_numpy()
+    defined = own >= 0
+    ids, names = concepts["concept_id"].to_numpy(dtype=object), concepts["name"].to_numpy(dtype=object)
+    return pd.DataFrame(
+        {
+            "method": subject.run.method,
+            "latent": statistics["latent"].to_numpy(),
+            "kind": statistics["kind"].to_numpy(),
+            "concept_id": np.where(defined, ids[own], ""),
+            "name": np.where(defined, names[own], ""),
+            "density": statistics["density_test"].to_numpy(),
+            "max_act": statistics["max_act"].to_numpy(),
+            "best_concept_id": np.where(alive, ids[best], ""),
+            "best_concept_name": np.where(alive, names[best], ""),
+            "best_threshold": np.where(alive, matches.threshold[row, best], np.nan),
+            "f1_validation": np.where(alive, f1_validation, np.nan),
+            "f1_test": np.where(alive, matches.test.f1[row, best], np.nan),
+            "f1_test_always_on": np.where(alive, matches.always_on[best], np.nan),
+            "top_residues": residues,
+        }
+    )
+
+
+def concept_table(
+    subject: Subject, concepts: pd.DataFrame, matches: Matches, n_concepts: int
+) -> pd.DataFrame:
+    """Return the best concepts of every latent that fires, and of a defined latent its own concept at its
+    rank."""
+    order = rank_concepts(matches)
+    position = np.argsort(order, axis=1)  # rank of each concept, from 0
+    keep = position < n_concepts
+    own = subject.statistics["concept_idx"].to_numpy()
+    defined = np.flatnonzero(own >= 0)
+    keep[defined, own[defined]] = True
+    keep &= matches.validation.f1.max(axis=1, keepdims=True) > 0
+    latent, concept = np.nonzero(keep)
+    table = pd.DataFrame(
+        {
+            "method": subject.run.method,
+            "latent": latent.astype(np.int32),
+            "rank": (position[latent, concept] + 1).astype(np.int32),
+            "concept_id": concepts["concept_id"].to_numpy(dtype=object)[concept],
+            "name": concepts["name"].to_numpy(dtype=object)[concept],
+            "threshold": matches.threshold[latent, concept],
+            "f1_validation": matches.validation.f1[latent, concept],
+            "f1_test": matches.test.f1[latent, concept],
+            "precision_test": matches.test.precision[latent, concept],
+            "recall_test": matches.test.recall[latent, concept],
+        }
+    )
+    return table.sort_values(["latent", "rank"], ignore_index=True)
+
+
+def example_table(
+    subject: Subject,
+    top: list[dict[str, Any]],
+    reading: ResidueReading,
+    *,
+    best: NDArray[np.int64],
+    proteins: pd.DataFrame,
+    splits: Mapping[str, SplitLabels],
+) -> pd.DataFrame:
+    """Return the top proteins of the chosen latents with the window around the peak.
+
+    `has_concept` is about a defined latent's own concept and a free latent's best one; missing where the
+    protein is not labelled for it.
+    """
+    own = subject.statistics["concept_idx"].to_numpy()
+    target = np.where(own >= 0, own, best)
+    about = dict(zip(proteins["protein_id"], proteins["description"], strict=True))
+    place = {p: i for labels in splits.values() for i, p in enumerate(labels.protein_ids)}
+    rows = []
+    for row in top:
+        window = reading.windows[row["latent"], row["protein_id"]]
+        labels, i, concept = splits[row["split"]], place[row["protein_id"]], target[row["latent"]]
+        rows.append(
+            {
+                **row,
+                "method": subject.run.method,
+                "description": about[row["protein_id"]],
+                "peak_index": window.peak_index,
+                "window_start": window.start,
+                "window_sequence": window.sequence,
+                "window_acts": window.acts,
+                "has_concept": bool(labels.labels[i, concept]) if labels.labelled[i, concept] else None,
+            }
+        )
+    table = pd.DataFrame(rows, columns=EXAMPLE_COLUMNS)
+    kinds = {"latent": "int32", "rank": "int32", "peak_index": "int32", "window_start": "int32"}
+    return table.astype({**kinds, "has_concept": "boolean"})
+
+
+def summarise(latents: pd.DataFrame) -> pd.DataFrame:
+    """Count, per dictionary and kind of latent, how many stand for a concept better than a latent that is
+    always on.
+
+    Concept and threshold were chosen on validation; `n_above_always_on` compares F1 on test with its floor,
+    so it is free of selection on test, but with many latents some pass by chance.
+    """
+    found = latents["f1_test"] > latents["f1_test_always_on"]
+    counted = latents.assign(
+        fires=latents["f1_validation"].notna(),
+        above=found,
+        above_concept=latents["best_concept_id"].where(found),
+    )
+    groups = counted.groupby(["method", "kind"], sort=True)
+    return groups.agg(
+        n_latents=("latent", "size"),
+        n_firing=("fires", "sum"),
+        n_above_always_on=("above", "sum"),
+        n_concepts_above_always_on=("above_concept", "nunique"),
+        median_f1_validation=("f1_validation", "median"),
+        median_f1_test=("f1_test", "median"),
+        median_f1_test_always_on=("f1_test_always_on", "median"),
+    ).reset_index()

@@ -1,0 +1,86 @@
+"""Matching of latents and concepts against scikit-learn, with the choice made on validation."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_score, recall_score
+
+from protsae.interpretation.config import MatchingConfig
+from protsae.interpretation.matching import match_latents, rank_concepts, scores_at, threshold_grid
+from protsae.probing.splits import SplitLabels
+
+CONFIG = MatchingConfig(quantiles=(0.5, 0.8))
+
+
+def labels_of(truth, labelled=None):
+    ids = [f"P{i}" for i in range(len(truth))]
+    return SplitLabels(ids, truth, np.ones_like(truth) if labelled is None else labelled)
+
+
+@pytest.fixture
+def case():
+    generator = np.random.default_rng(0)
+    maxima = [np.maximum(generator.normal(size=(50, 7)), 0).astype(np.float32) for _ in range(2)]
+    labels = [labels_of(generator.random((50, 4)) < 0.3, generator.random((50, 4)) < 0.8) for _ in range(2)]
+    return (*maxima, *labels)
+
+
+def slow(maxima, threshold, labels, concept):
+    keep = labels.labelled[:, concept]
+    true, called = labels.labels[keep, concept], maxima[keep] > threshold
+    return [metric(true, called, zero_division=0) for metric in (f1_score, precision_score, recall_score)]
+
+
+def test_equal_to_loops_over_latents_concepts_and_thresholds(case):
+    validation_max, test_max, validation, test = case
+    found = match_latents(*case, CONFIG)
+    grid = threshold_grid(validation_max, CONFIG.quantiles)
+    for latent in range(7):
+        for concept in range(4):
+            levels = np.sort(grid[:, latent])
+            tried = [slow(validation_max[:, latent], t, validation, concept)[0] for t in levels]
+            best = levels[int(np.argmax(tried))]
+            assert found.threshold[latent, concept] == best
+            pair = latent, concept
+            expected = slow(validation_max[:, latent], best, validation, concept)
+            chosen = found.validation
+            assert (chosen.f1[pair], chosen.precision[pair], chosen.recall[pair]) == pytest.approx(expected)
+            expected = slow(test_max[:, latent], best, test, concept)
+            assert (
+                found.test.f1[pair],
+                found.test.precision[pair],
+                found.test.recall[pair],
+            ) == pytest.approx(expected)
+
+
+def test_the_floor_is_the_f1_of_a_latent_that_always_fires(case):
+    *_, test = case
+    found = match_latents(*case, CONFIG)
+    for concept in range(4):
+        keep = test.labelled[:, concept]
+        expected = f1_score(test.labels[keep, concept], np.ones(keep.sum()))
+        assert found.always_on[concept] == pytest.approx(expected)
+        p = test.labels[keep, concept].mean()
+        assert found.always_on[concept] == pytest.approx(2 * p / (1 + p))
+
+
+def test_concept_and_threshold_are_chosen_on_validation_where_test_disagrees():
+    """On validation the latent means concept 0 above 1.0; on test concept 1 would be perfect."""
+    first = np.arange(20)[:, None] < 5
+    validation_max = np.where(first, 2.0, np.where(np.arange(20)[:, None] < 12, 1.0, 0.0))
+    other = np.arange(20)[:, None] >= 14
+    test_max = np.where(other, 2.0, 0.0)
+    validation, test = labels_of(np.hstack([first, other])), labels_of(np.hstack([first, other]))
+    found = match_latents(validation_max, test_max, validation, test, CONFIG)
+    assert rank_concepts(found)[0, 0] == 0
+    assert found.threshold[0, 0] == 1.0
+    assert found.validation.f1[0, 0] == 1.0
+    assert found.test.f1[0, 0] == 0.0
+    best_on_test = scores_at(test_max, np.array([0.0]), test.labels, test.labelled)
+    assert best_on_test.f1[0].tolist() == [0.0, 1.0]
+
+
+def test_a_latent_that_never_fires_matches_nothing():
+    truth = np.arange(6)[:, None] < 2
+    found = match_latents(np.zeros((6, 1)), np.zeros((6, 1)), labels_of(truth), labels_of(truth), CONFIG)
+    assert found.validation.f1[0, 0] == 0
+    assert found.test.f1[0, 0] == 0

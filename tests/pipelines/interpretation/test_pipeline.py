@@ -1,0 +1,180 @@
+"""The interpretation pipeline run whole, in memory, with one concept planted in one amino acid."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from protsae.pipelines.interpretation import create_pipeline
+from protsae.pipelines.interpretation.parameters import InterpretationParameters
+from protsae.probing.config import EncodingConfig
+from protsae.probing.encoding import Run, encode_splits
+from protsae.sae.config import ProtSaeConfig, TopKConfig
+from protsae.sae.protsae import ProtSae
+from protsae.sae.topk import TopKSae
+
+pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contain")
+
+CONF = Path(__file__).parents[3] / "conf" / "base"
+HOOK = "layers.2.resid_post"
+CONCEPT_IDS = ("GO:1", "GO:2")
+N = 60
+
+
+class Store:
+    """Stands for an ActivationStore."""
+
+    def __init__(self, proteins):
+        self.proteins, self.protein_ids = proteins, list(proteins)
+
+    def iter_proteins(self, hook_point, protein_ids=None):
+        assert hook_point == HOOK
+        yield from ((p, x) for p, x in self.proteins.items() if protein_ids is None or p in protein_ids)
+
+
+@pytest.fixture
+def inputs():
+    """Concept GO:1 is "has a W"; the first defined latent reads the dimension that marks W."""
+    generator = np.random.default_rng(0)
+    ids = [f"P{i:02d}" for i in range(N)]
+    sequences = {p: "".join(generator.choice(list("ACDEFGHIKL"), size=30)) for p in ids}
+    has_w = generator.random(N) < 0.4
+    for p, has in zip(ids, has_w, strict=True):
+        if has:
+            sequences[p] = sequences[p][:20] + "W" + sequences[p][21:]
+    activations = {}
+    for p, sequence in sequences.items():
+        x = 0.1 * generator.normal(size=(30, 5))
+        x[:, 0] += [3.0 * (a == "W") for a in sequence]
+        activations[p] = x.astype(np.float32)
+    store = Store(activations)
+    protsae = ProtSae(
+        ProtSaeConfig(d_model=5, d_sae=10, k=2, concept_ids=CONCEPT_IDS), torch.Generator().manual_seed(0)
+    )
+    with torch.no_grad():
+        protsae.W_pred.copy_(torch.tensor([[1.0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0]]))
+        protsae.gate_logit.copy_(torch.tensor([1.0, 0.0]))
+    topk = TopKSae(TopKConfig(d_model=5, d_sae=8, k=2), torch.Generator().manual_seed(1))
+    split = np.array(["train", "validation", "test"])[np.arange(N) % 3]
+    found = {
+        "activation_shards": store,
+        "proteins": pd.DataFrame(
+            {
+                "protein_id": ids,
+                "sequence": [sequences[p] for p in ids],
+                "description": [f"about {p}" for p in ids],
+                "split": split,
+            }
+        ),
+        "concepts": pd.DataFrame(
+            {"concept_idx": [0, 1], "concept_id": CONCEPT_IDS, "name": ["tryptophan", "coin"]}
+        ),
+        "protein_labels": pd.DataFrame(
+            [(p, 0, 1) for p, has in zip(ids, has_w, strict=True) if has]
+            + [(p, 1, 1 if generator.random() < 0.5 else -1) for p in ids[:30]],
+            columns=["protein_id", "concept_idx", "label"],
+        ),
+    }
+    for sae in (protsae, topk):
+        name = sae.config.architecture
+        run = Run(name, 0, HOOK, 2)
+        encoded = encode_splits(store, sae, run, dict(zip(ids, split, strict=True)), EncodingConfig())
+        found[f"{name}.encoding"], found[f"{name}.latent_statistics"] = (
+            encoded.proteins,
+            encoded.latent_statistics,
+        )
+        config = {"architecture": name, "k": 2}
+        metadata = {"seed": 0, "hook_point": HOOK}
+        found[f"{name}.sae_checkpoint"] = SimpleNamespace(
+            config=config, metadata=metadata, load=lambda sae=sae: sae
+        )
+    return found
+
+
+def run(inputs):
+    parameters = InterpretationParameters(examples={"n_proteins": 4, "n_free": 3, "flank": 5})
+    given = {
+        **inputs,
+        "params:interpretation.matching": parameters.matching,
+        "params:interpretation.examples": parameters.examples,
+    }
+    catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
+    pipeline = create_pipeline()
+    for name in pipeline.all_outputs():
+        catalog[name] = MemoryDataset()
+    SequentialRunner().run(pipeline, catalog)
+    return {name: catalog.load(name) for name in pipeline.outputs()}
+
+
+def test_the_planted_latent_is_recognised_by_concept_residue_and_window(inputs):
+    outputs = run(inputs)
+    latents = outputs["latents"]
+    assert len(latents) == 10 + 8
+    first = latents.iloc[0]
+    assert (first["method"], first["kind"], first["concept_id"], first["name"]) == (
+        "protsae",
+        "defined",
+        "GO:1",
+        "tryptophan",
+    )
+    assert (first["best_concept_id"], first["f1_validation"], first["f1_test"]) == ("GO:1", 1.0, 1.0)
+    assert 0.3 < first["f1_test_always_on"] < 0.9
+    assert first["top_residues"].startswith("W ")
+    assert (latents.loc[latents["kind"] == "free", "concept_id"] == "").all()
+
+    summary = outputs["latent_summary"].set_index(["method", "kind"])
+    assert summary["n_latents"].to_dict() == {
+        ("protsae", "defined"): 2,
+        ("protsae", "free"): 8,
+        ("topk", "free"): 8,
+    }
+    assert summary.loc[("protsae", "defined"), "n_above_always_on"] >= 1
+
+    examples = outputs["latent_examples"]
+    top = examples[(examples["method"] == "protsae") & (examples["latent"] == 0)]
+    assert top["rank"].tolist() == [1, 2, 3, 4]
+    assert set(top["split"]) <= {"validation", "test"}
+    assert (top["peak_index"] == 20).all()
+    assert (top["window_start"] == 15).all()
+    assert all(sequence[5] == "W" and len(sequence) == 11 for sequence in top["window_sequence"])
+    np.testing.assert_allclose([acts[5] for acts in top["window_acts"]], top["max_act"])
+    assert top["has_concept"].all()
+    assert top["max_act"].is_monotonic_decreasing
+    assert examples.groupby("method")["latent"].nunique().to_dict() == {"protsae": 5, "topk": 3}
+
+
+def test_a_defined_latents_own_concept_is_listed_whatever_its_rank(inputs):
+    tables = run(inputs)
+    concepts = tables["latent_concepts"]
+    firing = tables["latents"].set_index(["method", "latent"])["f1_validation"].notna()
+    assert firing["protsae", 1]
+    own = concepts[(concepts["method"] == "protsae") & (concepts["latent"] == 1)]
+    assert "GO:2" in own["concept_id"].tolist()
+    assert own["rank"].is_monotonic_increasing
+    assert own["f1_validation"].is_monotonic_decreasing
+
+
+def test_two_runs_give_equal_tables(inputs):
+    first, second = run(inputs), run(inputs)
+    for name, table in first.items():
+        pd.testing.assert_frame_equal(table, second[name], obj=name)
+
+
+def test_configuration_files_hold_the_defaults_and_every_output_has_an_entry_with_a_layer():
+    values = yaml.safe_load((CONF / "parameters_interpretation.yml").read_text())
+    assert InterpretationParameters.model_validate(values["interpretation"]) == InterpretationParameters()
+    entries = {}
+    for path in CONF.glob("catalog_0*_interpretation.yml"):
+        entries |= yaml.safe_load(path.read_text())
+    plain = {
+        name.replace("protsae.", "{dictionary}.").replace("topk.", "{dictionary}.")
+        for name in create_pipeline().all_outputs()
+    }
+    assert set(entries) == plain
+    assert all(entry["metadata"]["kedro-viz"]["layer"] for entry in entries.values())
