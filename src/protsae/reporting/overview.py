@@ -21,6 +21,9 @@ _HEALTH_HELP = {
     "dead_share": "Latents that fire on no residue of the split.",
     "defined_participation": "Defined latents' part of the summed squared norms of decoded contributions.",
     "gate_rate": "Share of residue and concept pairs on which the predictor opens the gate.",
+    "mse": "Mean squared error of the reconstruction, per coordinate of the activations.",
+    "axiom_violation": "Share of subclass axioms whose balls do not nest within the margin.",
+    "mean_lift": "Mean rise of a defined latent where its gate is open.",
     "subsumption_auc": "Do the directions of defined latents tell a term's ancestors? 0.5 is chance.",
 }
 

@@ -34,10 +34,13 @@ def text(value: object) -> str:
 def metric_table(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     """Return the rows of one split over its whole (no stratum), one per method, aspect, metric.
 
+    Rows without a split describe the dictionary itself, and belong to every split.
+
     Where several rule sets (`preset`) or seeds were written, the first by name and number stands: the report
     shows one run, and `metrics.csv` keeps all rows.
     """
-    whole = metrics[(metrics["split"] == split) & metrics["stratum"].map(blank)]
+    of_split = (metrics["split"] == split) | metrics["split"].map(blank)
+    whole = metrics[of_split & metrics["stratum"].map(blank)]
     ordered = whole.sort_values(["preset", "seed"], kind="stable", na_position="first")
     return ordered.drop_duplicates(["method", "aspect", "metric"]).sort_index()
 

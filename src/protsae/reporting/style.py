@@ -49,6 +49,9 @@ METRIC_LABELS = {
     "defined_participation": "Defined latents' part of the reconstruction",
     "gate_rate": "Gate rate of defined latents",
     "subsumption_auc": "Subsumption AUC",
+    "axiom_violation": "Axiom violation",
+    "mse": "Mean squared error",
+    "mean_lift": "Mean lift",
 }
 
 _AXIS = {

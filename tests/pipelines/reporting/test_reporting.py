@@ -1,0 +1,84 @@
+"""The reporting pipeline: run as declared, on the example tables, through its own catalog."""
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from protsae.pipelines.reporting import create_pipeline
+from protsae.pipelines.reporting.parameters import ReportingParameters
+
+ROOT = Path(__file__).parents[3]
+# Dots in dataset names are the namespaces that training and probing write under.
+pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contain")
+
+
+@pytest.fixture(scope="module")
+def example():
+    path = ROOT / "tests" / "reporting" / "example_tables.py"
+    spec = importlib.util.spec_from_file_location("example_tables", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def parameters() -> ReportingParameters:
+    text = (ROOT / "conf" / "base" / "parameters_reporting.yml").read_text(encoding="utf-8")
+    return ReportingParameters(**yaml.safe_load(text)["reporting"])
+
+
+def test_pipeline_writes_figures_and_page(example, tmp_path):
+    text = (ROOT / "conf" / "base" / "catalog_08_reporting_reporting.yml").read_text(encoding="utf-8")
+    entries = yaml.safe_load(text.replace("${globals:data_root}", str(tmp_path)))
+    entries = {name: entry for name, entry in entries.items() if not name.startswith("_")}
+    catalog = DataCatalog.from_config(entries)
+    tables, logs = example.make_tables(), example.make_logs()
+    given = {
+        **{field.name: getattr(tables, field.name) for field in dataclasses.fields(tables)},
+        "protsae.latent_statistics": tables.protsae_statistics,
+        "topk.latent_statistics": tables.topk_statistics,
+        "protsae.training_log": logs["protsae"],
+        "topk.training_log": logs["topk"],
+        "protsae.sae_checkpoint": SimpleNamespace(metadata={"model": "esm2_tiny"}),
+        "params:reporting.texts": parameters().texts,
+        "params:reporting.cards": parameters().cards,
+    }
+    pipeline = create_pipeline()
+    for name in pipeline.inputs():
+        catalog[name] = MemoryDataset(given[name], copy_mode="assign")
+    SequentialRunner().run(pipeline, catalog)
+
+    page = (tmp_path / "08_reporting" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "<h1>Named features of a protein language model</h1>" in page
+    assert "esm2_tiny" in page
+    assert {path.stem for path in (tmp_path / "08_reporting" / "figures").iterdir()} == {
+        "proteins",
+        "concept_counts",
+        "training",
+        "methods",
+        "concept_comparison",
+        "density",
+        "latent_f1",
+    }
+    assert set(entries) == pipeline.all_outputs()
+
+
+def test_every_catalog_entry_has_its_layer():
+    text = (ROOT / "conf" / "base" / "catalog_08_reporting_reporting.yml").read_text(encoding="utf-8")
+    for name, entry in yaml.safe_load(text).items():
+        assert entry["metadata"]["kedro-viz"]["layer"] == "reporting", name
+
+
+def test_nodes_are_named_after_their_functions():
+    for node in create_pipeline().nodes:
+        assert node.name == node.func.__name__
+
+
+def test_unknown_parameter_is_named_with_the_nearest():
+    with pytest.raises(ValueError, match="unknown key 'max_defind', did you mean 'max_defined'"):
+        ReportingParameters(texts={"title": "x"}, cards={"max_defind": 3})

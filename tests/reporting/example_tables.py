@@ -1,0 +1,310 @@
+"""A small made-up run: tables in the columns of docs/architecture.md, with hostile texts among them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.reporting.tables import ReportTables
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
+NAMES = {"BPO": "process", "MFO": "activity", "CCO": "compartment"}
+SUPERVISION = {
+    "protsae_latent": ("training", 0.712),
+    "protsae_predictor": ("training", 0.744),
+    "topk_latent": ("selection", 0.655),
+    "protsae_probe": ("probe", 0.701),
+    "topk_probe": ("probe", 0.693),
+    "linear_probe": ("probe", 0.751),
+    "prevalence": ("none", 0.5),
+    "shuffled_labels": ("none", 0.497),
+}
+HOOK_POINT = "layers.2.resid_post"
+
+
+def make_tables(n_proteins: int = 90, n_concepts: int = 12, n_free: int = 40, seed: int = 7) -> ReportTables:
+    """Return a run's tables; the first protein's description and the first concept's name hold markup."""
+    rng = np.random.default_rng(seed)
+    proteins = _proteins(rng, n_proteins)
+    concepts = _concepts(rng, n_concepts)
+    latents = _latents(rng, concepts, n_free)
+    return ReportTables(
+        proteins=proteins,
+        split_audit=pd.DataFrame(
+            {
+                "split": ["validation", "test"],
+                "n_proteins": [18, 18],
+                "n_searched": [18, 18],
+                "n_with_relative": [1, 0],
+                "share_with_relative": [1 / 18, 0.0],
+                "n_excluded": [1, 0],
+                "min_identity": [0.3, 0.3],
+                "min_coverage": [0.7, 0.7],
+                "method": ["kmer", "kmer"],
+            }
+        ),
+        sequence_report={
+            "n_records": n_proteins + 3,
+            "n_merged": 3,
+            "mapped_residues": {"U": 2, "B": 1},
+            "dropped": ["X1"],
+        },
+        annotation_report={"n_rows": 1234, "n_matched": 1200, "note": HOSTILE},
+        annotation_ids=pd.DataFrame(
+            {
+                "go_id": ["GO:0005737", "GO:0000004", "GO:9999999"],
+                "status": ["current", "obsolete", "unknown"],
+                "resolved_id": ["GO:0005737", None, None],
+                "n_rows": [300, 4, 1],
+            }
+        ),
+        concepts=concepts,
+        concepts_left_out=pd.DataFrame(
+            {
+                "concept_id": [f"GO:01{index:05d}" for index in range(150)],
+                "name": [f"rare term {index}" for index in range(150)],
+                "aspect": ["BPO"] * 150,
+                "reason": ["too few positives"] * 149 + ["too common"],
+                "n_train": range(150),
+                "n_validation": [1] * 150,
+                "n_test": [1] * 150,
+            }
+        ),
+        metrics=_metrics(rng),
+        concept_metrics=_concept_metrics(rng, concepts),
+        protsae_statistics=_statistics(rng, latents[latents["method"] == "protsae"], n_concepts),
+        topk_statistics=_statistics(rng, latents[latents["method"] == "topk"], 0),
+        latents=latents,
+        latent_concepts=_latent_concepts(rng, latents, concepts),
+        latent_examples=_examples(rng, latents, proteins),
+    )
+
+
+def make_logs(n_steps: int = 20) -> dict[str, pd.DataFrame]:
+    """Return the training logs of both dictionaries."""
+    rows = []
+    steps = np.linspace(0, 950, n_steps).astype(int)
+    terms = {
+        "loss/reconstruction": 40.0,
+        "loss/annotation": 0.5,
+        "loss/axiom": 0.3,
+        "fve": None,
+        "l0": 32.0,
+        "gate_rate": 0.08,
+    }
+    for term, level in terms.items():
+        for split in ("train", "validation") if term == "fve" else ("train",):
+            for step in steps:
+                decay = np.exp(-step / 300)
+                value = 0.9 - 0.7 * decay if level is None else level * (0.3 + 0.7 * decay)
+                rows.append(
+                    {"step": step, "epoch": step // 100, "split": split, "term": term, "value": value}
+                )
+    protsae = pd.DataFrame(rows)
+    topk = protsae[~protsae["term"].isin(["loss/annotation", "loss/axiom", "gate_rate"])]
+    return {"protsae": protsae, "topk": topk.assign(value=topk["value"] * 0.97).reset_index(drop=True)}
+
+
+def _proteins(rng: np.random.Generator, n: int) -> pd.DataFrame:
+    lengths = np.clip(rng.gamma(4, 70, n), 50, 512).astype("int32")
+    ids = sorted(f"P{index:05d}" for index in rng.choice(99999, n, replace=False))
+    splits = rng.choice(["train", "validation", "test"], n, p=[0.6, 0.2, 0.2]).tolist()
+    splits[-1] = "excluded"
+    return pd.DataFrame(
+        {
+            "protein_id": ids,
+            "sequence": ["".join(rng.choice(list(RESIDUES), length)) for length in lengths],
+            "length": lengths,
+            "description": [HOSTILE, *[f"Protein {index}, made up" for index in range(1, n)]],
+            "aliases": "",
+            "cluster_id": ids,
+            "split": splits,
+            "nearest_train_id": None,
+            "nearest_train_identity": np.nan,
+        }
+    )
+
+
+def _concepts(rng: np.random.Generator, n: int) -> pd.DataFrame:
+    aspects = [list(NAMES)[index % 3] for index in range(n)]
+    counts = rng.integers(40, 200, n)
+    frame = pd.DataFrame(
+        {
+            "concept_id": [f"GO:00{index:05d}" for index in range(n)],
+            "name": [f"{NAMES[aspect]} number {index}" for index, aspect in enumerate(aspects)],
+            "aspect": aspects,
+            "n_train": counts,
+            "n_validation": counts // 3,
+            "n_test": counts // 3 + 1,
+            "prevalence_train": counts / 540,
+            "definition": [
+                f"A {NAMES[aspect]} that is made up, number {index}." for index, aspect in enumerate(aspects)
+            ],
+        }
+    )
+    for split in ("train", "validation", "test"):
+        frame[f"n_clusters_{split}"] = frame[f"n_{split}"] // 2
+    frame["information_content"] = -np.log2(frame["prevalence_train"])
+    frame.insert(0, "concept_idx", range(n))
+    frame.loc[0, "name"] = "binding <b>bold</b> & <script>alert(2)</script>"
+    return frame
+
+
+def _metrics(rng: np.random.Generator) -> pd.DataFrame:
+    parts = []
+    common: dict[str, Any] = {"split": "test", "seed": 0, "hook_point": HOOK_POINT, "k": 32}
+    for method, (supervision, auc) in SUPERVISION.items():
+        for aspect in ("BPO", "MFO", "CCO", "mean"):
+            shift = 0.0 if aspect == "mean" else float(rng.normal(0, 0.01))
+            values = {"auc": auc + shift, "aupr": auc - 0.35 + shift, "fmax": auc - 0.25 + shift}
+            intervals = {name: (value - 0.02, value + 0.02) for name, value in values.items()}
+            parts.append(
+                metric_rows(
+                    values,
+                    method=method,
+                    aspect=aspect,
+                    supervision=supervision,
+                    n=12,
+                    intervals=intervals,
+                    **common,
+                )
+            )
+    health = {"fve": 0.812, "l0": 33.4, "dead_share": 0.02}
+    parts.append(
+        metric_rows(
+            {**health, "gate_rate": 0.081, "defined_participation": 0.213, "subsumption_auc": 0.678},
+            method="protsae",
+            aspect="all",
+            **common,
+        )
+    )
+    parts.append(
+        metric_rows(
+            {name: value * 1.02 for name, value in health.items()}, method="topk", aspect="all", **common
+        )
+    )
+    return concat_metrics(parts)
+
+
+def _concept_metrics(rng: np.random.Generator, concepts: pd.DataFrame) -> pd.DataFrame:
+    frames = []
+    for method, (_, auc) in SUPERVISION.items():
+        for split in ("validation", "test"):
+            frame = concepts[["concept_idx", "concept_id", "name", "aspect"]].copy()
+            frame.insert(0, "method", method)
+            frame["split"] = split
+            frame["n_positive"] = concepts[f"n_{split}"]
+            spread = 0 if auc == 0.5 else 0.05
+            frame["auc"] = np.clip(auc + rng.normal(0, spread, len(concepts)), 0, 1) if spread else 0.5
+            frame["average_precision"] = frame["auc"] - 0.3
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _latents(rng: np.random.Generator, concepts: pd.DataFrame, n_free: int) -> pd.DataFrame:
+    rows = []
+    for method, n_defined in (("protsae", len(concepts)), ("topk", 0)):
+        for latent in range(n_defined + n_free):
+            defined = latent < n_defined
+            concept = concepts.iloc[latent if defined else int(rng.integers(len(concepts)))]
+            floor = float(rng.uniform(0.15, 0.4))
+            f1 = floor + float(rng.uniform(-0.05, 0.35))
+            dead = not defined and latent == n_defined + n_free - 1
+            rows.append(
+                {
+                    "method": method,
+                    "latent": latent,
+                    "kind": "defined" if defined else "free",
+                    "concept_id": concept["concept_id"] if defined else None,
+                    "name": concept["name"] if defined else None,
+                    "density": 0.0 if dead else float(10 ** rng.uniform(-3.5, -0.3)),
+                    "max_act": 0.0 if dead else float(rng.uniform(2, 9)),
+                    "best_concept_id": None if dead else concept["concept_id"],
+                    "best_concept_name": None if dead else concept["name"],
+                    "best_threshold": 0.1,
+                    "f1_validation": np.nan if dead else f1 + float(rng.normal(0, 0.03)),
+                    "f1_test": np.nan if dead else f1,
+                    "f1_test_always_on": np.nan if dead else floor,
+                    "top_residues": "" if dead else "".join(rng.choice(list(RESIDUES), 5, replace=False)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _statistics(rng: np.random.Generator, latents: pd.DataFrame, n_defined: int) -> pd.DataFrame:
+    defined = np.arange(len(latents)) < n_defined
+    frame = pd.DataFrame(
+        {
+            "latent": latents["latent"].to_numpy(),
+            "kind": latents["kind"].to_numpy(),
+            "concept_idx": np.where(defined, np.arange(len(latents)), -1),
+            "density_train": latents["density"].to_numpy(),
+            "density_validation": latents["density"].to_numpy(),
+            "density_test": latents["density"].to_numpy(),
+            "max_act": latents["max_act"].to_numpy(),
+            "mean_nonzero_act": latents["max_act"].to_numpy() / 3,
+        }
+    )
+    frame["gate_rate"] = np.where(defined, rng.uniform(0.02, 0.3, len(latents)), np.nan)
+    frame["mean_lift"] = np.where(defined, rng.uniform(0.1, 0.9, len(latents)), np.nan)
+    return frame
+
+
+def _latent_concepts(rng: np.random.Generator, latents: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for latent in latents[latents["best_concept_id"].notna()].itertuples():
+        others = rng.choice(len(concepts), 2, replace=False)
+        names = [(latent.best_concept_id, latent.best_concept_name)]
+        names += [(concepts.loc[other, "concept_id"], concepts.loc[other, "name"]) for other in others]
+        for rank, (concept_id, name) in enumerate(names, start=1):
+            f1 = max(latent.f1_test - 0.05 * (rank - 1), 0.0)
+            rows.append(
+                {
+                    "method": latent.method,
+                    "latent": latent.latent,
+                    "rank": rank,
+                    "concept_id": concept_id,
+                    "name": name,
+                    "threshold": 0.1,
+                    "f1_validation": f1,
+                    "f1_test": f1,
+                    "precision_test": f1,
+                    "recall_test": f1,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _examples(rng: np.random.Generator, latents: pd.DataFrame, proteins: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for latent in latents[latents["max_act"] > 0].itertuples():
+        for rank in range(1, 5):
+            protein = proteins.iloc[
+                0 if (latent.latent, rank) == (0, 1) else int(rng.integers(len(proteins)))
+            ]
+            peak = int(rng.integers(protein["length"]))
+            start = max(0, min(peak - 20, int(protein["length"]) - 41))
+            window = protein["sequence"][start : start + 41]
+            distance = np.abs(np.arange(start, start + len(window)) - peak)
+            acts = np.where(distance < 9, latent.max_act / rank * np.exp(-distance / 4), 0) * rng.uniform(
+                0.4, 1, len(window)
+            )
+            acts[peak - start] = latent.max_act / rank
+            rows.append(
+                {
+                    "method": latent.method,
+                    "latent": latent.latent,
+                    "rank": rank,
+                    "protein_id": protein["protein_id"],
+                    "description": protein["description"],
+                    "max_act": latent.max_act / rank,
+                    "peak_index": peak,
+                    "window_start": start,
+                    "window_sequence": window,
+                    "window_acts": acts.astype("float32"),
+                    "has_concept": bool(rng.integers(2)),
+                }
+            )
+    return pd.DataFrame(rows)

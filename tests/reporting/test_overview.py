@@ -1,0 +1,213 @@
+"""First screen, tables and cards hold the right numbers, chosen on validation."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.reporting.cards import is_uniprot_accession, latent_cards
+from protsae.reporting.concepts import concept_rows, flat_counts, left_out
+from protsae.reporting.config import CardLimits
+from protsae.reporting.overview import health_table, main_result, method_rows, sizes
+from protsae.reporting.selection import macro_scores, metric_table
+
+
+def auc_rows(method, value, low=None, high=None, **more):
+    intervals = None if low is None else {"auc": (low, high)}
+    return metric_rows(
+        {"auc": value}, method=method, aspect="mean", split="test", intervals=intervals, **more
+    )
+
+
+def test_main_result_states_difference_and_intervals():
+    metrics = concat_metrics(
+        [auc_rows("protsae_latent", 0.71, 0.69, 0.73), auc_rows("topk_latent", 0.65, 0.63, 0.68)]
+    )
+    sentence = main_result(metrics)
+    assert "AUC of 0.710 (0.690 to 0.730)" in sentence
+    assert "0.060 ahead of" in sentence
+    assert "0.650 (0.630 to 0.680); the intervals do not overlap" in sentence
+    assert "linear probe" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("own", "rival", "said"),
+    [(0.6, 0.65, "0.050 behind"), (0.6, 0.6, "0.000 level with"), (0.7, 0.6, "0.100 ahead of")],
+)
+def test_main_result_says_who_is_ahead(own, rival, said):
+    metrics = concat_metrics(
+        [
+            auc_rows("protsae_latent", own, own - 0.1, own + 0.1),
+            auc_rows("topk_latent", rival, rival - 0.1, rival + 0.1),
+        ]
+    )
+    assert said in main_result(metrics)
+    assert "the intervals overlap" in main_result(metrics)
+
+
+def test_main_result_without_scores_says_so():
+    assert (
+        main_result(metric_rows({}, method=""))
+        == "No AUC of the defined latents was measured on the test split."
+    )
+
+
+def test_mean_is_preferred_to_all_and_other_strata_and_splits_are_left_out():
+    metrics = concat_metrics(
+        [
+            auc_rows("a", 0.7),
+            metric_rows({"auc": 0.9}, method="a", aspect="all", split="test"),
+            metric_rows({"auc": 0.8}, method="a", aspect="mean", split="validation"),
+            metric_rows({"auc": 0.1}, method="a", aspect="mean", split="test", stratum="short"),
+            metric_rows({"auc": 0.6}, method="b", aspect="all", split="test"),
+        ]
+    )
+    assert {method: row["value"] for method, row in macro_scores(metrics, "auc").items()} == {
+        "a": 0.7,
+        "b": 0.6,
+    }
+
+
+def test_first_seed_stands_where_there_are_several():
+    metrics = concat_metrics([auc_rows("a", 0.7, seed=2), auc_rows("a", 0.8, seed=1)])
+    assert metric_table(metrics)["value"].tolist() == [0.8]
+
+
+def test_metrics_read_back_from_csv_give_the_same_tables(tables, tmp_path):
+    tables.metrics.to_csv(tmp_path / "metrics.csv", index=False)
+    again = pd.read_csv(tmp_path / "metrics.csv")
+    assert method_rows(again) == method_rows(tables.metrics)
+    assert health_table(again) == health_table(tables.metrics)
+    assert main_result(again) == main_result(tables.metrics)
+
+
+def test_methods_are_ranked_with_floors_last(tables):
+    rows = method_rows(tables.metrics)
+    assert [row["method"] for row in rows] == [
+        "linear_probe",
+        "protsae_predictor",
+        "protsae_latent",
+        "protsae_probe",
+        "topk_probe",
+        "topk_latent",
+        "prevalence",
+        "shuffled_labels",
+    ]
+    assert rows[2]["supervision"] == "training"
+    assert rows[2]["scores"]["aupr"]["mean"] == {
+        "value": pytest.approx(0.362),
+        "low": pytest.approx(0.342),
+        "high": pytest.approx(0.382),
+    }
+    bpo = tables.metrics[(tables.metrics["method"] == "protsae_latent") & (tables.metrics["aspect"] == "BPO")]
+    assert rows[2]["scores"]["fmax"]["BPO"]["value"] == bpo.set_index("metric").loc["fmax", "value"]
+
+
+def test_health_has_rows_without_a_split_and_gaps(tables):
+    geometry = metric_rows({"subsumption_auc": 0.61}, method="protsae", aspect="all")
+    kept = tables.metrics[tables.metrics["metric"] != "subsumption_auc"]
+    table = health_table(concat_metrics([kept, geometry]))
+    assert table["methods"] == ["ProtSAE", "TopK SAE"]
+    values = {row["metric"]: row["values"] for row in table["rows"]}
+    assert values["fve"] == [0.812, pytest.approx(0.82824)]
+    assert values["subsumption_auc"] == [0.61, None]
+    assert list(values)[:2] == ["fve", "l0"]
+
+
+def test_sizes_leave_excluded_proteins_out(tables):
+    used = tables.proteins[tables.proteins["split"] != "excluded"]
+    tiles = {tile["label"]: tile["value"] for tile in sizes(tables)}
+    assert tiles["proteins"] == str(len(used)) == "89"
+    assert tiles["residues"] == f"{used['length'].sum():,}"
+
+
+def test_concept_rows_join_scores_and_f1(tables):
+    row = concept_rows(tables)[4]
+    concept_id = tables.concepts["concept_id"][4]
+    test = tables.concept_metrics[tables.concept_metrics["split"] == "test"]
+    auc = test[test["concept_id"] == concept_id].set_index("method")["auc"]
+    assert row["auc"] == [auc["protsae_latent"], auc["topk_latent"], auc["linear_probe"]]
+    latent = tables.latents[tables.latents["concept_id"] == concept_id].iloc[0]
+    assert (row["f1"], row["floor"]) == (latent["f1_test"], latent["f1_test_always_on"])
+    assert row["n"] == tables.concepts.loc[4, ["n_train", "n_validation", "n_test"]].tolist()
+
+
+def test_cards_are_chosen_on_validation_not_on_test(tables):
+    latents = tables.latents.copy()
+    free = latents["kind"] == "free"
+    latents.loc[free, "f1_test"] = 1 - latents.loc[free, "f1_validation"]
+    found = latent_cards(dataclasses.replace(tables, latents=latents), CardLimits(max_free=3, max_defined=2))
+    shown = {(card["method"], card["kind"], card["latent"]) for card in found["cards"]}
+    expected = set()
+    for (method, kind), group in latents[latents["f1_validation"].notna()].groupby(["method", "kind"]):
+        best = group.nlargest(2 if kind == "defined" else 3, "f1_validation")
+        expected |= {(method, kind, latent) for latent in best["latent"]}
+    assert shown == expected
+    assert (found["n_defined"], found["shown_defined"], found["n_free"], found["shown_free"]) == (
+        12,
+        2,
+        80,
+        6,
+    )
+
+
+def test_card_holds_one_based_positions_and_the_stored_values(tables):
+    found = latent_cards(tables, CardLimits(max_examples=2))
+    card = next(card for card in found["cards"] if (card["method"], card["latent"]) == ("protsae", 3))
+    stored = tables.latent_examples
+    stored = stored[(stored["method"] == "protsae") & (stored["latent"] == 3)].sort_values("rank")
+    assert len(card["examples"]) == 2
+    first, row = card["examples"][0], stored.iloc[0]
+    assert (first["peak"], first["start"]) == (row["peak_index"] + 1, row["window_start"] + 1)
+    assert first["acts"] == pytest.approx(row["window_acts"].tolist(), rel=6e-3)
+    assert first["has"] == row["has_concept"]
+    peak = first["acts"][first["peak"] - first["start"]]
+    assert peak == first["max"] == pytest.approx(row["max_act"], rel=6e-3)
+    statistics = tables.protsae_statistics.set_index("latent").loc[3]
+    assert (card["gate_rate"], card["density_test"]) == (statistics["gate_rate"], statistics["density_test"])
+
+
+def test_unknown_concept_of_an_example_is_none(tables):
+    examples = tables.latent_examples.assign(has_concept=np.nan)
+    found = latent_cards(dataclasses.replace(tables, latent_examples=examples), CardLimits())
+    assert {example["has"] for card in found["cards"] for example in card["examples"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("protein_id", "is_one"),
+    [
+        ("P12345", True),
+        ("A0A024RBG1", True),
+        ("Q9Y6K9", True),
+        ("sp1", False),
+        ("P12345-2", False),
+        ("P1234", False),
+    ],
+)
+def test_accessions(protein_id, is_one):
+    assert is_uniprot_accession(protein_id) is is_one
+
+
+def test_left_out_counts_and_lists(tables):
+    found = left_out(tables)
+    assert found["excluded"] == 1
+    assert found["reasons"] == [
+        {"label": "too few positives", "value": "149"},
+        {"label": "too common", "value": "1"},
+    ]
+    assert (len(found["concepts"]["rows"]), found["concepts"]["n_more"]) == (100, 50)
+    assert [row["go_id"] for row in found["ids"]["rows"]] == ["GO:0000004", "GO:9999999"]
+    assert found["ids"]["rows"][0]["resolved_id"] == ""
+
+
+def test_reports_are_flattened_in_order():
+    report = {"n_records": 1200, "by_kind": {"merged": 2, "ids": ["a", "b"]}, "ok": True, "nothing": None}
+    assert flat_counts(report) == [
+        {"label": "n records", "value": "1,200"},
+        {"label": "by kind: merged", "value": "2"},
+        {"label": "by kind: ids", "value": "2 (a, b)"},
+        {"label": "ok", "value": "True"},
+        {"label": "nothing", "value": ""},
+    ]
