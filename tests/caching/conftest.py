@@ -41,7 +41,7 @@ FILES = {
         from toy.pipelines import a, b, c
 
         def register_pipelines():
-            own = {m.__name__[-1]: Pipeline(m.create_pipeline().nodes, tags=m.__name__[-1]) for m in (a, b, c)}
+            own = {m: Pipeline(p.create_pipeline().nodes, tags=m) for m, p in zip("abc", (a, b, c))}
             everything = sum(own.values(), Pipeline([]))
             closed = {k: everything.to_nodes(*(n.name for n in p.nodes)) for k, p in own.items()}
             return {"__default__": everything, **closed}
@@ -248,10 +248,13 @@ class Toy:
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Toy]:
-    project = Toy(tmp_path / "project", lambda: capsys.readouterr().out.splitlines())
+    def read_lines() -> list[str]:
+        return capsys.readouterr().out.splitlines()
+
+    project = Toy(tmp_path / "project", read_lines)
     monkeypatch.syspath_prepend(project.root / "src")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    # In one process the tests import the project anew for each run; its files are then newer than the process.
+    # In one process the tests import the project anew for each run: files newer than the process.
     monkeypatch.setattr(code, "PROCESS_START", float("inf"))
     yield project
     for name in [name for name in sys.modules if name.partition(".")[0] == "toy"]:

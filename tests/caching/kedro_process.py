@@ -1,4 +1,4 @@
-"""Body of a process that runs one `kedro` command; executed by path, its settings are put into its globals."""
+"""Body of a process that runs one `kedro` command: executed by path, with settings in its globals."""
 
 import os
 import sys
