@@ -209,6 +209,7 @@ def _latents(rng: np.random.Generator, concepts: pd.DataFrame, n_free: int) -> p
         for latent in range(n_defined + n_free):
             defined = latent < n_defined
             concept = concepts.iloc[latent if defined else int(rng.integers(len(concepts)))]
+            best = concepts.iloc[(latent + 1) % len(concepts)] if defined and latent % 3 == 2 else concept
             floor = float(rng.uniform(0.15, 0.4))
             f1 = floor + float(rng.uniform(-0.05, 0.35))
             dead = not defined and latent == n_defined + n_free - 1
@@ -217,12 +218,12 @@ def _latents(rng: np.random.Generator, concepts: pd.DataFrame, n_free: int) -> p
                     "method": method,
                     "latent": latent,
                     "kind": "defined" if defined else "free",
-                    "concept_id": concept["concept_id"] if defined else None,
-                    "name": concept["name"] if defined else None,
+                    "concept_id": concept["concept_id"] if defined else "",
+                    "name": concept["name"] if defined else "",
                     "density": 0.0 if dead else float(10 ** rng.uniform(-3.5, -0.3)),
                     "max_act": 0.0 if dead else float(rng.uniform(2, 9)),
-                    "best_concept_id": None if dead else concept["concept_id"],
-                    "best_concept_name": None if dead else concept["name"],
+                    "best_concept_id": "" if dead else best["concept_id"],
+                    "best_concept_name": "" if dead else best["name"],
                     "best_threshold": 0.1,
                     "f1_validation": np.nan if dead else f1 + float(rng.normal(0, 0.03)),
                     "f1_test": np.nan if dead else f1,
@@ -253,25 +254,25 @@ def _statistics(rng: np.random.Generator, latents: pd.DataFrame, n_defined: int)
 
 
 def _latent_concepts(rng: np.random.Generator, latents: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
+    """Each latent's best concept, and at rank 5 the own concept of a defined latent that has a better one."""
     rows = []
-    for latent in latents[latents["best_concept_id"].notna()].itertuples():
-        others = rng.choice(len(concepts), 2, replace=False)
-        names = [(latent.best_concept_id, latent.best_concept_name)]
-        names += [(concepts.loc[other, "concept_id"], concepts.loc[other, "name"]) for other in others]
-        for rank, (concept_id, name) in enumerate(names, start=1):
-            f1 = max(latent.f1_test - 0.05 * (rank - 1), 0.0)
+    for latent in latents[latents["best_concept_id"] != ""].to_dict("records"):
+        ranked = [(1, latent["best_concept_id"], latent["best_concept_name"], 1.0)]
+        if latent["kind"] == "defined" and latent["concept_id"] != latent["best_concept_id"]:
+            ranked.append((5, latent["concept_id"], latent["name"], 0.5))
+        for rank, concept_id, name, part in ranked:
             rows.append(
                 {
-                    "method": latent.method,
-                    "latent": latent.latent,
+                    "method": latent["method"],
+                    "latent": latent["latent"],
                     "rank": rank,
                     "concept_id": concept_id,
                     "name": name,
                     "threshold": 0.1,
-                    "f1_validation": f1,
-                    "f1_test": f1,
-                    "precision_test": f1,
-                    "recall_test": f1,
+                    "f1_validation": latent["f1_validation"] * part,
+                    "f1_test": latent["f1_test"] * part,
+                    "precision_test": float(rng.uniform(0.2, 0.9)),
+                    "recall_test": float(rng.uniform(0.2, 0.9)),
                 }
             )
     return pd.DataFrame(rows)
@@ -298,13 +299,14 @@ def _examples(rng: np.random.Generator, latents: pd.DataFrame, proteins: pd.Data
                     "latent": latent.latent,
                     "rank": rank,
                     "protein_id": protein["protein_id"],
+                    "split": protein["split"],
                     "description": protein["description"],
                     "max_act": latent.max_act / rank,
                     "peak_index": peak,
                     "window_start": start,
                     "window_sequence": window,
                     "window_acts": acts.astype("float32"),
-                    "has_concept": bool(rng.integers(2)),
+                    "has_concept": [True, False, None][int(rng.integers(3))],
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"has_concept": "boolean"})

@@ -123,34 +123,59 @@ def test_sizes_leave_excluded_proteins_out(tables):
     assert tiles["residues"] == f"{used['length'].sum():,}"
 
 
-def test_concept_rows_join_scores_and_f1(tables):
-    row = concept_rows(tables)[4]
-    concept_id = tables.concepts["concept_id"][4]
+def test_concept_rows_join_scores_and_f1_of_the_own_latent(tables):
+    rows = {row["id"]: row for row in concept_rows(tables)}
     test = tables.concept_metrics[tables.concept_metrics["split"] == "test"]
-    auc = test[test["concept_id"] == concept_id].set_index("method")["auc"]
-    assert row["auc"] == [auc["protsae_latent"], auc["topk_latent"], auc["linear_probe"]]
-    latent = tables.latents[tables.latents["concept_id"] == concept_id].iloc[0]
-    assert (row["f1"], row["floor"]) == (latent["f1_test"], latent["f1_test_always_on"])
-    assert row["n"] == tables.concepts.loc[4, ["n_train", "n_validation", "n_test"]].tolist()
+    own_is_best = tables.latents[tables.latents["latent"] == 4].iloc[0]
+    other_is_best = tables.latents[tables.latents["latent"] == 5].iloc[0]
+    assert other_is_best["best_concept_id"] != other_is_best["concept_id"]
+    for latent, part in ((own_is_best, 1.0), (other_is_best, 0.5)):
+        row = rows[latent["concept_id"]]
+        auc = test[test["concept_id"] == latent["concept_id"]].set_index("method")["auc"]
+        assert row["auc"] == [auc["protsae_latent"], auc["topk_latent"], auc["linear_probe"]]
+        assert row["f1"] == pytest.approx(latent["f1_test"] * part)
+        assert row["floor"] == pytest.approx(1 / 3)  # 2 p / (1 + p) at prevalence .2
+    assert (
+        rows[own_is_best["concept_id"]]["n"]
+        == tables.concepts.loc[4, ["n_train", "n_validation", "n_test"]].tolist()
+    )
+
+
+def test_a_latent_that_never_fires_has_no_f1(tables):
+    silent = dataclasses.replace(tables, latent_concepts=tables.latent_concepts.iloc[:0])
+    assert {row["f1"] for row in concept_rows(silent)} == {None}
+    assert {card["f1_test"] for card in latent_cards(silent, CardLimits(max_free=0))["cards"]} == {None}
 
 
 def test_cards_are_chosen_on_validation_not_on_test(tables):
-    latents = tables.latents.copy()
-    free = latents["kind"] == "free"
-    latents.loc[free, "f1_test"] = 1 - latents.loc[free, "f1_validation"]
-    found = latent_cards(dataclasses.replace(tables, latents=latents), CardLimits(max_free=3, max_defined=2))
-    shown = {(card["method"], card["kind"], card["latent"]) for card in found["cards"]}
-    expected = set()
-    for (method, kind), group in latents[latents["f1_validation"].notna()].groupby(["method", "kind"]):
-        best = group.nlargest(2 if kind == "defined" else 3, "f1_validation")
-        expected |= {(method, kind, latent) for latent in best["latent"]}
-    assert shown == expected
+    latents, matched = tables.latents.copy(), tables.latent_concepts.copy()
+    for table in (latents, matched):
+        table["f1_test"] = 1 - table["f1_validation"]
+    changed = dataclasses.replace(tables, latents=latents, latent_concepts=matched)
+    found = latent_cards(changed, CardLimits(max_free=3, max_defined=2))
+    own = latents[latents["kind"] == "defined"].merge(matched, on=["method", "latent", "concept_id"])
+    expected = [("protsae", "defined", latent) for latent in own.nlargest(2, "f1_validation_y")["latent"]]
+    for method in ("protsae", "topk"):
+        free = latents[(latents["method"] == method) & (latents["kind"] == "free")]
+        expected += [(method, "free", latent) for latent in free.nlargest(3, "f1_validation")["latent"]]
+    assert [(card["method"], card["kind"], card["latent"]) for card in found["cards"]] == expected
     assert (found["n_defined"], found["shown_defined"], found["n_free"], found["shown_free"]) == (
         12,
         2,
         80,
         6,
     )
+
+
+def test_a_defined_card_is_about_its_own_concept(tables):
+    cards = {card["latent"]: card for card in latent_cards(tables, CardLimits(max_free=0))["cards"]}
+    latent = tables.latents[tables.latents["latent"] == 5].iloc[0]
+    card = cards[5]
+    assert (card["concept_id"], card["name"], card["rank"]) == (latent["concept_id"], latent["name"], 5)
+    assert card["f1_test"] == pytest.approx(latent["f1_test"] * 0.5)
+    assert [match["rank"] for match in card["concepts"]] == [1, 5]
+    assert card["concepts"][0]["id"] == latent["best_concept_id"]
+    assert cards[4]["rank"] == 1
 
 
 def test_card_holds_one_based_positions_and_the_stored_values(tables):
@@ -162,7 +187,9 @@ def test_card_holds_one_based_positions_and_the_stored_values(tables):
     first, row = card["examples"][0], stored.iloc[0]
     assert (first["peak"], first["start"]) == (row["peak_index"] + 1, row["window_start"] + 1)
     assert first["acts"] == pytest.approx(row["window_acts"].tolist(), rel=6e-3)
-    assert first["has"] == row["has_concept"]
+    assert [example["has"] for example in card["examples"]] == [
+        None if pd.isna(value) else value for value in stored["has_concept"][:2]
+    ]
     peak = first["acts"][first["peak"] - first["start"]]
     assert peak == first["max"] == pytest.approx(row["max_act"], rel=6e-3)
     statistics = tables.protsae_statistics.set_index("latent").loc[3]

@@ -1,10 +1,12 @@
 """Latent cards: what a latent is, how well it stands for a concept, and where in which proteins it fires."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from protsae.reporting.concepts import defined_f1
 from protsae.reporting.config import CardLimits
 from protsae.reporting.selection import blank, number, records, text
 from protsae.reporting.style import known_first, method_label
@@ -13,6 +15,7 @@ from protsae.reporting.tables import ReportTables
 # https://www.uniprot.org/help/accession_numbers
 _UNIPROT = re.compile(r"[OPQ][0-9][A-Z0-9]{3}[0-9]|[A-NR-Z][0-9](?:[A-Z][A-Z0-9]{2}[0-9]){1,2}")
 _STATISTICS = ("density_test", "gate_rate", "mean_lift", "max_act")
+_SCORES = ("f1_validation", "f1_test", "f1_test_always_on", "rank")
 _DIGITS = 3
 
 
@@ -24,34 +27,40 @@ def is_uniprot_accession(protein_id: str) -> bool:
 def latent_cards(tables: ReportTables, limits: CardLimits) -> dict[str, Any]:
     """Return the cards and how many latents there were to choose from.
 
-    Chosen by F1 on validation, so that test values on the cards are not selected; shown in that order too.
+    A defined latent is judged by its own concept, a free one by its best. Chosen by F1 on validation, so that
+    test values on the cards are not selected; shown in that order too.
 
     Returns:
         `cards`, a list of records; `n_defined` and `n_free`, the numbers of latents; `shown_defined` and
         `shown_free`, how many of them have a card.
     """
-    latents = tables.latents
-    is_defined = latents["kind"] == "defined"
-    defined = _best(latents[is_defined], limits.max_defined)
-    candidates = latents[~is_defined & latents["f1_validation"].notna()]
-    free = [
-        _best(candidates[candidates["method"] == method], limits.max_free)
-        for method in known_first(latents["method"].tolist(), ("protsae", "topk"))
-    ]
-    chosen = pd.concat([defined, *free])
     lookup = _Lookup(tables, limits.max_examples)
+    cards = [lookup.scores(row) for row in records(tables.latents)]
+    defined = [card for card in cards if card["kind"] == "defined"]
+    free = [card for card in cards if card["kind"] != "defined"]
+    shown_free = [
+        card
+        for method in known_first([card["method"] for card in free], ("protsae", "topk"))
+        for card in _best(
+            [card for card in free if card["method"] == method and card["concept_id"]], limits.max_free
+        )
+    ]
+    shown_defined = _best(defined, limits.max_defined)
     return {
-        "cards": [lookup.card(row) for row in records(chosen)],
-        "n_defined": int(is_defined.sum()),
-        "n_free": int((~is_defined).sum()),
-        "shown_defined": len(defined),
-        "shown_free": len(chosen) - len(defined),
+        "cards": [lookup.card(card) for card in shown_defined + shown_free],
+        "n_defined": len(defined),
+        "n_free": len(free),
+        "shown_defined": len(shown_defined),
+        "shown_free": len(shown_free),
     }
 
 
-def _best(latents: pd.DataFrame, limit: int) -> pd.DataFrame:
-    order = ["f1_validation", "method", "latent"]
-    return latents.sort_values(order, ascending=[False, True, True], na_position="last").head(limit)
+def _best(cards: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    def order(card: dict[str, Any]) -> tuple[float, str, int]:
+        quality = card["f1_validation"]
+        return (0.0 if quality is None else -quality, card["method"], card["latent"])
+
+    return sorted(cards, key=order)[:limit]
 
 
 class _Lookup:
@@ -67,28 +76,36 @@ class _Lookup:
         scored = tables.concept_metrics
         scored = scored[(scored["split"] == "test") & (scored["method"] == "protsae_latent")]
         self._auc = {row["concept_id"]: number(row["auc"]) for row in records(scored)}
+        self._own_f1 = defined_f1(tables)
         self._concept_ranks = _grouped(tables.latent_concepts, None)
         self._examples = _grouped(tables.latent_examples, max_examples)
 
-    def card(self, latent: dict[str, Any]) -> dict[str, Any]:
-        """Return one card: texts, numbers, concepts and examples; None or empty where a table has nothing."""
-        key = (str(latent["method"]), int(latent["latent"]))
-        defined = latent["kind"] == "defined"
-        concept_id = text(latent["concept_id"] if defined else latent["best_concept_id"])
-        concept = self._concepts.get(concept_id, {})
+    def scores(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return which latent a row of `latents` is, its concept, and F1 with its floor."""
+        defined = row["kind"] == "defined"
+        concept_id = text(row["concept_id"] if defined else row["best_concept_id"])
+        source = self._own_f1.get(concept_id, {}) if defined and row["method"] == "protsae" else row
+        return {
+            "method": str(row["method"]),
+            "latent": int(row["latent"]),
+            "kind": str(row["kind"]),
+            "concept_id": concept_id,
+            "name": text(row["name"] if defined else row["best_concept_name"]) or f"latent {row['latent']}",
+            "top_residues": text(row["top_residues"]),
+            **{name: number(source.get(name)) for name in _SCORES},
+        }
+
+    def card(self, scores: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a whole card: scores, texts, numbers, concepts, examples; None or empty where there is none."""
+        key = (scores["method"], scores["latent"])
+        concept = self._concepts.get(scores["concept_id"], {})
         statistics = self._statistics.get(key, {})
         return {
-            "method": key[0],
-            "method_label": method_label(key[0]),
-            "latent": key[1],
-            "kind": str(latent["kind"]),
-            "concept_id": concept_id,
-            "name": text(latent["name"]) or text(latent["best_concept_name"]) or f"latent {key[1]}",
+            **scores,
+            "method_label": method_label(scores["method"]),
             "aspect": text(concept.get("aspect")),
             "definition": text(concept.get("definition")),
-            "auc": self._auc.get(concept_id) if defined else None,
-            "top_residues": text(latent["top_residues"]),
-            **{name: number(latent[name]) for name in ("f1_validation", "f1_test", "f1_test_always_on")},
+            "auc": self._auc.get(scores["concept_id"]) if scores["kind"] == "defined" else None,
             **{name: number(statistics.get(name)) for name in _STATISTICS},
             "concepts": [_concept_match(row) for row in self._concept_ranks.get(key, [])],
             "examples": [_example(row) for row in self._examples.get(key, [])],
@@ -107,6 +124,7 @@ def _grouped(table: pd.DataFrame, limit: int | None) -> dict[tuple[str, int], li
 def _concept_match(row: dict[str, Any]) -> dict[str, Any]:
     names = ("f1_validation", "f1_test", "precision_test", "recall_test")
     return {
+        "rank": int(row["rank"]),
         "id": text(row["concept_id"]),
         "name": text(row["name"]),
         **{name: number(row[name]) for name in names},
@@ -121,6 +139,7 @@ def _example(row: dict[str, Any]) -> dict[str, Any]:
         "id": protein_id,
         "link": is_uniprot_accession(protein_id),
         "about": text(row["description"]),
+        "split": text(row["split"]),
         "max": _rounded(row["max_act"]),
         "peak": int(row["peak_index"]) + 1,
         "start": int(row["window_start"]) + 1,

@@ -33,12 +33,31 @@ def concept_rows(tables: ReportTables, split: str = "test") -> list[dict[str, An
     ]
 
 
-def defined_f1(tables: ReportTables) -> dict[str, dict[str, float | None]]:
-    """Return concept id to the F1 values of its own defined latent in ProtSAE."""
+def defined_f1(tables: ReportTables, split: str = "test") -> dict[str, dict[str, float | None]]:
+    """Return concept id to how well its own defined latent in ProtSAE stands for it.
+
+    Each value holds `f1_validation`, `f1_test` and `rank` (1: the latent stands for no other concept better),
+    None for a latent that never fires, and `f1_test_always_on`, the floor: 2 p / (1 + p) at the concept's
+    prevalence p, which is the average precision of the method `prevalence`.
+    """
     latents = tables.latents
-    own = latents[(latents["method"] == "protsae") & (latents["kind"] == "defined")]
-    columns = ("f1_validation", "f1_test", "f1_test_always_on")
-    return {text(row["concept_id"]): {name: number(row[name]) for name in columns} for row in records(own)}
+    defined = latents[(latents["method"] == "protsae") & (latents["kind"] == "defined")]
+    own = {int(row["latent"]): text(row["concept_id"]) for row in records(defined)}
+    scored = tables.concept_metrics
+    constant = scored[(scored["method"] == "prevalence") & (scored["split"] == split)]
+    prevalence = {row["concept_id"]: number(row["average_precision"]) for row in records(constant)}
+    matched = {
+        row["concept_id"]: row
+        for row in records(tables.latent_concepts)
+        if row["method"] == "protsae" and own.get(int(row["latent"])) == row["concept_id"]
+    }
+    found: dict[str, dict[str, float | None]] = {}
+    for concept_id in own.values():
+        p = prevalence.get(concept_id)
+        match = matched.get(concept_id, {})
+        found[concept_id] = {name: number(match.get(name)) for name in ("f1_validation", "f1_test", "rank")}
+        found[concept_id]["f1_test_always_on"] = None if p is None else 2 * p / (1 + p)
+    return found
 
 
 def left_out(tables: ReportTables) -> dict[str, Any]:

@@ -150,7 +150,7 @@
     if (example.has !== null) {
       who.append(" ", make("span", example.has ? "has" : "quiet", example.has ? "annotated" : "not annotated"));
     }
-    who.append(make("small", "", `peak ${example.max} at residue ${example.peak}`));
+    who.append(make("small", "", `${example.split}, peak ${example.max} at residue ${example.peak}`));
     if (example.about) who.append(make("span", "strip-about", example.about));
     const row = make("div", "strip-row");
     row.append(make("span", "edge", `${example.start}`), residueRow(example, full), make("span", "edge", `${example.start + example.seq.length - 1}`));
