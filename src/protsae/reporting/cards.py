@@ -96,7 +96,7 @@ class _Lookup:
         }
 
     def card(self, scores: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a whole card: scores, texts, numbers, concepts, examples; None or empty where there is none."""
+        """Return a whole card: scores, texts, numbers, concepts, examples; None or empty where none."""
         key = (scores["method"], scores["latent"])
         concept = self._concepts.get(scores["concept_id"], {})
         statistics = self._statistics.get(key, {})

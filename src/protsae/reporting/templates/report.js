@@ -157,12 +157,14 @@
     line.append(who, row);
     return line;
   };
-  grid.addEventListener("toggle", (event) => {
-    const holder = event.target.querySelector("[data-strips]");
-    if (!event.target.open || !holder || holder.firstChild) return;
+  const fill = (card) => {
+    const holder = card.querySelector("[data-strips]");
+    if (!card.open || !holder || holder.firstChild) return;
     const { full, examples } = strips[holder.dataset.strips];
     holder.append(...examples.map((example) => strip(example, full)));
-  }, true);
+  };
+  grid.addEventListener("toggle", (event) => fill(event.target), true);
+  cards.forEach(fill);
   addEventListener("scroll", hideTip, { passive: true });
 
   // The section in view is marked in the navigation.
