@@ -17,7 +17,9 @@ from protsae.sequences.fasta import FastaConfig, FastaRecord, parse_header, read
 from protsae.sequences.residues import RESIDUES, ResiduePolicy
 
 CONFIG = FastaConfig()
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+same_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
+)
 
 
 def _file(folder: Path, text: str | bytes) -> Path:
@@ -186,7 +188,7 @@ nearly_fasta = st.lists(
 ).map("".join)
 
 
-@settings(same_folder, max_examples=300)
+@settings(same_folder, max_examples=150)
 @given(st.one_of(rubbish, nearly_fasta))
 @example(">sp|UniRef50_A|x\nMKV\n")
 def test_rubbish_ends_in_records_or_in_an_input_error(tmp_path: Path, text: str) -> None:

@@ -82,7 +82,8 @@ def _slow_candidates(query: str, targets: dict[str, str], config: SeedConfig) ->
         for i in range(max(0, -diagonal), min(len(query), len(targets[name]) - diagonal)):
             running = max(0, running + int(BLOSUM[query[i], targets[name][i + diagonal]]))
             total = max(total, running)
-        best[name] = total
+        if total >= config.min_gapless_score:
+            best[name] = total
     return [name for name, _ in sorted(best.items(), key=lambda item: (-item[1], item[0]))][
         : config.max_candidates
     ]
@@ -95,7 +96,7 @@ def test_candidates_equal_a_slow_reference(monkeypatch, block_residues: int) -> 
     targets = {f"t{n}": _random(rng, int(rng.integers(1, 60))) for n in range(12)}
     targets["t3"] += targets["t5"][5:30]
     # So many diagonals that none is cut: which ones are, depends on the block.
-    config = SeedConfig(max_candidates=8, diagonals_per_candidate=100)
+    config = SeedConfig(word_score=11, max_candidates=8, diagonals_per_candidate=100, min_gapless_score=16)
     for length in (3, 20, 57):
         query = _random(rng, length) if length < 57 else _mutate(rng, targets["t5"] + targets["t3"], 0.6)
         found = find_candidates({"q": query}, targets, config)
@@ -205,7 +206,7 @@ def test_strangers_have_no_relatives_but_an_unguarded_alignment_finds_some() -> 
     queries = {name: proteins[name] for name in sorted(proteins)[:30]}
     targets = {name: proteins[name] for name in sorted(proteins)[30:]}
     assert find_relatives(queries, targets, CONFIG) == []
-    unguarded = CONFIG.model_copy(update={"max_e_value": 1e9, "min_coverage": 0.0})
+    unguarded = CONFIG.model_copy(update={"max_e_value": 1e9, "min_coverage": 0.0, "min_gapless_score": 1})
     assert len(find_relatives(queries, targets, unguarded)) > 30
 
 

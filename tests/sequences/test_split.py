@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -123,6 +123,7 @@ def test_clusters_of_other_proteins_and_empty_splits_are_errors() -> None:
         split_table(_sequences(["P1", "P2"]), {"P1": "C1", "P2": "C1"}, CONFIG, SOURCE)
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     clusters=st.lists(st.integers(0, 60), min_size=1, max_size=40),
     random=st.randoms(use_true_random=False),

@@ -29,12 +29,14 @@ Codes = NDArray[np.uint8]
 class SeedConfig(Config):
     """How hard to look for relatives."""
 
-    word_score: int = Field(default=11, ge=1, le=33)
+    word_score: int = Field(default=12, ge=1, le=33)
     """Two words of three residues hit if BLOSUM62 scores them at least this. Higher is faster and blinder."""
     max_candidates: int = Field(default=20, ge=1)
     """Targets that are aligned to each query."""
     diagonals_per_candidate: int = Field(default=8, ge=1)
     """Diagonals scored without gaps, as a multiple of `max_candidates`."""
+    min_gapless_score: int = Field(default=40, ge=1)
+    """Least gapless score worth an alignment (BLAST aligns from 41 on)."""
 
 
 def find_candidates(
@@ -43,6 +45,7 @@ def find_candidates(
     """Return for each query id the ids of the targets most like it, best first, at most `max_candidates`.
 
     A target's score is its best gapless BLOSUM62 score over the diagonals with most word hits; ties go by id.
+    Targets below `min_gapless_score` are strangers and left out.
     """
     query_codes = {query_id: encode(queries[query_id]) for query_id in sorted(queries)}
     scored: dict[str, list[tuple[int, str]]] = {query_id: [] for query_id in query_codes}
@@ -78,13 +81,14 @@ class _Block:
     """Where the positions of each word begin, [n_words + 1]."""
 
     def best_targets(self, query: Codes, config: SeedConfig) -> dict[str, int]:
-        """Return targets with their best gapless score, from the diagonals with most hits."""
+        """Return targets with their gapless scores, from the diagonals with most hits, if high enough."""
         target, diagonal = self._busiest_diagonals(query, config)
         scores = self._gapless_scores(query, target, diagonal)
         best: dict[str, int] = {}
         for index, score in zip(target.tolist(), scores.tolist(), strict=True):
             name = self.names[index]
-            best[name] = max(score, best.get(name, 0))
+            if score >= config.min_gapless_score:
+                best[name] = max(score, best.get(name, 0))
         return best
 
     def _busiest_diagonals(self, query: Codes, config: SeedConfig) -> tuple[Ints, Ints]:
