@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         total: how many there are; taken from `len(items)` where it has one.
     """
     if total is None:
-        total = len(items) if hasattr(items, "__len__") else None
+        total = len(items) if isinstance(items, Sized) else None
     if sys.stderr.isatty():
         yield from _bar(items, description, total)
     else:

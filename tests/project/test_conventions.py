@@ -1,0 +1,155 @@
+"""Conventions of the whole project, checked on the real configuration."""
+
+import ast
+import inspect
+import pickle
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import configure_project
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.validation import TypeExtractor
+
+from protsae.core.config import Config
+from protsae.pipeline_registry import PIPELINES, register_pipelines
+from protsae.settings import CONFIG_LOADER_ARGS
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = sorted(
+    path.name for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "local"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def project():
+    configure_project("protsae")
+
+
+@pytest.fixture(scope="module")
+def pipelines():
+    return register_pipelines()
+
+
+def load_config(environment: str) -> OmegaConfigLoader:
+    return OmegaConfigLoader(
+        conf_source=str(ROOT / "conf"),
+        env=environment,
+        **{**CONFIG_LOADER_ARGS, "default_run_env": environment},
+    )
+
+
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def catalog(request):
+    config = load_config(request.param)
+    return DataCatalog.from_config(dict(config["catalog"]))
+
+
+def datasets_of(pipeline) -> set[str]:
+    return {name for name in pipeline.datasets() if not name.startswith(("params:", "parameters"))}
+
+
+def test_every_dataset_of_every_pipeline_is_declared_on_disk(pipelines, catalog):
+    for name in sorted(datasets_of(pipelines["__default__"])):
+        assert not isinstance(catalog[name], MemoryDataset), name
+
+
+def test_every_catalog_entry_is_used(pipelines):
+    config = load_config("base")["catalog"]
+    used = datasets_of(pipelines["__default__"])
+    catalog = DataCatalog.from_config(dict(config))
+    for entry in config:
+        if entry.startswith("_"):
+            continue
+        if "{" in entry:
+            assert any(catalog.config_resolver.match_dataset_pattern(name) == entry for name in used), entry
+        else:
+            assert entry in used, entry
+
+
+def test_every_dataset_has_a_layer_for_kedro_viz(pipelines, catalog):
+    for name in sorted(datasets_of(pipelines["__default__"])):
+        metadata = catalog[name].metadata or {}
+        assert metadata.get("kedro-viz", {}).get("layer"), name
+
+
+def test_every_path_lies_below_the_data_root(pipelines):
+    for name, entry in load_config("base")["catalog"].items():
+        if not name.startswith("_"):
+            path = entry.get("filepath", entry.get("path"))
+            assert path.startswith("data/"), name
+
+
+def test_node_names_are_unique_and_equal_to_their_functions(pipelines):
+    names = Counter(node.name for node in pipelines["__default__"].nodes)
+    assert [name for name, count in names.items() if count > 1] == []
+    for node in pipelines["__default__"].nodes:
+        assert node.name.split(".")[-1] == node.func.__name__
+
+
+def test_nodes_carry_their_pipeline_as_tag_and_can_be_pickled(pipelines):
+    for node in pipelines["__default__"].nodes:
+        assert len(node.tags & set(PIPELINES)) == 1, node.name
+        pickle.dumps(node)
+
+
+def test_nodes_are_thin(pipelines):
+    for node in pipelines["__default__"].nodes:
+        source = ast.parse(inspect.getsource(node.func).lstrip()).body[0]
+        body = [s for s in source.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+        lines = body[-1].end_lineno - body[0].lineno + 1
+        assert lines <= 30, f"{node.name}: {lines} lines"
+
+
+def test_every_parameter_that_a_function_types_as_a_config_is_validated_by_kedro(pipelines):
+    typed = TypeExtractor().extract_types_from_pipelines(pipelines)
+    for node in pipelines["__default__"].nodes:
+        signature = inspect.signature(node.func)
+        for argument, value in (
+            signature.bind(
+                *node._inputs if isinstance(node._inputs, list) else [node._inputs]
+            ).arguments.items()
+            if not isinstance(node._inputs, dict)
+            else node._inputs.items()
+        ):
+            annotation = signature.parameters[argument].annotation
+            if (
+                isinstance(value, str)
+                and value.startswith("params:")
+                and inspect.isclass(annotation)
+                and issubclass(annotation, Config)
+            ):
+                assert typed[value.removeprefix("params:")] is annotation, f"{node.name}: {value}"
+
+
+def test_a_named_pipeline_is_its_nodes_and_all_their_ancestors(pipelines):
+    everything = pipelines["__default__"]
+    for name in PIPELINES:
+        closed = pipelines[name]
+        outputs = {output for node in closed.nodes for output in node.outputs}
+        wanted = {i for node in closed.nodes for i in node.inputs if not i.startswith("params:")}
+        produced = {output for node in everything.nodes for output in node.outputs}
+        assert wanted & produced <= outputs, name
+
+
+def test_one_parameter_file_per_pipeline_with_its_name_as_the_only_key():
+    import yaml
+
+    files = {
+        path.stem.removeprefix("parameters_"): path for path in (ROOT / "conf/base").glob("parameters_*.yml")
+    }
+    assert set(files) == set(PIPELINES)
+    for name, path in files.items():
+        assert list(yaml.safe_load(path.read_text())) == [name]
+
+
+def test_the_shell_starts_without_torch():
+    code = (
+        "import sys, protsae.pipeline_registry as r; r.register_pipelines();"
+        "print([m for m in ('torch', 'esm', 'sklearn', 'plotly') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

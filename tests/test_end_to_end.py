@@ -1,0 +1,207 @@
+"""The whole project in fresh processes, on the miniature: run, skip, rerun what depends, refuse what is wrong."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from protsae.metrics.table import METRIC_COLUMNS
+from protsae.pipeline_registry import register_pipelines
+
+METHODS = {
+    "protsae_latent": "training",
+    "protsae_predictor": "training",
+    "topk_latent": "selection",
+    "protsae_probe": "probe",
+    "topk_probe": "probe",
+    "linear_probe": "probe",
+    "prevalence": "none",
+    "shuffled_labels": "probe",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, make_miniature):
+    """Return a miniature after its first `kedro run`, and what that run said."""
+    project = make_miniature(tmp_path_factory.mktemp("finished") / "project")
+    return project, project.kedro("run")
+
+
+def decisions(done) -> dict[str, str]:
+    """Return what the runner decided per node: run or skip."""
+    said = re.findall(r"\b(run|skip)\s+([a-z_]+(?:\.[a-z_]+)+)", done.stdout + done.stderr)
+    return {name: verdict for verdict, name in said}
+
+
+def ran(done) -> set[str]:
+    return {name.split(".", 1)[1] for name, verdict in decisions(done).items() if verdict == "run"}
+
+
+def test_first_run_runs_every_node_and_makes_what_the_readme_names(finished):
+    project, done = finished
+    assert ran(done) == {node.name for node in register_pipelines()["__default__"].nodes}
+    for path in (
+        "08_reporting/metrics.csv",
+        "08_reporting/report/index.html",
+        "08_reporting/run.json",
+        "04_feature/activations/manifest.json",
+        "06_models/protsae/sae.safetensors",
+        "06_models/topk/sae.safetensors",
+    ):
+        assert (project.data / path).stat().st_size > 100, path
+
+
+def test_shards_hold_one_row_per_residue(finished):
+    project, _ = finished
+    proteins = pd.read_parquet(project.data / "03_primary/proteins.parquet")
+    expected = proteins.loc[proteins["split"] != "excluded", "length"].sum()
+    shards = sorted((project.data / "04_feature/activations").glob("*.parquet"))
+    tables = [pq.read_table(path) for path in shards]
+    assert sum(len(t) for t in tables if "residue_index" in t.column_names) == expected
+
+
+def test_metrics_have_the_promised_columns_methods_and_figures(finished):
+    project, _ = finished
+    metrics = pd.read_csv(project.data / "08_reporting/metrics.csv")
+    assert tuple(metrics.columns) == tuple(METRIC_COLUMNS)
+    assert {
+        "auc", "aupr", "fmax", "fve", "l0", "dead_share", "defined_participation", "gate_rate", "subsumption_auc",
+    } <= set(metrics["metric"])  # fmt: skip
+    test = metrics[(metrics["split"] == "test") & (metrics["aspect"] == "all")].set_index(
+        ["method", "metric"]
+    )
+    assert {m: test.loc[(m, "auc"), "supervision"] for m in METHODS} == METHODS
+    assert test.loc[("prevalence", "auc"), "value"] == 0.5
+    assert set(metrics["split"].dropna()) == {"train", "validation", "test"}
+
+
+def test_run_record_names_versions_inputs_seeds_and_costs(finished):
+    project, _ = finished
+    record = json.loads((project.data / "08_reporting/run.json").read_text())
+    text = json.dumps(record)
+    for needle in ("torch", "kedro", "pyarrow", "numpy", "seconds", "peak_memory", "seed", "raw_fasta"):
+        assert needle in text, needle
+
+
+def test_second_run_skips_every_node(finished):
+    project, _ = finished
+    assert set(decisions(project.kedro("run")).values()) == {"skip"}
+
+
+def test_a_training_parameter_reruns_training_and_what_follows_but_not_extraction(finished):
+    project, _ = finished
+    done = project.kedro("run", "--params", "training.k=3")
+    assert {"topk.train_topk", "protsae.train_protsae"} <= ran(done)
+    assert "parameter training.k 4 -> 3" in done.stdout + done.stderr
+    upstream = {n.name for n in register_pipelines()["extraction"].nodes} | {
+        "join_annotations",
+        "pool_activations",
+    }
+    assert not ran(done) & upstream
+
+
+def test_plan_says_what_would_run_and_writes_nothing(finished):
+    project, _ = finished
+    project.kedro("run")
+    before = {p: p.stat().st_mtime_ns for p in project.data.rglob("*") if p.is_file()}
+    done = project.kedro("run", "--plan", "--params", "training.k=2")
+    assert "parameter training.k 4 -> 2" in done.stdout + done.stderr
+    assert {p: p.stat().st_mtime_ns for p in project.data.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("spelling", ["--pipelines", "--pipeline"])
+def test_a_named_pipeline_takes_its_ancestors_along_in_both_spellings(finished, spelling):
+    project, _ = finished
+    done = project.kedro("run", spelling, "probing", "--plan")
+    named = {name.split(".", 1)[1] for name in decisions(done)}
+    assert {"parse_sequences", "extract_activations", "score_concepts"} <= named
+    assert "render_report" not in named
+
+
+def test_a_deleted_output_is_rebuilt_and_nothing_else_runs(finished):
+    project, _ = finished
+    project.kedro("run")
+    report = project.data / "08_reporting/report/index.html"
+    before = report.read_bytes()
+    report.unlink()
+    assert ran(project.kedro("run")) == {"render_report"}
+    assert report.read_bytes() == before
+
+
+def fasta(text: str):
+    return lambda project: (project.raw / "proteins.fasta").write_text(text)
+
+
+def edit(name: str, old: str, new: str):
+    def apply(project) -> None:
+        path = project.raw / name
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    return apply
+
+
+def make_cycle(project) -> None:
+    """Let a parent be a child of its own child."""
+    path = project.raw / "go_slice.obo"
+    child, parent = re.search(r"id: (GO:\d+)\n(?:[^\[]*?\n)??is_a: (GO:\d+)", path.read_text()).groups()
+    path.write_text(
+        path.read_text().replace(f"[Term]\nid: {parent}\n", f"[Term]\nid: {parent}\nis_a: {child}\n")
+    )
+
+
+def strangers(project) -> None:
+    (project.raw / "annotations.tsv").write_text("accession\tgo_id\nQ00000\tGO:0005524\n")
+
+
+BAD_INPUT = {
+    "missing file": (lambda p: (p.raw / "proteins.fasta").unlink(), [], ["proteins.fasta", "does not exist"]),
+    "empty FASTA": (fasta(""), [], ["proteins.fasta", "empty"]),
+    "HTML page": (fasta("<!DOCTYPE html>\n<html></html>\n"), [], ["proteins.fasta:1", "web page"]),
+    "duplicate id": (fasta(">sp|P1\nACDE\n>sp|P1\nACDF\n"), [], ["proteins.fasta:3", "P1"]),
+    "stop inside": (fasta(">sp|P1\nAC*DE\n"), [], ["proteins.fasta:2", "P1", "*"]),
+    "cycle": (make_cycle, [], ["go_slice.obo", "cycle", "GO:"]),
+    "no match": (strangers, [], ["annotations.tsv", "Q00000"]),
+    "k too large": (lambda p: None, ["--params", "training.k=65"], ["k 65", "d_sae 64"]),
+    "unknown parameter": (lambda p: None, ["--params", "training.kk=3"], ["kk", "did you mean 'k'"]),
+    "unknown block": (lambda p: None, ["--params", "trainin.k=3"], ["trainin", "did you mean 'training'"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_ends_in_one_clear_error_and_nothing_half_written(case, tmp_path, make_miniature):
+    spoil, arguments, expected = BAD_INPUT[case]
+    project = make_miniature(tmp_path / "project")
+    spoil(project)
+    done = project.kedro("run", "--pipelines", "annotation", *arguments, check=False)
+    said = re.sub(r"\s+", " ", done.stdout + done.stderr)
+    assert done.returncode != 0
+    assert "Traceback" not in said
+    for words in expected:
+        assert words in said
+    assert not list(project.data.rglob("*.tmp"))
+    for table in project.data.glob("0[2-8]*/**/*.parquet"):
+        pq.read_table(table)
+
+
+def test_kedro_viz_builds_offline_with_every_layer(finished):
+    project, _ = finished
+    project.kedro("viz", "build", "--include-previews")
+    text = (project.root / "build/api/main").read_text()
+    for layer in (
+        "raw",
+        "intermediate",
+        "primary",
+        "feature",
+        "model_input",
+        "models",
+        "model_output",
+        "reporting",
+    ):
+        assert f'"{layer}"' in text
+    shutil.rmtree(project.root / "build")
+    assert Path(project.root / "conf").is_dir()
