@@ -12,6 +12,7 @@ def interpret_latents(
     sae_checkpoint: Any,
     encoding: pd.DataFrame,
     latent_statistics: pd.DataFrame,
+    *,
     proteins: pd.DataFrame,
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,

@@ -13,17 +13,17 @@ def _interpretation_of(dictionary: str) -> Pipeline:
         [
             Node(
                 interpret_latents,
-                inputs=[
-                    "activation_shards",
-                    "sae_checkpoint",
-                    "encoding",
-                    "latent_statistics",
-                    "proteins",
-                    "concepts",
-                    "protein_labels",
-                    "params:interpretation.matching",
-                    "params:interpretation.examples",
-                ],
+                inputs={
+                    "activation_shards": "activation_shards",
+                    "sae_checkpoint": "sae_checkpoint",
+                    "encoding": "encoding",
+                    "latent_statistics": "latent_statistics",
+                    "proteins": "proteins",
+                    "concepts": "concepts",
+                    "protein_labels": "protein_labels",
+                    "matching": "params:interpretation.matching",
+                    "examples": "params:interpretation.examples",
+                },
                 outputs=["latents", "latent_concepts", "latent_examples"],
                 name="interpret_latents",
             )

@@ -34,6 +34,7 @@ def score_concepts(
     protsae_encoding: pd.DataFrame,
     topk_encoding: pd.DataFrame,
     mean_activations: pd.DataFrame,
+    *,
     proteins: pd.DataFrame,
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
@@ -50,6 +51,7 @@ def score_concepts(
 
 def evaluate_scores(
     concept_scores: pd.DataFrame,
+    *,
     proteins: pd.DataFrame,
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
