@@ -50,6 +50,16 @@ class RunRecordHooks:
         self._log = RunLog(project=Path(run_params["project_path"]), run_id=run_params["run_id"])
 
     @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Note which node is at work: Kedro names it only for errors in its function, not in loading."""
+        self._log.current = node.name
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Note which node is at work, also if it loads nothing."""
+        self._log.current = node.name
+
+    @hook_impl
     def after_node_run(self, node: Node) -> None:
         """Note that a node's function has returned."""
         self._log.ran.add(node.name)

@@ -28,6 +28,8 @@ def test_run_is_cached_by_default_and_named_pipelines_bring_their_ancestors(toy)
     record = json.loads((toy.root / "data/08_reporting/run.json").read_text())
     statuses = {name: node["status"] for name, node in record["nodes"].items()}
     assert statuses == dict.fromkeys(ALL, "skipped") | {"a.count_rows": "ran", "c.render": "ran"}
+    stats = json.loads((toy.root / ".viz/stats.json").read_text())
+    assert stats["shifted"]["rows"] == 3  # of a node that the last run skipped
     assert all(node["seconds"] >= 0 and node["peak_memory_mb"] > 1 for node in record["nodes"].values())
 
     before = snapshot(toy.root)
@@ -44,6 +46,32 @@ def test_help_shows_the_options_of_the_cache(toy):
     command = [sys.executable, "-m", "kedro", "run", "--help"]
     text = subprocess.check_output(command, cwd=toy.root, env=toy.environment(), text=True)
     assert all(option in text for option in ("--no-cache", "--plan", "--verify", "--pipelines", "--params"))
+
+
+def test_error_in_the_input_ends_the_run_with_its_message_and_the_rest_is_told_in_run_json(toy):
+    toy.edit(
+        "src/toy/pipelines/b/nodes.py", "def total", "from protsae.core.errors import InputError\n\ndef total"
+    )
+    toy.edit(
+        "src/toy/pipelines/b/nodes.py",
+        "    from toy.lazy",
+        "    raise InputError('row 3: no')\n    from toy.lazy",
+    )
+    process = toy.command("run", check=False)
+    assert process.returncode == 1
+    assert process.stderr.strip() == "row 3: no"
+    assert "row 3" not in process.stdout and "Traceback" not in process.stdout
+    assert "b.total failed; the same command continues here" in process.stdout
+    record = json.loads((toy.root / "data/08_reporting/run.json").read_text())
+    assert (record["status"], record["error"], record["commit"]) == ("failed", "row 3: no", None)
+    statuses = {name: node["status"] for name, node in record["nodes"].items()}
+    assert statuses == dict.fromkeys(ALL, "ran") | {"b.total": "failed", "c.render": "not reached"}
+    assert record["inputs"]["raw_numbers"] == {
+        "path": "data/01_raw/numbers.txt",
+        "bytes": 6,
+        "sha256": "14c5e74c4b96ccef41cd94db73a9ec3348038ac094feca4fd897cecffa07cdae",
+    }
+    assert record["parameters"] == {"b.shift": 1, "b.exponent": 1}
 
 
 def test_killed_between_output_and_record_the_same_command_continues(toy):

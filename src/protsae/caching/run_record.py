@@ -34,8 +34,8 @@ class RunLog:
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     ran: set[str] = field(default_factory=set)
     """Names of the nodes that ran to their end."""
-    failed: str | None = None
-    """Name of the node that raised."""
+    current: str | None = None
+    """Name of the node that was begun last."""
 
 
 def run_record_path(pipeline: Pipeline, catalog: Catalog) -> Path | None:
@@ -84,23 +84,24 @@ def write_run_record(
         "inputs": _inputs(pipeline, catalog, log.project),
         "seeds": {name: value for name, value in leaves.items() if name.rpartition(".")[2] == "seed"},
         "parameters": leaves,
-        "nodes": _nodes(log, pipeline, catalog),
+        "nodes": _nodes(log, pipeline, catalog, error),
     }
     write_text_atomic(path, json.dumps(record, indent=2) + "\n")
 
 
-def _nodes(log: RunLog, pipeline: Pipeline, catalog: Catalog) -> dict[str, Any]:
+def _nodes(log: RunLog, pipeline: Pipeline, catalog: Catalog, error: BaseException | None) -> dict[str, Any]:
     """Return status and cost of each node; a skipped node's cost is that of the run that made its outputs."""
     folders = cache_folders([catalog.get(name) for name in sorted(pipeline.all_outputs())])
     names = [node.name for node in pipeline.nodes]
-    reached = names.index(log.failed) if log.failed in names else len(names)
+    failed = log.current if error else None
+    reached = names.index(failed) if failed in names else (0 if error else len(names))
     nodes: dict[str, Any] = {}
     for position, node in enumerate(pipeline.nodes):
         status = "skipped" if position < reached else "not reached"
-        if node.name in log.ran:
-            status = "ran"
-        elif node.name == log.failed:
+        if node.name == failed:
             status = "failed"
+        elif node.name in log.ran:
+            status = "ran"
         file = record_file(node, catalog, folders)
         record = read_record(file) if file and status in {"ran", "skipped"} else None
         if record and status == "ran" and record.run_id != log.run_id:

@@ -1,0 +1,42 @@
+"""What the nodes of this project depend on: static, nothing is imported or run."""
+
+import pytest
+
+from protsae.caching.code import CodeIndex
+
+PIPELINES = ("ingestion", "annotation", "extraction", "training", "probing", "interpretation", "reporting")
+
+
+@pytest.fixture(scope="module")
+def index() -> CodeIndex:
+    return CodeIndex()
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_nodes_reach_no_declaration_and_no_computed_import(index, pipeline):
+    closure = index.closure([f"protsae.pipelines.{pipeline}.nodes"])
+    assert not [name for name in closure.modules if name.endswith(".pipeline")]
+    assert closure.computed_imports == set()
+
+
+def test_extraction_depends_on_the_forward_pass_and_the_writer_and_on_no_autoencoder(index):
+    closure = index.closure(["protsae.pipelines.extraction.nodes", "protsae.datasets.activation_shards"])
+    assert {"protsae.plm.forward", "protsae.activations.writer"} <= closure.modules.keys()
+    assert not [name for name in closure.modules if name.startswith(("protsae.sae", "protsae.training"))]
+
+
+def test_training_depends_on_the_autoencoders_and_on_no_later_stage(index):
+    closure = index.closure(["protsae.pipelines.training.nodes", "protsae.datasets.sae_checkpoint"])
+    assert {"protsae.sae.topk", "protsae.sae.protsae", "protsae.training.trainer"} <= closure.modules.keys()
+    later = ("protsae.probing", "protsae.interpretation", "protsae.reporting")
+    assert not [name for name in closure.modules if name.startswith(later)]
+
+
+def test_report_depends_on_its_templates(index):
+    closure = index.closure(["protsae.pipelines.reporting.nodes"])
+    assert "protsae/reporting/templates/report.html.j2" in closure.data_files
+
+
+def test_raw_files_depend_on_no_other_dataset_class(index):
+    closure = index.closure(["protsae.datasets.source_file"])
+    assert not [name for name in closure.modules if name.startswith(("protsae.sae", "protsae.activations"))]
