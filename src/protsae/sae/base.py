@@ -44,9 +44,9 @@ class StepOutput:
 class SparseAutoencoder(nn.Module, ABC):
     """Raw activations in and out; centring and scaling are inside.
 
-    The encoder sees `x_n = (x - input_mean) * input_scale` with `input_scale = sqrt(d_model / total variance)`,
-    so that the mean of ||x_n||² over the training residues is `d_model`. The reconstruction loss is the mean of
-    ||x̂_n - x_n||² / d_model: the unexplained share of the training split's variance.
+    The encoder sees `x_n = (x - input_mean) * input_scale`, `input_scale = sqrt(d_model / V)` with V the
+    total variance of the training residues: the mean of ||x_n||² over them is `d_model`. The reconstruction
+    loss is the mean of ||x̂_n - x_n||² / d_model: the unexplained share of the training split's variance.
     """
 
     config: SaeConfig
@@ -92,6 +92,10 @@ class SparseAutoencoder(nn.Module, ABC):
     def loss_terms(self, batch: TrainingBatch) -> dict[str, Tensor]:
         """Return the loss terms of one batch, without side effects."""
         return self.step_output(batch).losses
+
+    def rate_factors(self) -> dict[str, float]:
+        """Return multiples of the learning rate by parameter name; what is not named has 1."""
+        return {}
 
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
         """Update what is not learned by gradient; the trainer calls it once per optimiser step."""

@@ -1,7 +1,7 @@
 """Checkpoints: safetensors whose header holds the whole config. Reading the header needs no torch.
 
-The header's `__metadata__` has one key, `protsae`: JSON of `format`, `format_version`, `config`, `metadata`. One
-key, because safetensors writes several in no fixed order, and the same training has to give the same bytes.
+The header's `__metadata__` has one key, `protsae`: JSON of `format`, `format_version`, `config`, `metadata`.
+One key, because safetensors writes several in no fixed order, and one training has to give the same bytes.
 """
 
 import json

@@ -33,9 +33,10 @@ class Codes(NamedTuple):
 class ProtSae(SparseAutoencoder):
     """Defined latents bound to a concept predictor, free latents under TopK.
 
-    Over scaled input x: `π = σ(W_pred x + b_pred)`; `drive = ReLU(e^r (sg(W_pred) x + sg(b_pred) - logit τ))`;
-    free codes are the k largest of `W_free x + b_free`, ReLU applied; a defined latent is its drive, and where
-    `π > τ` at least the mean of the token's positive free codes.
+    Over scaled input x, `π = σ(W_pred x + b_pred)` and
+    `drive = ReLU(e^r (sg(W_pred) x + sg(b_pred) - logit τ))`. Free codes are the k largest of
+    `W_free x + b_free`, ReLU applied. A defined latent is its drive, and where `π > τ` at least the mean of
+    the token's positive free codes.
     """
 
     config: ProtSaeConfig
@@ -81,6 +82,10 @@ class ProtSae(SparseAutoencoder):
             [(self._bound(self.W_pred) * self.log_scale.exp().unsqueeze(1)).T, self.W_free], dim=1
         )
 
+    def rate_factors(self) -> dict[str, float]:
+        """Return the predictor's multiple of the learning rate."""
+        return dict.fromkeys(("W_pred", "b_pred"), self.config.guidance.predictor_rate)
+
     @torch.no_grad()
     def set_concept_rates(self, rates: Tensor) -> None:
         """Start the predictor and the gate at the concepts' rates [m], each strictly between 0 and 1."""
@@ -117,7 +122,8 @@ class ProtSae(SparseAutoencoder):
         if guidance.defined_bias == "tied":
             drive = functional.relu(scale * evidence)
         else:
-            drive = functional.relu(scale * projection + self.b_def)
+            bias = self.b_def if guidance.defined_bias == "free" else 0.0
+            drive = functional.relu(scale * projection + bias)
         free_pre_acts = torch.addmm(self.b_free, scaled, self.W_free)
         values, columns = top_k_codes(free_pre_acts, self.config.k)
         defined = drive

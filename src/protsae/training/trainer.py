@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -60,7 +61,7 @@ class Trainer:
         self._ontology = ontology
         self._select_by = select_by
         self._trainable = [p for p in sae.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.Adam(self._trainable, lr=config.learning_rate)
+        self._optimiser = torch.optim.Adam(_parameter_groups(sae))
         self._n_steps = config.epochs * train.batches.n_batches
         self._step = 0
         self._n_residues = 0
@@ -115,11 +116,11 @@ class Trainer:
         """
         batch = self._batch(residues)
         output = self._sae.step_output(batch)
-        losses = {term: float(value) for term, value in output.losses.items()}
+        losses = {term: float(value.detach()) for term, value in output.losses.items()}
         self._check_finite(losses, residues)
         rate = self._config.learning_rate * rate_factor(self._step, self._n_steps, self._config.warmup_share)
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_factor"]
         self._optimiser.zero_grad()
         output.losses["loss/total"].backward()  # type: ignore[no-untyped-call]
         self._sae.project_decoder_gradient()
@@ -171,3 +172,13 @@ class Trainer:
 
     def _log(self, epoch: int, split: str, values: dict[str, float]) -> None:
         self._rows.extend((self._step, epoch, split, term, value) for term, value in values.items())
+
+
+def _parameter_groups(sae: SparseAutoencoder) -> list[dict[str, Any]]:
+    """Group the trainable parameters by their multiple of the learning rate."""
+    factors = sae.rate_factors()
+    groups: dict[float, list[Tensor]] = defaultdict(list)
+    for name, parameter in sae.named_parameters():
+        if parameter.requires_grad:
+            groups[factors.get(name, 1.0)].append(parameter)
+    return [{"params": parameters, "rate_factor": factor} for factor, parameters in groups.items()]

@@ -1,0 +1,128 @@
+"""Axiom losses against plain Python."""
+
+import pandas as pd
+import pytest
+import torch
+
+from protsae.core.errors import InputError
+from protsae.sae import axioms as ax
+
+G = 0.1
+GENERATOR = torch.Generator().manual_seed(0)
+CENTRES = torch.randn(6, 3, generator=GENERATOR, dtype=torch.float64)
+RADII = torch.rand(6, generator=GENERATOR, dtype=torch.float64)
+RELATIONS = torch.randn(2, 3, generator=GENERATOR, dtype=torch.float64)
+# The relation column of NF4 holds small numbers: looked up as a class, it gives other radii.
+NF1 = [(0, 1), (2, 1), (4, 5), (3, 3)]
+TRIPLES = [(5, 0, 2), (3, 1, 4), (2, 1, 0)]
+
+
+def _d(a, b):
+    return sum((float(p) - float(q)) ** 2 for p, q in zip(a, b, strict=True)) ** 0.5
+
+
+def _mean(values):
+    return sum(values) / len(values)
+
+
+def nf1(axioms):
+    return _mean(
+        [max(_d(CENTRES[c], CENTRES[d]) + float(RADII[c]) - float(RADII[d]) - G, 0) for c, d in axioms]
+    )
+
+
+def nf2(axioms):
+    total = []
+    for c, d, e in axioms:
+        rc, rd = float(RADII[c]), float(RADII[d])
+        total.append(
+            max(_d(CENTRES[c], CENTRES[d]) - (rc + rd) - G, 0)
+            + max(_d(CENTRES[e], CENTRES[c]) - rc - G, 0)
+            + max(_d(CENTRES[e], CENTRES[d]) - rd - G, 0)
+        )
+    return _mean(total)
+
+
+def nf3(axioms):
+    return _mean(
+        [
+            max(_d(CENTRES[c] + RELATIONS[r], CENTRES[d]) + float(RADII[c] - RADII[d]) - G, 0)
+            for r, c, d in axioms
+        ]
+    )
+
+
+def nf4(axioms):
+    return _mean(
+        [
+            max(_d(CENTRES[c], CENTRES[d] + RELATIONS[r]) - float(RADII[c] + RADII[d]) - G, 0)
+            for c, r, d in axioms
+        ]
+    )
+
+
+def disjoint(axioms):
+    return _mean([max(float(RADII[c] + RADII[d]) - _d(CENTRES[c], CENTRES[d]) + G, 0) for c, d in axioms])
+
+
+def test_every_form_equals_its_reference():
+    nf3_rows = [(r, c, d) for c, r, d in TRIPLES]
+    for value, expected in [
+        (ax.nf1_loss(CENTRES, RADII, torch.tensor(NF1), G), nf1(NF1)),
+        (ax.nf2_loss(CENTRES, RADII, torch.tensor(TRIPLES), G), nf2(TRIPLES)),
+        (ax.nf3_loss(CENTRES, RADII, RELATIONS, torch.tensor(nf3_rows), G), nf3(nf3_rows)),
+        (ax.nf4_loss(CENTRES, RADII, RELATIONS, torch.tensor(TRIPLES), G), nf4(TRIPLES)),
+        (ax.disjointness_loss(CENTRES, RADII, torch.tensor(NF1), G), disjoint(NF1)),
+    ]:
+        assert expected > 0.05
+        assert float(value) == pytest.approx(expected, rel=1e-12)
+
+
+def test_nf4_takes_the_radius_of_c_and_not_of_the_relation_number():
+    """C = 5, relation 0, D = 2: only the radii of classes 5 and 2 get gradient."""
+    radii = RADII.clone().requires_grad_()
+    ax.nf4_loss(CENTRES * 9, radii, RELATIONS, torch.tensor([(5, 0, 2)]), G).backward()
+    assert radii.grad.tolist() == [0, 0, -1, 0, 0, -1]
+
+
+def test_a_ball_well_inside_costs_nothing_and_outside_costs_its_excess():
+    centres = torch.tensor([[0.0, 0.0], [0.3, 0.4], [3.0, 4.0]], dtype=torch.float64)
+    radii = torch.tensor([1.0, 0.2, 0.5], dtype=torch.float64)
+    assert ax.nf1_loss(centres, radii, torch.tensor([[1, 0]]), G) == 0
+    assert float(ax.nf1_loss(centres, radii, torch.tensor([[2, 0]]), G)) == pytest.approx(5 + 0.5 - 1 - 0.1)
+
+
+def test_axiom_loss_is_the_sum_of_the_forms_that_occur():
+    both = ax.AxiomIndices(torch.tensor(NF1), torch.tensor(TRIPLES), 6, 2)
+    one = ax.AxiomIndices(torch.tensor(NF1), torch.empty(0, 3, dtype=torch.int64), 6, 2)
+    none = ax.AxiomIndices(torch.empty(0, 2).long(), torch.empty(0, 3).long(), 6, 0)
+    args = (CENTRES, RADII, RELATIONS)
+    assert float(ax.axiom_loss(*args, both, G)) == pytest.approx(nf1(NF1) + nf4(TRIPLES))
+    assert float(ax.axiom_loss(*args, one, G)) == pytest.approx(nf1(NF1))
+    assert ax.axiom_loss(*args, none, G) == 0
+
+
+def _table(*rows):
+    return pd.DataFrame(rows, columns=["normal_form", "c", "relation", "d"])
+
+
+def test_table_becomes_indices():
+    indices = ax.AxiomIndices.from_table(_table(("NF1", 0, -1, 3), ("NF4", 1, 1, 5), ("NF1", 2, -1, 0)), 3)
+    assert indices.nf1.tolist() == [[0, 3], [2, 0]]
+    assert indices.nf4.tolist() == [[1, 1, 5]]
+    assert (indices.n_classes, indices.n_relations) == (6, 2)
+
+
+def test_a_table_without_axioms_has_only_concepts():
+    indices = ax.AxiomIndices.from_table(_table(), 3)
+    assert (indices.nf1.shape, indices.nf4.shape, indices.n_classes, indices.n_relations) == (
+        (0, 2),
+        (0, 3),
+        3,
+        0,
+    )
+
+
+def test_other_forms_are_refused():
+    with pytest.raises(InputError, match="NF2"):
+        ax.AxiomIndices.from_table(_table(("NF2", 0, -1, 3)), 3)

@@ -1,0 +1,85 @@
+"""A small planted world: residues are sparse sums of known directions, and two directions are concepts."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from protsae.activations.sampler import ResidueBatch
+
+D_MODEL, N_ATOMS, ACTIVE = 24, 32, 3
+
+
+class World:
+    """Proteins with residues; the first atoms are concepts of the proteins that carry them."""
+
+    def __init__(self, n_proteins: int = 60, length: int = 40) -> None:
+        rng = np.random.default_rng(0)
+        atoms = rng.normal(size=(N_ATOMS, D_MODEL))
+        self.atoms = atoms / np.linalg.norm(atoms, axis=1, keepdims=True)
+        self.mean = rng.normal(size=D_MODEL)
+        self.labels = rng.random((n_proteins, 2)) < [0.3, 0.5]
+        self.x = []
+        for protein in range(n_proteins):
+            codes = np.zeros((length, N_ATOMS))
+            for residue in codes:
+                residue[rng.choice(np.arange(2, N_ATOMS), ACTIVE, replace=False)] = rng.uniform(1, 2, ACTIVE)
+            for concept in np.flatnonzero(self.labels[protein]):
+                codes[rng.random(length) < 0.6, concept] = 1.5
+            self.x.append((codes @ self.atoms + self.mean).astype(np.float32))
+        self.ids = [f"P{i:03d}" for i in range(n_proteins)]
+
+    def store(self) -> SimpleNamespace:
+        """What `fit` needs of an `ActivationStore`."""
+        of = dict(zip(self.ids, self.x, strict=True))
+        position = {protein_id: i for i, protein_id in enumerate(self.ids)}
+
+        def statistics(hook_point: str, protein_ids: list[str]) -> SimpleNamespace:
+            rows = np.concatenate([of[protein_id] for protein_id in protein_ids]).astype(np.float64)
+            return SimpleNamespace(mean=rows.mean(axis=0), total_variance=float(rows.var(axis=0).sum()))
+
+        return SimpleNamespace(
+            protein_ids=self.ids,
+            d_model=D_MODEL,
+            lengths=lambda: {protein_id: len(x) for protein_id, x in of.items()},
+            positions=lambda ids: np.array([position[protein_id] for protein_id in ids]),
+            iter_stored=lambda hook_point, ids: ((position[i], of[i]) for i in sorted(ids)),
+            statistics=statistics,
+            manifest=SimpleNamespace(dtype="float32", model=SimpleNamespace(name="toy", sha256="ab")),
+        )
+
+
+class ListBatches:
+    """The same batches in every epoch."""
+
+    def __init__(self, batches: list[ResidueBatch]) -> None:
+        self.batches = batches
+        self.n_batches = len(batches)
+
+    def epoch(self, epoch: int) -> Iterator[ResidueBatch]:
+        """Yield them."""
+        yield from self.batches
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="session")
+def batches(world: World) -> Callable[[range, int], ListBatches]:
+    """Batches of whole proteins of a range, so many per batch; indices count from the range's start."""
+
+    def make(proteins: range, per_batch: int) -> ListBatches:
+        made = []
+        for first in range(0, len(proteins), per_batch):
+            chunk = range(first, min(first + per_batch, len(proteins)))
+            x = torch.from_numpy(np.concatenate([world.x[proteins[i]] for i in chunk]))
+            lengths = torch.tensor([len(world.x[proteins[i]]) for i in chunk])
+            segment = torch.repeat_interleave(torch.arange(len(chunk)), lengths)
+            made.append(ResidueBatch(x, segment, torch.tensor(list(chunk))))
+        return ListBatches(made)
+
+    return make

@@ -1,0 +1,34 @@
+"""Labels and the closed ontology."""
+
+import numpy as np
+import torch
+
+from protsae.sae.axioms import AxiomIndices
+from protsae.training.data import Labels, Ontology, labels_of
+
+
+def test_rates_count_labelled_proteins_with_one_pseudo_count_of_each_kind():
+    labels = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    labelled = torch.tensor([[True, True], [True, True], [True, False]])
+    assert Labels(labels, labelled).rates().tolist() == [torch.tensor(3 / 5).item(), 1 / 4]
+
+
+def test_ancestors_close_over_zero_concepts():
+    nf1 = torch.tensor([[0, 3], [3, 1], [1, 4], [4, 2]])  # 0 below 1 below 2, through 3 and 4
+    ontology = Ontology.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 5, 0), ["BPO", "BPO", "MFO"])
+    assert ontology.is_ancestor.tolist() == [
+        [False, True, True],
+        [False, False, True],
+        [False, False, False],
+    ]
+
+
+def test_no_axioms_no_ancestors():
+    empty = AxiomIndices(torch.empty(0, 2).long(), torch.empty(0, 3).long(), 2, 0)
+    assert not Ontology.of(empty, ["BPO", "BPO"]).is_ancestor.any()
+
+
+def test_label_matrices_become_tensors():
+    labels = labels_of((np.array([[1, 0]], dtype=np.float32), np.array([[True, False]])))
+    assert labels.labels.dtype == torch.float32
+    assert labels.labelled.tolist() == [[True, False]]

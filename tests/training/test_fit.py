@@ -1,0 +1,105 @@
+"""From a store and tables to a checkpoint: the same bytes for the same seed, and clear refusals."""
+
+import pandas as pd
+import pytest
+import torch
+
+from protsae.core.errors import InputError
+from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.sae.config import GuidanceConfig
+from protsae.training.config import TrainerConfig
+from protsae.training.fit import Size, Source, fit_protsae, fit_topk
+
+CONFIG = TrainerConfig(epochs=2, residues_per_protein=16, proteins_per_batch=10)
+CONCEPTS = pd.DataFrame({"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": ["BPO", "BPO"]})
+AXIOMS = pd.DataFrame([("NF1", 0, -1, 1), ("NF4", 1, 0, 2)], columns=["normal_form", "c", "relation", "d"])
+
+
+@pytest.fixture
+def source(world):
+    split = ["train"] * 40 + ["validation"] * 15 + ["test"] * 5
+    return Source(
+        world.store(), "layers.0.resid_post", pd.DataFrame({"protein_id": world.ids, "split": split})
+    )
+
+
+@pytest.fixture
+def tables(world):
+    rows = [(world.ids[p], c, 1) for p, c in zip(*world.labels.nonzero(), strict=True)]
+    labels = pd.DataFrame(rows, columns=["protein_id", "concept_idx", "label"])
+    return {"concepts": CONCEPTS, "protein_labels": labels, "axioms": AXIOMS}
+
+
+def _bytes(fitted, path):
+    (sae, metadata), log = fitted
+    save_sae(sae, path, metadata)
+    return path.read_bytes(), log
+
+
+def test_same_seed_same_bytes_of_checkpoint_and_log(source, tables, tmp_path):
+    def run(name, seed):
+        fitted = fit_protsae(source, Size(48, 3, seed), CONFIG, GuidanceConfig(), **tables)
+        return _bytes(fitted, tmp_path / name)
+
+    first, second, other = run("a", 0), run("b", 0), run("c", 1)
+    assert first[0] == second[0]
+    assert first[1].to_csv() == second[1].to_csv()
+    assert first[0] != other[0]
+
+
+def test_checkpoint_knows_where_it_belongs(source, tables, tmp_path):
+    (sae, metadata), log = fit_protsae(source, Size(48, 3, 5), CONFIG, GuidanceConfig(), **tables)
+    save_sae(sae, tmp_path / "sae", metadata)
+    handle = SaeCheckpoint(tmp_path / "sae")
+    expected = {
+        "hook_point": "layers.0.resid_post",
+        "model": "toy",
+        "model_sha256": "ab",
+        "seed": 5,
+        "concept_ids": ["GO:1", "GO:2"],
+        "d_model": 24,
+    }
+    assert handle.metadata.items() >= expected.items()
+    chosen = log[(log["epoch"] == handle.metadata["training"]["chosen_epoch"]) & (log["term"] == "fve")]
+    assert handle.metadata["training"]["validation/fve"] == chosen["value"].item()
+    assert (handle.config["n_zero"], handle.config["n_relations"], handle.config["k"]) == (1, 1, 3)
+
+
+def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables, world):
+    (sae, _), _ = fit_protsae(source, Size(48, 3, 0), CONFIG, GuidanceConfig(), **tables)
+    rows = torch.cat([torch.from_numpy(x) for x in world.x[:40]]).double()
+    torch.testing.assert_close(sae.input_mean.double(), rows.mean(dim=0), rtol=1e-5, atol=1e-6)
+    positives = torch.from_numpy(world.labels[:40].sum(axis=0))
+    torch.testing.assert_close(sae.concept_rate.double(), (positives + 1) / 42.0, check_dtype=False)
+    total = float((sae.scale_input(rows.float()) ** 2).sum(dim=1).mean())
+    assert total == pytest.approx(24, rel=1e-4)
+
+
+def test_topk_needs_no_labels(source):
+    (sae, metadata), log = fit_topk(source, Size(48, 3, 0), CONFIG)
+    assert sae.config.k == 3
+    assert metadata["training"]["n_steps"] == 8
+    assert metadata["training"]["n_residues"] == 2 * 40 * 16
+    assert log["value"].notna().all()
+
+
+def test_k_larger_than_what_is_free(source, tables):
+    with pytest.raises(InputError, match=r"training\.k 49 is more than the 48 free latents"):
+        fit_topk(source, Size(48, 49, 0), CONFIG)
+    with pytest.raises(
+        InputError, match=r"training\.k 47 is more than the 46 free latents.*beside 2 concepts"
+    ):
+        fit_protsae(source, Size(48, 47, 0), CONFIG, GuidanceConfig(), **tables)
+
+
+def test_no_concepts(source, tables):
+    with pytest.raises(InputError, match="no concepts"):
+        fit_protsae(
+            source, Size(48, 3, 0), CONFIG, GuidanceConfig(), **{**tables, "concepts": CONCEPTS.head(0)}
+        )
+
+
+def test_a_split_without_proteins(source):
+    proteins = source.proteins.replace("validation", "test")
+    with pytest.raises(InputError, match="no protein of split 'validation'"):
+        fit_topk(source._replace(proteins=proteins), Size(48, 3, 0), CONFIG)
