@@ -164,9 +164,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/swissprot_go"))
-    parser.add_argument("--queries", type=int, default=150, help="test proteins searched per cluster file")
+    parser.add_argument("--queries", type=int, default=100, help="test proteins searched per cluster file")
     parser.add_argument("--families", type=int, default=100)
-    parser.add_argument("--strangers", type=int, default=1000)
+    parser.add_argument("--strangers", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mmseqs", action="store_true", help="also search with the program mmseqs")
     parser.add_argument("--output", type=Path, help="write the JSON object here")

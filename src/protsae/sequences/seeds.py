@@ -29,7 +29,7 @@ Codes = NDArray[np.uint8]
 class SeedConfig(Config):
     """How hard to look for relatives."""
 
-    word_score: int = Field(default=12, ge=1, le=33)
+    word_score: int = Field(default=11, ge=1, le=33)
     """Two words of three residues hit if BLOSUM62 scores them at least this. Higher is faster and blinder."""
     max_candidates: int = Field(default=20, ge=1)
     """Targets that are aligned to each query."""
