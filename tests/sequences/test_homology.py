@@ -137,6 +137,9 @@ def test_the_query_itself_short_proteins_and_rare_residues() -> None:
     parent = _random(rng, 60)
     assert find_relatives({"a": parent}, {"a": parent}, CONFIG) == []
     assert find_relatives({"a": "MK"}, {"b": "MK"}, CONFIG) == []
+    assert (
+        find_relatives({"a": parent}, {"b": parent * 5}, CONFIG) == []
+    )  # too short to cover 70 % at 30 % identity
     assert find_relatives({"a": "X" * 60}, {"b": "X" * 60}, CONFIG) == []
     assert find_relatives({}, {"b": parent}, CONFIG) == find_relatives({"a": parent}, {}, CONFIG) == []
     rare = "U" + parent[1:20] + "O" + parent[21:40] + "BZX" + parent[43:]

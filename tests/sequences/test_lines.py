@@ -74,3 +74,5 @@ def test_a_missing_file_and_a_folder_name_the_way_out(tmp_path: Path) -> None:
         list(numbered_lines(tmp_path / "absent.fasta"))
     with pytest.raises(InputError, match="this is a folder"):
         list(numbered_lines(tmp_path))
+    with pytest.raises(InputError, match=r"file\.txt/inner: cannot be read"):
+        list(numbered_lines(_write(tmp_path, TEXT) / "inner"))

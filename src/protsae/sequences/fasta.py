@@ -77,8 +77,8 @@ def read_fasta(path: Path, config: FastaConfig, counts: Counter[str] | None = No
                     f"{path}:{number}: record '{header[1]}' has over {config.max_sequence_length} residues. "
                     "Is a '>' missing? If not, raise max_sequence_length"
                 )
-    if header is not None:
-        yield _record(path, header, parts, config, counts)
+    assert header is not None  # a file without text was refused, and text without header too
+    yield _record(path, header, parts, config, counts)
 
 
 def parse_header(line: str, where: str) -> tuple[str, str]:
