@@ -6,6 +6,7 @@ every relation, across aspects too, as DeepGO does.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -36,9 +37,11 @@ class AncestorClosure:
 
     def index(self, term_ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the positions of `term_ids` in `self.term_ids`; -1 for ids that are not current terms."""
-        return np.asarray(
-            pd.Index(self.term_ids).get_indexer(pd.Index(list(term_ids), dtype=object)), np.int64
-        )
+        return np.asarray(self._positions.get_indexer(pd.Index(list(term_ids), dtype=object)), np.int64)
+
+    @cached_property
+    def _positions(self) -> "pd.Index[Any]":
+        return pd.Index(self.term_ids)
 
     def ancestors_of(self, term_ids: Iterable[str]) -> set[str]:
         """Return the ids of `term_ids` and all their ancestors.

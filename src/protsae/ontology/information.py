@@ -13,7 +13,7 @@ def cafa_information(positives: Any, parents: Any, terms: IntArray) -> FloatArra
     """Return the information accretion of the CAFA evaluation, in bits [len(terms)].
 
     ``IA(c) = log2(number of proteins with all parents of c / number of proteins with c)`` (Clark and
-    Radivojac 2013). A term without parents is measured against all proteins. Infinite if no protein has the term.
+    Radivojac 2013). A term without parents is measured against all proteins. Infinite if no protein has it.
 
     Args:
         positives: propagated annotations with their roots, bool CSC [n_proteins, n_terms].

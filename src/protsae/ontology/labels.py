@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 POSITIVE = 1
 UNLABELLED = -1
-LABEL_COLUMNS = ("protein_id", "concept_idx", "label")
 
 
 def label_table(
@@ -29,26 +28,28 @@ def label_table(
         ontology_terms: `term_id`, `aspect`.
 
     Returns:
-        `protein_id`, `concept_idx` (int32), `label` (int8): 1 positive, -1 not labelled; absent pairs are
-        negative. Sorted by both.
+        `protein_id` (categorical: tens of millions of rows at full size), `concept_idx` (int32), `label`
+        (int8): 1 positive, -1 not labelled; absent pairs are negative. Sorted by both.
     """
-    index_of = concepts.set_index("concept_id")["concept_idx"]
-    known = protein_concepts[protein_concepts["concept_id"].isin(index_of.index)]
-    positive = pd.DataFrame(
+    protein_ids = pd.Index(proteins["protein_id"].sort_values())
+    row = protein_ids.get_indexer(pd.Index(protein_concepts["protein_id"]))
+    column = pd.Index(concepts["concept_id"]).get_indexer(pd.Index(protein_concepts["concept_id"]))
+    aspect = protein_concepts["concept_id"].map(ontology_terms.set_index("term_id")["aspect"]).to_numpy()
+    dense = np.zeros((len(protein_ids), len(concepts)), dtype=np.int8)
+    for name in concepts["aspect"].unique():
+        annotated = np.zeros(len(protein_ids), dtype=bool)
+        annotated[row[(aspect == name) & (row >= 0)]] = True
+        dense[np.ix_(~annotated, concepts["aspect"] == name)] = UNLABELLED
+    known = (row >= 0) & (column >= 0)
+    dense[row[known], column[known]] = POSITIVE
+    rows, columns = dense.nonzero()
+    return pd.DataFrame(
         {
-            "protein_id": known["protein_id"],
-            "concept_idx": known["concept_id"].map(index_of),
-            "label": POSITIVE,
+            "protein_id": pd.Categorical.from_codes(rows, categories=protein_ids),
+            "concept_idx": concepts["concept_idx"].to_numpy(np.int32)[columns],
+            "label": dense[rows, columns],
         }
     )
-    aspect = protein_concepts["concept_id"].map(ontology_terms.set_index("term_id")["aspect"])
-    unlabelled = []
-    for name, group in concepts.groupby("aspect"):
-        annotated = protein_concepts.loc[aspect == name, "protein_id"]
-        without = proteins.loc[~proteins["protein_id"].isin(annotated), ["protein_id"]]
-        unlabelled.append(without.merge(group[["concept_idx"]], how="cross").assign(label=UNLABELLED))
-    table = pd.concat([positive, *unlabelled]).astype({"concept_idx": "int32", "label": "int8"})
-    return table.sort_values(["protein_id", "concept_idx"], ignore_index=True)[list(LABEL_COLUMNS)]
 
 
 def label_matrix(
@@ -67,7 +68,8 @@ def label_matrix(
     """
     labels = np.zeros((len(protein_ids), n_concepts), dtype=np.float32)
     labelled = np.ones((len(protein_ids), n_concepts), dtype=bool)
-    row = pd.Index(protein_ids).get_indexer(pd.Index(protein_labels["protein_id"]))
+    owner = protein_labels["protein_id"].astype("category").cat
+    row = pd.Index(protein_ids).get_indexer(owner.categories)[owner.codes]
     column = protein_labels["concept_idx"].to_numpy()
     label = protein_labels["label"].to_numpy()
     positive = (row >= 0) & (label == POSITIVE)

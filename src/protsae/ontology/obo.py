@@ -171,7 +171,7 @@ def _stanzas(path: Path, lines: list[str]) -> Iterator[_Stanza]:
             continue
         tag, colon, value = text.partition(":")
         value = value.strip()
-        if not colon or not tag or not value:
+        if not colon or not tag or not value or " " in tag:
             raise InputError(f"{path}:{number}: {text[:80]!r} is not a 'tag: value' line of OBO")
         stanza.clauses.append((number, tag, value))
     yield stanza

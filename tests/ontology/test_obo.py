@@ -1,0 +1,235 @@
+"""OBO files: what is read, what is refused, and that writing loses nothing."""
+
+import gzip
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protsae.core.errors import InputError
+from protsae.ontology.obo import Ontology, read_obo, write_obo
+
+HALF_A_GZIP = gzip.compress(bytes(range(256)), mtime=0)[:99]
+HEAD = "format-version: 1.4\ndefault-namespace: biological_process\n"
+
+
+def term(term_id: str, *clauses: str) -> str:
+    return "\n".join(["", "[Term]", f"id: {term_id}", f"name: {term_id}", *clauses, ""])
+
+
+def write(folder: Path, content: str | bytes, name: str = "x.obo") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_toy_terms_and_relations_are_exactly_these(toy: Ontology):
+    rows = {row.term_id: row for row in toy.terms.itertuples(index=False)}
+    assert toy.terms["term_id"].tolist() == sorted(rows)
+    assert len(rows) == 15
+    assert rows["GO:1000002"].definition == 'A "quoted" definition; with\na break.'
+    assert rows["GO:1000003"].name == "three, with a ! mark"
+    assert rows["GO:1000003"].alt_ids == "GO:1000093;GO:1000094"
+    assert rows["GO:9000006"].replaced_by == "GO:1000003;GO:2000002"
+    assert toy.terms.loc[toy.terms["is_obsolete"], "term_id"].tolist() == [
+        f"GO:900000{i}" for i in range(1, 7)
+    ]
+    assert toy.terms["aspect"].value_counts().to_dict() == {"BPO": 7, "MFO": 6, "CCO": 2}
+    assert toy.relations.to_numpy().tolist() == [
+        ["GO:1000002", "is_a", "GO:1000001"],
+        ["GO:1000003", "is_a", "GO:1000002"],
+        ["GO:1000004", "part_of", "GO:1000002"],
+        ["GO:1000005", "is_a", "GO:1000001"],
+        ["GO:1000005", "regulates", "GO:1000003"],
+        ["GO:2000002", "is_a", "GO:2000001"],
+        ["GO:2000002", "part_of", "GO:1000002"],
+        ["GO:3000002", "is_a", "GO:3000001"],
+    ]
+
+
+def test_report_counts_terms_relations_and_what_was_not_used(toy: Ontology):
+    assert toy.report() == {
+        "data_version": "toy/2024-01-01",
+        "n_terms_current": 9,
+        "n_terms_obsolete": 6,
+        "n_terms_per_aspect": {"BPO": 5, "CCO": 2, "MFO": 2},
+        "n_relations": {"is_a": 5, "part_of": 2, "regulates": 1},
+        "n_clauses_unused": {"disjoint_from": 1, "synonym": 2},
+    }
+
+
+@pytest.mark.parametrize("change", ["gzip", "crlf", "cr", "bom"])
+def test_packaging_of_the_text_does_not_matter(tmp_path: Path, toy: Ontology, toy_obo: Path, change: str):
+    raw = toy_obo.read_bytes()
+    packed = {
+        "gzip": gzip.compress(raw),
+        "crlf": raw.replace(b"\n", b"\r\n"),
+        "cr": raw.replace(b"\n", b"\r"),
+        "bom": b"\xef\xbb\xbf" + raw,
+    }[change]
+    read = read_obo(write(tmp_path, packed, "plain_name.obo"))
+    pd.testing.assert_frame_equal(read.terms, toy.terms)
+    pd.testing.assert_frame_equal(read.relations, toy.relations)
+
+
+def test_other_namespaces_are_kept_as_aspects(tmp_path: Path):
+    text = "default-namespace: enzyme\n" + term("EC:1") + term("EC:1.1", "is_a: EC:1", "namespace: other")
+    assert read_obo(write(tmp_path, text)).terms["aspect"].tolist() == ["enzyme", "other"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty, no ontology in it"),
+        (b" \n\n", "the file is empty"),
+        (b"<!DOCTYPE html><html>404</html>", "HTML or XML page, not ontology"),
+        (b"\n<html>", "HTML or XML page"),
+        (HALF_A_GZIP, "compressed file is broken or ends early"),
+        (b"ontology: go\n\xff\n", r"x\.obo:2: byte 0xff is not UTF-8"),
+        (HEAD, r"no \[Term\] in 0 stanzas"),
+        (HEAD + "[Typedef]\nid: part_of\n", r"no \[Term\] in 1 stanzas"),
+        (HEAD + "[Term]\nname: x\n", r"x\.obo:3: this \[Term\] has no id"),
+        ("[Term]\nid: GO:1\n", r"x\.obo:1: term GO:1 has no namespace; add it"),
+        (HEAD + term("GO:1") + term("GO:1"), r"x\.obo:8: term GO:1 is given again \(first at line 4\)"),
+        (HEAD + "[Term]\nid: GO:1\nid: GO:2\n", r"x\.obo:5: a second 'id' in the term that starts at line 3"),
+        (HEAD + "[Term\nid: GO:1\n", r"x\.obo:3: .* opens a stanza"),
+        (HEAD + "[Term]\nid GO:1\n", r"x\.obo:4: 'id GO:1' is not a 'tag: value' line"),
+        (HEAD + term("GO:1", "is_a: GO:2 GO:3"), r"x\.obo:7: expected 1 id, found 'GO:2 GO:3'"),
+        (HEAD + term("GO:1", "relationship: part_of"), r"x\.obo:7: expected 2 ids, found 'part_of'"),
+        (HEAD + term("GO:1", "alt_id: a;b"), r"x\.obo:7: ';' inside the id 'a;b'"),
+        (HEAD + term("GO:1", "def: bare"), r"x\.obo:7: the definition is not in double quotes: 'bare'"),
+        (HEAD + term("GO:1", "is_obsolete: maybe"), r"x\.obo:7: is_obsolete is neither true nor false"),
+        (HEAD + term("GO:1", "is_a: GO:2"), "1 relations name a parent .*: GO:1 is_a GO:2; use a complete"),
+        (
+            HEAD + term("GO:1", *(f"is_a: GO:{i}" for i in range(2, 9))),
+            r"7 relations .* GO:1 is_a GO:6 and 2 more; use",
+        ),
+        (
+            HEAD + term("GO:1", "relationship: part_of GO:2") + term("GO:2", "is_obsolete: true"),
+            r"GO:1 part_of GO:2 \(obsolete\)",
+        ),
+        (
+            HEAD + term("GO:1", "alt_id: GO:9") + term("GO:2", "alt_id: GO:9"),
+            "alternative id GO:9 is claimed by GO:1, GO:2",
+        ),
+        (
+            HEAD + term("GO:1", "is_a: GO:2") + term("GO:2", "relationship: part_of GO:1"),
+            "a cycle over is_a and part_of: GO:1 -> GO:2 -> GO:1; use the basic",
+        ),
+        (HEAD + term("GO:1", "is_a: GO:1"), "cycle over is_a and part_of: GO:1 -> GO:1;"),
+    ],
+)
+def test_bad_files_end_in_an_error_that_says_where(tmp_path: Path, content: str | bytes, message: str):
+    with pytest.raises(InputError, match=message):
+        read_obo(write(tmp_path, content))
+
+
+def test_missing_file_and_folder(tmp_path: Path):
+    with pytest.raises(InputError, match="nowhere.obo: no such file; give the path of the ontology file"):
+        read_obo(tmp_path / "nowhere.obo")
+    with pytest.raises(InputError, match="cannot be read as ontology"):
+        read_obo(tmp_path)
+
+
+def test_a_cycle_below_which_other_terms_hang_is_printed_alone(tmp_path: Path):
+    text = HEAD + term("GO:0", "is_a: GO:1")
+    text += "".join(term(f"GO:{i}", f"is_a: GO:{i % 3 + 1}") for i in (1, 2, 3))
+    with pytest.raises(InputError, match="part_of: GO:1 -> GO:2 -> GO:3 -> GO:1;"):
+        read_obo(write(tmp_path, text))
+
+
+def test_a_cycle_over_other_relations_is_allowed(tmp_path: Path):
+    text = HEAD + term("GO:1", "relationship: has_part GO:2") + term("GO:2", "is_a: GO:1")
+    assert len(read_obo(write(tmp_path, text)).relations) == 2
+
+
+def test_subset_keeps_what_is_named_and_relations_within(toy: Ontology):
+    part = toy.subset(["GO:1000003", "GO:1000005", "GO:1000002"])
+    assert part.terms["term_id"].tolist() == ["GO:1000002", "GO:1000003", "GO:1000005"]
+    assert part.relations["relation"].tolist() == ["is_a", "regulates"]
+    assert part.data_version == "toy/2024-01-01"
+    with pytest.raises(InputError, match="no term GO:4"):
+        toy.subset(["GO:4"])
+
+
+def test_writing_and_reading_is_the_identity_and_the_bytes_are_stable(tmp_path: Path, toy: Ontology):
+    write_obo(toy, tmp_path / "a.obo")
+    again = read_obo(tmp_path / "a.obo")
+    pd.testing.assert_frame_equal(again.terms, toy.terms)
+    pd.testing.assert_frame_equal(again.relations, toy.relations)
+    assert again.data_version == toy.data_version
+    shuffled = Ontology(toy.terms[::-1], toy.relations[::-1], toy.data_version)
+    write_obo(shuffled, tmp_path / "b.obo")
+    assert (tmp_path / "a.obo").read_bytes() == (tmp_path / "b.obo").read_bytes()
+
+
+LINE_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.lists(LINE_TEXT, min_size=1, max_size=5),
+    definition=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=20),
+)
+def test_any_name_and_definition_survive_writing(tmp_path_factory, names: list[str], definition: str):
+    ids = [f"GO:{i}" for i in range(len(names))]
+    terms = pd.DataFrame(
+        {
+            "term_id": ids,
+            "name": names,
+            "aspect": "BPO",
+            "definition": definition,
+            "is_obsolete": False,
+            "alt_ids": "",
+            "replaced_by": "",
+        }
+    )
+    path = tmp_path_factory.mktemp("obo") / "x.obo"
+    write_obo(Ontology(terms, pd.DataFrame(columns=["child_id", "relation", "parent_id"], dtype="str")), path)
+    pd.testing.assert_frame_equal(read_obo(path).terms, terms)
+
+
+FRAGMENTS = st.sampled_from(
+    ["[Term]", "[Typedef]", "[", "id: a", "id: b", "id:", "namespace: x", "is_a: a", "is_a: b ! b", "is_a: !"]
+    + [
+        "relationship: part_of a",
+        "relationship: r",
+        'def: "x" []',
+        'def: "x',
+        "is_obsolete: true",
+        "alt_id: b",
+    ]
+    + ["replaced_by: a", "! comment", "", "\x00", "default-namespace: n", "name: n {x}", "\x85", "\ufeff"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.lists(FRAGMENTS, max_size=14).map(lambda lines: "\n".join(lines).encode()), st.binary()))
+def test_rubbish_is_a_table_or_an_error_that_names_the_file(tmp_path_factory, content: bytes):
+    path = write(tmp_path_factory.mktemp("obo"), content)
+    try:
+        ontology = read_obo(path)
+    except InputError as error:
+        assert str(path) in str(error)
+    else:
+        assert len(ontology.terms) == content.count(b"[Term]")
+
+
+@pytest.mark.shared
+def test_whole_gene_ontology_equals_what_obonet_reads(gene_ontology: Ontology, shared_data: Path):
+    import obonet
+
+    graph = obonet.read_obo(shared_data / "go" / "go.obo.gz", ignore_obsolete=False)
+    terms = gene_ontology.terms
+    assert gene_ontology.data_version == graph.graph["data-version"] == "releases/2022-07-01"
+    assert gene_ontology.report()["n_terms_current"] == 43_558
+    assert gene_ontology.report()["n_terms_obsolete"] == 3_910
+    assert terms["term_id"].tolist() == sorted(graph)
+    assert terms["name"].tolist() == [graph.nodes[t]["name"] for t in terms["term_id"]]
+    alternatives = [";".join(sorted(graph.nodes[t].get("alt_id", []))) for t in terms["term_id"]]
+    assert terms["alt_ids"].tolist() == alternatives
+    assert list(gene_ontology.relations.itertuples(index=False, name=None)) == sorted(
+        (child, relation, parent) for child, parent, relation in graph.edges(keys=True)
+    )
