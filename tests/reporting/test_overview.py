@@ -232,7 +232,7 @@ def test_left_out_counts_and_lists(tables):
 def test_reports_are_flattened_in_order():
     report = {"n_records": 1200, "by_kind": {"merged": 2, "ids": ["a", "b"]}, "ok": True, "nothing": None}
     assert flat_counts(report) == [
-        {"label": "n records", "value": "1,200"},
+        {"label": "records", "value": "1,200"},
         {"label": "by kind: merged", "value": "2"},
         {"label": "by kind: ids", "value": "2 (a, b)"},
         {"label": "ok", "value": "True"},

@@ -106,7 +106,7 @@ def flat_counts(report: Mapping[str, Any], prefix: str = "") -> list[dict[str, s
     """Flatten a nested report to label and value pairs, in its order; of a list, its length and start."""
     pairs: list[dict[str, str]] = []
     for key, value in report.items():
-        label = f"{prefix}{str(key).replace('_', ' ')}"
+        label = f"{prefix}{str(key).removeprefix('n_').replace('_', ' ')}"
         if isinstance(value, Mapping):
             pairs += flat_counts(value, f"{label}: ")
         elif isinstance(value, list | tuple):

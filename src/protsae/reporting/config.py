@@ -8,7 +8,7 @@ from protsae.core.config import Config
 class CardLimits(Config):
     """How many latents get a card, and how much is on it: they decide the weight of the page."""
 
-    max_defined: int = Field(default=60, ge=0)
+    max_defined: int = Field(default=200, ge=0)
     """Cards of defined latents at most; those with the highest F1 on validation are kept."""
     max_free: int = Field(default=8, ge=0)
     """Cards of free latents per dictionary at most; those with the highest F1 on validation are kept."""
