@@ -39,6 +39,7 @@ TREE = {
     "pack/uses_lazy.py": "from pack.lazy import part_of_it\n",
     "pack/computed.py": "import importlib\nimportlib.import_module(input())\n",
     "pack/uses_computed.py": "import pack.computed\n",
+    "pack/uses_registry.py": "from pack.lib.registry import ENTRIES\n",
     "lone.py": "import json, pandas as pd\n",
 }
 
@@ -62,6 +63,10 @@ def test_closure_follows_imports_at_any_depth(tree):
     assert sorted(closure.data_files) == ["pack/notes.txt", "pack/starred/templates/page.html"]
     assert {"numpy", "typing", "importlib"} == closure.libraries
     assert closure.computed_imports == set()
+
+
+def test_registry_that_a_package_fills_on_import_is_not_missed(tree):
+    assert "pack.lib.entries" in CodeIndex().closure(["pack.uses_registry"]).modules
 
 
 def test_nothing_is_imported(tree):
