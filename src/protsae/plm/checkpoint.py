@@ -151,15 +151,19 @@ def _unpickle_plain(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         unsafe = re.search(r"GLOBAL (\S+)|(?:global|class|type) (\S+)", str(error))
         if unsafe is None:
-            raise InputError(f"{path} is not a fair-esm checkpoint: {str(error).splitlines()[0]}") from error
+            raise InputError(f"{path} is not a fair-esm checkpoint ({_first_line(error)})") from error
         raise InputError(
             f"{path.name}: not a plain fair-esm checkpoint (unsafe global {unsafe[1] or unsafe[2]}). "
             "Refusing to unpickle; save its weights as safetensors on a machine you trust."
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
         raise InputError(
-            f"{path} is truncated or not a torch file ({str(error).splitlines()[0]}): fetch it again"
+            f"{path} is truncated or not a torch file ({_first_line(error)}): fetch it again"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _build(path: Path, state: dict[str, "Tensor"], shape: _Shape) -> "ESM2":

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +24,8 @@ class PackedTokens:
     """Position of each token within its own sequence, int64 [n_tokens]."""
     is_residue: torch.Tensor
     """False for start and end tokens, bool [n_tokens]."""
-    runs: tuple[tuple[int, int], ...]
-    """(number of sequences, tokens in each) for every run of neighbours of equal length."""
+    sizes: list[int]
+    """Tokens of each sequence."""
 
 
 class Tokenizer:
@@ -59,7 +58,7 @@ class Tokenizer:
             tokens=torch.from_numpy(tokens),
             position=torch.from_numpy(np.arange(len(tokens)) - np.repeat(starts, sizes)),
             is_residue=torch.from_numpy(is_residue),
-            runs=tuple((len(list(run)), size) for size, run in groupby(sizes)),
+            sizes=sizes,
         )
 
     def _residue_ids(self, sequence: str) -> np.ndarray:
