@@ -104,25 +104,31 @@ def test_nodes_are_thin(pipelines):
         assert lines <= 30, f"{node.name}: {lines} lines"
 
 
+def arguments_of(node) -> dict[str, str]:
+    """Return argument name to dataset name."""
+    wiring = node._inputs
+    if isinstance(wiring, dict):
+        return wiring
+    return dict(
+        zip(
+            inspect.signature(node.func).parameters,
+            [wiring] if isinstance(wiring, str) else wiring,
+            strict=False,
+        )
+    )
+
+
 def test_every_parameter_that_a_function_types_as_a_config_is_validated_by_kedro(pipelines):
-    typed = TypeExtractor().extract_types_from_pipelines(pipelines)
+    typed = TypeExtractor(pipelines).extract_types_from_pipelines()
+    seen = 0
     for node in pipelines["__default__"].nodes:
-        signature = inspect.signature(node.func)
-        for argument, value in (
-            signature.bind(
-                *node._inputs if isinstance(node._inputs, list) else [node._inputs]
-            ).arguments.items()
-            if not isinstance(node._inputs, dict)
-            else node._inputs.items()
-        ):
-            annotation = signature.parameters[argument].annotation
-            if (
-                isinstance(value, str)
-                and value.startswith("params:")
-                and inspect.isclass(annotation)
-                and issubclass(annotation, Config)
-            ):
-                assert typed[value.removeprefix("params:")] is annotation, f"{node.name}: {value}"
+        parameters = inspect.signature(node.func).parameters
+        for argument, dataset in arguments_of(node).items():
+            annotation = parameters[argument].annotation if argument in parameters else None
+            if inspect.isclass(annotation) and issubclass(annotation, Config):
+                assert typed[dataset.removeprefix("params:")] is annotation, f"{node.name}: {dataset}"
+                seen += 1
+    assert seen >= len(PIPELINES)
 
 
 def test_a_named_pipeline_is_its_nodes_and_all_their_ancestors(pipelines):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from protsae.core.files import sha256_text
 from protsae.core.progress import track
 
-# Well-known functions, places and processes, so that the demo has concepts that a biologist recognises beside the
-# broad ones that come by themselves.
+# Well-known functions, places and processes, so that the demo has concepts that a biologist recognises beside
+# the broad ones that come by themselves.
 TARGET_CONCEPTS = (
     "GO:0006952",  # defense response
     "GO:0000049",  # tRNA binding
