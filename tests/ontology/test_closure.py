@@ -1,5 +1,6 @@
 """Ancestors: the golden example, networkx as the reference, and the laws of a closure."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import networkx as nx
@@ -79,7 +80,7 @@ def test_a_term_without_relations_is_no_root():
 def test_cycle_over_other_relations_stops_deepgo_only():
     ontology = make_ontology(2, [(0, "has_part", 1), (1, "is_a", 0)])
     assert ancestor_closure(ontology, "cafa").ancestors_of(["t01"]) == {"t00", "t01"}
-    with pytest.raises(InputError, match="preset 'deepgo' .* cycle: t00 -> t01 -> t00; .* or preset 'cafa'"):
+    with pytest.raises(InputError, match=r"preset 'deepgo' .* cycle: t00 -> t01 -> t00; .* or preset 'cafa'"):
         ancestor_closure(ontology, "deepgo")
 
 
@@ -122,7 +123,7 @@ def test_a_cycle_is_found_where_networkx_sees_one(edges):
     cycle = find_cycle(depth, child, parent)
     graph = nx.DiGraph(edges)
     assert bool(cycle) == (not nx.is_directed_acyclic_graph(graph))
-    assert all(step in graph.edges for step in zip(cycle, cycle[1:], strict=False))
+    assert all(step in graph.edges for step in pairwise(cycle))
     assert cycle[:1] == cycle[-1:]
     if not cycle:
         for node in range(8):

@@ -40,8 +40,8 @@ class AncestorClosure:
         return np.asarray(self._positions.get_indexer(pd.Index(list(term_ids), dtype=object)), np.int64)
 
     @cached_property
-    def _positions(self) -> "pd.Index[Any]":
-        return pd.Index(self.term_ids)
+    def _positions(self) -> Any:
+        return pd.Index(self.term_ids, dtype=object)
 
     def ancestors_of(self, term_ids: Iterable[str]) -> set[str]:
         """Return the ids of `term_ids` and all their ancestors.

@@ -139,7 +139,8 @@ def _count(counted: pd.DataFrame, proteins: pd.DataFrame, ontology: Ontology) ->
         table[f"n_clusters_{split}"] = n_clusters.get(split, pd.Series(0, index=n.index)).astype("int32")
     trained = pairs[pairs["split"] == "train"]
     n_labelled = trained.groupby(trained["concept_id"].map(terms["aspect"]))["protein_id"].nunique()
-    table["prevalence_train"] = (table["n_train"] / table["aspect"].map(n_labelled)).fillna(0.0)
+    of_aspect = table["aspect"].map(n_labelled).astype("float64")
+    table["prevalence_train"] = (table["n_train"] / of_aspect).fillna(0.0)
     return table
 
 

@@ -1,0 +1,194 @@
+"""The vocabulary: counts, reasons and information content against tables counted by hand."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csc_array, csr_array
+
+from protsae.core.errors import InputError
+from protsae.ontology.concepts import SplitMinimum, VocabularyConfig, choose_concepts
+from protsae.ontology.information import cafa_information, deepgo_information
+from protsae.ontology.obo import Ontology
+
+ONE = SplitMinimum(train=1, validation=1, test=1)
+TWO, THREE, FOUR, FIVE, FUNCTION = "GO:1000002", "GO:1000003", "GO:1000004", "GO:1000005", "GO:2000002"
+PROTEINS = pd.DataFrame(
+    [
+        ("A1", "train", "c1"),
+        ("A2", "train", "c1"),
+        ("A3", "train", "c2"),
+        ("A4", "train", "c3"),
+        ("A5", "train", "c3"),
+        ("A6", "train", "c4"),
+        ("A7", "train", "c4"),
+        ("T1", "test", "c7"),
+        ("T2", "test", "c8"),
+        ("V1", "validation", "c5"),
+        ("V2", "validation", "c6"),
+        ("X1", "excluded", "c9"),
+    ],
+    columns=["protein_id", "split", "cluster_id"],
+)
+HELD = {
+    "A1": (TWO, THREE),
+    "A2": (TWO, THREE),
+    "A3": (TWO, FOUR),
+    "A4": (FIVE,),
+    "A5": (FIVE,),
+    "A6": (FUNCTION,),
+    "T1": (TWO, THREE),
+    "T2": (FIVE,),
+    "V1": (TWO, THREE),
+    "V2": (FIVE,),
+    "X1": (TWO, FOUR, FIVE, FUNCTION, "GO:3000002"),
+}
+
+
+def pairs(held: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    rows = [(protein, concept, True) for protein, concepts in held.items() for concept in concepts]
+    return pd.DataFrame(rows, columns=["protein_id", "concept_id", "is_direct"])
+
+
+def config(**changes: object) -> VocabularyConfig:
+    values = {"min_positives": ONE, "min_clusters": ONE, "max_prevalence": 1.0, **changes}
+    return VocabularyConfig.model_validate(values)
+
+
+def reasons(
+    toy: Ontology, settings: VocabularyConfig, held: dict[str, tuple[str, ...]] = HELD
+) -> dict[str, str]:
+    left_out = choose_concepts(pairs(held), PROTEINS, toy, "cafa", settings).concepts_left_out
+    return dict(zip(left_out["concept_id"], left_out["reason"], strict=True))
+
+
+def test_concepts_and_left_out_are_exactly_these(toy: Ontology):
+    vocabulary = choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config(max_prevalence=0.5))
+    counts = {"train": [2, 2], "validation": [1, 1], "test": [1, 1]}
+    expected = pd.DataFrame(
+        {
+            "concept_idx": np.array([0, 1], np.int32),
+            "concept_id": [THREE, FIVE],
+            "name": ["three, with a ! mark", "five"],
+            "aspect": ["BPO", "BPO"],
+            **{f"n_{split}": np.array(n, np.int32) for split, n in counts.items()},
+            **{f"n_clusters_{split}": np.array([1, 1], np.int32) for split in counts},
+            "prevalence_train": [2 / 5, 2 / 5],  # A6 and A7 have no process
+            # three: its two holders among the three of its parent two; five: among the five under the root
+            "information_content": [math.log2(3 / 2), math.log2(5 / 2)],
+            "information_content_deepgo": [math.log2(3 / 2), math.log2(5 / 2)],
+            "definition": ["", ""],
+        }
+    )
+    pd.testing.assert_frame_equal(vocabulary.concepts, expected)
+    assert vocabulary.concepts_left_out.to_numpy().tolist() == [
+        [TWO, "two", "BPO", "prevalence above 0.5", 3, 1, 1],
+        [FOUR, "four", "BPO", "fewer than 1 positives in validation", 1, 0, 0],
+        [FUNCTION, "function", "MFO", "fewer than 1 positives in validation", 1, 0, 0],
+    ]  # GO:3000002 is held by an excluded protein only: no candidate
+
+
+def test_bounds_are_inclusive_and_reasons_come_in_order(toy: Ontology):
+    assert reasons(toy, config(max_prevalence=0.6)).keys() == {FOUR, FUNCTION}
+    assert reasons(toy, config(max_prevalence=0.59))[TWO] == "prevalence above 0.59"
+    three_in_train = SplitMinimum(train=3, validation=1, test=1)
+    assert reasons(toy, config(min_positives=three_in_train))[THREE] == "fewer than 3 positives in train"
+    two_clusters = SplitMinimum(train=2, validation=1, test=1)
+    assert reasons(toy, config(min_clusters=two_clusters)) == {
+        THREE: "fewer than 2 clusters in train",
+        FOUR: "fewer than 1 positives in validation",
+        FIVE: "fewer than 2 clusters in train",
+        FUNCTION: "fewer than 1 positives in validation",
+    }
+
+
+def test_aspects_include_and_bound(toy: Ontology):
+    assert reasons(toy, config(aspects=["BPO"]))[FUNCTION] == "aspect is not one of BPO"
+    assert reasons(toy, config(aspects=None))[FUNCTION] == "fewer than 1 positives in validation"
+    assert reasons(toy, config(include=[FIVE]))[TWO] == "not in the include list"
+    only_two = reasons(toy, config(max_concepts=2))
+    assert only_two[FIVE] == "beyond max_concepts 2"  # as frequent as three, with the later id
+    assert THREE not in only_two
+    with pytest.raises(InputError, match=r"include names 1 ids .* ontology: GO:9000001"):
+        reasons(toy, config(include=[FIVE, "GO:9000001"]))
+
+
+def test_of_terms_with_the_same_proteins_the_most_specific_stays(toy: Ontology):
+    held = HELD | {"A3": (FIVE,)}
+    assert reasons(toy, config(), held)[TWO] == f"same positives as {THREE}"
+    assert TWO not in reasons(toy, config(drop_redundant=False), held)
+
+
+def test_equal_terms_that_are_not_related_both_stay(toy: Ontology):
+    held = HELD | {"A4": (FIVE, FUNCTION), "A5": (FIVE, FUNCTION), "A6": ()}
+    held |= {"T2": (FIVE, FUNCTION), "V2": (FIVE, FUNCTION)}
+    assert not {FIVE, FUNCTION} & set(reasons(toy, config(), held))
+
+
+def test_an_equal_descendant_that_is_left_out_itself_removes_nothing(toy: Ontology):
+    held = HELD | {"A3": (FIVE,)}
+    assert TWO not in reasons(toy, config(include=[TWO, FIVE]), held)
+
+
+def test_no_concept_left_says_which_bound_removed_how_many(toy: Ontology):
+    ten = SplitMinimum(train=10, validation=1, test=1)
+    with pytest.raises(
+        InputError,
+        match=r"left of 5 terms .* \(fewer than 10 positives in train: 4; aspect is not one of BPO: 1\)",
+    ):
+        choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config(aspects=["BPO"], min_positives=ten))
+    with pytest.raises(InputError, match="no concept is left of 0 terms"):
+        choose_concepts(pairs({}), PROTEINS, toy, "cafa", config())
+
+
+def test_order_of_rows_changes_nothing(toy: Ontology):
+    one = choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config())
+    other = choose_concepts(pairs(HELD)[::-1], PROTEINS[::-1], toy, "cafa", config())
+    pd.testing.assert_frame_equal(one.concepts, other.concepts)
+    pd.testing.assert_frame_equal(one.concepts_left_out, other.concepts_left_out)
+
+
+def test_test_and_validation_proteins_do_not_move_information_content(toy: Ontology):
+    before = choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config()).concepts
+    more = HELD | {"T2": (TWO, THREE, FIVE), "V2": (TWO, FIVE), "X1": (TWO,)}
+    after = choose_concepts(pairs(more), PROTEINS, toy, "cafa", config()).concepts
+    pd.testing.assert_series_equal(before["information_content"], after["information_content"])
+
+
+# The diamond: root 0; 1 and 2 below it; 3 below both; 4 on its own.
+DIAMOND = csr_array((np.ones(4, bool), ([1, 2, 3, 3], [0, 0, 1, 2])), shape=(5, 5))
+HOLDERS = {0: range(8), 1: (0, 1, 2), 2: (1, 2, 3, 4), 3: (1,), 4: ()}
+
+
+def test_the_two_information_contents_differ_on_a_diamond():
+    dense = np.zeros((8, 5), bool)
+    for term, holders in HOLDERS.items():
+        dense[list(holders), term] = True
+    terms = np.arange(5)
+    cafa = cafa_information(csc_array(dense), DIAMOND, terms)
+    deepgo = deepgo_information(csc_array(dense), DIAMOND, terms)
+    # Proteins 1 and 2 hold both parents of 3; the rarer parent has three proteins.
+    assert cafa.tolist() == [0.0, math.log2(8 / 3), 1.0, 1.0, math.inf]
+    assert deepgo.tolist() == [0.0, math.log2(8 / 3), 1.0, math.log2(3), math.inf]
+
+
+def test_information_contents_equal_a_slow_version():
+    rng = np.random.default_rng(0)
+    dense = rng.random((30, 7)) < 0.6
+    dense[:, 0] = True
+    edges = [(c, p) for c, p in product(range(1, 7), range(6)) if p < c and (p == 0 or rng.random() < 0.4)]
+    parents = csr_array((np.ones(len(edges), bool), tuple(zip(*edges, strict=True))), shape=(7, 7))
+    above = {c: [p for child, p in edges if child == c] for c in range(7)}
+    cafa = [
+        math.log2(sum(all(row[p] for p in above[c]) for row in dense) / dense[:, c].sum()) for c in range(7)
+    ]
+    deepgo = [
+        math.log2(min((dense[:, p].sum() for p in above[c]), default=dense[:, c].sum()) / dense[:, c].sum())
+        for c in range(7)
+    ]
+    np.testing.assert_allclose(cafa_information(csc_array(dense), parents, np.arange(7)), cafa, rtol=1e-12)
+    np.testing.assert_allclose(
+        deepgo_information(csc_array(dense), parents, np.arange(7)), deepgo, rtol=1e-12
+    )

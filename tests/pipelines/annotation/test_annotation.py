@@ -1,0 +1,123 @@
+"""The annotation pipeline from files to tables, value by value, without a Kedro project."""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from protsae.pipelines.annotation import create_pipeline
+from protsae.pipelines.annotation.parameters import AnnotationParameters
+
+ROOT = Path(__file__).parents[3]
+DATA = ROOT / "tests" / "ontology" / "data"
+SPLITS = {
+    "P1": "train",
+    "P2": "validation",
+    "P3": "excluded",
+    "P4": "train",
+    "P5": "test",
+    "P6": "test",
+    "P7": "train",
+}
+SEQUENCES = pd.DataFrame({"protein_id": list(SPLITS), "aliases": ["", "", "", "P4b", "", "", ""]})
+PROTEINS = SEQUENCES.assign(split=SPLITS.values(), cluster_id=[f"c{i}" for i in range(len(SPLITS))])
+PARAMETERS = AnnotationParameters.model_validate(
+    {
+        "join": {"max_unknown_share": 0.2},
+        "vocabulary": {
+            "min_positives": {"train": 1, "validation": 1, "test": 1},
+            "min_clusters": {"train": 1, "validation": 1, "test": 1},
+            "max_prevalence": 1.0,
+        },
+    }
+)
+
+
+class KeptDataset(MemoryDataset):
+    """A memory dataset that the runner does not empty once it was used."""
+
+    def _release(self) -> None:
+        pass
+
+
+def run(tmp_path: Path, parameters: AnnotationParameters = PARAMETERS) -> dict[str, object]:
+    rows = (
+        DATA / "toy_annotations.tsv"
+    ).read_text() + "P6\tx\tGO:1000003\nP7\tx\tGO:1000005\nP6\tx\tGO:1000004\n"
+    (tmp_path / "annotations.tsv").write_text(rows)
+    given = {
+        "raw_ontology": DATA / "toy.obo",
+        "raw_annotations": tmp_path / "annotations.tsv",
+        "sequences": SEQUENCES,
+        "proteins": PROTEINS,
+        "params:annotation.preset": parameters.preset,
+        "params:annotation.join": parameters.join,
+        "params:annotation.vocabulary": parameters.vocabulary,
+        "params:annotation.axioms": parameters.axioms,
+    }
+    pipeline = create_pipeline()
+    kept = {name: KeptDataset() for name in pipeline.all_outputs()}
+    SequentialRunner().run(pipeline, DataCatalog({n: MemoryDataset(v) for n, v in given.items()} | kept))
+    return {name: dataset.load() for name, dataset in kept.items()}
+
+
+def test_every_table_holds_exactly_these_values(tmp_path: Path):
+    outputs = run(tmp_path)
+    concepts, left_out = outputs["concepts"], outputs["concepts_left_out"]
+    # Terms two and three have the same proteins P1, P2 and P6.
+    assert concepts[
+        ["concept_idx", "concept_id", "n_train", "n_validation", "n_test"]
+    ].to_numpy().tolist() == [[0, "GO:1000003", 1, 1, 1]]
+    assert left_out[["concept_id", "reason"]].to_numpy().tolist() == [
+        ["GO:1000002", "same positives as GO:1000003"],
+        ["GO:1000004", "fewer than 1 positives in train"],
+        ["GO:1000005", "fewer than 1 positives in validation"],
+        ["GO:2000002", "fewer than 1 positives in validation"],
+    ]
+    assert outputs["protein_labels"].to_numpy().tolist() == [
+        ["P1", 0, 1],
+        ["P2", 0, 1],
+        ["P4", 0, -1],
+        ["P5", 0, -1],
+        ["P6", 0, 1],
+    ]
+    assert outputs["axioms"][["normal_form", "c", "d", "d_id"]].to_numpy().tolist() == [
+        ["NF1", 0, 2, "GO:1000002"],
+        ["NF1", 2, 1, "GO:1000001"],
+    ]
+    assert outputs["annotation_report"]["n_rows"] == 16
+    assert outputs["annotation_report"]["n_proteins_without_annotation"] == 1
+    assert outputs["ontology_report"]["data_version"] == "toy/2024-01-01"
+    ids = outputs["annotation_ids"].set_index("go_id")
+    assert ids.loc["GO:9000001", ["status", "resolved_id"]].tolist() == ["replaced", "GO:1000003"]
+    assert len(outputs["ontology_terms"]) == 15
+    assert len(outputs["ontology_relations"]) == 8
+    assert outputs["protein_concepts"]["is_direct"].sum() == 8
+
+
+def test_the_preset_reaches_the_join(tmp_path: Path):
+    deepgo = run(tmp_path, PARAMETERS.model_copy(update={"preset": "deepgo"}))
+    pairs = deepgo["protein_concepts"]
+    assert pairs.loc[pairs["protein_id"] == "P7", "concept_id"].tolist() == [
+        "GO:1000002",
+        "GO:1000003",
+        "GO:1000005",
+    ]
+
+
+def test_a_second_run_writes_the_same_bytes(tmp_path: Path):
+    for name in ("a", "b"):
+        for table, value in run(tmp_path).items():
+            if isinstance(value, pd.DataFrame):
+                value.to_parquet(tmp_path / f"{table}.{name}")
+    tables = sorted(path.stem for path in tmp_path.glob("*.a"))
+    assert len(tables) == 8
+    assert all((tmp_path / f"{t}.a").read_bytes() == (tmp_path / f"{t}.b").read_bytes() for t in tables)
+
+
+def test_the_parameter_file_says_the_defaults():
+    given = yaml.safe_load((ROOT / "conf/base/parameters_annotation.yml").read_text())
+    assert AnnotationParameters.model_validate(given["annotation"]) == AnnotationParameters()
+    assert given["annotation"].keys() == AnnotationParameters.model_fields.keys()
