@@ -18,6 +18,7 @@ def test_hand_computed_case():
     assert sums.compute() == pytest.approx({"fve": 0.75, "mse": 0.25, "l0": 1.25, "dead_share": 1 / 3})
     assert sums.n_rows == 4
     np.testing.assert_allclose(sums.density, [0.5, 0.0, 0.75])
+    assert sums.n_fired.tolist() == [2, 0, 3]
 
 
 @pytest.mark.parametrize("given", [True, False])

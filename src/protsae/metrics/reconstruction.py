@@ -69,13 +69,18 @@ class ReconstructionAccumulator:
         self._residual_squares += residual
         self._n_rows += len(x)
         self._n_values += x.numel()
-        fired = (latent_acts.detach() > 0).sum(dim=0).cpu().numpy()
+        fired = (latent_acts.detach() > 0).cpu().numpy().sum(axis=0)  # NumPy's column sums are the faster
         self._fired = fired if self._fired is None else self._fired + fired
 
     @property
     def n_rows(self) -> int:
         """Residues seen."""
         return self._n_rows
+
+    @property
+    def n_fired(self) -> NDArray[np.int64]:
+        """Residues on which each latent is positive [d_sae]."""
+        return self._counts().copy()
 
     @property
     def density(self) -> NDArray[np.float64]:

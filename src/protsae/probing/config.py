@@ -22,7 +22,7 @@ class ScoringConfig(Config):
 
     pooling: Literal["mean", "max"] = "mean"
     """From residues to proteins, for latents: the same for every method that uses latents."""
-    l2: tuple[Positive, ...] = Field(default=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0), min_length=1)
+    l2: tuple[Positive, ...] = Field(default=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
     """Strengths tried for the probes, in mean log loss + l2 / 2 x ||weights||^2 on standardised features; one
     strength per probe, by macro AUC on validation."""
     seed: int = 0

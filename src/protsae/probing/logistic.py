@@ -18,7 +18,7 @@ from protsae.metrics.ranking import roc_auc
 
 Floats = NDArray[np.float64]
 
-_GRADIENT_TOLERANCE = 1e-7
+_GRADIENT_TOLERANCE = 3e-7
 _MAX_ITERATIONS = 2000
 
 
