@@ -53,12 +53,14 @@ def test_equal_to_loops_over_latents_concepts_and_thresholds(case):
 
 
 def test_the_floor_is_the_f1_of_a_latent_that_always_fires(case):
-    *_, test = case
+    *_, validation, test = case
     found = match_latents(*case, CONFIG)
     for concept in range(4):
+        for labels, floor in ((validation, found.always_on_validation), (test, found.always_on)):
+            keep = labels.labelled[:, concept]
+            expected = f1_score(labels.labels[keep, concept], np.ones(keep.sum()))
+            assert floor[concept] == pytest.approx(expected)
         keep = test.labelled[:, concept]
-        expected = f1_score(test.labels[keep, concept], np.ones(keep.sum()))
-        assert found.always_on[concept] == pytest.approx(expected)
         p = test.labels[keep, concept].mean()
         assert found.always_on[concept] == pytest.approx(2 * p / (1 + p))
 
@@ -77,6 +79,19 @@ def test_concept_and_threshold_are_chosen_on_validation_where_test_disagrees():
     assert found.test.f1[0, 0] == 0.0
     best_on_test = scores_at(test_max, np.array([0.0]), test.labels, test.labelled)
     assert best_on_test.f1[0].tolist() == [0.0, 1.0]
+
+
+def test_a_common_concept_does_not_win_by_being_common():
+    """A latent that fires nearly everywhere agrees with the common concept (F1 .95) but tells nothing of
+    it."""
+    common = np.arange(40)[:, None] >= 4
+    rare = np.arange(40)[:, None] >= 34
+    maxima = np.where(rare | (np.arange(40)[:, None] == 0), 1.0, 0.0) + 0.5 * (np.arange(40)[:, None] > 1)
+    labels = labels_of(np.hstack([common, rare]))
+    found = match_latents(maxima, maxima, labels, labels, CONFIG)
+    assert found.validation.f1[0, 0] > found.validation.f1[0, 1]
+    assert found.margin[0, 0] < found.margin[0, 1]
+    assert rank_concepts(found)[0].tolist() == [1, 0]
 
 
 def test_a_latent_that_never_fires_matches_nothing():

@@ -17,7 +17,8 @@ class MatchingConfig(Config):
     )
     """Thresholds tried per latent: quantiles of its maximum activation over validation proteins, and 0."""
     n_concepts: int = Field(default=3, ge=1)
-    """Best concepts kept per latent; a defined latent's own concept is kept whatever its rank."""
+    """Best concepts kept per latent, by F1 on validation above the always-on floor there; a defined latent's
+    own concept is kept whatever its rank."""
 
 
 class ExampleConfig(Config):
@@ -28,7 +29,8 @@ class ExampleConfig(Config):
     n_proteins: int = Field(default=6, ge=1)
     """Top proteins per latent, by maximum activation."""
     n_free: int = Field(default=40, ge=0)
-    """Free latents per dictionary with examples, by F1 on validation; every defined latent has them."""
+    """Free latents per dictionary with examples, by their best margin over the floor on validation; every
+    defined one has them."""
     flank: int = Field(default=15, ge=0)
     """Residues shown on either side of the peak."""
     n_residues: int = Field(default=3, ge=1)

@@ -32,8 +32,19 @@ class Matches:
     """[n_latents, n_concepts], what the threshold was chosen by."""
     test: ThresholdScores
     """[n_latents, n_concepts], at the same threshold."""
+    always_on_validation: Floats
+    """[n_concepts]: F1 on validation of a latent that always fires, 2 p / (1 + p) at prevalence p."""
     always_on: Floats
-    """[n_concepts]: F1 on test of a latent that always fires, 2 p / (1 + p) at prevalence p."""
+    """[n_concepts]: the same on test: the floor."""
+
+    @property
+    def margin(self) -> Floats:
+        """F1 on validation above the floor there [n_latents, n_concepts]: what concepts are ranked by.
+
+        Ranked by F1 alone, latents that fire nearly everywhere would all be matched with the commonest
+        concepts.
+        """
+        return self.validation.f1 - self.always_on_validation
 
 
 def threshold_grid(max_latents: NDArray[np.floating[Any]], quantiles: tuple[float, ...]) -> Floats:
@@ -95,17 +106,25 @@ def match_latents(
         threshold = np.where(better, level[:, None], threshold)
         _take(parts["validation"], seen, better)
         _take(parts["test"], scores_at(test_max, level, test.labels, test.labelled), better)
-    positive = (test.labels & test.labelled).sum(axis=0)
-    always_on = 2 * positive / np.maximum(test.labelled.sum(axis=0) + positive, 1)
     return Matches(
-        threshold, ThresholdScores(*parts["validation"]), ThresholdScores(*parts["test"]), always_on
+        threshold,
+        ThresholdScores(*parts["validation"]),
+        ThresholdScores(*parts["test"]),
+        always_on_f1(validation),
+        always_on_f1(test),
     )
 
 
+def always_on_f1(labels: SplitLabels) -> Floats:
+    """Return the F1 per concept of a latent that fires on every protein [n_concepts]."""
+    positive = (labels.labels & labels.labelled).sum(axis=0)
+    floor: Floats = 2 * positive / np.maximum(labels.labelled.sum(axis=0) + positive, 1)
+    return floor
+
+
 def rank_concepts(matches: Matches) -> NDArray[np.int64]:
-    """Return the concepts of each latent from best to worst F1 on validation [n_latents, n_concepts]; ties by
-    index."""
-    return np.argsort(-matches.validation.f1, axis=1, kind="stable")
+    """Return each latent's concepts from the largest margin down [n_latents, n_concepts]; ties by index."""
+    return np.argsort(-matches.margin, axis=1, kind="stable")
 
 
 def _take(parts: list[Floats], found: ThresholdScores, where: NDArray[np.bool_]) -> None:

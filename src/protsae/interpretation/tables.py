@@ -108,11 +108,11 @@ def interpret(
 
 
 def latents_to_show(statistics: pd.DataFrame, matches: Matches, n_free: int) -> NDArray[np.int64]:
-    """Return all defined latents and the free ones with the highest F1 on validation, in order of index.
+    """Return all defined latents and the free ones with the largest margin on validation, in order of index.
 
-    Only free latents that fire on validation proteins are eligible.
+    Only free latents that stand above the always-on floor of some concept are eligible.
     """
-    quality = matches.validation.f1.max(axis=1)
+    quality = matches.margin.max(axis=1)
     defined = (statistics["kind"] == "defined").to_numpy()
     eligible = np.flatnonzero(~defined & (quality > 0))
     free = eligible[np.argsort(-quality[eligible], kind="stable")[:n_free]]
@@ -152,12 +152,13 @@ def top_proteins(
 def latent_table(
     subject: Subject, concepts: pd.DataFrame, matches: Matches, residues: list[str]
 ) -> pd.DataFrame:
-    """Return one row per latent. A latent that no validation protein makes fire has no best concept."""
+    """Return one row per latent. One that agrees with no concept on any validation protein has no best
+    one."""
     statistics = subject.statistics
     best = rank_concepts(matches)[:, 0]
     row = np.arange(len(statistics))
     f1_validation = matches.validation.f1[row, best]
-    alive = f1_validation > 0
+    matched = f1_validation > 0
     own = statistics["concept_idx"].to_numpy()
     defined = own >= 0
     ids, names = concepts["concept_id"].to_numpy(dtype=object), concepts["name"].to_numpy(dtype=object)
@@ -170,13 +171,14 @@ def latent_table(
             "name": np.where(defined, names[own], ""),
             "density": statistics["density_test"].to_numpy(),
             "max_act": statistics["max_act"].to_numpy(),
-            "best_concept_id": np.where(alive, ids[best], ""),
-            "best_concept_name": np.where(alive, names[best], ""),
-            "best_threshold": np.where(alive, matches.threshold[row, best], np.nan),
-            "f1_validation": np.where(alive, f1_validation, np.nan),
-            "f1_test": np.where(alive, matches.test.f1[row, best], np.nan),
-            "f1_test_always_on": np.where(alive, matches.always_on[best], np.nan),
+            "best_concept_id": np.where(matched, ids[best], ""),
+            "best_concept_name": np.where(matched, names[best], ""),
+            "best_threshold": np.where(matched, matches.threshold[row, best], np.nan),
+            "f1_validation": np.where(matched, f1_validation, np.nan),
+            "f1_test": np.where(matched, matches.test.f1[row, best], np.nan),
+            "f1_test_always_on": np.where(matched, matches.always_on[best], np.nan),
             "top_residues": residues,
+            "f1_validation_always_on": np.where(matched, matches.always_on_validation[best], np.nan),
         }
     )
 
@@ -259,14 +261,14 @@ def summarise(latents: pd.DataFrame) -> pd.DataFrame:
     """
     found = latents["f1_test"] > latents["f1_test_always_on"]
     counted = latents.assign(
-        fires=latents["f1_validation"].notna(),
+        matched=latents["f1_validation"].notna(),
         above=found,
         above_concept=latents["best_concept_id"].where(found),
     )
     groups = counted.groupby(["method", "kind"], sort=True)
     return groups.agg(
         n_latents=("latent", "size"),
-        n_firing=("fires", "sum"),
+        n_matched=("matched", "sum"),
         n_above_always_on=("above", "sum"),
         n_concepts_above_always_on=("above_concept", "nunique"),
         median_f1_validation=("f1_validation", "median"),
