@@ -7,7 +7,9 @@ def test_purposes_have_separate_streams_and_the_same_purpose_repeats():
     assert derive_seed(0, "a") != derive_seed(0, "b")
     assert derive_seed(0, "a", 1) != derive_seed(0, "a1")
     assert numpy_generator(3, "x").integers(1 << 40) == numpy_generator(3, "x").integers(1 << 40)
-    assert torch.equal(torch.rand(3, generator=torch_generator(3, "x")), torch.rand(3, generator=torch_generator(3, "x")))
+    assert torch.equal(
+        torch.rand(3, generator=torch_generator(3, "x")), torch.rand(3, generator=torch_generator(3, "x"))
+    )
 
 
 def test_generators_leave_global_random_state_alone():

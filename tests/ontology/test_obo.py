@@ -84,9 +84,9 @@ def test_other_namespaces_are_kept_as_aspects(tmp_path: Path):
     [
         (b"", "the file is empty, no ontology in it"),
         (b" \n\n", "the file is empty"),
-        (b"<!DOCTYPE html><html>404</html>", "HTML or XML page, not ontology"),
-        (b"\n<html>", "HTML or XML page"),
-        (HALF_A_GZIP, "compressed file is broken or ends early"),
+        (b"<!DOCTYPE html><html>404</html>", "web page or XML, not ontology"),
+        (b"\n<html>", "web page or XML"),
+        (HALF_A_GZIP, "the compressed file ends early or is damaged"),
         (b"ontology: go\n\xff\n", r"x\.obo:2: byte 0xff is not UTF-8"),
         (HEAD, r"no \[Term\] in 0 stanzas"),
         (HEAD + "[Typedef]\nid: part_of\n", r"no \[Term\] in 1 stanzas"),
@@ -127,9 +127,9 @@ def test_bad_files_end_in_an_error_that_says_where(tmp_path: Path, content: str 
 
 
 def test_missing_file_and_folder(tmp_path: Path):
-    with pytest.raises(InputError, match=r"nowhere\.obo: no such file; give the path of the ontology file"):
+    with pytest.raises(InputError, match=r"nowhere\.obo: no such file"):
         read_obo(tmp_path / "nowhere.obo")
-    with pytest.raises(InputError, match="cannot be read as ontology"):
+    with pytest.raises(InputError, match="this is a folder"):
         read_obo(tmp_path)
 
 

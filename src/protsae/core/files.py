@@ -14,8 +14,8 @@ _BLOCK = 1 << 20
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it onto `path` when the block ends well.
 
-    Readers see the old file or the new one, never half of one. On any exception the temporary file is removed.
-    The data are flushed to disk before the rename.
+    Readers see the old file or the new one, never half of one. On any exception the temporary file is
+    removed. The data are flushed to disk before the rename.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

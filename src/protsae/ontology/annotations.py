@@ -7,8 +7,8 @@ from typing import Literal
 import pandas as pd
 
 from protsae.core.errors import InputError
+from protsae.core.text import numbered_lines
 from protsae.ontology.obo import Ontology, split_ids
-from protsae.ontology.textfile import read_lines
 
 COLUMNS = ("accession", "go_id")
 ID_COLUMNS = ("go_id", "status", "resolved_id", "n_rows")
@@ -30,7 +30,7 @@ def read_annotations(path: Path) -> pd.DataFrame:
     Raises:
         InputError: no such header, no rows, a line with another number of fields, an empty cell.
     """
-    lines = read_lines(path, "annotations")
+    lines = [line for _, line in numbered_lines(path, "annotations")]
     numbers = [number for number, line in enumerate(lines, start=1) if line and not line.isspace()]
     header = [name.strip() for name in lines[numbers[0] - 1].split("\t")]
     missing = [name for name in COLUMNS if header.count(name) != 1]

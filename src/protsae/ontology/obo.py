@@ -17,8 +17,8 @@ import pandas as pd
 
 from protsae.core.errors import InputError
 from protsae.core.files import write_text_atomic
+from protsae.core.text import numbered_lines
 from protsae.ontology.graph import depths, find_cycle
-from protsae.ontology.textfile import read_lines
 
 ASPECT_OF_NAMESPACE = {"biological_process": "BPO", "molecular_function": "MFO", "cellular_component": "CCO"}
 NAMESPACE_OF_ASPECT = {aspect: namespace for namespace, aspect in ASPECT_OF_NAMESPACE.items()}
@@ -96,7 +96,7 @@ def read_obo(path: str | Path) -> Ontology:
             `is_a` and `part_of`. The message names file, line or ids, and the way out.
     """
     path = Path(path)
-    stanzas = list(_stanzas(path, read_lines(path, "ontology")))
+    stanzas = list(_stanzas(path, [line for _, line in numbered_lines(path, "ontology")]))
     header = {tag: value for _, tag, value in stanzas[0].clauses}
     unused: Counter[str] = Counter()
     terms: list[tuple[object, ...]] = []

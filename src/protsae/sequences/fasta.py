@@ -11,7 +11,7 @@ from pydantic import Field
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
-from protsae.sequences.lines import numbered_lines
+from protsae.core.text import numbered_lines
 from protsae.sequences.residues import ResidueError, ResiduePolicy, clean_residues
 
 LINE_WIDTH = 60

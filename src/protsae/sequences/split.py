@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
-from protsae.sequences.lines import numbered_lines
+from protsae.core.text import numbered_lines
 from protsae.sequences.table import ALIAS_SEPARATOR
 
 SPLITS = ("train", "validation", "test")

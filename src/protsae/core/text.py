@@ -17,11 +17,15 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path, content: str = "data") -> Iterator[tuple[int, str]]:
     """Yield (1-based line number, line without its end) of a UTF-8 file, one at a time.
 
     Compression (gzip, bzip2, xz) is told by the first bytes, not by the name. Line ends may be LF, CRLF or
     CR; a byte order mark is skipped.
+
+    Args:
+        path: the file.
+        content: what it should hold ("sequences", "ontology"), for messages.
 
     Raises:
         InputError: the file is missing, empty, a folder, a web page, not UTF-8, cut off within its
@@ -35,12 +39,14 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
             has_text = True
             if line.lstrip().startswith("<"):
                 raise InputError(
-                    f"{path}:{number}: this is a web page or XML, not data: {line.strip()[:40]!r}. "
+                    f"{path}:{number}: this is a web page or XML, not {content}: {line.strip()[:40]!r}. "
                     "Download the file itself again"
                 )
         yield number, line
     if not has_text:
-        raise InputError(f"{path}: the file is empty. Check the download, or the path in the catalog")
+        raise InputError(
+            f"{path}: the file is empty, no {content} in it. Check the download, or the path in the catalog"
+        )
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:

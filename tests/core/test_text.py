@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from protsae.core import text as text_module
 from protsae.core.errors import InputError
-from protsae.sequences import lines
-from protsae.sequences.lines import numbered_lines
+from protsae.core.text import numbered_lines
 
 TEXT = b"one\ntwo\n\nfour"
 EXPECTED = [(1, "one"), (2, "two"), (3, ""), (4, "four")]
@@ -52,7 +52,7 @@ def test_unicode_line_separators_do_not_end_lines(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_text_table_is_refused(tmp_path: Path, monkeypatch, data: bytes, message: str) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 32)
+    monkeypatch.setattr(text_module, "MAX_LINE_BYTES", 32)
     path = _write(tmp_path, data)
     with pytest.raises(InputError, match=r"file\.txt") as error:
         list(numbered_lines(path))
