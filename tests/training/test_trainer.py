@@ -147,7 +147,7 @@ def test_chosen_weights_are_those_of_the_chosen_epoch(world, splits):
     assert result.summary["chosen_epoch"] < 3
     x = torch.from_numpy(np.concatenate([world.x[i] for i in VALIDATION]))
     with torch.no_grad():
-        error = float((sae(x) - x).square().sum() / (x - sae.input_mean).square().sum())
+        error = float((sae(x) - x).square().sum() / (x - x.mean(dim=0)).square().sum())
     assert 1 - error == pytest.approx(log["value"].max(), abs=1e-5)
 
 
@@ -158,7 +158,7 @@ def test_silent_latents_become_dead_after_the_window(world, splits):
     trainer = Trainer(sae, _settings(dead_after_n_tokens=640, learning_rate=1e-9), *splits)
     shares = [trainer.step(batch)["dead_share"] for batch in splits[0].batches.epoch(0)]
     assert shares[0] == 0  # 320 residues seen
-    assert shares[1] >= 10 / 64  # 640 seen
+    assert 10 / 64 <= shares[1] < 0.8  # 640 seen; the others fired
     assert trainer.step(next(splits[0].batches.epoch(0)))["loss/aux"] > 0
 
 

@@ -83,8 +83,8 @@ class ProtSae(SparseAutoencoder):
         )
 
     def rate_factors(self) -> dict[str, float]:
-        """Return the predictor's multiple of the learning rate."""
-        return dict.fromkeys(("W_pred", "b_pred"), self.config.guidance.predictor_rate)
+        """Return the predictor's multiple of the learning rate; the log-scales follow, to undo its growth."""
+        return dict.fromkeys(("W_pred", "b_pred", "log_scale"), self.config.guidance.predictor_rate)
 
     @torch.no_grad()
     def set_concept_rates(self, rates: Tensor) -> None:

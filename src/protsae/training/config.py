@@ -22,7 +22,7 @@ class TrainerConfig(Config):
     """Share of all steps over which the rate rises from zero; from there it falls linearly to zero."""
     clip_norm: float = Field(1.0, gt=0)
     """Bound on the norm of the whole gradient."""
-    dead_after_n_tokens: int = Field(100_000, gt=0)
+    dead_after_n_tokens: int = Field(20_000, gt=0)
     """A latent that has not fired on this many training residues is dead, and AuxK may revive it."""
     fve_tolerance: float = Field(0.01, ge=0)
     """ProtSAE keeps the epoch of best validation average precision among those whose validation FVE is within

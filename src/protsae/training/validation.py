@@ -18,7 +18,7 @@ from protsae.training.data import Labels, Ontology, Split
 @torch.no_grad()
 def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) -> dict[str, float]:
     """Return `fve`, `mse`, `l0`, `dead_share` of a split and, for ProtSAE, what its guidance achieved."""
-    quality = ReconstructionAccumulator(sae.input_mean.double().numpy())
+    quality = ReconstructionAccumulator()
     guided = _Guided(sae, split.labels) if isinstance(sae, ProtSae) and split.labels is not None else None
     for batch in split.batches.epoch(0):
         if guided is None:
