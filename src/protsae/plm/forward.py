@@ -1,10 +1,9 @@
 """The forward pass of ESM-2 over packed sequences: no padding, no language-model head, no layer too many.
 
-Linear layers see all tokens of a batch as one matrix; attention runs per sequence, in blocks of queries that
-stay in the processor's cache. Every operation is fair-esm's, in fair-esm's order: ESM-2's residual stream has
-components above 100, and a fused attention or GELU, right to a rounding error, moves the small ones beside
-them by 1e-4 a few layers later. Values equal fair-esm's, run on the protein alone, to 1e-5 relative to
-max(1, |x|).
+Linear layers see all tokens of a batch as one matrix; attention runs per sequence. Every operation is
+fair-esm's, in fair-esm's order: ESM-2's residual stream has components above 100, and a fused attention or GELU,
+right to a rounding error, moves the small ones beside them by 1e-4 a few layers later. Values equal fair-esm's,
+run on the protein alone, to 1e-5 relative to max(1, |x|).
 """
 
 import math
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
 _TOKEN_DROPOUT_SCALE = 1 - 0.15 * 0.8  # ESM-2 was trained with this share of tokens masked and scales for it
 _GELU_ROWS = 256
-_SCORES_PER_BLOCK = 1 << 16  # attention weights of one head that are held at once
-_MIN_QUERIES = 64  # bounds memory for long sequences; smaller blocks change the order of summation
+_SCORES_PER_BLOCK = 1 << 20  # of one head: up to 1024 tokens are one block; bounds the memory of longer ones
 
 
 @dataclass(frozen=True)
@@ -117,10 +115,10 @@ class _Layer:
         mixed = torch.empty_like(heads[2])
         sequences = (torch.split(part, sizes, dim=1) for part in (q, k, heads[2], mixed))
         for q_one, k_one, v_one, mixed_one in zip(*sequences, strict=True):
-            rows = max(_MIN_QUERIES, _SCORES_PER_BLOCK // k_one.shape[1])
-            for queries, out in zip(
-                *(torch.split(part, rows, dim=1) for part in (q_one, mixed_one)), strict=True
-            ):
+            # equal blocks: a remainder of a few rows would be multiplied in another order of summation
+            n_blocks = -(-(k_one.shape[1] ** 2) // _SCORES_PER_BLOCK)
+            blocks = (torch.tensor_split(part, n_blocks, dim=1) for part in (q_one, mixed_one))
+            for queries, out in zip(*blocks, strict=True):
                 weights = torch.bmm(queries, k_one.transpose(1, 2)).softmax(dim=-1)
                 out.copy_(torch.bmm(weights, v_one))
         return self._out(mixed.transpose(0, 1).flatten(1))
