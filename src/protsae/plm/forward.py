@@ -1,9 +1,9 @@
 """The forward pass of ESM-2 over packed sequences: no padding, no language-model head, no layer too many.
 
 Linear layers see all tokens of a batch as one matrix; attention runs per sequence. Every operation is
-fair-esm's, in fair-esm's order: ESM-2's residual stream has components above 100, and a fused attention or GELU,
-right to a rounding error, moves the small ones beside them by 1e-4 a few layers later. Values equal fair-esm's,
-run on the protein alone, to 1e-5 relative to max(1, |x|).
+fair-esm's, in fair-esm's order: ESM-2's residual stream has components above 100, and a fused attention or
+GELU, right to a rounding error, moves the small ones beside them by 1e-4 a few layers later. Values equal
+fair-esm's, run on the protein alone, to 1e-5 relative to max(1, |x|).
 """
 
 import math
