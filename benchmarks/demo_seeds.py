@@ -232,8 +232,8 @@ def main() -> None:
         "",
         f"Proteins: {sizes}. Concepts: {len(demo.concepts)}. Test split; metrics are means over the three "
         "aspects, averaged over seeds; intervals are percentile intervals (95 %) over resampled homology "
-        "clusters (those of AUPR lean upwards: a positive drawn twice helps itself); sd is over seeds. Fmax is "
-        "computed on scores calibrated on validation, the same way for every method.",
+        "clusters (those of AUPR lean upwards: a positive drawn twice helps itself); sd is over seeds. Fmax "
+        "is computed on scores calibrated on validation, the same way for every method.",
         "",
         *overview(summary),
         "",
