@@ -62,6 +62,11 @@ def test_training_curves_are_the_log(example):
     assert list(drawn.y) == pytest.approx(expected["value"].tolist(), abs=1e-6)
 
 
+def test_terms_outside_the_figure_are_left_to_the_log(example):
+    logs = {name: log.assign(term="learning_rate") for name, log in example.make_logs().items()}
+    assert training_curves(logs).layout.annotations[0].text == "No training log"
+
+
 def test_one_legend_entry_per_dictionary_and_split(example):
     figure = training_curves(example.make_logs())
     shown = [trace.name for trace in figure.data if trace.showlegend]
@@ -90,7 +95,12 @@ def test_methods_are_sorted_with_intervals_and_floors(tables, example):
         if t.mode == "markers" and t.y[0] == "ProtSAE defined latent" and t.xaxis == "x"
     ]
     assert own.x[0] == pytest.approx(0.712)
-    assert own.error_x.array[0] == pytest.approx(0.02, abs=1e-4)
+    (interval,) = [
+        t
+        for t in figure.data
+        if t.mode == "lines+markers" and t.y[0] == "ProtSAE defined latent" and t.xaxis == "x"
+    ]
+    assert list(interval.x) == pytest.approx([0.692, 0.732])
     assert own.legendgroup == "training"
     floors = {
         trace.legendgroup: trace.x[0]

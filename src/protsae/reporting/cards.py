@@ -132,7 +132,7 @@ def _concept_match(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _example(row: dict[str, Any]) -> dict[str, Any]:
-    """Return one example window in short keys: they repeat some hundred times on the page."""
+    """Return one example window in short keys: they repeat some thousand times on the page."""
     protein_id = text(row["protein_id"])
     has_concept = row["has_concept"]
     return {
@@ -140,7 +140,6 @@ def _example(row: dict[str, Any]) -> dict[str, Any]:
         "link": is_uniprot_accession(protein_id),
         "about": text(row["description"]),
         "split": text(row["split"]),
-        "max": _rounded(row["max_act"]),
         "peak": int(row["peak_index"]) + 1,
         "start": int(row["window_start"]) + 1,
         "seq": text(row["window_sequence"]),

@@ -12,7 +12,7 @@ class CardLimits(Config):
     """Cards of defined latents at most; those with the highest F1 on validation are kept."""
     max_free: int = Field(default=8, ge=0)
     """Cards of free latents per dictionary at most; those with the highest F1 on validation are kept."""
-    max_examples: int = Field(default=6, ge=0)
+    max_examples: int = Field(default=5, ge=0)
     """Example windows per card at most, strongest first."""
 
 

@@ -31,7 +31,17 @@ from protsae.reporting.style import (
     styled,
 )
 
-_TERMS = ("loss/total", "loss/reconstruction", "loss/annotation", "loss/axiom", "fve", "l0", "gate_rate")
+_TERMS = (
+    "loss/total",
+    "loss/reconstruction",
+    "loss/annotation",
+    "loss/axiom",
+    "loss/aux",
+    "fve",
+    "l0",
+    "gate_rate",
+    "dead_share",
+)
 _DENSITY_STEP = 0.25  # decades
 _FLOOR_DASHES = {"prevalence": "dot", "shuffled_labels": "dash"}
 
@@ -124,18 +134,18 @@ def concept_counts(concepts: pd.DataFrame) -> go.Figure:
 
 
 def training_curves(logs: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Draw every logged term over the steps, a panel each; training solid, validation dotted.
+    """Draw loss terms, fve, l0, gate rate and dead share over the steps; training solid, validation dotted.
 
     Args:
         logs: dictionary name (protsae, topk) to its training log (`step`, `epoch`, `split`, `term`, `value`).
     """
-    present = [term for log in logs.values() for term in log["term"].unique()]
-    terms = known_first(present, _TERMS)
+    present = {term for log in logs.values() for term in log["term"]}
+    terms = [term for term in _TERMS if term in present]
     if not terms:
         return empty_figure("No training log")
     columns = min(3, len(terms))
     n_rows = -(-len(terms) // columns)
-    titles = [METRIC_LABELS.get(term, term.replace("loss/", "loss: ")) for term in terms]
+    titles = [METRIC_LABELS.get(term, term.replace("/", ": ").replace("_", " ")) for term in terms]
     figure = make_subplots(
         rows=n_rows,
         cols=columns,
@@ -210,7 +220,7 @@ def latent_density(statistics: Mapping[str, pd.DataFrame], split: str = "test") 
                 name=f"{method_label(method)}, {kind} ({len(rows):,}, of which {n_dead:,} never fire)",
                 hovertemplate="10^%{x}: %{y:.1%} of latents<extra></extra>",
             )
-    figure.update_xaxes(title_text=f"log10 of the share of {split} residues on which the latent fires")
+    figure.update_xaxes(title_text=f"log10 of density on {split} residues")
     figure.update_yaxes(title_text="share of latents", tickformat=".0%", rangemode="tozero")
     return styled(figure)
 
@@ -266,25 +276,32 @@ def _add_interval(
     supervision = text(row["supervision"]) or "none"
     value, low, high = (number(row[name]) for name in ("value", "low", "high"))
     assert value is not None
-    bounds = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+    where = {"row": 1, "col": column}
+    style = {"legendgroup": supervision, "marker_color": SUPERVISION_COLOURS.get(supervision, GREY)}
+    label, bounds = method_label(row["method"]), ""
+    if low is not None and high is not None:
+        bounds = f" ({low:.3f} to {high:.3f})"
+        # A line of its own and not an error bar: a bootstrap interval need not hold the value.
+        figure.add_scatter(
+            x=[round(low, 4), round(high, 4)],
+            y=[label, label],
+            mode="lines+markers",
+            marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": style["marker_color"]}},
+            line={"color": style["marker_color"], "width": 2},
+            legendgroup=supervision,
+            showlegend=False,
+            hoverinfo="skip",
+            **where,
+        )
     figure.add_scatter(
         x=[round(value, 4)],
-        y=[method_label(row["method"])],
+        y=[label],
         mode="markers",
-        marker={"size": 12, "color": SUPERVISION_COLOURS.get(supervision, GREY)},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [0.0 if high is None else round(high - value, 4)],
-            "arrayminus": [0.0 if low is None else round(value - low, 4)],
-            "thickness": 2,
-            "width": 5,
-        },
+        marker_size=12,
         name=f"labels: {supervision}",
-        legendgroup=supervision,
         showlegend=supervision not in named,
         hovertemplate=f"%{{y}}<br>{METRIC_LABELS[metric]} {value:.3f}{bounds}<extra></extra>",
-        row=1,
-        col=column,
+        **style,
+        **where,
     )
     named.add(supervision)

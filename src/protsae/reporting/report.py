@@ -121,6 +121,7 @@ def _environment() -> Environment:
         "separators": (",", ":"),
     }
     environment.filters["decimals"] = _decimals
+    environment.filters["key"] = lambda value: "" if value is None else f"{value:.6g}"
     environment.tests["go_id"] = lambda value: re.fullmatch(r"GO:\d{7}", str(value)) is not None
     environment.tests["accession"] = lambda value: is_uniprot_accession(str(value))
     return environment

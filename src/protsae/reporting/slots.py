@@ -37,7 +37,8 @@ FIGURE_SLOTS = (
         "training",
         "training",
         "Training",
-        "Terms of the loss and measures along training. Solid: training proteins; dotted: other splits.",
+        "Terms of the loss and measures along training. Solid: training proteins; dotted: validation. The"
+        " training logs hold more terms.",
         wide=True,
     ),
     FigureSlot(
@@ -58,8 +59,8 @@ FIGURE_SLOTS = (
         "density",
         "latents",
         "How often latents fire",
-        "Distribution of latent density on test residues, on a logarithmic scale; the legend counts latents"
-        " that never fire.",
+        "Distribution of latent density, the share of test residues on which a latent fires, on a logarithmic"
+        " scale; the legend counts latents that never fire.",
     ),
     FigureSlot(
         "latent_f1",

@@ -58,22 +58,30 @@
   const count = (id, shown, all) => {
     document.querySelector(`[data-count="${id}"]`).textContent = shown === all ? `${all}` : `${shown} of ${all}`;
   };
+  const strips = read("strip-data");
   const conceptRows = [...document.querySelectorAll("#concept-table tbody tr")];
+  const conceptTexts = conceptRows.map((row) => row.textContent.toLowerCase());
   const conceptInput = document.querySelector('[data-filter="concept-table"]');
   const filterConcepts = () => {
-    conceptRows.forEach((row) => { row.hidden = !matches(row.dataset.text, conceptInput.value); });
+    conceptRows.forEach((row, index) => { row.hidden = !matches(conceptTexts[index], conceptInput.value); });
     count("concept-table", conceptRows.filter((row) => !row.hidden).length, conceptRows.length);
   };
   conceptInput.addEventListener("input", filterConcepts);
 
   const grid = document.getElementById("cards");
   const cards = [...grid.children];
+  // What a card is found by: its own words, and the proteins that are not drawn yet.
+  const cardTexts = cards.map((card) => {
+    const { examples } = strips[card.dataset.card] ?? { examples: [] };
+    return [card.textContent, ...examples.map((example) => example.id)].join(" ").toLowerCase();
+  });
   const cardInput = document.querySelector('[data-filter="cards"]');
   const kind = document.querySelector('[data-kind="cards"]');
   const order = document.querySelector('[data-sort="cards"]');
   const filterCards = () => {
-    cards.forEach((card) => {
-      card.hidden = !(matches(card.dataset.text, cardInput.value) && (!kind.value || card.dataset.kind === kind.value));
+    cards.forEach((card, index) => {
+      const wanted = !kind.value || card.dataset.kind === kind.value;
+      card.hidden = !(wanted && matches(cardTexts[index], cardInput.value));
     });
     const shown = cards.filter((card) => !card.hidden).length;
     count("cards", shown, cards.length);
@@ -84,13 +92,13 @@
   order.addEventListener("change", () => {
     const key = order.value;
     const direction = key === "name" ? 1 : -1;
-    grid.append(...[...cards].sort((a, b) => compare(a.dataset[key], b.dataset[key], direction)));
+    const value = (card) => (key === "name" ? card.querySelector(".card-name").textContent.toLowerCase() : card.dataset[key]);
+    grid.append(...[...cards].sort((a, b) => compare(value(a), value(b), direction)));
   });
   filterConcepts();
   filterCards();
 
   // Heat strips: made when a card is opened; one shared tip says residue, position and value.
-  const strips = read("strip-data");
   const tip = document.getElementById("tip");
   let pointed = null;
   const hideTip = () => {
@@ -109,15 +117,17 @@
     tip.style.left = `${left}px`;
     tip.style.top = `${box.top > 44 ? box.top - tip.offsetHeight - 6 : box.bottom + 6}px`;
   };
+  const peakValue = (example) => example.acts[example.peak - example.start];
   const residueRow = (example, full) => {
     const row = make("div", "residues-row");
     row.tabIndex = 0;
     row.setAttribute("role", "group");
-    row.setAttribute("aria-label", `Residues ${example.start} to ${example.start + example.seq.length - 1} of ${example.id}, strongest at ${example.peak} with ${example.max}. Arrow keys read single residues.`);
+    row.setAttribute("aria-label", `Residues ${example.start} to ${example.start + example.seq.length - 1} of ${example.id}, strongest at ${example.peak} with ${peakValue(example)}. Arrow keys read single residues.`);
     [...example.seq].forEach((letter, index) => {
       const position = example.start + index;
       const part = full > 0 ? Math.min(example.acts[index] / full, 1) : 0;
-      const cell = make("span", part > 0.55 ? "hot" : "", letter);
+      // Where black or white letters have the better contrast, in light (hot) and in dark (warm) colours.
+      const cell = make("span", part > 0.94 ? "hot" : part > 0.63 ? "warm" : "", letter);
       if (position === example.peak) cell.classList.add("peak");
       cell.style.setProperty("--heat-part", part.toFixed(3));
       cell.dataset.tip = `${letter} ${position}: ${example.acts[index]}`;
@@ -150,7 +160,7 @@
     if (example.has !== null) {
       who.append(" ", make("span", example.has ? "has" : "quiet", example.has ? "annotated" : "not annotated"));
     }
-    who.append(make("small", "", `${example.split}, peak ${example.max} at residue ${example.peak}`));
+    who.append(make("small", "", `${example.split}, peak ${peakValue(example)} at residue ${example.peak}`));
     if (example.about) who.append(make("span", "strip-about", example.about));
     const row = make("div", "strip-row");
     row.append(make("span", "edge", `${example.start}`), residueRow(example, full), make("span", "edge", `${example.start + example.seq.length - 1}`));
