@@ -85,7 +85,8 @@ def choose(
     chosen: list[Candidate] = []
     for split in track(MIN_PROTEINS_PER_SPLIT, "demo splits"):
         available = [candidate for candidate in pool if candidate.split == split]
-        earlier = list(chosen)
+        # Split by split, as the audit searches: what a search finds depends a little on what it searches in.
+        earlier = [[c for c in chosen if c.split == name] for name in sorted({c.split for c in chosen})]
         barred: set[str] = set()
         clear: set[str] = set()
         while True:
@@ -93,7 +94,7 @@ def choose(
             unknown = [c for c in picked if earlier and c.protein_id not in clear]
             if not unknown:
                 break
-            found = has_relative(unknown, earlier)
+            found = set[str]().union(*(has_relative(unknown, targets) for targets in earlier))
             barred |= found
             clear |= {c.protein_id for c in unknown} - found
         chosen += picked

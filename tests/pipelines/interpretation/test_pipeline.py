@@ -166,15 +166,6 @@ def test_two_runs_give_equal_tables(inputs):
         pd.testing.assert_frame_equal(table, second[name], obj=name)
 
 
-def test_configuration_files_hold_the_defaults_and_every_output_has_an_entry_with_a_layer():
+def test_parameter_file_holds_the_defaults():
     values = yaml.safe_load((CONF / "parameters_interpretation.yml").read_text())
     assert InterpretationParameters.model_validate(values["interpretation"]) == InterpretationParameters()
-    entries = {}
-    for path in CONF.glob("catalog_0*_interpretation.yml"):
-        entries |= yaml.safe_load(path.read_text())
-    plain = {
-        name.replace("protsae.", "{dictionary}.").replace("topk.", "{dictionary}.")
-        for name in create_pipeline().all_outputs()
-    }
-    assert set(entries) == plain
-    assert all(entry["metadata"]["kedro-viz"]["layer"] for entry in entries.values())
