@@ -1,8 +1,11 @@
 """The project in fresh processes, on the miniature: run, skip, rerun what depends, refuse what is wrong."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +15,7 @@ import pytest
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipeline_registry import register_pipelines
 
+ROOT = Path(__file__).parents[1]
 METHODS = {
     "protsae_latent": "training",
     "protsae_predictor": "training",
@@ -203,4 +207,12 @@ def test_kedro_viz_builds_offline_with_every_layer(finished):
     ):
         assert f'"{layer}"' in text
     shutil.rmtree(project.root / "build")
-    assert Path(project.root / "conf").is_dir()
+
+
+def test_the_notebook_runs_on_a_finished_project(finished):
+    project, _ = finished
+    notebook = json.loads((ROOT / "notebooks/first_look.ipynb").read_text())
+    code = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=project.root, env={**os.environ, "KEDRO_ENV": "test"}, check=True
+    )
