@@ -114,6 +114,16 @@ def test_same_seed_same_weights_and_log(world, splits):
     pd.testing.assert_frame_equal(first[1].log, second[1].log, check_exact=True)
 
 
+def test_threads_are_those_asked_for_and_given_back(world, splits, monkeypatch):
+    seen = []
+    sae = _topk(world)
+    monkeypatch.setattr(sae, "after_step", lambda batch, output: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    Trainer(sae, _settings(epochs=1, threads=before + 1), *splits).fit()
+    assert set(seen) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
 def test_log_holds_losses_and_validation_metrics(world, splits):
     _, result = _fit_protsae(world, splits)
     assert tuple(result.log.columns) == LOG_COLUMNS

@@ -12,7 +12,7 @@ class GuidanceConfig(Config):
 
     lambda_annotation: float = Field(1.0, ge=0)
     """Weight of the annotation loss, beside a reconstruction loss in units of the training variance."""
-    lambda_axiom: float = Field(0.1, ge=0)
+    lambda_axiom: float = Field(0.01, ge=0)
     """Weight of the axiom loss."""
     lambda_norm: float = Field(0.0, ge=0)
     """Weight of the mean squared norm of the predictor's rows: keeps few proteins from being memorised."""

@@ -10,11 +10,11 @@ class TrainerConfig(Config):
 
     epochs: int = Field(40, gt=0)
     """Passes over the training proteins; each pass draws other residues."""
-    residues_per_protein: int = Field(64, gt=0)
+    residues_per_protein: int = Field(32, gt=0)
     """Residues drawn of each protein and pass (all of a shorter one)."""
     proteins_per_batch: int = Field(32, gt=0)
     """Proteins per step."""
-    validation_residues_per_protein: int = Field(64, gt=0)
+    validation_residues_per_protein: int = Field(32, gt=0)
     """Residues of each validation protein, the same in every pass."""
     learning_rate: float = Field(1e-3, gt=0)
     """Peak rate of Adam."""
@@ -22,6 +22,9 @@ class TrainerConfig(Config):
     """Share of all steps over which the rate rises from zero; from there it falls linearly to zero."""
     clip_norm: float = Field(1.0, gt=0)
     """Bound on the norm of the whole gradient."""
+    threads: int = Field(1, gt=0)
+    """Threads of torch. A setting and not the machine's core count, because the last bits of the weights
+    depend on it; and on cores that others use too, two threads were ten times slower than one."""
     dead_after_n_tokens: int = Field(20_000, gt=0)
     """A latent that has not fired on this many training residues is dead, and AuxK may revive it."""
     fve_tolerance: float = Field(0.01, ge=0)

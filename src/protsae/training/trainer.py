@@ -16,6 +16,7 @@ from protsae.training.config import TrainerConfig
 from protsae.training.data import Ontology, Split
 from protsae.training.schedule import rate_factor
 from protsae.training.selection import Candidate, CheckpointChoice
+from protsae.training.threads import torch_threads
 from protsae.training.validation import validate
 
 LOG_COLUMNS = ("step", "epoch", "split", "term", "value")
@@ -74,6 +75,10 @@ class Trainer:
         Raises:
             InputError: a loss is not finite, or no epoch gave a finite validation figure.
         """
+        with torch_threads(self._config.threads):
+            return self._fit()
+
+    def _fit(self) -> TrainingResult:
         choice = CheckpointChoice(self._config.fve_tolerance if self._select_by else 0.0)
         for epoch in track(range(self._config.epochs), f"training {self._sae.config_json()['architecture']}"):
             self._train_epoch(epoch)
