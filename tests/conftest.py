@@ -44,14 +44,16 @@ def write_miniature(folder: Path) -> None:
 
 
 class Miniature:
-    """A copy of the project's shell whose data are the miniature's; the package is the one under test."""
+    """A copy of the project whose data are the miniature's."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         shutil.copytree(ROOT / "conf", root / "conf")
         for name in ("pyproject.toml", ".telemetry"):
             shutil.copyfile(ROOT / name, root / name)
-        (root / "src").symlink_to(ROOT / "src")
+        shutil.copytree(
+            ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
         write_miniature(self.raw)
 
     @property
@@ -65,9 +67,9 @@ class Miniature:
     def kedro(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `kedro` in a fresh process, in environment `test`."""
         done = subprocess.run(
-            [sys.executable, "-m", "kedro", *arguments, "--env", "test"],
+            [sys.executable, "-m", "kedro", *arguments],
             cwd=self.root,
-            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+            env={**os.environ, "KEDRO_ENV": "test", "COLUMNS": "200", "NO_COLOR": "1"},
             capture_output=True,
             text=True,
             timeout=600,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.core.errors import about
 from protsae.ontology import joining
 from protsae.ontology.annotations import read_annotations
 from protsae.ontology.closure import Preset
@@ -32,7 +33,9 @@ def join_annotations(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Read the annotations, resolve their ids, keep the proteins at hand and propagate to ancestors."""
     ontology = Ontology(ontology_terms, ontology_relations, ontology_report["data_version"])
-    joined = joining.join_annotations(read_annotations(raw_annotations), sequences, ontology, preset, config)
+    annotations = read_annotations(raw_annotations)
+    with about(raw_annotations):
+        joined = joining.join_annotations(annotations, sequences, ontology, preset, config)
     return joined.protein_concepts, joined.annotation_ids, joined.report
 
 
