@@ -1,4 +1,4 @@
-"""The pipelines by name: each is its nodes and all their ancestors, so that any name runs from a clean clone."""
+"""The pipelines by name: each is its nodes and all their ancestors, so that any name runs from a clone."""
 
 from kedro.pipeline import Pipeline
 
