@@ -16,7 +16,7 @@ class GuidanceConfig(Config):
     """Weight of the axiom loss."""
     lambda_norm: float = Field(0.0, ge=0)
     """Weight of the mean squared norm of the predictor's rows: keeps few proteins from being memorised."""
-    predictor_rate: float = Field(50.0, gt=0)
+    predictor_rate: float = Field(15.0, gt=0)
     """Learning rate of predictor and log-scales, as a multiple of the trainer's: with `mean` pooling the
     labels hang on directions of little variance, which the autoencoder's own rate does not reach in time."""
     annotation_pooling: Literal["mean", "residue"] = "mean"

@@ -16,7 +16,7 @@ class TrainerConfig(Config):
     """Proteins per step."""
     validation_residues_per_protein: int = Field(32, gt=0)
     """Residues of each validation protein, the same in every pass."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
     """Peak rate of Adam."""
     warmup_share: float = Field(0.05, ge=0, lt=1)
     """Share of all steps over which the rate rises from zero; from there it falls linearly to zero."""

@@ -16,7 +16,7 @@ class TrainingParameters(Config):
     """Seed of weights and of samples."""
     d_sae: int = Field(1024, gt=0)
     """Number of latents of each autoencoder."""
-    k: int = Field(8, gt=0)
+    k: int = Field(16, gt=0)
     """Latents per token that TopK chooses (ProtSAE: among the free ones)."""
     trainer: TrainerConfig = TrainerConfig()
     """The trainer, the same for all."""
