@@ -12,10 +12,13 @@ HeldOut = Literal["train", "validation", "test"]
 class MatchingConfig(Config):
     """How latents are matched with concepts, at the level of proteins."""
 
+    pooling: Literal["mean", "max"] = "mean"
+    """Residues to proteins. On the demo's validation proteins F1 of defined latents for their own concepts
+    is .17 above the always-on floor with the mean, .08 with the maximum, which one stray residue decides."""
     quantiles: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(
         default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1
     )
-    """Thresholds tried per latent: quantiles of its maximum activation over validation proteins, and 0."""
+    """Thresholds tried per latent: quantiles of its pooled activation over validation proteins, and 0."""
     n_concepts: int = Field(default=3, ge=1)
     """Best concepts kept per latent, by F1 on validation above the always-on floor there; a defined latent's
     own concept is kept whatever its rank."""

@@ -27,7 +27,7 @@ class Matches:
     """Every latent against every concept, at the threshold that validation prefers."""
 
     threshold: Floats
-    """[n_latents, n_concepts]: a protein counts as firing where the latent's maximum exceeds it."""
+    """[n_latents, n_concepts]: a protein counts as firing where the latent, pooled, exceeds it."""
     validation: ThresholdScores
     """[n_latents, n_concepts], what the threshold was chosen by."""
     test: ThresholdScores
@@ -47,24 +47,23 @@ class Matches:
         return self.validation.f1 - self.always_on_validation
 
 
-def threshold_grid(max_latents: NDArray[np.floating[Any]], quantiles: tuple[float, ...]) -> Floats:
-    """Return thresholds per latent: 0 and the quantiles of its maximum over proteins [n_thresholds,
-    n_latents]."""
-    values = np.asarray(max_latents, dtype=np.float64)
+def threshold_grid(pooled: NDArray[np.floating[Any]], quantiles: tuple[float, ...]) -> Floats:
+    """Return thresholds per latent: 0 and its quantiles over proteins [n_thresholds, n_latents]."""
+    values = np.asarray(pooled, dtype=np.float64)
     return np.concatenate([np.zeros((1, values.shape[1])), np.quantile(values, sorted(quantiles), axis=0)])
 
 
 def scores_at(
-    max_latents: NDArray[np.floating[Any]],
+    pooled: NDArray[np.floating[Any]],
     thresholds: Floats,
     labels: NDArray[np.bool_],
     labelled: NDArray[np.bool_],
 ) -> ThresholdScores:
-    """Score the rule "has the concept where the latent's maximum exceeds the threshold", for one threshold a
+    """Score the rule "has the concept where the pooled latent exceeds the threshold", for one threshold a
     latent.
 
     Args:
-        max_latents: maximum over residues [n_proteins, n_latents].
+        pooled: latents pooled over residues [n_proteins, n_latents].
         thresholds: [n_latents].
         labels: [n_proteins, n_concepts].
         labelled: [n_proteins, n_concepts]; pairs that are not labelled do not count.
@@ -72,14 +71,14 @@ def scores_at(
     Returns:
         Scores [n_latents, n_concepts]; 0 where nothing fires or nothing is positive.
     """
-    fires = (np.asarray(max_latents, np.float64) > thresholds).astype(np.float32)
+    fires = (np.asarray(pooled, np.float64) > thresholds).astype(np.float32)
     true = (labels & labelled).astype(np.float32)
     return _ratios(fires.T @ true, fires.T @ labelled.astype(np.float32), true.sum(axis=0))
 
 
 def match_latents(
-    validation_max: NDArray[np.floating[Any]],
-    test_max: NDArray[np.floating[Any]],
+    validation_pooled: NDArray[np.floating[Any]],
+    test_pooled: NDArray[np.floating[Any]],
     validation: SplitLabels,
     test: SplitLabels,
     config: MatchingConfig,
@@ -88,24 +87,24 @@ def match_latents(
     test.
 
     Args:
-        validation_max: maximum of every latent over the residues of validation proteins [n, n_latents].
-        test_max: the same for test proteins.
+        validation_pooled: latents of validation proteins, pooled over residues [n, n_latents].
+        test_pooled: the same for test proteins.
         validation: labels of the validation proteins.
         test: labels of the test proteins.
         config: which thresholds are tried.
     """
-    grid = threshold_grid(validation_max, config.quantiles)
-    shape = (validation_max.shape[1], test.labels.shape[1])
+    grid = threshold_grid(validation_pooled, config.quantiles)
+    shape = (validation_pooled.shape[1], test.labels.shape[1])
     parts = {
         name: [np.full(shape, -1.0), np.zeros(shape), np.zeros(shape)] for name in ("validation", "test")
     }
     threshold = np.zeros(shape)
     for level in np.sort(grid, axis=0):
-        seen = scores_at(validation_max, level, validation.labels, validation.labelled)
+        seen = scores_at(validation_pooled, level, validation.labels, validation.labelled)
         better = seen.f1 > parts["validation"][0]
         threshold = np.where(better, level[:, None], threshold)
         _take(parts["validation"], seen, better)
-        _take(parts["test"], scores_at(test_max, level, test.labels, test.labelled), better)
+        _take(parts["test"], scores_at(test_pooled, level, test.labels, test.labelled), better)
     return Matches(
         threshold,
         ThresholdScores(*parts["validation"]),

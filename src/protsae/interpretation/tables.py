@@ -39,7 +39,7 @@ class Subject:
     run: Run
     sae: SparseAutoencoder
     encoding: pd.DataFrame
-    """`protein_id`, `max_latents`."""
+    """`protein_id`, `mean_latents`, `max_latents`."""
     statistics: pd.DataFrame
     """The table of latent statistics, sorted by latent."""
 
@@ -76,12 +76,15 @@ def interpret(
     """
     require_same_concepts(subject.sae, concepts)
     ordered = concepts.sort_values("concept_idx", ignore_index=True)
-    maxima = {
-        split: feature_matrix(subject.encoding, "max_latents", labels.protein_ids)
-        for split, labels in splits.items()
-    }
+    pooled, maxima = (
+        {
+            split: feature_matrix(subject.encoding, f"{pooling}_latents", labels.protein_ids)
+            for split, labels in splits.items()
+        }
+        for pooling in (matching.pooling, "max")
+    )
     matches = match_latents(
-        maxima["validation"], maxima["test"], splits["validation"], splits["test"], matching
+        pooled["validation"], pooled["test"], splits["validation"], splits["test"], matching
     )
     best = rank_concepts(matches)[:, 0]
     chosen = latents_to_show(subject.statistics, matches, examples.n_free)

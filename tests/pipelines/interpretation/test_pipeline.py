@@ -97,8 +97,10 @@ def inputs():
     return found
 
 
-def run(inputs):
-    parameters = InterpretationParameters(examples={"n_proteins": 4, "n_free": 3, "flank": 5})
+def run(inputs, pooling="mean"):
+    parameters = InterpretationParameters(
+        matching={"pooling": pooling}, examples={"n_proteins": 4, "n_free": 3, "flank": 5}
+    )
     given = {
         **inputs,
         "params:interpretation.matching": parameters.matching,
@@ -147,6 +149,14 @@ def test_the_planted_latent_is_recognised_by_concept_residue_and_window(inputs):
     assert top["has_concept"].all()
     assert top["max_act"].is_monotonic_decreasing
     assert examples.groupby("method")["latent"].nunique().to_dict() == {"protsae": 5, "topk": 3}
+
+
+def test_concepts_are_matched_by_the_pooling_asked_for(inputs):
+    encoding = inputs["protsae.encoding"]
+    silent = [np.zeros_like(latents) for latents in encoding["mean_latents"]]
+    spoilt = {**inputs, "protsae.encoding": encoding.assign(mean_latents=silent)}
+    assert run(spoilt, "max")["latents"].loc[0, "f1_test"] == 1.0
+    assert not run(spoilt, "mean")["latents"].loc[0, "f1_test"] > 0
 
 
 def test_a_defined_latents_own_concept_is_listed_whatever_its_rank(inputs):
