@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from protsae.interpretation.config import MatchingConfig
+from protsae.interpretation.config import ExampleConfig, MatchingConfig
 from protsae.interpretation.matching import match_latents, rank_concepts, scores_at, threshold_grid
+from protsae.interpretation.tables import top_proteins
 from protsae.probing.splits import SplitLabels
 
 CONFIG = MatchingConfig(quantiles=(0.5, 0.8))
@@ -99,3 +100,16 @@ def test_a_latent_that_never_fires_matches_nothing():
     found = match_latents(np.zeros((6, 1)), np.zeros((6, 1)), labels_of(truth), labels_of(truth), CONFIG)
     assert found.validation.f1[0, 0] == 0
     assert found.test.f1[0, 0] == 0
+
+
+def test_top_proteins_are_ranked_by_the_pooled_latent_and_carry_their_peak():
+    none = np.zeros((2, 1), dtype=bool)
+    splits = {"validation": SplitLabels(["a", "b"], none, none), "test": SplitLabels(["c", "d"], none, none)}
+    pooled = {"validation": np.array([[0.1], [0.0]]), "test": np.array([[0.3], [0.1]])}
+    maxima = {"validation": np.array([[9.0], [0.0]]), "test": np.array([[1.0], [2.0]])}
+    top = top_proteins(np.array([0]), pooled, maxima, splits, ExampleConfig(n_proteins=4))
+    assert [(r["rank"], r["protein_id"], r["pooled_act"], r["max_act"]) for r in top] == [
+        (1, "c", 0.3, 1.0),
+        (2, "a", 0.1, 9.0),
+        (3, "d", 0.1, 2.0),
+    ]

@@ -30,7 +30,7 @@ class ExampleConfig(Config):
     splits: tuple[HeldOut, ...] = Field(default=("validation", "test"), min_length=1)
     """Splits that examples and residue enrichment are drawn from; held-out proteins by default."""
     n_proteins: int = Field(default=6, ge=1)
-    """Top proteins per latent, by maximum activation."""
+    """Top proteins per latent, by pooled activation (`matching.pooling`)."""
     n_free: int = Field(default=40, ge=0)
     """Free latents per dictionary with examples, by their best margin over the floor on validation; every
     defined one has them."""

@@ -23,6 +23,7 @@ EXAMPLE_COLUMNS = [
     "protein_id",
     "split",
     "description",
+    "pooled_act",
     "max_act",
     "peak_index",
     "window_start",
@@ -88,7 +89,7 @@ def interpret(
     )
     best = rank_concepts(matches)[:, 0]
     chosen = latents_to_show(subject.statistics, matches, examples.n_free)
-    top = top_proteins(chosen, maxima, splits, examples)
+    top = top_proteins(chosen, pooled, maxima, splits, examples)
     wanted: dict[str, list[int]] = {}
     for row in top:
         wanted.setdefault(row["protein_id"], []).append(row["latent"])
@@ -124,16 +125,18 @@ def latents_to_show(statistics: pd.DataFrame, matches: Matches, n_free: int) -> 
 
 def top_proteins(
     latents: NDArray[np.int64],
+    pooled: Mapping[str, NDArray[Any]],
     maxima: Mapping[str, NDArray[Any]],
     splits: Mapping[str, SplitLabels],
     config: ExampleConfig,
 ) -> list[dict[str, Any]]:
-    """Return `latent`, `rank` (from 1), `protein_id`, `split`, `max_act` of the proteins with the highest
-    maxima.
+    """Return `latent`, `rank` (from 1), `protein_id`, `split`, `pooled_act`, `max_act` of the proteins with
+    the highest pooled activations: the ones that the latent, as it is judged, says most of.
 
     Proteins on which the latent never fires are no examples. Ties go to the first split and id.
     """
-    values = np.concatenate([maxima[split] for split in config.splits])
+    values = np.concatenate([pooled[split] for split in config.splits])
+    peaks = np.concatenate([maxima[split] for split in config.splits])
     names = [(split, protein_id) for split in config.splits for protein_id in splits[split].protein_ids]
     rows = []
     for latent in latents.tolist():
@@ -146,7 +149,8 @@ def top_proteins(
                     "rank": rank,
                     "protein_id": protein_id,
                     "split": split,
-                    "max_act": float(values[position, latent]),
+                    "pooled_act": float(values[position, latent]),
+                    "max_act": float(peaks[position, latent]),
                 }
             )
     return rows

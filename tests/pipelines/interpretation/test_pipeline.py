@@ -147,7 +147,7 @@ def test_the_planted_latent_is_recognised_by_concept_residue_and_window(inputs):
     assert all(sequence[5] == "W" and len(sequence) == 11 for sequence in top["window_sequence"])
     np.testing.assert_allclose([acts[5] for acts in top["window_acts"]], top["max_act"])
     assert top["has_concept"].all()
-    assert top["max_act"].is_monotonic_decreasing
+    assert top["pooled_act"].is_monotonic_decreasing
     assert examples.groupby("method")["latent"].nunique().to_dict() == {"protsae": 5, "topk": 3}
 
 
