@@ -33,6 +33,7 @@ FILES = {
     "src/toy/__init__.py": "",
     "src/toy/cli.py": "from protsae.cli import cli, run\n",
     "src/toy/settings.py": """
+        import protsae.settings  # silences the warnings that nobody can act on
         from protsae.hooks import RunRecordHooks, VizHooks
         HOOKS = (RunRecordHooks(), VizHooks())
         """,

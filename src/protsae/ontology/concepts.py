@@ -51,7 +51,7 @@ class VocabularyConfig(Config):
     """Aspects to choose from; null takes all (ontologies other than GO)."""
     include: tuple[str, ...] | None = None
     """Term ids to choose from; null takes all. The bounds below hold for them too."""
-    min_positives: SplitMinimum = SplitMinimum(train=20, validation=10, test=10)
+    min_positives: SplitMinimum = SplitMinimum(train=40, validation=10, test=10)
     """Fewest positive proteins."""
     min_clusters: SplitMinimum = SplitMinimum(train=3, validation=3, test=3)
     """Fewest homology clusters with a positive protein: a concept of one family tests memory, not meaning."""

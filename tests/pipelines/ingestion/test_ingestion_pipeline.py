@@ -119,13 +119,3 @@ def test_the_parameter_file_is_valid_complete_and_the_default() -> None:
     assert raw["ingestion"] == parameters.model_dump()
     with pytest.raises(ValidationError, match="unknown key 'min_identty', did you mean 'min_identity'"):
         IngestionParameters.model_validate({"audit": {"search": {"min_identty": 0.2}}})
-
-
-def test_every_output_is_in_the_catalog_with_a_layer() -> None:
-    catalog = {}
-    for name in ("02_intermediate", "03_primary"):
-        catalog |= yaml.safe_load((ROOT / f"conf/base/catalog_{name}_ingestion.yml").read_text())
-    assert set(catalog) == create_pipeline().all_outputs()
-    for name, entry in catalog.items():
-        assert entry["filepath"].startswith("${globals:data_root}/0"), name
-        assert entry["metadata"]["kedro-viz"]["layer"] in entry["filepath"], name
