@@ -116,6 +116,13 @@ def test_plan_says_what_would_run_and_writes_nothing(finished):
     assert {p: p.stat().st_mtime_ns for p in project.data.rglob("*") if p.is_file()} == before
 
 
+def test_one_parameter_moves_the_hook_point_of_every_pipeline(finished):
+    project, _ = finished
+    done = project.kedro("run", "--plan", "--params", "extraction.hook_point=layers.0.resid_post")
+    for pipeline in ("extraction", "training", "probing"):
+        assert f'{pipeline}.hook_point "layers.2.resid_post" -> "layers.0.resid_post"' in done.stdout
+
+
 @pytest.mark.parametrize("spelling", ["--pipelines", "--pipeline"])
 def test_a_named_pipeline_takes_its_ancestors_along_in_both_spellings(finished, spelling):
     project, _ = finished

@@ -146,5 +146,5 @@ def test_two_runs_give_equal_tables(inputs):
 
 def test_parameter_file_holds_the_defaults():
     text = (CONF / "parameters_probing.yml").read_text()
-    values = yaml.safe_load(text.replace("${globals:hook_point}", "h").replace("${globals:seed}", "0"))
+    values = yaml.safe_load(text.replace("${extraction.hook_point}", "h").replace("${globals:seed}", "0"))
     assert ProbingParameters.model_validate(values["probing"]) == ProbingParameters(hook_point="h")
