@@ -220,6 +220,19 @@ def test_the_notebook_runs_on_a_finished_project(finished):
     project, _ = finished
     notebook = json.loads((ROOT / "notebooks/first_look.ipynb").read_text())
     code = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
-    subprocess.run(
-        [sys.executable, "-c", code], cwd=project.root, env={**os.environ, "KEDRO_ENV": "test"}, check=True
+    checks = """
+assert set(test["method"]) >= {"protsae_latent", "topk_latent", "linear_probe"}
+assert latents["f1_test"].between(0, 1).any()
+assert reconstruction.shape == activations.shape and latent_acts.shape[1] == 64
+assert len(defined) == len(concepts) == sae.n_defined
+print("checked")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code + checks],
+        cwd=project.root,
+        env={**os.environ, "KEDRO_ENV": "test"},
+        check=True,
+        capture_output=True,
+        text=True,
     )
+    assert done.stdout.endswith("checked\n")
