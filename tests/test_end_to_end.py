@@ -132,6 +132,14 @@ def test_a_named_pipeline_takes_its_ancestors_along_in_both_spellings(finished, 
     assert "render_report" not in named
 
 
+def test_an_unknown_pipeline_is_answered_with_those_there_are(finished):
+    project, _ = finished
+    done = project.kedro("run", "--pipelines", "probbing", check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "'probbing'. There are: __default__, annotation, extraction" in done.stderr
+
+
 def test_a_deleted_output_is_rebuilt_and_nothing_else_runs(finished):
     project, _ = finished
     project.kedro("run")

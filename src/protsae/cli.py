@@ -75,7 +75,15 @@ def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
         raise click.UsageError(
             f"--no-cache, --plan and --verify need the caching runner, not {arguments['runner']}"
         )
-    return kedro_run.callback(**arguments)  # type: ignore[misc]
+    try:
+        return kedro_run.callback(**arguments)  # type: ignore[misc]
+    except ValueError as error:
+        if "Failed to find the pipeline named" not in str(error):
+            raise
+        from kedro.framework.project import pipelines
+
+        known = ", ".join(sorted(pipelines))
+        raise InputError(f"{str(error).partition('. ')[0]}. There are: {known}") from error
 
 
 _VERBOSE = click.Option(["--verbose", "-v"], is_flag=True, help="Show tracebacks of errors in the input.")
