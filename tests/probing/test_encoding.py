@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.memory_store import MemoryStore
 
 from protsae.probing.batches import protein_batches
 from protsae.probing.config import EncodingConfig
@@ -16,22 +17,13 @@ HOOK = "layers.2.resid_post"
 RUN = Run(method="protsae", seed=3, hook_point=HOOK, k=2)
 
 
-class Source:
-    """Proteins in memory, in an order of their own."""
-
-    def __init__(self, proteins):
-        self.proteins = proteins
-
-    def iter_proteins(self, hook_point, protein_ids=None):
-        assert hook_point == HOOK
-        yield from ((p, x) for p, x in self.proteins.items() if protein_ids is None or p in protein_ids)
-
-
 @pytest.fixture
 def source():
     generator = np.random.default_rng(0)
     ids = ["P3", "P1", "P5", "P2", "P4", "P6"]
-    return Source({p: generator.normal(size=(3 + i, 4)).astype(np.float32) for i, p in enumerate(ids)})
+    return MemoryStore(
+        {p: generator.normal(size=(3 + i, 4)).astype(np.float32) for i, p in enumerate(ids)}, HOOK
+    )
 
 
 @pytest.fixture

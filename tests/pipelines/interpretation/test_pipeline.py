@@ -10,6 +10,7 @@ import torch
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.memory_store import MemoryStore
 
 from protsae.pipelines.interpretation import create_pipeline
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
@@ -27,17 +28,6 @@ CONCEPT_IDS = ("GO:1", "GO:2")
 N = 60
 
 
-class Store:
-    """Stands for an ActivationStore."""
-
-    def __init__(self, proteins):
-        self.proteins, self.protein_ids = proteins, list(proteins)
-
-    def iter_proteins(self, hook_point, protein_ids=None):
-        assert hook_point == HOOK
-        yield from ((p, x) for p, x in self.proteins.items() if protein_ids is None or p in protein_ids)
-
-
 @pytest.fixture
 def inputs():
     """Concept GO:1 is "has a W"; the first defined latent reads the dimension that marks W."""
@@ -53,7 +43,7 @@ def inputs():
         x = 0.1 * generator.normal(size=(30, 5))
         x[:, 0] += [3.0 * (a == "W") for a in sequence]
         activations[p] = x.astype(np.float32)
-    store = Store(activations)
+    store = MemoryStore(activations, HOOK)
     protsae = ProtSae(
         ProtSaeConfig(d_model=5, d_sae=10, k=2, concept_ids=CONCEPT_IDS), torch.Generator().manual_seed(0)
     )

@@ -10,6 +10,7 @@ import torch
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from tests.memory_store import MemoryStore
 
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.probing import create_pipeline
@@ -32,17 +33,6 @@ class Kept(MemoryDataset):
 
     def _release(self):
         pass
-
-
-class Store:
-    """Stands for an ActivationStore."""
-
-    def __init__(self, proteins):
-        self.proteins, self.protein_ids = proteins, list(proteins)
-
-    def iter_proteins(self, hook_point, protein_ids=None):
-        assert hook_point == HOOK
-        yield from ((p, x) for p, x in self.proteins.items() if protein_ids is None or p in protein_ids)
 
 
 def checkpoint(sae, architecture):
@@ -72,7 +62,7 @@ def inputs():
     split = np.array(["train", "train", "train", "validation", "test"])[np.arange(150) % 5]
     split[149] = "excluded"
     return {
-        "activation_shards": Store(activations),
+        "activation_shards": MemoryStore(activations, HOOK),
         "protsae.sae_checkpoint": checkpoint(protsae, "protsae"),
         "topk.sae_checkpoint": checkpoint(topk, "topk"),
         "proteins": pd.DataFrame(
