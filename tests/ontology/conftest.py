@@ -1,37 +1,5 @@
-"""A toy ontology whose every relation can be followed by eye."""
+"""The toy ontology, and the full one where it is at hand."""
 
-from pathlib import Path
+from tests.toy_ontology import gene_ontology, shared_data, toy, toy_annotations, toy_obo
 
-import pytest
-
-from protsae.ontology.obo import Ontology, read_obo
-
-DATA = Path(__file__).parent / "data"
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.fixture
-def toy_obo() -> Path:
-    return DATA / "toy.obo"
-
-
-@pytest.fixture
-def toy_annotations() -> Path:
-    return DATA / "toy_annotations.tsv"
-
-
-@pytest.fixture
-def toy(toy_obo: Path) -> Ontology:
-    return read_obo(toy_obo)
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    if not SHARED.is_dir():
-        pytest.skip("no ../shared beside the checkout")
-    return SHARED
-
-
-@pytest.fixture(scope="session")
-def gene_ontology(shared_data: Path) -> Ontology:
-    return read_obo(shared_data / "go" / "go.obo.gz")
+__all__ = ["gene_ontology", "shared_data", "toy", "toy_annotations", "toy_obo"]

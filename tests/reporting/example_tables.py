@@ -54,7 +54,7 @@ def make_tables(n_proteins: int = 90, n_concepts: int = 12, n_free: int = 40, se
         annotation_report={"n_rows": 1234, "n_matched": 1200, "note": HOSTILE},
         annotation_ids=pd.DataFrame(
             {
-                "go_id": ["GO:0005737", "GO:0000004", "GO:9999999"],
+                "term_id": ["GO:0005737", "GO:0000004", "GO:9999999"],
                 "status": ["current", "obsolete", "unknown"],
                 "resolved_id": ["GO:0005737", None, None],
                 "n_rows": [300, 4, 1],

@@ -225,7 +225,7 @@ def test_left_out_counts_and_lists(tables):
         {"label": "too common", "value": "1"},
     ]
     assert (len(found["concepts"]["rows"]), found["concepts"]["n_more"]) == (100, 50)
-    assert [row["go_id"] for row in found["ids"]["rows"]] == ["GO:0000004", "GO:9999999"]
+    assert [row["term_id"] for row in found["ids"]["rows"]] == ["GO:0000004", "GO:9999999"]
     assert found["ids"]["rows"][0]["resolved_id"] == ""
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from protsae.annotations.ids import resolve_ids
+from protsae.annotations.table import read_annotations
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, write_text_atomic
 from protsae.demo.selection import Candidate, choose
-from protsae.ontology.annotations import read_annotations, resolve_ids
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology, read_obo, write_obo
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta, write_fasta
@@ -45,7 +46,7 @@ def make_demo(sources: Sources, folder: Path) -> list[Candidate]:
     annotations = read_annotations(sources.annotations)
     clusters = read_clusters(sources.clusters)
     ontology = read_obo(sources.ontology)
-    resolved = resolve_ids(annotations["go_id"], ontology).set_index("go_id")["resolved_id"]
+    resolved = resolve_ids(annotations["term_id"], ontology).set_index("term_id")["resolved_id"]
 
     def has_relative(queries: list[Candidate], targets: list[Candidate]) -> set[str]:
         found = find_relatives(
@@ -63,9 +64,9 @@ def make_demo(sources: Sources, folder: Path) -> list[Candidate]:
     chosen = choose(_candidates(eligible, annotations, resolved, ontology, clusters), has_relative)
     ids = [candidate.protein_id for candidate in chosen]
     rows = annotations[annotations["accession"].isin(ids)]
-    named = (set(rows["go_id"].map(resolved)) | set(rows["go_id"])) & set(ontology.terms["term_id"])
+    named = (set(rows["term_id"].map(resolved)) | set(rows["term_id"])) & set(ontology.terms["term_id"])
     write_fasta(folder / "proteins.fasta", (FastaRecord(f"sp|{i}", "", sequences[i]) for i in ids))
-    _write_table(folder / "annotations.tsv", rows)
+    _write_table(folder / "annotations.tsv", rows.rename(columns={"term_id": "go_id"}))
     _write_table(
         folder / "clusters.tsv", pd.DataFrame({"accession": ids, "cluster_id": [clusters[i] for i in ids]})
     )
@@ -83,7 +84,7 @@ def _candidates(
     clusters: dict[str, str],
 ) -> list[Candidate]:
     rows = annotations[annotations["accession"].isin(eligible)]
-    rows = rows.assign(term=rows["go_id"].map(resolved))
+    rows = rows.assign(term=rows["term_id"].map(resolved))
     closure = ancestor_closure(ontology, "cafa")
     roots = set(closure.term_ids[closure.is_root()])
     rows = rows[~rows["term"].isin(roots | {""})]

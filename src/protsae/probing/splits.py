@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from protsae.annotations.labels import label_matrix
 from protsae.core.errors import InputError
-from protsae.ontology.labels import label_matrix
 
 SPLITS = ("train", "validation", "test")
 

@@ -63,7 +63,7 @@ def defined_f1(tables: ReportTables, split: str = "test") -> dict[str, dict[str,
 def left_out(tables: ReportTables) -> dict[str, Any]:
     """Return what did not take part and why: proteins, annotation ids, concepts; the first are listed."""
     ids = tables.annotation_ids
-    changed = ids[ids["status"] != "current"].sort_values(["n_rows", "go_id"], ascending=[False, True])
+    changed = ids[ids["status"] != "current"].sort_values(["n_rows", "term_id"], ascending=[False, True])
     concepts = tables.concepts_left_out.sort_values(["n_train", "concept_id"], ascending=[False, True])
     return {
         "sequences": flat_counts(tables.sequence_report),

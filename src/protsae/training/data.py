@@ -73,6 +73,6 @@ class Ontology:
 
 
 def labels_of(matrices: tuple[np.ndarray, np.ndarray]) -> Labels:
-    """Return tensors of `ontology.labels.label_matrix`'s (labels, labelled)."""
+    """Return tensors of `annotations.labels.label_matrix`'s (labels, labelled)."""
     labels, labelled = matrices
     return Labels(torch.from_numpy(labels).float(), torch.from_numpy(labelled).bool())

@@ -7,9 +7,9 @@ import torch
 
 from protsae.activations.reader import ActivationStore
 from protsae.activations.sampler import ResidueSampler
+from protsae.annotations.labels import label_matrix
 from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
-from protsae.ontology.labels import label_matrix
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.config import GuidanceConfig, ProtSaeConfig, TopKConfig
@@ -74,7 +74,7 @@ def fit_protsae(
         config: trainer.
         guidance: how the ontology guides.
         concepts: `concept_idx`, `concept_id`, `aspect`; row order is latent order.
-        protein_labels: see `ontology.labels.label_matrix`.
+        protein_labels: see `annotations.labels.label_matrix`.
         axioms: see `sae.axioms.AxiomIndices.from_table`.
 
     Returns:

@@ -90,7 +90,7 @@ def test_every_table_holds_exactly_these_values(tmp_path: Path):
     assert outputs["annotation_report"]["n_rows"] == 16
     assert outputs["annotation_report"]["n_proteins_without_annotation"] == 1
     assert outputs["ontology_report"]["data_version"] == "toy/2024-01-01"
-    ids = outputs["annotation_ids"].set_index("go_id")
+    ids = outputs["annotation_ids"].set_index("term_id")
     assert ids.loc["GO:9000001", ["status", "resolved_id"]].tolist() == ["replaced", "GO:1000003"]
     assert len(outputs["ontology_terms"]) == 15
     assert len(outputs["ontology_relations"]) == 8

@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.annotations import joining
+from protsae.annotations.concepts import VocabularyConfig, choose_concepts
+from protsae.annotations.joining import JoinConfig
+from protsae.annotations.labels import label_table
+from protsae.annotations.table import read_annotations
 from protsae.core.errors import about
-from protsae.ontology import joining
-from protsae.ontology.annotations import read_annotations
 from protsae.ontology.closure import Preset
-from protsae.ontology.concepts import VocabularyConfig, choose_concepts
-from protsae.ontology.joining import JoinConfig
-from protsae.ontology.labels import label_table
 from protsae.ontology.normal_forms import AxiomConfig, axiom_table
 from protsae.ontology.obo import Ontology, read_obo
 

@@ -1,9 +1,9 @@
 """Parameters of the annotation pipeline."""
 
+from protsae.annotations.concepts import VocabularyConfig
+from protsae.annotations.joining import JoinConfig
 from protsae.core.config import Config
 from protsae.ontology.closure import Preset
-from protsae.ontology.concepts import VocabularyConfig
-from protsae.ontology.joining import JoinConfig
 from protsae.ontology.normal_forms import AxiomConfig
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from protsae.annotations.ids import GONE, STATUSES, check_share_gone, resolve_ids
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.ontology.annotations import GONE, STATUSES, check_share_gone, resolve_ids
 from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
 from protsae.ontology.obo import Ontology, split_ids
 
@@ -53,7 +53,7 @@ def join_annotations(
     an alias there), its term is a root, its pair came before.
 
     Args:
-        annotations: `accession`, `go_id`.
+        annotations: `accession`, `term_id`.
         sequences: `protein_id`, `aliases` (ids joined by `;`).
         ontology: terms and relations.
         preset: relations that annotations propagate along.
@@ -62,7 +62,7 @@ def join_annotations(
     Raises:
         InputError: too many ids gone, no accession in `sequences`, or nothing left.
     """
-    annotation_ids = resolve_ids(annotations["go_id"], ontology)
+    annotation_ids = resolve_ids(annotations["term_id"], ontology)
     check_share_gone(annotation_ids, ontology, config.max_unknown_share)
     protein_ids = pd.Index(sequences["protein_id"].sort_values(), dtype="str")
     protein = _protein_of_accession(annotations["accession"], sequences, protein_ids)
@@ -73,9 +73,9 @@ def join_annotations(
             f"{', '.join(protein_ids[:_SHOWN])}. Give annotations of these proteins, under the same ids"
         )
     closure = ancestor_closure(ontology, preset)
-    resolved = annotation_ids.set_index("go_id")["resolved_id"]
+    resolved = annotation_ids.set_index("term_id")["resolved_id"]
     term_of_id = pd.Series(closure.index(resolved), index=resolved.index)
-    term = annotations["go_id"].map(term_of_id).to_numpy(np.int64)
+    term = annotations["term_id"].map(term_of_id).to_numpy(np.int64)
 
     is_gone = term < 0
     is_other = ~is_gone & (protein < 0)
@@ -96,7 +96,7 @@ def join_annotations(
         "n_rows_repeated": int(kept.sum()) - direct.nnz,
         "n_pairs_direct": direct.nnz,
         "n_pairs_propagated": len(protein_concepts),
-        "ids_gone": _listed(annotation_ids.loc[annotation_ids["status"].isin(GONE), "go_id"]),
+        "ids_gone": _listed(annotation_ids.loc[annotation_ids["status"].isin(GONE), "term_id"]),
         "accessions_of_other_proteins": _listed(annotations.loc[protein < 0, "accession"]),
         **_coverage(protein_concepts, ontology, len(protein_ids)),
     }

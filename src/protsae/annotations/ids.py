@@ -1,17 +1,14 @@
-"""Annotation tables, and what becomes of the ontology ids in them."""
+"""What becomes of the term ids that annotations name: current, alternative, replaced, obsolete or unknown."""
 
 import math
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from protsae.core.errors import InputError
-from protsae.core.text import numbered_lines
 from protsae.ontology.obo import Ontology, split_ids
 
-COLUMNS = ("accession", "go_id")
-ID_COLUMNS = ("go_id", "status", "resolved_id", "n_rows")
+ID_COLUMNS = ("term_id", "status", "resolved_id", "n_rows")
 
 Status = Literal["current", "alternative", "replaced", "obsolete", "unknown"]
 STATUSES: tuple[Status, ...] = ("current", "alternative", "replaced", "obsolete", "unknown")
@@ -19,45 +16,7 @@ GONE: tuple[Status, ...] = ("obsolete", "unknown")
 _SHOWN = 3
 
 
-def read_annotations(path: Path) -> pd.DataFrame:
-    """Read tab-separated values, plain or gzip, whose header names the columns `accession` and `go_id`.
-
-    Other columns are allowed and left. Blank lines are skipped.
-
-    Returns:
-        `accession`, `go_id`: one row per line, in the file's order.
-
-    Raises:
-        InputError: no such header, no rows, a line with another number of fields, an empty cell.
-    """
-    lines = [line for _, line in numbered_lines(path, "annotations")]
-    numbers = [number for number, line in enumerate(lines, start=1) if line and not line.isspace()]
-    header = [name.strip() for name in lines[numbers[0] - 1].split("\t")]
-    missing = [name for name in COLUMNS if header.count(name) != 1]
-    if missing:
-        raise InputError(
-            f"{path}:{numbers[0]}: the header must name {' and '.join(COLUMNS)} once each, tab-separated; "
-            f"found {lines[numbers[0] - 1][:80]!r}"
-        )
-    rows = [lines[number - 1].split("\t") for number in numbers[1:]]
-    if not rows:
-        raise InputError(f"{path}: a header and no annotations below it")
-    for number, row in zip(numbers[1:], rows, strict=True):
-        if len(row) != len(header):
-            raise InputError(
-                f"{path}:{number}: {len(row)} tab-separated fields where the header has {len(header)}: "
-                f"{lines[number - 1][:80]!r}"
-            )
-    columns = {}
-    for name in COLUMNS:
-        position = header.index(name)
-        columns[name] = [row[position].strip() for row in rows]
-        if "" in columns[name]:
-            raise InputError(f"{path}:{numbers[1 + columns[name].index('')]}: no {name} in this row")
-    return pd.DataFrame(columns, dtype="str")
-
-
-def resolve_ids(go_ids: pd.Series, ontology: Ontology) -> pd.DataFrame:
+def resolve_ids(term_ids: pd.Series, ontology: Ontology) -> pd.DataFrame:
     """Resolve every distinct id to a current term, through alternative ids and chains of `replaced_by`.
 
     Statuses: `current`; `alternative` (an `alt_id` of a current term); `replaced` (obsolete, and exactly one
@@ -65,7 +24,7 @@ def resolve_ids(go_ids: pd.Series, ontology: Ontology) -> pd.DataFrame:
     `unknown`.
 
     Returns:
-        `go_id`, `status`, `resolved_id` (empty where there is none), `n_rows`; sorted by `go_id`.
+        `term_id`, `status`, `resolved_id` (empty where there is none), `n_rows`; sorted by `term_id`.
     """
     terms = ontology.terms
     current = set(terms.loc[~terms["is_obsolete"], "term_id"])
@@ -73,11 +32,11 @@ def resolve_ids(go_ids: pd.Series, ontology: Ontology) -> pd.DataFrame:
     replacements = dict(zip(gone["term_id"], gone["replaced_by"].map(split_ids), strict=True))
     named = zip(terms["term_id"], terms["alt_ids"], strict=True)
     alternatives = {other: term_id for term_id, alt_ids in named for other in split_ids(alt_ids)}
-    counts = go_ids.value_counts().sort_index()
-    resolved = [_resolve(go_id, current, alternatives, replacements) for go_id in counts.index]
+    counts = term_ids.value_counts().sort_index()
+    resolved = [_resolve(term_id, current, alternatives, replacements) for term_id in counts.index]
     return pd.DataFrame(
         {
-            "go_id": pd.array(counts.index.to_list(), dtype="str"),
+            "term_id": pd.array(counts.index.to_list(), dtype="str"),
             "status": pd.array([status for status, _ in resolved], dtype="str"),
             "resolved_id": pd.array([target for _, target in resolved], dtype="str"),
             "n_rows": counts.to_numpy("int64"),
@@ -86,14 +45,14 @@ def resolve_ids(go_ids: pd.Series, ontology: Ontology) -> pd.DataFrame:
 
 
 def _resolve(
-    go_id: str, current: set[str], alternatives: dict[str, str], replacements: dict[str, list[str]]
+    term_id: str, current: set[str], alternatives: dict[str, str], replacements: dict[str, list[str]]
 ) -> tuple[Status, str]:
     status: Status = "current"
-    target, seen = go_id, set[str]()
+    target, seen = term_id, set[str]()
     while target not in current:
         named = [alternatives[target]] if target in alternatives else replacements.get(target)
         if named is None:
-            return ("unknown" if target == go_id else "obsolete"), ""
+            return ("unknown" if target == term_id else "obsolete"), ""
         if len(named) != 1 or target in seen:
             return "obsolete", ""
         status = "replaced" if target in replacements or status == "replaced" else "alternative"
@@ -113,7 +72,7 @@ def check_share_gone(annotation_ids: pd.DataFrame, ontology: Ontology, max_unkno
     if lost <= max_unknown_share * total:
         return
     gone = annotation_ids[annotation_ids["status"].isin(GONE)]
-    examples = gone.sort_values(["n_rows", "go_id"], ascending=[False, True]).head(_SHOWN)["go_id"]
+    examples = gone.sort_values(["n_rows", "term_id"], ascending=[False, True]).head(_SHOWN)["term_id"]
     release = f" ({ontology.data_version})" if ontology.data_version else ""
     cause = (
         f"the ontology{release} is older than the annotations, cut down, or another ontology"

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protsae.annotations.ids import resolve_ids
+from protsae.annotations.joining import JoinConfig, join_annotations
+from protsae.annotations.table import read_annotations
 from protsae.core.errors import InputError
-from protsae.ontology.annotations import read_annotations, resolve_ids
-from protsae.ontology.joining import JoinConfig, join_annotations
 from protsae.ontology.obo import Ontology
 
 SEQUENCES = pd.DataFrame(
@@ -21,7 +22,7 @@ LENIENT = JoinConfig(max_unknown_share=0.25)
 
 
 def table(*rows: tuple[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["accession", "go_id"], dtype="str")
+    return pd.DataFrame(rows, columns=["accession", "term_id"], dtype="str")
 
 
 def test_columns_are_found_by_name_and_blank_lines_skipped(tmp_path: Path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from protsae.ontology.labels import label_matrix, label_table
+from protsae.annotations.labels import label_matrix, label_table
 from protsae.ontology.obo import Ontology
 
 CONCEPTS = pd.DataFrame(

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy.sparse import csc_array, csr_array
 
+from protsae.annotations.concepts import SplitMinimum, VocabularyConfig, choose_concepts
 from protsae.core.errors import InputError
-from protsae.ontology.concepts import SplitMinimum, VocabularyConfig, choose_concepts
 from protsae.ontology.information import cafa_information, deepgo_information
 from protsae.ontology.obo import Ontology
 

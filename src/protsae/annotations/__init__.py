@@ -1,0 +1,1 @@
+"""What is known of proteins: annotation files, evidence, joins, concept vocabularies and labels."""
