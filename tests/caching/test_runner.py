@@ -14,6 +14,7 @@ from kedro_datasets.partitions import PartitionedDataset
 
 from protsae.caching import CachingRunner, code
 from protsae.caching.locations import data_root
+from protsae.datasets import SourceFileDataset
 
 MODULE = """
 calls = []
@@ -29,6 +30,10 @@ def double(value):
 def show(value):
     calls.append("show")
     return {"shown": value}
+
+def ask(path):
+    calls.append("ask")
+    return {"given": path is not None}
 
 def add(value, more):
     calls.append("add")
@@ -118,6 +123,18 @@ def test_final_memory_output_and_memory_input_always_run(nodes, tmp_path, capsys
     for _ in range(2):
         assert calls(nodes, given, {"raw": MemoryDataset(1), "shown": shown}) == ["show"]
     assert "always: its input raw is kept in memory only" in capsys.readouterr().out
+
+
+def test_an_input_that_is_left_out_is_content_like_any_other(nodes, tmp_path):
+    answer = json_at(tmp_path, "answer.json")
+    pipeline = Pipeline([Node(nodes.ask, "raw", "answer", name="ask")])
+    left_out = {"raw": SourceFileDataset(filepath=None), "answer": answer}
+    assert calls(nodes, pipeline, left_out) == ["ask"]
+    assert calls(nodes, pipeline, left_out) == []
+    (tmp_path / "x").write_text("given now")
+    given = {"raw": SourceFileDataset(filepath=str(tmp_path / "x")), "answer": answer}
+    assert calls(nodes, pipeline, given) == ["ask"]
+    assert answer.load() == {"given": True}
 
 
 def test_partial_is_compared_by_its_arguments(nodes, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 
 from protsae.core.errors import InputError
-from protsae.datasets import SourceFileDataset
+from protsae.datasets import SourceFileDataset, SourceFilesDataset
 
 
 def test_it_loads_to_the_path(tmp_path):
@@ -58,3 +58,50 @@ def test_an_unknown_dataset_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="NoSuchDataset"):
         protsae.datasets.NoSuchDataset  # noqa: B018
+
+
+def test_an_input_may_be_left_out():
+    dataset = SourceFileDataset(filepath=None)
+    assert dataset.exists()
+    assert dataset.load() is None
+    assert dataset.is_absent
+
+
+def test_several_files_load_by_name(tmp_path):
+    (tmp_path / "m.txt").write_text("x")
+    files = {"metal": {"filepath": str(tmp_path / "m.txt")}}
+    config = {"raw": {"type": "protsae.datasets.SourceFilesDataset", "files": files}}
+    assert DataCatalog.from_config(config).load("raw") == {"metal": tmp_path / "m.txt"}
+    assert SourceFilesDataset(files={}).load() == {}
+
+
+def test_the_fingerprint_of_several_files_follows_names_and_bytes(tmp_path):
+    path = tmp_path / "m.txt"
+    path.write_text("x")
+
+    def of(*names: str) -> str | None:
+        return SourceFilesDataset(files={name: {"filepath": str(path)} for name in names}).fingerprint()
+
+    first = of("metal")
+    assert of("metal") == first
+    assert len({of(), first, of("zinc"), of("metal", "zinc")}) == 4
+    path.write_text("y")
+    assert of("metal") != first
+    path.unlink()
+    assert of("metal") is None
+
+
+def test_one_missing_file_of_several_is_named(tmp_path):
+    dataset = SourceFilesDataset(
+        files={"metal": {"filepath": str(tmp_path / "m.txt")}}, metadata={"purpose": "binding sites"}
+    )
+    assert not dataset.exists()
+    with pytest.raises(InputError, match=r"m\.txt \(binding sites\) does not exist"):
+        dataset.load()
+    with pytest.raises(DatasetError, match="never written by a pipeline"):
+        dataset.save({})
+
+
+def test_an_entry_without_filepath_is_refused():
+    with pytest.raises(InputError, match=r"files\.metal: expected `\{filepath: path\}`, found 'm.txt'"):
+        SourceFilesDataset(files={"metal": "m.txt"})

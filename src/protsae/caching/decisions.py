@@ -23,6 +23,7 @@ from protsae.caching.locations import (
     data_roots,
     in_memory,
     inner,
+    is_absent,
     local_path,
 )
 from protsae.caching.measure import Measure
@@ -52,6 +53,8 @@ class Decision:
 
 
 UP_TO_DATE = "up to date"
+NOT_GIVEN = "not given"
+"""Stands for the content of an optional input that the catalog leaves out."""
 
 
 def label(node: Node) -> str:
@@ -208,6 +211,8 @@ class Decider:
             return sha256_text(name, to_text(self._parts(maker))) if maker else None
         if hasattr(dataset, "fingerprint"):
             return dataset.fingerprint()  # type: ignore[no-any-return]
+        if is_absent(dataset):
+            return NOT_GIVEN
         path = local_path(dataset)
         return self._hasher.digest(path) if path else None
 

@@ -11,7 +11,7 @@ from kedro.pipeline.node import Node
 
 from protsae.caching.canonical import NotCanonicalError, canonical, flatten, to_text
 from protsae.caching.code import Closure, CodeIndex
-from protsae.caching.locations import Catalog, in_memory, inner, is_versioned, local_path
+from protsae.caching.locations import Catalog, in_memory, inner, is_absent, is_versioned, local_path
 
 Parts = dict[str, dict[str, Any]]
 
@@ -96,8 +96,8 @@ def _refusals(node: Node, catalog: Catalog) -> Iterable[str]:
 
 
 def can_be_compared(dataset: Any) -> bool:
-    """Return whether a dataset's content has a hash: it has a local path, or its own `fingerprint()`."""
-    return hasattr(inner(dataset), "fingerprint") or local_path(dataset) is not None
+    """Return whether a dataset's content can be hashed, or is known to be left out."""
+    return hasattr(inner(dataset), "fingerprint") or local_path(dataset) is not None or is_absent(dataset)
 
 
 def _unwrap(function: Any) -> tuple[Any, list[Any]]:

@@ -24,6 +24,11 @@ def in_memory(dataset: Any) -> bool:
     return bool(getattr(inner(dataset), "_EPHEMERAL", False))
 
 
+def is_absent(dataset: Any) -> bool:
+    """Return whether the catalog says that an input is not given: that is all there is to compare."""
+    return bool(getattr(inner(dataset), "is_absent", False))
+
+
 def is_versioned(dataset: Any) -> bool:
     """Return whether each save makes one more version."""
     return bool(getattr(inner(dataset), "_version", None))

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from protsae.datasets.activation_shards import ActivationShardsDataset
     from protsae.datasets.sae_checkpoint import SaeCheckpointDataset
-    from protsae.datasets.source_file import SourceFileDataset
+    from protsae.datasets.source_file import SourceFileDataset, SourceFilesDataset
 
-__all__ = ["ActivationShardsDataset", "SaeCheckpointDataset", "SourceFileDataset"]
+__all__ = ["ActivationShardsDataset", "SaeCheckpointDataset", "SourceFileDataset", "SourceFilesDataset"]
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
+    "SourceFilesDataset": "source_file",
 }
 
 

@@ -1,15 +1,18 @@
-"""A file that the user gives: handed to nodes as a path, never written."""
+"""Files that the user gives: handed to nodes as paths, never written."""
 
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from protsae.core.files import sha256_file, sha256_text
 from protsae.datasets.errors import DatasetInputError
 
 
-class SourceFileDataset(AbstractDataset[Any, Path]):
+class SourceFileDataset(AbstractDataset[Any, Path | None]):
     """Loads to the `pathlib.Path` of an existing local file; refuses to be saved.
+
+    With `filepath: null` the input is not given: it loads to None, and nodes do without it.
 
     Example:
         ```yaml
@@ -21,43 +24,118 @@ class SourceFileDataset(AbstractDataset[Any, Path]):
         ```
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
         """Keep the path.
 
         Args:
-            filepath: local path; Kedro resolves a relative one against the project.
+            filepath: local path; Kedro resolves a relative one against the project. None: not given.
             metadata: `purpose` is named when the file is missing; `kedro-viz` is read by Kedro-Viz.
         """
-        self._filepath = Path(filepath)
+        self._filepath = None if filepath is None else Path(filepath)
         self.metadata = metadata
 
-    def load(self) -> Path:
-        """Return the path.
+    @property
+    def is_absent(self) -> bool:
+        """Whether the catalog says that this input is not given."""
+        return self._filepath is None
+
+    def load(self) -> Path | None:
+        """Return the path, or None for an input that is not given.
 
         Raises:
             DatasetInputError: the file is missing, is a folder, or cannot be read.
         """
         purpose = (self.metadata or {}).get("purpose")
-        what = f"{self._filepath} ({purpose})" if purpose else str(self._filepath)
-        if self._filepath.is_dir():
-            raise DatasetInputError(f"{what} is a folder, not a file: change its `filepath` in the catalog")
-        try:
-            with self._filepath.open("rb"):
-                return self._filepath
-        except FileNotFoundError:
-            raise DatasetInputError(
-                f"{what} does not exist: put the file there, or change `raw_root` in globals.yml or the "
-                "entry's `filepath` in the catalog"
-            ) from None
-        except OSError as error:
-            raise DatasetInputError(f"{what} cannot be read: {error.strerror}") from error
+        return None if self._filepath is None else readable(self._filepath, purpose)
 
     def save(self, data: Any) -> NoReturn:
         """Refuse: this file belongs to the user."""
         raise DatasetError(f"{self._filepath} is given by the user and is never written by a pipeline")
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return {"filepath": None if self._filepath is None else str(self._filepath)}
 
     def _exists(self) -> bool:
-        return self._filepath.is_file()
+        return self._filepath is None or self._filepath.is_file()
+
+
+class SourceFilesDataset(AbstractDataset[Any, dict[str, Path]]):
+    """Loads to the paths of any number of local files by name; refuses to be saved.
+
+    Example:
+        ```yaml
+        raw_binding_sites:
+          type: protsae.datasets.SourceFilesDataset
+          files:
+            metal: {filepath: data/01_raw/metal.txt}
+            nucleic acid: {filepath: data/01_raw/nucleic.txt}
+        ```
+    """
+
+    def __init__(self, *, files: dict[str, dict[str, str]], metadata: dict[str, Any] | None = None) -> None:
+        """Keep the paths.
+
+        Args:
+            files: name to `{filepath: ...}` (under that key, since Kedro resolves relative paths there).
+            metadata: `purpose` is named when a file is missing; `kedro-viz` is read by Kedro-Viz.
+
+        Raises:
+            DatasetInputError: an entry has no `filepath`, or other keys.
+        """
+        wrong = [
+            name for name, entry in files.items() if not isinstance(entry, dict) or set(entry) != {"filepath"}
+        ]
+        if wrong:
+            raise DatasetInputError(
+                f"files.{wrong[0]}: expected `{{filepath: path}}`, found {files[wrong[0]]!r}"
+            )
+        self._files = {str(name): Path(entry["filepath"]) for name, entry in files.items()}
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Path]:
+        """Return the paths in the order of the catalog.
+
+        Raises:
+            DatasetInputError: a file is missing, is a folder, or cannot be read.
+        """
+        purpose = (self.metadata or {}).get("purpose")
+        return {name: readable(path, purpose) for name, path in self._files.items()}
+
+    def save(self, data: Any) -> NoReturn:
+        """Refuse: these files belong to the user."""
+        raise DatasetError(f"{list(self._files)} are given by the user and never written by a pipeline")
+
+    def fingerprint(self) -> str | None:
+        """Return a hash of names and bytes, which the cache compares; None if a file is missing."""
+        if not self._exists():
+            return None
+        return sha256_text(
+            *(part for name, path in self._files.items() for part in (name, sha256_file(path)))
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        return {"files": {name: str(path) for name, path in self._files.items()}}
+
+    def _exists(self) -> bool:
+        return all(path.is_file() for path in self._files.values())
+
+
+def readable(path: Path, purpose: str | None) -> Path:
+    """Return the path of a file that can be opened.
+
+    Raises:
+        DatasetInputError: it is missing, is a folder, or cannot be read.
+    """
+    what = f"{path} ({purpose})" if purpose else str(path)
+    if path.is_dir():
+        raise DatasetInputError(f"{what} is a folder, not a file: change its `filepath` in the catalog")
+    try:
+        with path.open("rb"):
+            return path
+    except FileNotFoundError:
+        raise DatasetInputError(
+            f"{what} does not exist: put the file there, or change `raw_root` in globals.yml or the "
+            "entry's `filepath` in the catalog"
+        ) from None
+    except OSError as error:
+        raise DatasetInputError(f"{what} cannot be read: {error.strerror}") from error
