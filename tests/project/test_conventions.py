@@ -155,7 +155,7 @@ def test_one_parameter_file_per_pipeline_with_its_name_as_the_only_key():
 def test_the_shell_starts_without_torch():
     code = (
         "import sys, protsae.pipeline_registry as r; r.register_pipelines();"
-        "print([m for m in ('torch', 'esm', 'sklearn', 'plotly') if m in sys.modules])"
+        "print([m for m in ('torch', 'esm', 'sklearn', 'plotly', 'numba') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

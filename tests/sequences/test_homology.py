@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 from Bio.Align import PairwiseAligner, substitution_matrices
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protsae.core.seeding import numpy_generator
-from protsae.sequences.homology import HomologySearchConfig, alignment_figures, find_relatives
+from protsae.sequences.homology import (
+    HomologySearchConfig,
+    _aligner_codes,
+    alignment_figures,
+    find_relatives,
+)
+from protsae.sequences.kernels import local_score
 from protsae.sequences.seeds import (
     RESIDUES,
     SeedConfig,
@@ -102,6 +110,69 @@ def test_candidates_equal_a_slow_reference(monkeypatch, block_residues: int) -> 
         found = find_candidates({"q": query}, targets, config)
         assert found == {"q": _slow_candidates(query, targets, config)}
     assert found["q"][:2] == ["t5", "t3"] or found["q"][:2] == ["t3", "t5"]
+
+
+@pytest.mark.parametrize("chunk_residues", [10, 100, 120_000])
+@pytest.mark.parametrize(("max_candidates", "diagonals"), [(1, 1), (2, 3), (6, 5)])
+def test_the_busiest_diagonals_are_chosen_as_by_sorting_them_all(
+    monkeypatch, chunk_residues: int, max_candidates: int, diagonals: int
+) -> None:
+    monkeypatch.setattr("protsae.sequences.seeds._CHUNK_RESIDUES", chunk_residues)
+    rng = numpy_generator(0, "busiest", str(max_candidates))
+    # Few letters and short proteins: many diagonals have equally many hits, so that ties decide.
+    targets = {f"t{n:02}": "".join(rng.choice(list("AWC"), int(rng.integers(1, 30)))) for n in range(25)}
+    config = SeedConfig(
+        word_score=11, max_candidates=max_candidates, diagonals_per_candidate=diagonals, min_gapless_score=10
+    )
+    queries = {f"q{n}": "".join(rng.choice(list("AWC"), 25)) for n in range(4)}
+    expected = {name: _slow_candidates(query, targets, config) for name, query in queries.items()}
+    assert find_candidates(queries, targets, config) == expected
+    assert any(expected.values())
+
+
+def test_hits_of_a_diagonal_are_counted_beyond_sixteen_bits() -> None:
+    rng = numpy_generator(0, "titin")
+    long = _random(rng, 2**16 + 10)
+    targets = {"a_decoy": long[: 2**15], "b_same": long}
+    config = SeedConfig(word_score=12, max_candidates=1, diagonals_per_candidate=1)
+    # Were counts to wrap around at 65,536, the shorter decoy would have more hits.
+    assert find_candidates({"q": long}, targets, config) == {"q": ["b_same"]}
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch) -> None:
+    rng = numpy_generator(0, "threads")
+    parents = {f"p{n}": _random(rng, 80) for n in range(8)}
+    targets = {f"t{n}": _mutate(rng, parents[f"p{n % 8}"], 0.6) for n in range(24)}
+    found = []
+    for n_threads in (1, 5):
+        monkeypatch.setattr("protsae.core.threads.n_threads", lambda n_threads=n_threads: n_threads)
+        found.append(find_relatives(parents, targets, CONFIG))
+    assert found[0] == found[1]
+    assert len(found[0]) >= 24
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_local_scores_equal_biopython(data) -> None:
+    aligner = PairwiseAligner(
+        mode="local", substitution_matrix=BLOSUM, open_gap_score=-12, extend_gap_score=-1
+    )
+    letters = st.text("ACDEFGHIKLMNPQRSTVWYBZX", min_size=1, max_size=40)
+    core, inserted = data.draw(letters), data.draw(letters)
+    query, target = data.draw(letters) + core + core, core + inserted + core + data.draw(letters)
+    scores, rows = _aligner_codes()
+    codes = [rows[np.frombuffer(text.encode(), np.uint8)] for text in (query, target)]
+    assert local_score(*codes, scores, 12, 1) == aligner.score(query, target)
+
+
+def test_a_gap_in_one_protein_may_follow_a_gap_in_the_other() -> None:
+    # Sixty tryptophans against sixty prolines cost more (4 each) than two gaps (11 + 60 each).
+    ends = "WCHWCHWCHWCHWCHWCHWCHWCHWCHWCHWCH"
+    query, target = ends + "W" * 60 + ends, ends + "P" * 60 + ends
+    scores, rows = _aligner_codes()
+    codes = [rows[np.frombuffer(text.encode(), np.uint8)] for text in (query, target)]
+    own = sum(BLOSUM[a, a] for a in ends)
+    assert local_score(*codes, scores, 12, 1) == 2 * own - 2 * (11 + 60)
 
 
 def test_alignment_figures_by_hand() -> None:

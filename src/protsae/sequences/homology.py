@@ -13,13 +13,16 @@ both proteins: short matches of strangers reach 30 % identity easily, but neithe
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import exp
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from protsae.core.progress import track
+from protsae.core.threads import in_threads
 from protsae.sequences.seeds import SeedConfig, blosum62, find_candidates
 
 GAP_OPEN = 11
@@ -77,35 +80,62 @@ def find_relatives(
         The related pairs, by query id, then by falling identity, then by target id.
     """
     n_residues = sum(map(len, targets.values()))
-    found: list[Relative] = []
     candidates = find_candidates(queries, targets, config)
-    for query_id, target_ids in track(candidates.items(), "aligning relatives", total=len(candidates)):
-        for target_id in target_ids:
-            figures = _align(queries[query_id], targets[target_id], n_residues, config)
-            if figures is not None:
-                found.append(Relative(query_id, target_id, *figures))
+    pairs = [
+        (query_id, target_id)
+        for query_id, target_ids in candidates.items()
+        for target_id in target_ids
+        if _may_be_related(len(queries[query_id]), len(targets[target_id]), config)
+    ]
+    align = partial(_align, queries=queries, targets=targets, n_residues=n_residues, config=config)
+    aligned = track(in_threads(align, pairs), "aligning relatives", total=len(pairs))
+    found = [
+        Relative(*pair, *figures) for pair, figures in zip(pairs, aligned, strict=True) if figures is not None
+    ]
     return sorted(found, key=lambda pair: (pair.query_id, -pair.identity, pair.target_id))
 
 
-def _align(
-    query: str, target: str, n_residues: int, config: HomologySearchConfig
-) -> tuple[float, float, float, float] | None:
-    """Return identity, coverages and E-value of relatives. The cheap tests come first: most are strangers."""
+def _may_be_related(query_length: int, target_length: int, config: HomologySearchConfig) -> bool:
     # At most min(lengths) columns are identical, and at least min_coverage of the longer protein are columns.
-    shorter, longer = sorted((len(query), len(target)))
-    if shorter < config.min_identity * config.min_coverage * longer:
-        return None
-    query, target = query.translate(_TO_BLOSUM), target.translate(_TO_BLOSUM)
-    aligner = _aligner()
-    e_value = KAPPA * len(query) * n_residues * exp(-LAMBDA * aligner.score(query, target))
+    shorter, longer = sorted((query_length, target_length))
+    return shorter >= config.min_identity * config.min_coverage * longer
+
+
+def _align(
+    pair: tuple[str, str],
+    queries: Mapping[str, str],
+    targets: Mapping[str, str],
+    n_residues: int,
+    config: HomologySearchConfig,
+) -> tuple[float, float, float, float] | None:
+    """Return identity, coverages and E-value of relatives. The cheap test comes first: most are strangers."""
+    from protsae.sequences.kernels import local_score
+
+    query, target = (sequence.translate(_TO_BLOSUM) for sequence in (queries[pair[0]], targets[pair[1]]))
+    scores, code_of = _aligner_codes()
+    query_codes, target_codes = (
+        code_of[np.frombuffer(sequence.encode("ascii"), np.uint8)] for sequence in (query, target)
+    )
+    score = local_score(query_codes, target_codes, scores, GAP_OPEN + GAP_EXTEND, GAP_EXTEND)
+    e_value = KAPPA * len(query) * n_residues * exp(-LAMBDA * score)
     if e_value > config.max_e_value:
         return None
-    blocks = next(iter(aligner.align(query, target))).aligned
+    blocks = next(iter(_aligner().align(query, target))).aligned
     identity, query_span, target_span = alignment_figures(query, target, blocks)
     coverages = query_span / len(query), target_span / len(target)
     if identity < config.min_identity or min(coverages) < config.min_coverage:
         return None
     return identity, *coverages, e_value
+
+
+@lru_cache(maxsize=1)
+def _aligner_codes() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Return BLOSUM62 over all its letters, and the row of each ASCII code in it (of `X`, if it has none)."""
+    matrix = blosum62()
+    rows = np.full(128, matrix.alphabet.index("X"), dtype=np.uint8)
+    for row, letter in enumerate(matrix.alphabet):
+        rows[ord(letter)] = row
+    return np.array(matrix, dtype=np.int32), rows
 
 
 def alignment_figures(query: str, target: str, blocks: Any) -> tuple[float, int, int]:

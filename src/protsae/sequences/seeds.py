@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.core.progress import track
+from protsae.core.threads import in_threads
 
 WORD = 3
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
@@ -20,6 +21,7 @@ _OTHER_SCORE = -4
 # Rare letters seed as the residue they stand closest to.
 _SEED_AS = {"U": "C", "O": "K", "B": "D", "Z": "E"}
 _BLOCK_RESIDUES = 2_000_000  # targets indexed at once: bounds the memory of the counters
+_CHUNK_RESIDUES = 120_000  # targets whose counters are filled at once: bounds them to the cache of a core
 _MIN_HITS = 2
 
 Ints = NDArray[np.int64]
@@ -45,13 +47,16 @@ def find_candidates(
     """Return for each query id the ids of the targets most like it, best first, at most `max_candidates`.
 
     A target's score is its best gapless BLOSUM62 score over the diagonals with most word hits; ties go by id.
-    Targets below `min_gapless_score` are strangers and left out.
+    Targets below `min_gapless_score` are strangers and left out. Queries are searched by several threads,
+    which changes nothing in the result.
     """
     query_codes = {query_id: encode(queries[query_id]) for query_id in sorted(queries)}
     scored: dict[str, list[tuple[int, str]]] = {query_id: [] for query_id in query_codes}
-    for block in _blocks(targets):
-        for query_id, codes in track(query_codes.items(), "searching for relatives"):
-            best = block.best_targets(codes, config)
+    n_blocks = -(-sum(map(len, targets.values())) // _BLOCK_RESIDUES)
+    for number, block in enumerate(_blocks(targets), start=1):
+        found = in_threads(partial(block.best_targets, config=config), query_codes.values())
+        label = f"searching for relatives, part {number} of {max(n_blocks, number)}"
+        for query_id, best in zip(query_codes, track(found, label, total=len(query_codes)), strict=True):
             scored[query_id] += [(-score, name) for name, score in best.items() if name != query_id]
     return {
         query_id: [name for _, name in sorted(pairs)[: config.max_candidates]]
@@ -66,24 +71,32 @@ def encode(sequence: str) -> Codes:
 
 @dataclass(frozen=True)
 class _Block:
-    """Some of the targets, one after another, with an inverted index of their words."""
+    """Some of the targets, one after another, with an inverted index of their words, chunk by chunk.
+
+    A chunk is some whole targets: the counters of all its diagonals fit the cache of a core.
+    """
 
     names: list[str]
     codes: Codes
     """Residues of all targets, [n_residues]."""
     starts: Ints
     """Where each target begins, and where the last one ends, [n_targets + 1]."""
-    target_of: NDArray[np.int32]
-    """Target of each residue, [n_residues]."""
+    chunks: Ints
+    """The first target of each chunk, and the number of targets, [n_chunks + 1]."""
     positions: NDArray[np.int32]
-    """Where words begin, in the order of the words."""
-    first: Ints
-    """Where the positions of each word begin, [n_words + 1]."""
+    """Where words begin, counted from the start of the chunk, in the order of chunks and words."""
+    owners: NDArray[np.int32]
+    """Target of each of these words, counted from the first target of the chunk."""
+    first: NDArray[np.int32]
+    """Where the positions of each word begin, [n_chunks, n_words + 1]."""
 
     def best_targets(self, query: Codes, config: SeedConfig) -> dict[str, int]:
         """Return targets with their gapless scores, from the diagonals with most hits, if high enough."""
+        from protsae.sequences.kernels import gapless_scores
+
         target, diagonal = self._busiest_diagonals(query, config)
-        scores = self._gapless_scores(query, target, diagonal)
+        begins, ends = self.starts[target], self.starts[target + 1]
+        scores = gapless_scores(query, self.codes, begins, ends, diagonal, substitution_scores())
         best: dict[str, int] = {}
         for index, score in zip(target.tolist(), scores.tolist(), strict=True):
             name = self.names[index]
@@ -93,30 +106,33 @@ class _Block:
 
     def _busiest_diagonals(self, query: Codes, config: SeedConfig) -> tuple[Ints, Ints]:
         """Return targets and diagonals (target position minus query position) with most word hits."""
+        from protsae.sequences.kernels import busiest_diagonals
+
         where, words = words_of(query)
         similar, begin = similar_words(config.word_score)
-        source, neighbours = _expand(begin[words], begin[words + 1], similar)
-        hit, position = _expand(self.first[neighbours], self.first[neighbours + 1], self.positions)
+        source, lists = _expand(begin[words], begin[words + 1], similar)
+        order = np.argsort(lists, kind="stable")
         # One key per target and diagonal: a query's length of room before each target keeps targets apart.
-        shift = (self.target_of[position].astype(np.int64) + 1) * len(query)
-        counts = np.bincount(position + shift - where[source[hit]])
-        keys = np.flatnonzero(counts >= _MIN_HITS)
-        n_wanted = config.max_candidates * config.diagonals_per_candidate
-        keys = keys[np.argsort(-counts[keys], kind="stable")[:n_wanted]]
-        # Keys of target t lie above rooms[t] and below rooms[t + 1].
         rooms = self.starts[:-1] + np.arange(len(self.names)) * len(query)
+        offsets = rooms[self.chunks[:-1]]
+        n_keys = int(np.diff(np.append(offsets, self.starts[-1] + len(self.names) * len(query))).max()) + 1
+        n_wanted = config.max_candidates * config.diagonals_per_candidate
+        keys, counts = busiest_diagonals(
+            lists[order],
+            where[source[order]],
+            self.first,
+            self.positions,
+            self.owners,
+            offsets,
+            len(query),
+            _MIN_HITS,
+            n_wanted,
+            np.zeros(n_keys, dtype=np.uint16 if len(query) < 2**16 else np.uint32),
+        )
+        keys = keys[np.lexsort((keys, -counts))[:n_wanted]]
+        # Keys of target t lie above rooms[t] and below rooms[t + 1].
         target = np.searchsorted(rooms, keys, side="right") - 1
         return target, keys - rooms[target] - len(query)
-
-    def _gapless_scores(self, query: Codes, target: Ints, diagonal: Ints) -> Ints:
-        """Return the best sum of BLOSUM62 scores over a stretch of each diagonal, [n_diagonals]."""
-        begin, end = self.starts[target][:, None], self.starts[target + 1][:, None]
-        position = begin + diagonal[:, None] + np.arange(len(query))
-        outside = (position < begin) | (position >= end)
-        residues = np.where(outside, _OTHER, self.codes[np.clip(position, 0, len(self.codes) - 1)])
-        sums = np.cumsum(substitution_scores()[query[None, :], residues], axis=1, dtype=np.int64)
-        lowest = np.minimum.accumulate(np.minimum(sums, 0), axis=1)
-        return np.asarray((sums - lowest).max(axis=1, initial=0), dtype=np.int64)
 
 
 def _blocks(targets: Mapping[str, str]) -> Iterator[_Block]:
@@ -133,16 +149,13 @@ def _blocks(targets: Mapping[str, str]) -> Iterator[_Block]:
 
 
 def _index(names: list[str], targets: Mapping[str, str]) -> _Block:
-    encoded = [encode(targets[name]) for name in names]
-    lengths = np.array([len(codes) for codes in encoded], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    found = [words_of(codes) for codes in encoded]
-    where = np.concatenate([place + start for (place, _), start in zip(found, starts[:-1], strict=True)])
-    words = np.concatenate([word for _, word in found])
-    order = np.argsort(words, kind="stable")
-    first = np.concatenate([[0], np.cumsum(np.bincount(words, minlength=_N**WORD))])
-    target_of = np.repeat(np.arange(len(names), dtype=np.int32), lengths)
-    return _Block(names, np.concatenate(encoded), starts, target_of, where[order].astype(np.int32), first)
+    from protsae.sequences.kernels import index_words
+
+    codes = encode("".join(targets[name] for name in names))
+    starts = np.cumsum([0, *(len(targets[name]) for name in names)])
+    chunk_of = starts[:-1] // _CHUNK_RESIDUES
+    chunks = np.append(np.flatnonzero(np.diff(chunk_of, prepend=-1)), len(names))
+    return _Block(names, codes, starts, chunks, *index_words(codes, starts, chunks, WORD, _N))
 
 
 def words_of(codes: Codes) -> tuple[Ints, Ints]:

@@ -1,0 +1,221 @@
+"""The inner loops of the built-in search, compiled by numba.
+
+Import this module inside functions: numba is slow to load. Compiled code is kept beside this file, or in
+numba's folder for the user; where neither can be written, it is compiled anew in every process.
+"""
+
+import pickle
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Ints = NDArray[np.int64]
+Codes = NDArray[np.uint8]
+
+
+class compiled(Generic[P, R]):  # noqa: N801 (a decorator)
+    """Compile a function by numba, without the interpreter's lock, and cache it where that is possible."""
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        try:
+            self._compiled: Any = numba.njit(cache=True, nogil=True)(function)
+        except RuntimeError:  # no folder to cache in
+            self._compiled = numba.njit(nogil=True)(function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the compiled function."""
+        try:
+            result: R = self._compiled(*args, **kwargs)
+        except (OSError, EOFError, pickle.UnpicklingError):  # the cache cannot be read or written
+            self._compiled = numba.njit(nogil=True)(self._function)
+            result = self._compiled(*args, **kwargs)
+        return result
+
+
+@compiled
+def index_words(
+    codes: Codes, starts: Ints, chunks: Ints, word_length: int, n_letters: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Sort the words of all targets by chunk and word (a counting sort).
+
+    Args:
+        codes: residue codes of all targets, one after another; `n_letters` and above is in no word.
+        starts: where each target begins, and where the last one ends, [n_targets + 1].
+        chunks: the first target of each chunk, and the number of targets, [n_chunks + 1].
+        word_length: residues of a word.
+        n_letters: a word's number is in this base, its first residue the highest digit.
+
+    Returns:
+        For each word its position within its chunk and its target, counted from the first of the chunk; and
+        where each word begins in these, [n_chunks, n_letters ** word_length + 1].
+    """
+    n_words = n_letters**word_length
+    first = np.zeros((len(chunks) - 1, n_words + 1), dtype=np.int32)
+    positions = np.empty(len(codes), dtype=np.int32)
+    owners = np.empty(len(codes), dtype=np.int32)
+    n_filled = 0
+    for chunk in range(len(chunks) - 1):
+        cursor = np.zeros(n_words + 1, dtype=np.int32)
+        for filling in (False, True):
+            for target in range(chunks[chunk], chunks[chunk + 1]):
+                word = 0
+                n_known = 0
+                for position in range(starts[target], starts[target + 1]):
+                    n_known = n_known + 1 if codes[position] < n_letters else 0
+                    word = (word * n_letters + codes[position]) % n_words if n_known else 0
+                    if n_known < word_length:
+                        continue
+                    if filling:
+                        place = cursor[word]
+                        positions[place] = position - word_length + 1 - starts[chunks[chunk]]
+                        owners[place] = target - chunks[chunk]
+                    cursor[word] += 1
+            if not filling:
+                for word in range(n_words):
+                    first[chunk, word] = n_filled
+                    n_filled += cursor[word]
+                first[chunk, n_words] = n_filled
+                cursor[:] = first[chunk]
+    return positions[:n_filled], owners[:n_filled], first
+
+
+@compiled
+def busiest_diagonals(
+    lists: Ints,
+    where: Ints,
+    first: NDArray[np.int32],
+    positions: NDArray[np.int32],
+    owners: NDArray[np.int32],
+    offsets: Ints,
+    length: int,
+    least: int,
+    n_wanted: int,
+    counters: Any,
+) -> tuple[Ints, Ints]:
+    """Count word hits per diagonal, chunk by chunk, and keep the diagonals with most.
+
+    Args:
+        lists: word numbers to look up, [n_lists].
+        where: query position that each of them stands for, [n_lists].
+        first: where the positions of each word begin, [n_chunks, n_words + 1].
+        positions: position of the word within its chunk, by chunk and word.
+        owners: target of each of these words, counted from the first target of the chunk.
+        offsets: for each chunk, what to add to its keys, [n_chunks].
+        length: residues of the query.
+        least: fewest hits of a diagonal that counts.
+        n_wanted: diagonals to keep.
+        counters: zeros, as many as the largest chunk has keys; left dirty.
+
+    Returns:
+        Keys and counts of at least the `n_wanted` best diagonals (all of them if there are fewer), unordered.
+    """
+    threshold = least - 1  # diagonals with no more hits than this cannot be among the best any more
+    n_above = 0
+    hits_of = np.zeros(length + 2, dtype=np.int64)
+    hot = np.empty(len(counters), dtype=np.int32)
+    keys = np.empty(4 * n_wanted, dtype=np.int64)
+    counts = np.empty(4 * n_wanted, dtype=np.int64)
+    n_kept = 0
+    for chunk in range(len(first)):
+        counters[:] = 0
+        n_hot = 0
+        for k in range(len(lists)):
+            back = length - where[k]
+            for p in range(first[chunk, lists[k]], first[chunk, lists[k] + 1]):
+                key = positions[p] + owners[p] * length + back
+                hits = counters[key] + 1
+                counters[key] = hits
+                if hits == threshold + 1:
+                    hot[n_hot] = key
+                    n_hot += 1
+        for k in range(n_hot):
+            hits_of[counters[hot[k]]] += 1
+        n_above += n_hot
+        raised = False
+        while n_above >= n_wanted:
+            threshold += 1
+            n_above -= hits_of[threshold]
+            raised = True
+        if raised:
+            n_before, n_kept = n_kept, 0
+            for k in range(n_before):
+                if counts[k] >= threshold:
+                    keys[n_kept] = keys[k]
+                    counts[n_kept] = counts[k]
+                    n_kept += 1
+        for k in range(n_hot):
+            hits = counters[hot[k]]
+            if hits >= threshold:
+                if n_kept == len(keys):
+                    keys = np.concatenate((keys, np.empty_like(keys)))
+                    counts = np.concatenate((counts, np.empty_like(counts)))
+                keys[n_kept] = hot[k] + offsets[chunk]
+                counts[n_kept] = hits
+                n_kept += 1
+    return keys[:n_kept], counts[:n_kept]
+
+
+@compiled
+def gapless_scores(
+    query: Codes, codes: Codes, begins: Ints, ends: Ints, diagonals: Ints, scores: NDArray[np.int32]
+) -> Ints:
+    """Return the best sum of scores over a stretch of each diagonal, [n_diagonals], at least 0.
+
+    Args:
+        query: residue codes.
+        codes: residue codes of all targets.
+        begins: where the target of each diagonal begins, [n_diagonals].
+        ends: where it ends.
+        diagonals: target position minus query position.
+        scores: substitution scores over residue codes.
+    """
+    best = np.zeros(len(diagonals), dtype=np.int64)
+    for k in range(len(diagonals)):
+        shift = begins[k] + diagonals[k]
+        running = 0
+        for i in range(max(0, -diagonals[k]), min(len(query), ends[k] - shift)):
+            running = max(0, running + scores[query[i], codes[shift + i]])
+            best[k] = max(best[k], running)
+    return best
+
+
+@compiled
+def local_score(
+    query: Codes, target: Codes, scores: NDArray[np.int32], open_cost: int, extend_cost: int
+) -> int:
+    """Return the score of the best local alignment with affine gaps.
+
+    After Gotoh 1982, doi:10.1016/0022-2836(82)90398-9.
+
+    Args:
+        query: residue codes.
+        target: residue codes.
+        scores: substitution scores over these codes.
+        open_cost: of the first residue of a gap.
+        extend_cost: of every further one.
+    """
+    above = np.zeros(len(query) + 1, dtype=np.int32)
+    gaps = np.full(len(query) + 1, -open_cost, dtype=np.int32)  # alignments that end in a gap in the query
+    best = 0
+    for j in range(len(target)):
+        row = scores[target[j]]
+        diagonal = 0
+        left = 0
+        gap = -open_cost  # alignments that end in a gap in the target
+        for i in range(len(query)):
+            gaps[i] = max(above[i + 1] - open_cost, gaps[i] - extend_cost)
+            gap = max(left - open_cost, gap - extend_cost)
+            left = max(0, diagonal + row[query[i]], gaps[i], gap)
+            diagonal = above[i + 1]
+            above[i + 1] = left
+            best = max(best, left)
+    return best
