@@ -86,7 +86,7 @@ def test_run_record_names_versions_inputs_seeds_and_costs(finished):
     project, _ = finished
     record = json.loads((project.data / "08_reporting/run.json").read_text())
     text = json.dumps(record)
-    for needle in ("torch", "kedro", "pyarrow", "numpy", "seconds", "peak_memory", "seed", "raw_fasta"):
+    for needle in ("torch", "kedro", "pyarrow", "numpy", "seconds", "peak_memory", "seed", "raw_sequences"):
         assert needle in text, needle
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.ids import resolve_ids
 from protsae.annotations.joining import JoinConfig, join_annotations
-from protsae.annotations.table import read_annotations
+from protsae.annotations.rows import read_annotations
 from protsae.core.errors import InputError
 from protsae.ontology.obo import Ontology
 
@@ -22,13 +23,17 @@ LENIENT = JoinConfig(max_unknown_share=0.25)
 
 
 def table(*rows: tuple[str, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["accession", "term_id"], dtype="str")
+    given = pd.DataFrame(rows, columns=["accession", "term_id"], dtype="str")
+    return given.assign(is_not=False, isoform_id="")
 
 
 def test_columns_are_found_by_name_and_blank_lines_skipped(tmp_path: Path):
     path = tmp_path / "x.tsv"
     path.write_bytes(gzip.compress(b"\ngo_id\tnote\taccession\r\n\r\nGO:1\t\t P1 \r\nGO:2\tx\tP2"))
-    assert read_annotations(path).to_numpy().tolist() == [["P1", "GO:1"], ["P2", "GO:2"]]
+    assert read_annotations(path, AnnotationsConfig())[["accession", "term_id"]].to_numpy().tolist() == [
+        ["P1", "GO:1"],
+        ["P2", "GO:2"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +59,7 @@ def test_bad_tables_end_in_an_error_that_says_where(tmp_path: Path, content: str
     path = tmp_path / "x.tsv"
     path.write_bytes(content.encode())
     with pytest.raises(InputError, match=message):
-        read_annotations(path)
+        read_annotations(path, AnnotationsConfig())
 
 
 @settings(max_examples=150, deadline=None)
@@ -67,7 +72,7 @@ def test_rubbish_is_a_table_or_an_error_that_names_the_file(tmp_path_factory, co
     path = tmp_path_factory.mktemp("tsv") / "x.tsv"
     path.write_bytes(content)
     try:
-        annotations = read_annotations(path)
+        annotations = read_annotations(path, AnnotationsConfig())
     except InputError as error:
         assert str(path) in str(error)
     else:
@@ -75,7 +80,7 @@ def test_rubbish_is_a_table_or_an_error_that_names_the_file(tmp_path_factory, co
             len(annotations) == sum(bool(line.strip()) for line in content.decode().split("\n")) - 1
             or b"\r" in content
         )
-        assert (annotations != "").all(axis=None)
+        assert (annotations[["accession", "term_id"]] != "").all(axis=None)
 
 
 def test_every_id_has_its_fate(toy: Ontology):
@@ -101,7 +106,9 @@ def test_a_successor_that_the_file_does_not_hold_leaves_the_id_obsolete(toy: Ont
 
 
 def test_toy_join_is_exactly_this(toy: Ontology, toy_annotations: Path):
-    joined = join_annotations(read_annotations(toy_annotations), SEQUENCES, toy, "cafa", LENIENT)
+    joined = join_annotations(
+        read_annotations(toy_annotations, AnnotationsConfig()), SEQUENCES, toy, "cafa", LENIENT
+    )
     assert joined.protein_concepts.to_numpy().tolist() == [
         ["P1", "GO:1000002", False],
         ["P1", "GO:1000003", True],
@@ -114,6 +121,7 @@ def test_toy_join_is_exactly_this(toy: Ontology, toy_annotations: Path):
     assert joined.report == {
         "preset": "cafa",
         "n_rows": 13,
+        "n_rows_inherited": 0,
         "n_rows_current": 8,
         "n_rows_alternative": 1,
         "n_rows_replaced": 1,
@@ -121,21 +129,27 @@ def test_toy_join_is_exactly_this(toy: Ontology, toy_annotations: Path):
         "n_rows_unknown": 1,
         "n_rows_gone": 3,
         "n_rows_of_other_proteins": 1,
+        "n_rows_not": 0,
         "n_rows_of_roots": 2,
         "n_rows_repeated": 2,
+        "n_pairs_contradicted": 0,
         "n_pairs_direct": 5,
         "n_pairs_propagated": 7,
         "ids_gone": {"n": 3, "first": ["GO:7777777", "GO:9000003", "GO:9000004"]},
+        "n_rows_per_accession_status": {"alias": 1, "other": 1, "protein": 11},
         "accessions_of_other_proteins": {"n": 1, "first": ["P9"]},
         "n_proteins": 5,
         "n_proteins_annotated": 4,
         "n_proteins_without_annotation": 1,
         "n_proteins_annotated_per_aspect": {"BPO": 3, "MFO": 1},
+        "warnings": [],
     }
 
 
 def test_deepgo_propagates_along_every_relation(toy: Ontology, toy_annotations: Path):
-    joined = join_annotations(read_annotations(toy_annotations), SEQUENCES, toy, "deepgo", LENIENT)
+    joined = join_annotations(
+        read_annotations(toy_annotations, AnnotationsConfig()), SEQUENCES, toy, "deepgo", LENIENT
+    )
     pairs = joined.protein_concepts
     assert pairs[pairs["protein_id"].isin(["P3", "P4"])].to_numpy().tolist() == [
         ["P3", "GO:1000002", False],
@@ -147,7 +161,7 @@ def test_deepgo_propagates_along_every_relation(toy: Ontology, toy_annotations: 
 
 
 def test_order_of_rows_and_proteins_changes_nothing(toy: Ontology, toy_annotations: Path):
-    annotations = read_annotations(toy_annotations)
+    annotations = read_annotations(toy_annotations, AnnotationsConfig())
     one = join_annotations(annotations, SEQUENCES, toy, "cafa", LENIENT)
     other = join_annotations(annotations[::-1], SEQUENCES[::-1], toy, "cafa", LENIENT)
     pd.testing.assert_frame_equal(one.protein_concepts, other.protein_concepts)
@@ -157,14 +171,20 @@ def test_order_of_rows_and_proteins_changes_nothing(toy: Ontology, toy_annotatio
 
 def test_too_many_gone_ids_stop_with_cause_and_parameter(toy: Ontology, toy_annotations: Path):
     with pytest.raises(InputError) as caught:
-        join_annotations(read_annotations(toy_annotations), SEQUENCES, toy, "cafa", JoinConfig())
+        join_annotations(
+            read_annotations(toy_annotations, AnnotationsConfig()), SEQUENCES, toy, "cafa", JoinConfig()
+        )
     message = str(caught.value)
     assert "3 of 13 annotation rows (23.1%)" in message
     assert "unknown (1) or obsolete (2), such as GO:7777777, GO:9000003, GO:9000004" in message
     assert "the ontology (toy/2024-01-01) is newer than the annotations" in message
     assert message.endswith("annotation.join.max_unknown_share=0.231")
     accepted = JoinConfig(max_unknown_share=0.231)
-    assert len(join_annotations(read_annotations(toy_annotations), SEQUENCES, toy, "cafa", accepted).report)
+    assert len(
+        join_annotations(
+            read_annotations(toy_annotations, AnnotationsConfig()), SEQUENCES, toy, "cafa", accepted
+        ).report
+    )
 
 
 def test_unknown_ids_point_to_an_older_ontology(toy: Ontology):
@@ -194,7 +214,11 @@ def test_counts_of_the_full_files(gene_ontology: Ontology, shared_data: Path):
     sequences = pd.DataFrame({"protein_id": clusters.iloc[:, 0], "aliases": ""})
     started = time.process_time()
     joined = join_annotations(
-        read_annotations(folder / "annotations.tsv.gz"), sequences, gene_ontology, "cafa", JoinConfig()
+        read_annotations(folder / "annotations.tsv.gz", AnnotationsConfig()),
+        sequences,
+        gene_ontology,
+        "cafa",
+        JoinConfig(),
     )
     assert time.process_time() - started < 60
     report = joined.report

@@ -12,10 +12,10 @@ from protsae.datasets import SourceFileDataset, SourceFilesDataset
 def test_it_loads_to_the_path(tmp_path):
     path = tmp_path / "proteins.fasta"
     path.write_text(">P1\nACD\n")
-    config = {"raw_fasta": {"type": "protsae.datasets.SourceFileDataset", "filepath": str(path)}}
+    config = {"raw_sequences": {"type": "protsae.datasets.SourceFileDataset", "filepath": str(path)}}
     catalog = DataCatalog.from_config(config)
-    assert catalog.load("raw_fasta") == path
-    assert catalog.exists("raw_fasta")
+    assert catalog.load("raw_sequences") == path
+    assert catalog.exists("raw_sequences")
 
 
 def test_a_missing_file_is_named_with_its_purpose_and_the_way_out(tmp_path):

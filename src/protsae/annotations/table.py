@@ -1,48 +1,98 @@
-"""Annotations as a plain table."""
+"""Annotations as a plain table, and as the table that UniProt's web site exports."""
 
+import re
+from collections import Counter
 from pathlib import Path
 
-import pandas as pd
-
+from protsae.annotations.builder import RowBuilder
 from protsae.core.errors import InputError
-from protsae.core.text import numbered_lines
+from protsae.core.tables import SHOWN, cell, column_finder, tab_rows
 
-COLUMNS = ("accession", "go_id")
+ACCESSION_NAMES = ("accession", "protein", "protein_id", "Entry")
+TERM_NAMES = ("go_id", "term_id", "term", "GO_ID")
+EVIDENCE_NAMES = ("evidence", "evidence_code")
+QUALIFIER_NAMES = ("qualifier",)
+UNIPROT_ACCESSION = "Entry"
+UNIPROT_TERMS = "Gene Ontology IDs"
+_QUALIFIER_SEPARATOR = re.compile(r"[|,;\s]+")
 
 
-def read_annotations(path: Path) -> pd.DataFrame:
-    """Read tab-separated values, plain or gzip, whose header names the columns `accession` and `go_id`.
+def is_negated(qualifier: str) -> bool:
+    """Return whether `NOT` is one of the words of a qualifier such as `NOT|enables`."""
+    return "NOT" in qualifier and "NOT" in _QUALIFIER_SEPARATOR.split(qualifier)
 
-    Other columns are allowed and left. Blank lines are skipped.
 
-    Returns:
-        `accession`, `term_id`: one row per line, in the file's order.
+def read_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
+    """Add the rows of tab-separated values whose header names at least a protein and a term.
+
+    The protein's column is `accession`, `protein`, `protein_id` or `Entry`; the term's `go_id`, `term_id` or
+    `term`; optional are `evidence` or `evidence_code`, and `qualifier`, in which the word NOT negates the
+    row. Case does not matter. Other columns are allowed and left. Blank lines are skipped.
+
+    Args:
+        path: the file.
+        rows: gains a row per line.
+        counts: gains `n_rows_in_file` and the rows per qualifier.
 
     Raises:
         InputError: no such header, no rows, a line with another number of fields, an empty cell.
     """
-    lines = [line for _, line in numbered_lines(path, "annotations")]
-    numbers = [number for number, line in enumerate(lines, start=1) if line and not line.isspace()]
-    header = [name.strip() for name in lines[numbers[0] - 1].split("\t")]
-    missing = [name for name in COLUMNS if header.count(name) != 1]
-    if missing:
+    number, header, lines = tab_rows(path, "annotations")
+    find = column_finder(header)
+    accession, term = find(ACCESSION_NAMES), find(TERM_NAMES)
+    evidence, qualifier = find(EVIDENCE_NAMES), find(QUALIFIER_NAMES)
+    if accession is None or term is None:
+        found = "\t".join(header)[:SHOWN]
         raise InputError(
-            f"{path}:{numbers[0]}: the header must name {' and '.join(COLUMNS)} once each, tab-separated; "
-            f"found {lines[numbers[0] - 1][:80]!r}"
+            f"{path}:{number}: the header must name {ACCESSION_NAMES[0]} and {TERM_NAMES[0]} once each, "
+            f"tab-separated; found {found!r}"
         )
-    rows = [lines[number - 1].split("\t") for number in numbers[1:]]
-    if not rows:
+    names = header[accession], header[term]
+    per_qualifier: Counter[str] = Counter()
+    add = rows.add
+    for number, fields in lines:
+        name = fields[accession].strip() or cell(path, number, fields, accession, names[0])
+        term_id = fields[term].strip() or cell(path, number, fields, term, names[1])
+        code = fields[evidence].strip() if evidence is not None else ""
+        said = fields[qualifier].strip() if qualifier is not None else ""
+        if said:
+            per_qualifier[said] += 1
+        add(name, term_id, code, is_negated(said))
+    if not len(rows):
         raise InputError(f"{path}: a header and no annotations below it")
-    for number, row in zip(numbers[1:], rows, strict=True):
-        if len(row) != len(header):
-            raise InputError(
-                f"{path}:{number}: {len(row)} tab-separated fields where the header has {len(header)}: "
-                f"{lines[number - 1][:80]!r}"
-            )
-    columns = {}
-    for name in COLUMNS:
-        position = header.index(name)
-        columns[name] = [row[position].strip() for row in rows]
-        if "" in columns[name]:
-            raise InputError(f"{path}:{numbers[1 + columns[name].index('')]}: no {name} in this row")
-    return pd.DataFrame(columns, dtype="str").set_axis(["accession", "term_id"], axis=1)
+    counts["n_rows_in_file"] += len(rows)
+    counts.update({f"n_rows_per_qualifier.{name}": n for name, n in sorted(per_qualifier.items())})
+
+
+def read_uniprot_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
+    """Add the terms of a UniProt export with the columns `Entry` and `Gene Ontology IDs`.
+
+    The export names no evidence codes. An entry without terms is counted.
+
+    Args:
+        path: the file, tab-separated.
+        rows: gains a row per entry and term.
+        counts: gains `n_rows_in_file` (entry and term), `n_entries`, `n_entries_without_terms`.
+
+    Raises:
+        InputError: a column is missing, no entries, no terms, a line with another number of fields.
+    """
+    number, header, lines = tab_rows(path, "annotations")
+    find = column_finder(header)
+    entry, terms = find([UNIPROT_ACCESSION]), find([UNIPROT_TERMS])
+    if entry is None or terms is None:
+        raise InputError(
+            f"{path}:{number}: a UniProt export needs '{UNIPROT_ACCESSION}' and '{UNIPROT_TERMS}' once "
+            "each. Add them under 'Customize columns', and export as TSV again"
+        )
+    n_entries = n_without = 0
+    for number, fields in lines:
+        accession = cell(path, number, fields, entry, UNIPROT_ACCESSION)
+        term_ids = [name for part in fields[terms].split(";") if (name := part.strip())]
+        n_entries += 1
+        n_without += not term_ids
+        for term_id in term_ids:
+            rows.add(accession, term_id)
+    if not len(rows):
+        raise InputError(f"{path}: none of {n_entries} entries has a term in '{UNIPROT_TERMS}'")
+    counts.update(n_rows_in_file=len(rows), n_entries=n_entries, n_entries_without_terms=n_without)

@@ -5,16 +5,28 @@ import gzip
 import lzma
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from protsae.core.errors import InputError
 
 MAX_LINE_BYTES = 1 << 24
 """Longer lines are refused: no record needs them, and a bomb of one endless line must not fill the memory."""
+MAX_EXPANSION = 200
+"""Decompressed bytes per compressed byte that are believed; gzip of text reaches some 10, a bomb 1,000."""
+UNCHECKED_BYTES = 1 << 26
+"""Below this many decompressed bytes no expansion is refused: small files may repeat themselves."""
+_BLOCK_BYTES = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
+_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
+
+
+class CutOffError(InputError):
+    """A compressed file that ends early or is damaged."""
 
 
 def numbered_lines(path: Path, content: str = "data") -> Iterator[tuple[int, str]]:
@@ -29,71 +41,125 @@ def numbered_lines(path: Path, content: str = "data") -> Iterator[tuple[int, str
 
     Raises:
         InputError: the file is missing, empty, a folder, a web page, not UTF-8, cut off within its
-            compression, or has a line of over `MAX_LINE_BYTES`.
+            compression (`CutOffError`), expands more than `MAX_EXPANSION` times, or has a line of over
+            `MAX_LINE_BYTES`.
     """
-    number = 0
     has_text = False
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        line = _decode(raw, path, number)
-        if not has_text and line.strip():
-            has_text = True
-            if line.lstrip().startswith("<"):
-                raise InputError(
-                    f"{path}:{number}: this is a web page or XML, not {content}: {line.strip()[:40]!r}. "
-                    "Download the file itself again"
-                )
-        yield number, line
+    number = 0
+    for lines in _blocks_of_lines(path):
+        for line in lines:
+            number += 1
+            if not has_text and line.strip():
+                has_text = True
+                if line.lstrip().startswith("<"):
+                    raise InputError(
+                        f"{path}:{number}: this is a web page or XML, not {content}: {line.strip()[:40]!r}. "
+                        "Download the file itself again"
+                    )
+            yield number, line
     if not has_text:
         raise InputError(
             f"{path}: the file is empty, no {content} in it. Check the download, or the path in the catalog"
         )
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+def first_lines(path: Path, n: int, content: str = "data") -> list[str]:
+    """Return the first `n` lines that are not blank; fewer where the file has fewer."""
+    return list(islice((line for _, line in numbered_lines(path, content) if line.strip()), n))
+
+
+def first_bytes(path: Path, n: int) -> bytes:
+    """Return the first `n` bytes, decompressed; fewer where the file has fewer or is damaged."""
+    with ExitStack() as stack, suppress(*_DAMAGED):
+        return _open(path, stack)[1].read(n)
+    return b""
+
+
+def _blocks_of_lines(path: Path) -> Iterator[list[str]]:
+    """Yield lists of whole lines, each list some hundred KB of text."""
     number = 0
     try:
-        with _open(path) as stream:
-            while block := stream.readline(MAX_LINE_BYTES):
-                if len(block) == MAX_LINE_BYTES and not block.endswith(b"\n"):
-                    raise InputError(
-                        f"{path}:{number + 1}: a line of over {MAX_LINE_BYTES} bytes: no text file of records"
-                    )
-                # CR alone ended lines on old Macs; bytes.splitlines knows LF, CRLF and CR and nothing else.
-                lines = (block.removeprefix(_BOM) if number == 0 else block).splitlines() or [b""]
-                number += len(lines)
-                yield from lines
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file. Put it there, or give its path in the catalog") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: this is a folder. Give the path of one file in the catalog") from None
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        for block in _blocks(path):
+            lines = _decoded_lines(block, path, number)
+            yield lines
+            number += len(lines)
+    except _DAMAGED as error:
         if getattr(error, "errno", None) is not None:
             raise InputError(f"{path}: cannot be read ({error})") from None
-        raise InputError(
+        raise CutOffError(
             f"{path}:{number + 1}: the compressed file ends early or is damaged after {number} lines "
             f"({error}). Download it again"
         ) from None
 
 
-def _open(path: Path) -> BinaryIO | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
-    with path.open("rb") as handle:
-        head = handle.read(6)
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Yield the decompressed content in pieces that end where a line ends."""
+    carry = b""
+    n_lines = n_bytes = 0
+    with ExitStack() as stack:
+        compressed, stream = _open(path, stack)
+        while block := stream.read1(_BLOCK_BYTES):
+            block = block.removeprefix(_BOM) if n_bytes == 0 else block
+            n_bytes += len(block)
+            if compressed is not None and n_bytes > UNCHECKED_BYTES:
+                _check_expansion(path, n_bytes, compressed.tell())
+            carry += block
+            # A CR at the very end may be half of a CRLF: it waits for the next block.
+            cut = max(carry.rfind(b"\n"), carry.rfind(b"\r", 0, len(carry) - 1)) + 1
+            if cut:
+                whole, carry = carry[:cut], carry[cut:]
+                n_lines += whole.count(b"\n")
+                yield whole
+            if len(carry) > MAX_LINE_BYTES:
+                raise InputError(
+                    f"{path}:{n_lines + 1}: a line of over {MAX_LINE_BYTES} bytes: no text file of records"
+                )
+    if carry:
+        yield carry
+
+
+def _check_expansion(path: Path, n_bytes: int, n_compressed: int) -> None:
+    if n_bytes > MAX_EXPANSION * n_compressed:
+        raise InputError(
+            f"{path}: {n_compressed} compressed bytes became {n_bytes}, over {MAX_EXPANSION} times as many: "
+            "this looks like a decompression bomb. If it is sound, decompress it and give the plain file"
+        )
+
+
+def _open(path: Path, stack: ExitStack) -> tuple[BinaryIO | None, gzip.GzipFile]:
+    """Open a file; return the compressed stream below, if it is compressed, and the stream to read.
+
+    The stream is one of several classes with `read` and `read1`; the annotation names the one for all.
+    """
+    try:
+        raw = stack.enter_context(path.open("rb"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file. Put it there, or give its path in the catalog") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: this is a folder. Give the path of one file in the catalog") from None
+    head = raw.read(6)
+    raw.seek(0)
     if head.startswith(_UTF16):
         raise InputError(f"{path}:1: the text is UTF-16. Save it as UTF-8")
     kind = next((name for magic, name in _MAGIC if head.startswith(magic)), "plain")
     if kind == "gzip":
-        return gzip.open(path, "rb")
+        return raw, stack.enter_context(gzip.GzipFile(fileobj=raw))
     if kind == "bzip2":
-        return bz2.open(path, "rb")
+        return raw, cast(gzip.GzipFile, stack.enter_context(bz2.BZ2File(raw)))
     if kind == "xz":
-        return lzma.open(path, "rb")
-    return path.open("rb")
+        return raw, cast(gzip.GzipFile, stack.enter_context(lzma.LZMAFile(raw)))
+    return None, cast(gzip.GzipFile, raw)
 
 
-def _decode(raw: bytes, path: Path, number: int) -> str:
+def _decoded_lines(block: bytes, path: Path, n_before: int) -> list[str]:
+    """Return the lines of a block; LF, CRLF and CR end them and nothing else does."""
     try:
-        return raw.decode("utf-8")
+        text = block.decode("utf-8")
     except UnicodeDecodeError as error:
+        number = n_before + len(block[: error.start].splitlines()) + (block[: error.start][-1:] in b"\r\n")
         raise InputError(
-            f"{path}:{number}: byte {raw[error.start]:#04x} is not UTF-8 text. Save the file as UTF-8"
+            f"{path}:{number}: byte {block[error.start]:#04x} is not UTF-8 text. Save the file as UTF-8"
         ) from None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.removesuffix("\n").split("\n")

@@ -16,7 +16,7 @@ class SourceFileDataset(AbstractDataset[Any, Path | None]):
 
     Example:
         ```yaml
-        raw_fasta:
+        raw_sequences:
           type: protsae.datasets.SourceFileDataset
           filepath: data/01_raw/demo/proteins.fasta
           metadata:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.ids import resolve_ids
-from protsae.annotations.table import read_annotations
+from protsae.annotations.rows import read_annotations
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, write_text_atomic
 from protsae.demo.selection import Candidate, choose
@@ -43,7 +44,7 @@ def make_demo(sources: Sources, folder: Path) -> list[Candidate]:
         The chosen proteins, sorted by id.
     """
     sequences = {r.protein_id: r.sequence for r in read_fasta(sources.fasta, FastaConfig())}
-    annotations = read_annotations(sources.annotations)
+    annotations = read_annotations(sources.annotations, AnnotationsConfig())
     clusters = read_clusters(sources.clusters)
     ontology = read_obo(sources.ontology)
     resolved = resolve_ids(annotations["term_id"], ontology).set_index("term_id")["resolved_id"]
@@ -66,7 +67,8 @@ def make_demo(sources: Sources, folder: Path) -> list[Candidate]:
     rows = annotations[annotations["accession"].isin(ids)]
     named = (set(rows["term_id"].map(resolved)) | set(rows["term_id"])) & set(ontology.terms["term_id"])
     write_fasta(folder / "proteins.fasta", (FastaRecord(f"sp|{i}", "", sequences[i]) for i in ids))
-    _write_table(folder / "annotations.tsv", rows.rename(columns={"term_id": "go_id"}))
+    table = rows[["accession", "term_id"]].rename(columns={"term_id": "go_id"})
+    _write_table(folder / "annotations.tsv", table)
     _write_table(
         folder / "clusters.tsv", pd.DataFrame({"accession": ids, "cluster_id": [clusters[i] for i in ids]})
     )

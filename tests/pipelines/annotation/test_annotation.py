@@ -53,6 +53,7 @@ def run(tmp_path: Path, parameters: AnnotationParameters = PARAMETERS) -> dict[s
         "sequences": SEQUENCES,
         "proteins": PROTEINS,
         "params:annotation.preset": parameters.preset,
+        "params:annotation.annotations": parameters.annotations,
         "params:annotation.join": parameters.join,
         "params:annotation.vocabulary": parameters.vocabulary,
         "params:annotation.axioms": parameters.axioms,
@@ -113,7 +114,7 @@ def test_a_second_run_writes_the_same_bytes(tmp_path: Path):
             if isinstance(value, pd.DataFrame):
                 value.to_parquet(tmp_path / f"{table}.{name}")
     tables = sorted(path.stem for path in tmp_path.glob("*.a"))
-    assert len(tables) == 8
+    assert len(tables) == 9
     assert all((tmp_path / f"{t}.a").read_bytes() == (tmp_path / f"{t}.b").read_bytes() for t in tables)
 
 

@@ -46,7 +46,7 @@ def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]
     parameters = IngestionParameters.model_validate({"audit": audit})
     catalog = DataCatalog(
         {
-            "raw_fasta": MemoryDataset(folder / "proteins.fasta"),
+            "raw_sequences": MemoryDataset(folder / "proteins.fasta"),
             "raw_clusters": MemoryDataset(folder / "clusters.tsv"),
             "params:ingestion.sequences": MemoryDataset(parameters.sequences),
             "params:ingestion.split": MemoryDataset(parameters.split),

@@ -1,5 +1,6 @@
 """Nodes of the annotation pipeline: from an ontology and annotations to concepts, labels and axioms."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ import pandas as pd
 
 from protsae.annotations import joining
 from protsae.annotations.concepts import VocabularyConfig, choose_concepts
+from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
 from protsae.annotations.labels import label_table
-from protsae.annotations.table import read_annotations
+from protsae.annotations.rows import nested_counts, read_annotations
 from protsae.core.errors import about
 from protsae.ontology.closure import Preset
 from protsae.ontology.normal_forms import AxiomConfig, axiom_table
@@ -29,14 +31,17 @@ def join_annotations(
     ontology_relations: pd.DataFrame,
     ontology_report: dict[str, Any],
     preset: Preset,
-    config: JoinConfig,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    config: AnnotationsConfig,
+    join: JoinConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Read the annotations, resolve their ids, keep the proteins at hand and propagate to ancestors."""
     ontology = Ontology(ontology_terms, ontology_relations, ontology_report["data_version"])
-    annotations = read_annotations(raw_annotations)
+    counts: Counter[str] = Counter()
+    annotations = read_annotations(raw_annotations, config, counts)
     with about(raw_annotations):
-        joined = joining.join_annotations(annotations, sequences, ontology, preset, config)
-    return joined.protein_concepts, joined.annotation_ids, joined.report
+        joined = joining.join_annotations(annotations, sequences, ontology, preset, join, config.isoforms)
+    report = {**joined.report, "file": {"source": raw_annotations.name, **nested_counts(counts)}}
+    return joined.protein_concepts, joined.annotation_ids, joined.annotation_accessions, report
 
 
 def select_concepts(

@@ -1,6 +1,7 @@
 """Parameters of the annotation pipeline."""
 
 from protsae.annotations.concepts import VocabularyConfig
+from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
 from protsae.core.config import Config
 from protsae.ontology.closure import Preset
@@ -12,8 +13,10 @@ class AnnotationParameters(Config):
 
     preset: Preset = "cafa"
     """Relations that annotations propagate along: `cafa` (is_a, part_of in an aspect) or `deepgo` (all)."""
+    annotations: AnnotationsConfig = AnnotationsConfig()
+    """How annotation files are read, and which rows count."""
     join: JoinConfig = JoinConfig()
-    """How annotations meet the ontology."""
+    """How annotations meet the ontology and the proteins."""
     vocabulary: VocabularyConfig = VocabularyConfig()
     """Which terms become concepts."""
     axioms: AxiomConfig = AxiomConfig()

@@ -24,9 +24,15 @@ def create_pipeline() -> Pipeline:
                     "ontology_relations",
                     "ontology_report",
                     "params:annotation.preset",
+                    "params:annotation.annotations",
                     "params:annotation.join",
                 ],
-                outputs=["protein_concepts", "annotation_ids", "annotation_report"],
+                outputs=[
+                    "protein_concepts",
+                    "annotation_ids",
+                    "annotation_accessions",
+                    "annotation_report",
+                ],
                 name="join_annotations",
             ),
             Node(

@@ -10,9 +10,9 @@ from protsae.sequences.split import SplitConfig, read_clusters, split_table
 from protsae.sequences.table import SequencesConfig, sequence_table
 
 
-def parse_sequences(raw_fasta: Path, config: SequencesConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+def parse_sequences(raw_sequences: Path, config: SequencesConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read the FASTA file into distinct sequences and a report of what was merged and left out."""
-    return sequence_table(raw_fasta, config)
+    return sequence_table(raw_sequences, config)
 
 
 def assign_splits(

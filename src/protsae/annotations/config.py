@@ -1,0 +1,21 @@
+"""Settings of annotation files."""
+
+from typing import Literal
+
+from protsae.annotations.evidence import EvidenceFilter
+from protsae.core.config import Config
+
+AnnotationFormat = Literal["tsv", "gaf", "uniprot_tsv", "swissprot_dat", "deepgo"]
+
+
+class AnnotationsConfig(Config):
+    """How annotation files are read, and which rows count."""
+
+    format: Literal["auto"] | AnnotationFormat = "auto"
+    """Kind of file; `auto` tells it by the content."""
+    evidence: EvidenceFilter = "all"
+    """`experimental`, `curated` (what a curator assigned: all codes but IEA), `all`, or a list of codes."""
+    isoforms: Literal["canonical", "inherit"] = "canonical"
+    """With `inherit`, isoform proteins without rows of their own take those of the canonical protein."""
+    allow_pickle: bool = False
+    """Whether DeepGO pickles are read. No code in them is ever run; still, prefer text files."""

@@ -1,0 +1,40 @@
+"""What a file is, told by its content and never by its name."""
+
+from pathlib import Path
+from typing import Literal
+
+from protsae.core.text import first_bytes, first_lines
+
+FileFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat", "gaf", "deepgo", "tsv"]
+_PICKLE_PROTOCOLS = range(2, 6)
+_MIN_GAF_FIELDS = 15
+
+
+def detect_format(path: Path, content: str) -> FileFormat:
+    """Tell the kind of a file by its first bytes, then by its first line that is not blank.
+
+    A pickle begins with the byte 0x80 and its protocol; FASTA with `>`; GAF with `!`, or has 15 fields and
+    more, the fifth of them an id with a colon; Swiss-Prot with an `ID` line; a UniProt export has the column
+    `Entry` beside `Sequence` or `Gene Ontology IDs`. What is left is a plain table.
+
+    Args:
+        path: the file.
+        content: what it should hold ("sequences", "annotations"), for messages.
+
+    Raises:
+        InputError: the file is no text, see `core.text.numbered_lines`.
+    """
+    head = first_bytes(path, 2)
+    if len(head) == 2 and head[0] == 0x80 and head[1] in _PICKLE_PROTOCOLS:
+        return "deepgo"
+    line = first_lines(path, 1, content)[0]
+    if line.startswith(">"):
+        return "fasta"
+    if line.startswith("!"):
+        return "gaf"
+    if line.startswith("ID   "):
+        return "swissprot_dat"
+    fields = [field.strip() for field in line.split("\t")]
+    if "Entry" in fields and any(f == "Sequence" or f.startswith("Gene Ontology") for f in fields):
+        return "uniprot_tsv"
+    return "gaf" if len(fields) >= _MIN_GAF_FIELDS and ":" in fields[4] else "tsv"
