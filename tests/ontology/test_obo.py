@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from protsae.core.errors import InputError
 from protsae.ontology.obo import Ontology, read_obo, write_obo
 
-HALF_A_GZIP = gzip.compress(bytes(range(256)), mtime=0)[:99]
+DATA = Path(__file__).parent / "data"
 HEAD = "format-version: 1.4\ndefault-namespace: biological_process\n"
+
+
+HALF_A_GZIP = gzip.compress((HEAD + "[Term]\nid: GO:1\n" * 99).encode(), mtime=0)[:60]
 
 
 def term(term_id: str, *clauses: str) -> str:
@@ -56,7 +59,8 @@ def test_report_counts_terms_relations_and_what_was_not_used(toy: Ontology):
         "n_terms_obsolete": 6,
         "n_terms_per_aspect": {"BPO": 5, "CCO": 2, "MFO": 2},
         "n_relations": {"is_a": 5, "part_of": 2, "regulates": 1},
-        "n_clauses_unused": {"disjoint_from": 1, "synonym": 2},
+        "n_logical_clauses": {"disjoint_from": 1},
+        "n_clauses_unused": {"synonym": 2},
     }
 
 
@@ -101,7 +105,10 @@ def test_other_namespaces_are_kept_as_aspects(tmp_path: Path):
         (HEAD + term("GO:1", "alt_id: a;b"), r"x\.obo:7: ';' inside the id 'a;b'"),
         (HEAD + term("GO:1", "def: bare"), r"x\.obo:7: the definition is not in double quotes: 'bare'"),
         (HEAD + term("GO:1", "is_obsolete: maybe"), r"x\.obo:7: is_obsolete is neither true nor false"),
-        (HEAD + term("GO:1", "is_a: GO:2"), "1 relations name a parent .*: GO:1 is_a GO:2; use a complete"),
+        (
+            HEAD + term("GO:1", "is_a: GO:2"),
+            r"x\.obo:7: 1 relations name a parent .*: GO:1 is_a GO:2; use a",
+        ),
         (
             HEAD + term("GO:1", *(f"is_a: GO:{i}" for i in range(2, 9))),
             r"7 relations .* GO:1 is_a GO:6 and 2 more; use",
@@ -112,11 +119,35 @@ def test_other_namespaces_are_kept_as_aspects(tmp_path: Path):
         ),
         (
             HEAD + term("GO:1", "alt_id: GO:9") + term("GO:2", "alt_id: GO:9"),
-            "alternative id GO:9 is claimed by GO:1, GO:2",
+            r"x\.obo:12: the alternative id GO:9 is claimed by GO:1 \(line 7\) and GO:2",
         ),
         (
             HEAD + term("GO:1", "is_a: GO:2") + term("GO:2", "relationship: part_of GO:1"),
-            "a cycle over is_a and part_of: GO:1 -> GO:2 -> GO:1; use the basic",
+            r"x\.obo:7: the ontology has a cycle over is_a and part_of: GO:1 -> GO:2 -> GO:1; use the basic",
+        ),
+        (
+            HEAD + term("GO:1", "intersection_of: GO:2") + term("GO:2"),
+            r"x\.obo:7: term GO:1 has one 'intersection_of' only; a definition has two parts or more",
+        ),
+        (
+            HEAD + term("GO:1", "union_of: GO:2", "union_of: GO:2") + term("GO:2"),
+            r"x\.obo:7: term GO:1 has one 'union_of' only; a union has two parts or more",
+        ),
+        (HEAD + term("GO:1", "intersection_of: a b c"), r"x\.obo:7: expected 2 ids, found 'a b c'"),
+        (HEAD + term("GO:1", "disjoint_from: a b"), r"x\.obo:7: expected 1 id, found 'a b'"),
+        (
+            HEAD + term("GO:1", "intersection_of: GO:2", "intersection_of: part_of GO:3") + term("GO:2"),
+            r"x\.obo:8: 1 logical clauses name a class .*: GO:1 intersection_of part_of GO:3; use a complete",
+        ),
+        (
+            HEAD + term("GO:1", "disjoint_from: GO:2") + term("GO:2", "is_obsolete: true"),
+            r"x\.obo:7: .* GO:1 disjoint_from GO:2 \(obsolete\)",
+        ),
+        (HEAD + term("GO:1", "disjoint_from: GO:1"), r"x\.obo:7: GO:1 names itself in 'disjoint_from'"),
+        (HEAD + term("GO:1", "equivalent_to: GO:1"), r"x\.obo:7: GO:1 names itself in 'equivalent_to'"),
+        (
+            HEAD + term("GO:1", "alt_id: GO:2") + term("GO:2", "alt_id: GO:3"),
+            r"x\.obo:7: GO:2 is an alternative id of GO:1 and a current term \(line 9\) too; keep one",
         ),
         (HEAD + term("GO:1", "is_a: GO:1"), "cycle over is_a and part_of: GO:1 -> GO:1;"),
     ],
@@ -160,9 +191,65 @@ def test_writing_and_reading_is_the_identity_and_the_bytes_are_stable(tmp_path: 
     pd.testing.assert_frame_equal(again.terms, toy.terms)
     pd.testing.assert_frame_equal(again.relations, toy.relations)
     assert again.data_version == toy.data_version
-    shuffled = Ontology(toy.terms[::-1], toy.relations[::-1], toy.data_version)
+    pd.testing.assert_frame_equal(again.logic, toy.logic)
+    shuffled = Ontology(toy.terms[::-1], toy.relations[::-1], toy.data_version, logic=toy.logic[::-1])
     write_obo(shuffled, tmp_path / "b.obo")
     assert (tmp_path / "a.obo").read_bytes() == (tmp_path / "b.obo").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["toy", "go_plus"])
+def test_parse_write_parse_is_the_identity(tmp_path: Path, name: str):
+    first = read_obo(DATA / f"{name}.obo")
+    write_obo(first, tmp_path / "a.obo")
+    again = read_obo(tmp_path / "a.obo")
+    for table in ("terms", "relations", "logic"):
+        pd.testing.assert_frame_equal(getattr(again, table), getattr(first, table))
+    assert (again.data_version, again.unused_clauses) == (first.data_version, {})
+
+
+LOGIC = [
+    ("GO:1", "disjoint_from", "", "GO:3"),
+    ("GO:1", "intersection_of", "", "GO:2"),
+    ("GO:1", "intersection_of", "part_of", "GO:3"),
+    ("GO:1", "union_of", "", "GO:2"),
+    ("GO:1", "union_of", "", "GO:4"),
+]
+
+
+def logic_file(folder: Path) -> Path:
+    lines = [
+        " ".join(filter(None, (f"{clause}:", relation, filler))) for _, clause, relation, filler in LOGIC
+    ]
+    lines[2] += ' {source="x"} ! three'
+    others = "".join(term(f"GO:{i}") for i in (2, 3, 4))
+    return write(folder, HEAD + term("GO:1", *lines, lines[1]) + others)
+
+
+def test_logical_clauses_are_read_with_modifiers_comments_and_repetitions(tmp_path: Path):
+    ontology = read_obo(logic_file(tmp_path))
+    assert list(ontology.logic.itertuples(index=False, name=None)) == LOGIC
+    assert ontology.unused_clauses == {}
+    assert ontology.report()["n_logical_clauses"] == {"disjoint_from": 1, "intersection_of": 2, "union_of": 2}
+    assert ontology.relations.empty
+
+
+def test_a_subset_keeps_definitions_and_unions_whole_or_not_at_all(tmp_path: Path):
+    ontology = read_obo(logic_file(tmp_path))
+
+    def kept(*ids: str) -> list[tuple]:
+        return list(ontology.subset(ids).logic.itertuples(index=False, name=None))
+
+    assert kept("GO:1", "GO:2", "GO:3") == LOGIC[:3]
+    assert kept("GO:1", "GO:2", "GO:4") == LOGIC[3:]
+    assert kept("GO:1", "GO:3") == LOGIC[:1]
+    assert kept("GO:2", "GO:3") == []
+
+
+def test_what_a_stanza_of_another_kind_says_is_counted(tmp_path: Path):
+    typedef = "[Typedef]\nid: part_of\nname: part of\nis_transitive: true\nholds_over_chain: a b\n"
+    ontology = read_obo(write(tmp_path, HEAD + term("GO:1", "xref: a", "xref: b") + typedef))
+    expected = {"Typedef/holds_over_chain": 1, "Typedef/is_transitive": 1, "xref": 2}
+    assert ontology.unused_clauses == expected
 
 
 LINE_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=12)
@@ -193,7 +280,9 @@ def test_any_name_and_definition_survive_writing(tmp_path_factory, names: list[s
 
 FRAGMENTS = st.sampled_from(
     """[Term]|[Term]|[Typedef]|[|id: a|id: b|id:|namespace: x|is_a: a|is_a: b ! b|is_a: !|relationship: r
-relationship: part_of a|def: "x" []|def: "x|is_obsolete: true|alt_id: b|replaced_by: a|! comment|name: n {x}
+relationship: part_of a
+intersection_of: a|intersection_of: r b|disjoint_from: b|union_of: b
+def: "x" []|def: "x|is_obsolete: true|alt_id: b|replaced_by: a|! comment|name: n {x}
 default-namespace: n||\x00|\x85|\ufeff""".replace("\n", "|").split("|")
 )
 

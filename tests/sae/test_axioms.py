@@ -102,8 +102,53 @@ def test_axiom_loss_is_the_sum_of_the_forms_that_occur():
     assert ax.axiom_loss(*args, none, G) == 0
 
 
+@pytest.mark.parametrize("form", ["nf2", "nf3", "disjoint"])
+def test_every_other_form_reaches_the_loss(form: str):
+    rows = {"nf2": TRIPLES, "nf3": [(r, c, d) for c, r, d in TRIPLES], "disjoint": NF1}[form]
+    indices = ax.AxiomIndices(torch.tensor(NF1), torch.tensor(TRIPLES), 6, 2, **{form: torch.tensor(rows)})
+    expected = {"nf2": nf2, "nf3": nf3, "disjoint": disjoint}[form](rows)
+    assert expected > 0.05
+    total = float(ax.axiom_loss(CENTRES, RADII, RELATIONS, indices, G))
+    assert total == pytest.approx(nf1(NF1) + nf4(TRIPLES) + expected)
+
+
+def test_a_table_of_every_form_gives_the_loss_worked_out_by_hand():
+    """On a line: centres 0, 3, 10, 20; radii 1; relations 0 by 5, 1 by -2; margin 0.5.
+
+    NF1 (0, 1): 3 + 1 - 1 - .5 = 2.5. NF2 (0, 1, 2): [3-2-.5] + [10-1-.5] + [7-1-.5] = .5 + 8.5 + 5.5 = 14.5.
+    NF3 (relation 1, 2, 3): |10-2-20| + 1 - 1 - .5 = 11.5. NF4 (0, relation 0, 3): |0-25| - 2 - .5 = 22.5.
+    DISJOINT (0, 1): 2 - 3 + .5 < 0, and (2, 2): 2 - 0 + .5 = 2.5, so their mean is 1.25.
+    """
+    table = pd.DataFrame(
+        [
+            ("DISJOINT", 0, -1, 1, -1),
+            ("DISJOINT", 2, -1, 2, -1),
+            ("NF1", 0, -1, 1, -1),
+            ("NF2", 0, -1, 1, 2),
+            ("NF3", 2, 1, 3, -1),
+            ("NF4", 0, 0, 3, -1),
+        ],
+        columns=["normal_form", "c", "relation", "d", "e"],
+    )
+    indices = ax.AxiomIndices.from_table(table, 2)
+    assert (indices.n_classes, indices.n_relations) == (4, 2)
+    assert indices.nf2.tolist() == [[0, 1, 2]]
+    assert indices.nf3.tolist() == [[1, 2, 3]]
+    assert indices.disjoint.tolist() == [[0, 1], [2, 2]]
+    centres = torch.tensor([[0.0], [3.0], [10.0], [20.0]])
+    loss = ax.axiom_loss(centres, torch.ones(4), torch.tensor([[5.0], [-2.0]]), indices, 0.5)
+    assert float(loss) == pytest.approx(2.5 + 14.5 + 11.5 + 22.5 + 1.25)
+
+
+def test_classes_and_relations_of_the_rarer_forms_are_counted():
+    table = _table(("NF2", 0, -1, 1, 7), ("NF3", 2, 4, 3, -1), ("NF4", 0, 1, 3, -1))
+    indices = ax.AxiomIndices.from_table(table, 2)
+    assert (indices.n_classes, indices.n_relations) == (8, 5)
+
+
 def _table(*rows):
-    return pd.DataFrame(rows, columns=["normal_form", "c", "relation", "d"])
+    columns = ["normal_form", "c", "relation", "d", "e"]
+    return pd.DataFrame([(*row, -1)[:5] for row in rows], columns=columns)
 
 
 def test_table_becomes_indices():
@@ -124,5 +169,5 @@ def test_a_table_without_axioms_has_only_concepts():
 
 
 def test_other_forms_are_refused():
-    with pytest.raises(InputError, match="NF2"):
-        ax.AxiomIndices.from_table(_table(("NF2", 0, -1, 3)), 3)
+    with pytest.raises(InputError, match=r"form NF9 are not known: .* NF1, NF2, NF3, NF4, DISJOINT"):
+        ax.AxiomIndices.from_table(_table(("NF9", 0, -1, 3)), 3)

@@ -1,7 +1,8 @@
 """Ancestors of every term as a sparse boolean matrix.
 
 Presets: `cafa` follows `is_a` and `part_of` within an aspect, as the CAFA evaluation does; `deepgo` follows
-every relation, across aspects too, as DeepGO does.
+every relation, across aspects too, as DeepGO does. Both follow the relations as stated: what follows from
+logical definitions, releases of the Gene Ontology state as `is_a` too.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
 from protsae.ontology.graph import depths
-from protsae.ontology.obo import ACYCLIC_RELATIONS, Ontology, cycle_of
+from protsae.ontology.obo import Ontology
+from protsae.ontology.obo_checks import ACYCLIC_RELATIONS, cycle_of
 
 Preset = Literal["cafa", "deepgo"]
 
@@ -90,8 +92,9 @@ def ancestor_closure(ontology: Ontology, preset: Preset = "cafa") -> AncestorClo
     parent = np.searchsorted(ids, relations["parent_id"].to_numpy(dtype=object))
     depth = depths(len(ids), child, parent)
     if (depth < 0).any():
+        ends = zip(relations["child_id"], relations["parent_id"], strict=True)
         raise InputError(
-            f"preset '{preset}' follows relations that form a cycle: {' -> '.join(cycle_of(relations))}; "
+            f"preset '{preset}' follows relations that form a cycle: {' -> '.join(cycle_of(ends))}; "
             "use the basic (acyclic) release of the ontology, or preset 'cafa'"
         )
     order = np.argsort(depth, kind="stable")  # ids are sorted, so ties are by id

@@ -6,7 +6,7 @@ is subtracted: a tolerance. NF1 to NF4 are all zero when every ball is the same,
 `subsumption_auc`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 import torch
@@ -14,6 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.core.errors import InputError
+
+FORMS = ("NF1", "NF2", "NF3", "NF4", "DISJOINT")
+
+
+def _none(width: int) -> Tensor:
+    return torch.empty(0, width, dtype=torch.int64)
 
 
 @dataclass(frozen=True)
@@ -27,27 +33,43 @@ class AxiomIndices:
     n_classes: int
     """Concepts and zero concepts together."""
     n_relations: int
+    nf2: Tensor = field(default_factory=lambda: _none(3))
+    """Int64 [n, 3]: C, D, E of C ⊓ D ⊑ E."""
+    nf3: Tensor = field(default_factory=lambda: _none(3))
+    """Int64 [n, 3]: relation, C, D of ∃R.C ⊑ D."""
+    disjoint: Tensor = field(default_factory=lambda: _none(2))
+    """Int64 [n, 2]: C, D of C ⊓ D ⊑ ⊥."""
 
     @classmethod
     def from_table(cls, axioms: pd.DataFrame, n_concepts: int) -> "AxiomIndices":
-        """Read the `axioms` table (`normal_form`, `c`, `relation`, `d`).
+        """Read the `axioms` table (`normal_form`, `c`, `relation`, `d`, and for NF2 `e`).
 
         Raises:
-            InputError: a normal form other than NF1 and NF4.
+            InputError: a normal form of another name.
         """
-        other = sorted(set(axioms["normal_form"]) - {"NF1", "NF4"})
+        other = sorted(set(axioms["normal_form"]) - set(FORMS))
         if other:
             raise InputError(
-                f"axioms of form {', '.join(map(str, other))} are not supported: only NF1 and NF4 are"
+                f"axioms of form {', '.join(map(str, other))} are not known: the forms are {', '.join(FORMS)}"
             )
-        nf1 = axioms[axioms["normal_form"] == "NF1"][["c", "d"]]
-        nf4 = axioms[axioms["normal_form"] == "NF4"][["c", "relation", "d"]]
-        highest = int(axioms[["c", "d"]].to_numpy().max()) if len(axioms) else -1
+
+        def rows(form: str, *columns: str) -> Tensor:
+            of_form = axioms[axioms["normal_form"] == form]
+            if of_form.empty:
+                return _none(len(columns))
+            return torch.tensor(of_form[list(columns)].to_numpy(dtype="int64"))
+
+        nf3, nf4 = rows("NF3", "relation", "c", "d"), rows("NF4", "c", "relation", "d")
+        indices = axioms[[name for name in ("c", "d", "e") if name in axioms]]
+        used = torch.cat([nf3[:, 0], nf4[:, 1]])
         return cls(
-            nf1=torch.tensor(nf1.to_numpy(dtype="int64")).reshape(-1, 2),
-            nf4=torch.tensor(nf4.to_numpy(dtype="int64")).reshape(-1, 3),
-            n_classes=max(n_concepts, highest + 1),
-            n_relations=int(nf4["relation"].max()) + 1 if len(nf4) else 0,
+            nf1=rows("NF1", "c", "d"),
+            nf4=nf4,
+            n_classes=max(n_concepts, int(indices.to_numpy().max(initial=-1)) + 1),
+            n_relations=int(used.max()) + 1 if len(used) else 0,
+            nf2=rows("NF2", "c", "d", "e"),
+            nf3=nf3,
+            disjoint=rows("DISJOINT", "c", "d"),
         )
 
 
@@ -118,6 +140,12 @@ def axiom_loss(
     total = centres.new_zeros(())
     if len(axioms.nf1):
         total = total + nf1_loss(centres, radii, axioms.nf1, margin)
+    if len(axioms.nf2):
+        total = total + nf2_loss(centres, radii, axioms.nf2, margin)
+    if len(axioms.nf3):
+        total = total + nf3_loss(centres, radii, relations, axioms.nf3, margin)
     if len(axioms.nf4):
         total = total + nf4_loss(centres, radii, relations, axioms.nf4, margin)
+    if len(axioms.disjoint):
+        total = total + disjointness_loss(centres, radii, axioms.disjoint, margin)
     return total

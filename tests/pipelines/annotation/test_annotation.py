@@ -42,13 +42,16 @@ class KeptDataset(MemoryDataset):
         pass
 
 
-def run(tmp_path: Path, parameters: AnnotationParameters = PARAMETERS) -> dict[str, object]:
+def run(
+    tmp_path: Path, parameters: AnnotationParameters = PARAMETERS, raw_axioms: Path | None = None
+) -> dict[str, object]:
     rows = (
         DATA / "toy_annotations.tsv"
     ).read_text() + "P6\tx\tGO:1000003\nP7\tx\tGO:1000005\nP6\tx\tGO:1000004\n"
     (tmp_path / "annotations.tsv").write_text(rows)
     given = {
         "raw_ontology": DATA / "toy.obo",
+        "raw_axioms": raw_axioms,
         "raw_annotations": tmp_path / "annotations.tsv",
         "sequences": SEQUENCES,
         "proteins": PROTEINS,
@@ -114,8 +117,26 @@ def test_a_second_run_writes_the_same_bytes(tmp_path: Path):
             if isinstance(value, pd.DataFrame):
                 value.to_parquet(tmp_path / f"{table}.{name}")
     tables = sorted(path.stem for path in tmp_path.glob("*.a"))
-    assert len(tables) == 9
+    assert len(tables) == 10
     assert all((tmp_path / f"{t}.a").read_bytes() == (tmp_path / f"{t}.b").read_bytes() for t in tables)
+
+
+def test_axioms_of_the_users_take_the_place_of_the_ontologys(tmp_path: Path):
+    own = run(tmp_path)
+    assert own["go_norm"].splitlines()[:2] == [
+        "GO_1000003 and GO_1000005 SubClassOf owl:Nothing",
+        "GO_1000002 SubClassOf GO_1000001",
+    ]
+    assert own["ontology_report"]["axioms_from"] == "ontology"
+    assert own["ontology_report"]["n_axioms"]["DISJOINT"] == 1
+    (tmp_path / "mine.norm").write_text("GO_1000003 SubClassOf GO_1000001\nGO_5 SubClassOf GO_6\n")
+    given = run(tmp_path, raw_axioms=tmp_path / "mine.norm")
+    assert given["axioms"][["normal_form", "c_id", "d_id"]].to_numpy().tolist() == [
+        ["NF1", "GO:1000003", "GO:1000001"]
+    ]
+    assert given["ontology_report"]["axioms_from"] == "mine.norm"
+    assert given["ontology_report"]["n_axiom_classes_unknown"] == 2
+    assert len(given["ontology_axioms"]) == 2
 
 
 def test_the_parameter_file_says_the_defaults():

@@ -14,14 +14,21 @@ from protsae.annotations.labels import label_table
 from protsae.annotations.rows import nested_counts, read_annotations
 from protsae.core.errors import about
 from protsae.ontology.closure import Preset
-from protsae.ontology.normal_forms import AxiomConfig, axiom_table
+from protsae.ontology.concept_axioms import AxiomConfig, axiom_table
+from protsae.ontology.norm_file import axioms_of, norm_text
 from protsae.ontology.obo import Ontology, read_obo
 
 
-def parse_ontology(raw_ontology: Path) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Read the OBO file into terms, relations and a report."""
+def parse_ontology(
+    raw_ontology: Path, raw_axioms: Path | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str, dict[str, Any]]:
+    """Read the OBO file into terms, relations and axioms in normal form (as text too), and a report.
+
+    A `go.norm` of the user's takes the place of the axioms that the OBO file states.
+    """
     ontology = read_obo(raw_ontology)
-    return ontology.terms, ontology.relations, ontology.report()
+    axioms, report = axioms_of(ontology, raw_axioms)
+    return ontology.terms, ontology.relations, axioms, norm_text(axioms), ontology.report() | report
 
 
 def join_annotations(
@@ -69,10 +76,7 @@ def label_proteins(
 
 
 def normalise_axioms(
-    concepts: pd.DataFrame,
-    ontology_terms: pd.DataFrame,
-    ontology_relations: pd.DataFrame,
-    config: AxiomConfig,
+    concepts: pd.DataFrame, ontology_axioms: pd.DataFrame, config: AxiomConfig
 ) -> pd.DataFrame:
-    """Write the relations between the concepts and their ancestors as axioms in EL normal form."""
-    return axiom_table(concepts, Ontology(ontology_terms, ontology_relations), config)
+    """Choose the axioms over the concepts and their ancestors, and give their classes indices."""
+    return axiom_table(concepts, ontology_axioms, config)

@@ -5,7 +5,7 @@ from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
 from protsae.core.config import Config
 from protsae.ontology.closure import Preset
-from protsae.ontology.normal_forms import AxiomConfig
+from protsae.ontology.concept_axioms import AxiomConfig
 
 
 class AnnotationParameters(Config):

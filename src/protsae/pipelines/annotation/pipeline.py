@@ -11,8 +11,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 parse_ontology,
-                inputs="raw_ontology",
-                outputs=["ontology_terms", "ontology_relations", "ontology_report"],
+                inputs=["raw_ontology", "raw_axioms"],
+                outputs=[
+                    "ontology_terms",
+                    "ontology_relations",
+                    "ontology_axioms",
+                    "go_norm",
+                    "ontology_report",
+                ],
                 name="parse_ontology",
             ),
             Node(
@@ -56,7 +62,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 normalise_axioms,
-                inputs=["concepts", "ontology_terms", "ontology_relations", "params:annotation.axioms"],
+                inputs=["concepts", "ontology_axioms", "params:annotation.axioms"],
                 outputs="axioms",
                 name="normalise_axioms",
             ),

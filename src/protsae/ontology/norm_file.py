@@ -1,0 +1,153 @@
+"""`go.norm`: axioms as lines of text, in the form that DeepGO and ProtSAE read.
+
+Ids are underscored (`GO_0008150`); relations stand as they are. The lines are
+
+    GO_A SubClassOf GO_B                    NF1
+    GO_A and GO_B SubClassOf GO_C           NF2
+    part_of some GO_A SubClassOf GO_B       NF3
+    GO_A SubClassOf part_of some GO_B       NF4
+    GO_A and GO_B SubClassOf owl:Nothing    DISJOINT
+
+An id that would not come back from its underscored form is written as it is where it holds a colon (fresh
+classes: `_:some_part_of_GO_0005634`), and in single quotes otherwise.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from protsae.core.errors import InputError
+from protsae.core.text import numbered_lines
+from protsae.ontology.normal_forms import FRESH_PREFIX, Axiom, axiom_counts, axiom_frame, ontology_axioms
+from protsae.ontology.obo import Ontology
+
+BOTTOM = "owl:Nothing"
+_WORDS = ("SubClassOf", "and", "some")
+_SHAPES = {
+    ("", "SubClassOf", ""): "NF1",
+    ("", "and", "", "SubClassOf", ""): "NF2",
+    ("", "some", "", "SubClassOf", ""): "NF3",
+    ("", "SubClassOf", "", "some", ""): "NF4",
+}
+
+
+def read_norm(path: str | Path) -> pd.DataFrame:
+    """Read `go.norm`, plain or compressed; blank lines are passed over.
+
+    Returns:
+        The columns of `normal_forms.ontology_axioms`.
+
+    Raises:
+        InputError: the file is missing, empty or no text, or a line is in none of the five forms; with file
+            and line.
+    """
+    path = Path(path)
+    lines = numbered_lines(path, "axioms")
+    return axiom_frame(_axiom(path, number, line) for number, line in lines if line.strip())
+
+
+def axioms_of(ontology: Ontology, norm_path: Path | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the axioms of `norm_path`, or without it those that the ontology states; and a report.
+
+    Raises:
+        InputError: what `read_norm` raises; or the file is about another ontology.
+    """
+    if norm_path is None:
+        axioms = ontology_axioms(ontology)
+        return axioms, {"axioms_from": "ontology", "n_axioms": axiom_counts(axioms)}
+    axioms = read_norm(norm_path)
+    n_unknown = _unknown_classes(norm_path, axioms, ontology)
+    counts = {"n_axioms": axiom_counts(axioms), "n_axiom_classes_unknown": n_unknown}
+    return axioms, {"axioms_from": norm_path.name, **counts}
+
+
+def norm_text(axioms: pd.DataFrame) -> str:
+    """Return axioms (columns of `normal_forms.ontology_axioms`) as text of `go.norm`, in their order."""
+    rows = axioms[["normal_form", "c_id", "d_id", "e_id", "relation_name"]].itertuples(index=False, name=None)
+    return "".join(f"{_line(*row)}\n" for row in rows)
+
+
+def _unknown_classes(path: Path, axioms: pd.DataFrame, ontology: Ontology) -> int:
+    """Return how many named classes of the axioms are no current terms of the ontology.
+
+    Raises:
+        InputError: none is a current term: the axioms are those of another ontology.
+    """
+    current = set(ontology.terms.loc[~ontology.terms["is_obsolete"], "term_id"])
+    named = set(axioms["c_id"]).union(axioms["d_id"], axioms["e_id"]) - {""}
+    unknown = sorted(name for name in named - current if not name.startswith(FRESH_PREFIX))
+    if not named & current:
+        raise InputError(
+            f"{path}: none of the {len(named)} classes of these axioms, such as {min(named)}, is a current "
+            f"term of the ontology, such as {min(current, default='none')}; give the axioms of this "
+            "ontology, or leave raw_axioms out"
+        )
+    return len(unknown)
+
+
+def _axiom(path: Path, number: int, line: str) -> Axiom:
+    """Return the axiom of one line."""
+    words = line.split()
+    shape = tuple(word if word in _WORDS else "" for word in words)
+    form = _SHAPES.get(shape)
+    names = [_id_of(word) for word, mark in zip(words, shape, strict=True) if not mark]
+    is_pair = form == "NF2" and names[-1] == BOTTOM
+    if form is None or BOTTOM in (names[:-1] if is_pair else names):
+        raise InputError(
+            f"{path}:{number}: {line.strip()[:80]!r} is not an axiom in normal form: 'A SubClassOf B', "
+            "'A and B SubClassOf C', 'R some A SubClassOf B', 'A SubClassOf R some B' or "
+            f"'A and B SubClassOf {BOTTOM}'"
+        )
+    if is_pair and names[0] == names[1]:
+        raise InputError(f"{path}:{number}: {names[0]} is disjoint from itself; take the line out")
+    if is_pair:
+        return ("DISJOINT", names[0], names[1], "", "")
+    if form == "NF1":
+        return (form, names[0], names[1], "", "")
+    if form == "NF2":
+        return (form, names[0], names[1], names[2], "")
+    marked = words[0] if form == "NF3" else words[2]
+    c, d = names[1:] if form == "NF3" else (names[0], names[2])
+    return (form, c, d, "", _bare(marked))
+
+
+def _line(form: str, c: str, d: str, e: str, relation: str) -> str:
+    c, d, e, relation = _word_of(c), _word_of(d), _word_of(e), _relation_word(relation)
+    return {
+        "NF1": f"{c} SubClassOf {d}",
+        "NF2": f"{c} and {d} SubClassOf {e}",
+        "NF3": f"{relation} some {c} SubClassOf {d}",
+        "NF4": f"{c} SubClassOf {relation} some {d}",
+        "DISJOINT": f"{c} and {d} SubClassOf {BOTTOM}",
+    }[form]
+
+
+def _id_of(word: str) -> str:
+    """Return the id that a word stands for: its last underscore becomes the colon, where it has none."""
+    if _is_quoted(word) or ":" in word:
+        return _bare(word)
+    prefix, underscore, local = word.rpartition("_")
+    return f"{prefix}:{local}" if underscore else word
+
+
+def _word_of(name: str) -> str:
+    forms = (name.replace(":", "_"), name)
+    return next((form for form in forms if _is_plain(form) and _id_of(form) == name), f"'{name}'")
+
+
+def _relation_word(relation: str) -> str:
+    return relation if _is_plain(relation) and not _is_quoted(relation) else f"'{relation}'"
+
+
+def _is_plain(word: str) -> bool:
+    """Return whether a word is no word of the syntax, and no line with it in front looks like a web page."""
+    return word not in _WORDS and not word.startswith("<")
+
+
+def _is_quoted(word: str) -> bool:
+    return len(word) > 2 and word.startswith("'") and word.endswith("'")
+
+
+def _bare(word: str) -> str:
+    return word[1:-1] if _is_quoted(word) else word
