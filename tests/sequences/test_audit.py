@@ -5,13 +5,15 @@ import pandas as pd
 import pytest
 
 from protsae.core.errors import InputError
+from protsae.core.files import sha256_text
 from protsae.core.seeding import numpy_generator
-from protsae.sequences.audit import AuditConfig, audit_split
+from protsae.sequences.audit import AUDIT_COLUMNS, AuditConfig, audit_split, draw, wilson_interval
 from protsae.sequences.seeds import RESIDUES
 
 CONFIG = AuditConfig()
 RNG = numpy_generator(0, "audit")
 PARENT, OTHER, THIRD, FOURTH, FIFTH = ("".join(RNG.choice(list(RESIDUES), 120)) for _ in range(5))
+FAR = ["".join(RNG.choice(list(RESIDUES), 120)) for _ in range(20)]
 
 
 def _swap(sequence: str, n: int) -> str:
@@ -48,7 +50,7 @@ def test_relatives_of_train_are_excluded_and_every_number_is_right() -> None:
     proteins, audit = audit_split(sequences, assignment.sample(frac=1, random_state=0), CONFIG)
     assert list(proteins.columns) == [
         "protein_id", "sequence", "length", "description", "aliases", "cluster_id", "split",
-        "nearest_train_id", "nearest_train_identity",
+        "is_audited", "nearest_train_id", "nearest_train_identity",
     ]  # fmt: skip
     assert list(proteins["protein_id"]) == sorted(row[0] for row in ROWS)
     assert list(proteins["split"]) == [
@@ -58,23 +60,16 @@ def test_relatives_of_train_are_excluded_and_every_number_is_right() -> None:
     expected = [np.nan, np.nan, 0.75, np.nan, 0.9, np.nan, np.nan, np.nan]
     np.testing.assert_allclose(proteins["nearest_train_identity"], expected, atol=1e-12)
     assert proteins["length"].dtype == "int32"
-    common = {"min_identity": 0.3, "min_coverage": 0.7, "method": "protsae.sequences.homology"}
-    columns = [
-        "split",
-        "against",
-        "n_proteins",
-        "n_searched",
-        "n_with_relative",
-        "share_with_relative",
-        "n_excluded",
-    ]
+    assert proteins["is_audited"].tolist() == [False] * 2 + [True] * 6
+    common = {"min_identity": 0.3, "min_coverage": 0.7, "method": "builtin"}
+    # Bands of the nearest: none found, below 20, 20 to 30, 30 to 50, above 50 %; Wilson intervals by hand.
     rows = [
-        ("validation", "train", 2, 2, 1, 0.5, 1),
-        ("test", "train", 4, 4, 1, 0.25, 1),
-        ("test", "validation", 3, 3, 1, 1 / 3, 0),  # f_test and d_val: told, not excluded
+        ("validation", "train", 2, 2, 1, 0.5, 0.0945312, 0.9054688, 1, 1, 0, 0, 0, 1),
+        ("test", "train", 4, 4, 1, 0.25, 0.0455873, 0.6993582, 1, 3, 0, 0, 0, 1),
+        ("test", "validation", 3, 3, 1, 1 / 3, 0.0614920, 0.7923404, 0, 2, 0, 0, 0, 1),  # told, not excluded
     ]
-    expected_audit = pd.DataFrame([dict(zip(columns, row, strict=True)) | common for row in rows])
-    pd.testing.assert_frame_equal(audit, expected_audit)
+    expected_audit = pd.DataFrame([dict(zip(AUDIT_COLUMNS[:14], row, strict=True)) | common for row in rows])
+    pd.testing.assert_frame_equal(audit, expected_audit, rtol=1e-6)
 
 
 def test_the_inputs_are_left_as_they_were() -> None:
@@ -94,13 +89,79 @@ def test_below_the_threshold_the_nearest_is_kept_for_bands_and_nothing_is_exclud
 
 
 def test_a_leak_stops_the_run_if_so_asked() -> None:
-    with pytest.raises(
-        InputError, match=r"2 validation and test proteins .* c_val and a_train \(75%\), e_test and b"
-    ):
+    message = (
+        r"^1 of 2 searched validation proteins \(50%, 95 % interval 9% to 91%\) and 1 of 4 searched test "
+        r"proteins .* such as c_val and a_train \(75%\), e_test and b_train \(90%\); at most 5% may"
+    )
+    with pytest.raises(InputError, match=message):
         audit_split(*_tables(ROWS), AuditConfig(on_leak="fail"))
+    with pytest.raises(InputError, match=r"^1 of 2 searched validation proteins \(50%.*; at most 40% may"):
+        audit_split(*_tables(ROWS), AuditConfig(on_leak="fail", max_leak_share=0.4))
+    proteins, _ = audit_split(*_tables(ROWS), AuditConfig(on_leak="fail", max_leak_share=0.5))
+    assert (proteins["split"] == "excluded").sum() == 2
     clean = [row for row in ROWS if row[0] not in {"c_val", "e_test"}]
-    proteins, _ = audit_split(*_tables(clean), AuditConfig(on_leak="fail"))
+    proteins, _ = audit_split(*_tables(clean), AuditConfig(on_leak="fail", max_leak_share=0))
     assert len(proteins) == 6
+
+
+def test_too_many_leaks_bring_a_warning_and_few_do_not(caplog) -> None:
+    audit_split(*_tables(ROWS), AuditConfig(max_leak_share=0.25))
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("1 of 2 searched validation proteins (50%, 95 % interval 9% to 91%)")
+    assert caplog.messages[0].endswith("excluded: the clusters are not sensitive enough.")
+
+
+def test_of_a_sample_only_what_was_searched_is_excluded_and_the_rest_is_estimated(caplog) -> None:
+    rows = [("train", PARENT, "train"), ("val", THIRD, "validation")]
+    rows += [(f"t{n:02}", _swap(PARENT, n) if n % 2 else FAR[n], "test") for n in range(20)]
+    sequences, assignment = _tables(rows)
+    config = AuditConfig(n_sampled=8)
+    proteins, audit = audit_split(sequences, assignment, config)
+    ids = sorted((f"t{n:02}" for n in range(20)), key=lambda name: sha256_text("audit", name))[:8]
+    searched = {"val", *ids}
+    assert set(proteins.loc[proteins["is_audited"], "protein_id"]) == searched
+    leaking = {name for name in ids if int(name[1:]) % 2}
+    assert 1 < len(leaking) < 8
+    assert set(proteins.loc[proteins["split"] == "excluded", "protein_id"]) == leaking
+    known = proteins["nearest_train_id"] != ""
+    assert set(proteins.loc[known, "protein_id"]) == leaking
+    test = audit.iloc[1]
+    n = len(leaking)
+    assert test[["n_proteins", "n_searched", "n_with_relative", "n_excluded"]].tolist() == [20, 8, n, n]
+    assert test["share_with_relative"] == n / 8
+    assert audit.iloc[2][["n_proteins", "n_searched"]].tolist() == [20 - n, 8 - n]
+    (message,) = caplog.messages
+    assert f"About {round(n / 8 * 12)} of the 12 test proteins that were not searched" in message
+    assert message.endswith("set ingestion.audit.n_sampled: null")
+    # The draw follows from the ids: order and other proteins' splits do not matter, a larger sample holds it.
+    assert set(draw(dict.fromkeys(reversed(ids), ""), 3)) <= set(draw(dict.fromkeys(ids, ""), 5))
+    again, _ = audit_split(sequences[::-1], assignment.sample(frac=1, random_state=1), config)
+    pd.testing.assert_frame_equal(proteins, again)
+
+
+def test_wilson_intervals_are_those_of_scipy() -> None:
+    from scipy.stats import binomtest
+
+    for n_hits, n in ((0, 10), (3, 10), (10, 10), (64, 100), (1, 500)):
+        interval = binomtest(n_hits, n).proportion_ci(method="wilson")
+        assert wilson_interval(n_hits, n) == pytest.approx((interval.low, interval.high), abs=1e-7)
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("identity", [0.9, 0.4])
+def test_the_audit_finds_every_planted_relative(identity: float) -> None:
+    rng = numpy_generator(0, "planted leaks", str(identity))
+    rows = [(f"train{n:02}", "".join(rng.choice(list(RESIDUES), 150)), "train") for n in range(25)]
+    rows += [(f"leak{n:02}", _swap(rows[n][1], round(150 * (1 - identity))), "test") for n in range(10)]
+    rows += [(f"clean{n:02}", "".join(rng.choice(list(RESIDUES), 150)), "test") for n in range(15)]
+    rows.append(("val", "".join(rng.choice(list(RESIDUES), 150)), "validation"))
+    proteins, audit = audit_split(*_tables(rows), AuditConfig())
+    excluded = proteins[proteins["split"] == "excluded"]
+    assert excluded["protein_id"].tolist() == [f"leak{n:02}" for n in range(10)]
+    assert excluded["nearest_train_id"].tolist() == [f"train{n:02}" for n in range(10)]
+    assert excluded["nearest_train_identity"].between(identity - 0.02, identity + 0.1).all()
+    assert audit["n_with_relative"].tolist() == [0, 10, 0]
+    assert audit["share_with_relative"].tolist() == [0, 0.4, 0]
 
 
 def test_a_split_that_the_audit_empties_is_an_error() -> None:

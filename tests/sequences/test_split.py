@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,23 +14,11 @@ from protsae.sequences.split import (
     SPLITS,
     SplitConfig,
     SplitFractions,
-    read_clusters,
     split_of_cluster,
     split_table,
 )
 
 CONFIG = SplitConfig()
-SOURCE = Path("clusters.tsv")
-
-
-def _sequences(ids: list[str], aliases: list[str] | None = None) -> pd.DataFrame:
-    return pd.DataFrame({"protein_id": ids, "aliases": aliases or [""] * len(ids)}).astype("str")
-
-
-def _clusters(folder: Path, text: str) -> Path:
-    path = folder / "clusters.tsv"
-    path.write_text(text)
-    return path
 
 
 def test_the_split_is_the_hash_of_salt_and_cluster_by_cumulative_thresholds() -> None:
@@ -68,81 +55,101 @@ def test_fractions_must_sum_to_one() -> None:
         SplitFractions(train=0.7)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("P1\tC1\n", "clusters.tsv:1: expected the header 'accession\\tcluster_id', found 'P1\\tC1'"),
-        (
-            "accession\tcluster_id\nP1\tC1\nP2\n",
-            "clusters.tsv:3: expected accession<TAB>cluster_id, found 'P2'",
-        ),
-        ("accession\tcluster_id\nP1\tC1\tx\n", "clusters.tsv:2: expected accession<TAB>cluster_id"),
-        ("accession\tcluster_id\n\tC1\n", "clusters.tsv:2: expected accession<TAB>cluster_id"),
-        (
-            "accession\tcluster_id\nP1\tC1\nP1\tC2\n",
-            "clusters.tsv:3: 'P1' is in cluster 'C2', and in a line above in 'C1'",
-        ),
-        ("", "the file is empty"),
-        ("<html>", "web page"),
-    ],
-)
-def test_faulty_cluster_files_are_refused_with_file_and_line(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(InputError) as error:
-        read_clusters(_clusters(tmp_path, text))
-    assert message in str(error.value)
+def _table(cluster_of: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"protein_id": list(cluster_of), "cluster_id": list(cluster_of.values())}, dtype="str"
+    )
 
 
-def test_clusters_are_read_with_blank_lines_and_repeated_rows(tmp_path: Path) -> None:
-    path = _clusters(tmp_path, "accession\tcluster_id\r\nP1\tC1\r\n\r\nP2\tC1\r\nP1\tC1\r\n")
-    assert read_clusters(path) == {"P1": "C1", "P2": "C1"}
+def _concepts(pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(pairs, columns=["protein_id", "concept_id"], dtype="str")
 
 
-def test_the_table_takes_clusters_by_id_then_by_alias_then_by_itself() -> None:
-    sequences = _sequences(["b", "a", "c", *(f"p{n}" for n in range(30))], ["", "x;y", *[""] * 31])
-    clusters = {"b": "C1", "y": "C1", "gone": "C9", **{f"p{n}": f"p{n}" for n in range(30)}}
-    table, report = split_table(sequences, clusters, CONFIG, SOURCE)
+NOTHING_KNOWN = _concepts([])
+
+
+def test_the_table_has_the_split_of_every_cluster_and_the_report_counts() -> None:
+    cluster_of = {"b": "C1", "a": "C1", **{f"p{n}": f"p{n}" for n in range(30)}}
+    table, report = split_table(_table(cluster_of), NOTHING_KNOWN, CONFIG)
     assert list(table.columns) == ["protein_id", "cluster_id", "split"]
-    assert table["protein_id"].is_monotonic_increasing
-    assert dict(zip(table["protein_id"], table["cluster_id"], strict=True)) == {
-        "a": "C1", "b": "C1", "c": "c", **{f"p{n}": f"p{n}" for n in range(30)}
-    }  # fmt: skip
-    counts = {split: int((table["split"] == split).sum()) for split in SPLITS}
-    assert report["n_proteins_by_split"] == counts
-    clusters_by_split = {
+    assert table["protein_id"].tolist() == sorted(cluster_of)
+    expected = [
+        split_of_cluster(cluster_of[name], CONFIG.salt, CONFIG.fractions) for name in sorted(cluster_of)
+    ]
+    assert table["split"].tolist() == expected
+    assert report["n_proteins_by_split"] == {split: expected.count(split) for split in SPLITS}
+    assert report["n_clusters_by_split"] == {
         split: table.loc[table["split"] == split, "cluster_id"].nunique() for split in SPLITS
     }
-    assert report["n_clusters_by_split"] == clusters_by_split
-    named = ("n_proteins", "n_clusters", "n_without_cluster", "n_cluster_rows_unused")
-    assert [report[name] for name in named] == [33, 32, 1, 1]
+    assert (report["n_proteins"], report["n_clusters"]) == (32, 31)
+    assert (report["salt"], report["n_salts_tried"], report["imbalance"]) == ("protsae", 1, 0.0)
 
 
-def test_clusters_of_other_proteins_and_empty_splits_are_errors() -> None:
-    with pytest.raises(InputError, match=r"clusters\.tsv: none of its 1 accessions \(such as 'Q1'\)"):
-        split_table(_sequences(["P1"]), {"Q1": "C1"}, CONFIG, SOURCE)
+def test_a_split_that_is_left_empty_is_an_error() -> None:
     with pytest.raises(InputError, match=r"no protein falls into .*1 clusters of 2 proteins"):
-        split_table(_sequences(["P1", "P2"]), {"P1": "C1", "P2": "C1"}, CONFIG, SOURCE)
+        split_table(_table({"P1": "C1", "P2": "C1"}), NOTHING_KNOWN, CONFIG)
+
+
+def _slow_imbalance(table: pd.DataFrame, concepts: pd.DataFrame, least: int) -> float:
+    """The definition, concept by concept."""
+    split_of = dict(zip(table["protein_id"], table["split"], strict=True))
+    distances = []
+    for _, rows in concepts.drop_duplicates().groupby("concept_id"):
+        splits = [split_of[name] for name in rows["protein_id"] if name in split_of]
+        if len(splits) >= least:
+            wanted = {"train": 0.6, "validation": 0.2, "test": 0.2}
+            distances.append(sum(abs(splits.count(s) / len(splits) - wanted[s]) for s in SPLITS) / 2)
+    return sum(distances) / len(distances)
+
+
+def test_of_several_salts_the_one_that_shares_out_the_concepts_most_evenly_is_taken() -> None:
+    ids = [f"p{n}" for n in range(60)]
+    table = _table({name: f"C{n // 2}" for n, name in enumerate(ids)})
+    # Twelve concepts of ten proteins; a repeated row, a rare concept and unknown proteins do not count.
+    pairs = [(ids[(7 * c + 5 * k) % 60], f"T{c}") for c in range(12) for k in range(10)]
+    concepts = _concepts([*pairs, pairs[0], ("p1", "rare"), *((f"unknown{n}", "T0") for n in range(9))])
+    by_salt = {}
+    for number in range(6):
+        salt = f"protsae/{number}" if number else "protsae"
+        dealt, report = split_table(table, concepts, SplitConfig(salt=salt, min_positives_stratified=8))
+        by_salt[salt] = report["imbalance"]
+        assert report["imbalance"] == pytest.approx(_slow_imbalance(dealt, concepts, 8), abs=1e-12)
+        assert report["n_concepts_stratified"] == 12
+    config = SplitConfig(n_salts=6, min_positives_stratified=8)
+    dealt, report = split_table(table, concepts, config)
+    best = min(by_salt, key=lambda salt: by_salt[salt])
+    assert best != "protsae"
+    assert (report["salt"], report["n_salts_tried"]) == (best, 6)
+    assert report["imbalance"] == min(by_salt.values()) < report["imbalance_of_first_salt"]
+    assert report["imbalance_of_first_salt"] == by_salt["protsae"]
+    pinned, _ = split_table(table, concepts, SplitConfig(salt=best))
+    pd.testing.assert_frame_equal(dealt, pinned)
 
 
 @settings(max_examples=25, deadline=None)
 @given(
     clusters=st.lists(st.integers(0, 60), min_size=1, max_size=40),
+    n_salts=st.integers(1, 3),
     random=st.randoms(use_true_random=False),
 )
-def test_order_and_company_do_not_matter_and_clusters_stay_whole(clusters: list[int], random) -> None:
+def test_order_and_company_do_not_matter_and_clusters_stay_whole(
+    clusters: list[int], n_salts: int, random
+) -> None:
     base = [f"base{n}" for n in range(30)]  # clusters enough for every split
     cluster_of = {name: name for name in base} | {f"p{n}": f"C{c}" for n, c in enumerate(clusters)}
-    ids = list(cluster_of)
-    table, report = split_table(_sequences(ids), cluster_of, CONFIG, SOURCE)
+    pairs = [(name, f"T{n % 3}") for n, name in enumerate(cluster_of)]
+    config = SplitConfig(n_salts=n_salts, min_positives_stratified=1)
+    table, report = split_table(_table(cluster_of), _concepts(pairs), config)
     assert (table.groupby("cluster_id")["split"].nunique() == 1).all()
 
-    shuffled = ids.copy()
-    random.shuffle(shuffled)
     items = list(cluster_of.items())
     random.shuffle(items)
-    again, report_again = split_table(_sequences(shuffled), dict(items), CONFIG, SOURCE)
+    random.shuffle(pairs)
+    again, report_again = split_table(_table(dict(items)), _concepts(pairs), config)
     pd.testing.assert_frame_equal(table, again)
     assert report == report_again
 
-    fewer = base + [f"p{n}" for n in range(len(clusters)) if random.random() < 0.5]
-    part, _ = split_table(_sequences(fewer), cluster_of, CONFIG, SOURCE)
+    # With the salt pinned, fewer or more proteins move no others, whatever is known of them.
+    fewer = {name: cluster for name, cluster in items if name in base or random.random() < 0.5}
+    part, _ = split_table(_table(fewer), NOTHING_KNOWN, SplitConfig(salt=report["salt"]))
     pd.testing.assert_frame_equal(part, table[table["protein_id"].isin(fewer)].reset_index(drop=True))

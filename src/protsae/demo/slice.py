@@ -14,9 +14,10 @@ from protsae.core.files import atomic_path, write_text_atomic
 from protsae.demo.selection import Candidate, choose
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology, read_obo, write_obo
+from protsae.sequences.clustering import read_clusters
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta, write_fasta
 from protsae.sequences.homology import HomologySearchConfig, find_relatives
-from protsae.sequences.split import SplitConfig, read_clusters, split_of_cluster
+from protsae.sequences.split import SplitConfig, split_of_cluster
 
 MIN_LENGTH, MAX_LENGTH = 50, 512
 STANDARD_RESIDUES = frozenset("ACDEFGHIKLMNPQRSTVWY")

@@ -44,6 +44,8 @@ class HomologySearchConfig(SeedConfig):
     """Least part of the query and of the target that the alignment spans."""
     max_e_value: float = Field(default=1e-3, gt=0)
     """Most alignments of this score expected by chance among all targets, per query."""
+    mmseqs_sensitivity: float = Field(default=7.5, ge=1, le=7.5)
+    """Sensitivity `-s` where MMseqs2 searches. The settings of seeds are for the built-in search."""
 
 
 @dataclass(frozen=True)

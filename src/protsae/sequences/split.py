@@ -1,21 +1,20 @@
 """Splits by homology cluster: a protein's split follows from its cluster's id and a salt alone."""
 
-from collections.abc import Mapping
-from pathlib import Path
+import logging
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
-from protsae.core.text import numbered_lines
-from protsae.sequences.table import ALIAS_SEPARATOR
+from protsae.sequences.stratify import concept_shares
 
 SPLITS = ("train", "validation", "test")
-CLUSTER_HEADER = "accession\tcluster_id"
 _HASH_DIGITS = 13  # 52 bits: exact in a double
+_LOGGER = logging.getLogger(__name__)
 
 
 class SplitFractions(Config):
@@ -41,6 +40,12 @@ class SplitConfig(Config):
 
     salt: str = "protsae"
     """Another salt is another split."""
+    n_salts: int = Field(default=1, ge=1)
+    """Salts that are tried: `salt`, `salt/1`, `salt/2` ... The one that shares out the concepts' positives
+    most evenly is taken. Pin it afterwards (`salt: protsae/7`, `n_salts: 1`): from then on new proteins move
+    no others."""
+    min_positives_stratified: int = Field(default=10, ge=1)
+    """Proteins that a concept must have to be counted in that choice."""
     fractions: SplitFractions = SplitFractions()
     """Expected shares of the clusters."""
 
@@ -57,90 +62,62 @@ def split_of_cluster(cluster_id: str, salt: str, fractions: SplitFractions) -> s
     return "validation" if u < fractions.train + fractions.validation else "test"
 
 
-def read_clusters(path: Path) -> dict[str, str]:
-    """Return the cluster of each accession from a table with the header `accession<TAB>cluster_id`.
-
-    Plain or compressed; blank lines are skipped, a row that says the same twice counts once.
-
-    Raises:
-        InputError: as `file:line: reason`, on another header, a row without two values, or two clusters of
-            one accession.
-    """
-    clusters: dict[str, str] = {}
-    lines = numbered_lines(path)
-    number, header = next(lines)
-    if header.strip() != CLUSTER_HEADER:
-        raise InputError(f"{path}:{number}: expected the header {CLUSTER_HEADER!r}, found {header[:60]!r}")
-    for number, line in lines:
-        if not line.strip():
-            continue
-        values = [value.strip() for value in line.split("\t")]
-        if len(values) != 2 or not all(values):
-            raise InputError(f"{path}:{number}: expected accession<TAB>cluster_id, found {line[:60]!r}")
-        accession, cluster_id = values
-        if clusters.setdefault(accession, cluster_id) != cluster_id:
-            raise InputError(
-                f"{path}:{number}: '{accession}' is in cluster '{cluster_id}', and in a line above in "
-                f"'{clusters[accession]}'. Remove one of the rows"
-            )
-    return clusters
-
-
 def split_table(
-    sequences: pd.DataFrame, clusters: Mapping[str, str], config: SplitConfig, source: Path
+    protein_clusters: pd.DataFrame, protein_concepts: pd.DataFrame, config: SplitConfig
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Deal proteins to splits by their clusters.
+    """Deal proteins to splits by their clusters, with the most even of `n_salts` salts.
 
-    A protein takes the cluster of its id, or of its first alias that has one. A protein that the clusters do
-    not name is a cluster of its own, under its own id, and counted as `n_without_cluster`.
+    How uneven a split is: see `stratify.ConceptShares.imbalance`. Of equally good salts the first is taken.
 
     Args:
-        sequences: distinct sequences with `protein_id` and `aliases`.
-        clusters: cluster id of each accession.
-        config: salt and fractions.
-        source: where the clusters are from, for messages.
+        protein_clusters: `protein_id`, `cluster_id`.
+        protein_concepts: `protein_id`, `concept_id` of what is known of the proteins.
+        config: salts and fractions.
 
     Returns:
-        `protein_id`, `cluster_id`, `split`, sorted by `protein_id`, and counts by name.
+        `protein_id`, `cluster_id`, `split`, sorted by `protein_id`, and a report: the salt taken, how
+        uneven it and the first one are, and counts.
 
     Raises:
-        InputError: if the clusters name none of the proteins, or a split is left empty.
+        InputError: if every salt leaves a split empty.
     """
-    pairs = zip(sequences["protein_id"].tolist(), sequences["aliases"].tolist(), strict=True)
-    ids: list[list[str]] = [
-        [name, *(aliases.split(ALIAS_SEPARATOR) if aliases else [])] for name, aliases in pairs
-    ]
-    named = [next((clusters[name] for name in names if name in clusters), None) for names in ids]
-    n_without = named.count(None)
-    if n_without == len(ids):
-        raise InputError(
-            f"{source}: none of its {len(clusters)} accessions (such as {next(iter(clusters), None)!r}) "
-            f"is among the {len(ids)} proteins (such as {ids[0][0]!r}). Do the two files belong together?"
-        )
-    cluster_ids = [
-        names[0] if cluster is None else cluster for names, cluster in zip(ids, named, strict=True)
-    ]
-    splits = [split_of_cluster(cluster, config.salt, config.fractions) for cluster in cluster_ids]
-    table = pd.DataFrame(
-        {
-            "protein_id": sequences["protein_id"].astype("str"),
-            "cluster_id": pd.Series(cluster_ids, dtype="str", index=sequences.index),
-            "split": pd.Series(splits, dtype="str", index=sequences.index),
-        }
-    ).sort_values("protein_id", ignore_index=True)
-    n_proteins = {split: splits.count(split) for split in SPLITS}
-    if empty := [split for split in SPLITS if not n_proteins[split]]:
-        raise InputError(
-            f"no protein falls into {' and '.join(empty)}: {len(set(cluster_ids))} clusters of {len(ids)} "
-            "proteins are too few for these fractions. Give more proteins, or another ingestion.split.salt"
-        )
-    named_ids = {name for names in ids for name in names}
-    report = {
-        "n_proteins": len(ids),
-        "n_clusters": len(set(cluster_ids)),
-        "n_without_cluster": n_without,
-        "n_cluster_rows_unused": sum(accession not in named_ids for accession in clusters),
-        "n_proteins_by_split": n_proteins,
-        "n_clusters_by_split": table.groupby("split")["cluster_id"].nunique().astype(int).to_dict(),
+    cluster_ids = sorted(set(protein_clusters["cluster_id"]))
+    cluster_of = protein_clusters.set_index("protein_id")["cluster_id"]
+    shares = concept_shares(protein_concepts, cluster_of, cluster_ids, config.min_positives_stratified)
+    fractions = np.array([getattr(config.fractions, split) for split in SPLITS])
+    salts = [config.salt, *(f"{config.salt}/{number}" for number in range(1, config.n_salts))]
+    dealt: dict[str, list[str]] = {}
+    imbalance: dict[str, float] = {}
+    for salt in salts:
+        splits = [split_of_cluster(cluster, salt, config.fractions) for cluster in cluster_ids]
+        numbers = np.array([SPLITS.index(split) for split in splits], dtype=np.int64)
+        imbalance[salt] = shares.imbalance(numbers, fractions)
+        if set(splits) == set(SPLITS):
+            dealt[salt] = splits
+    if not dealt:
+        _refuse(splits, len(protein_clusters), len(cluster_ids))
+    chosen = min(dealt, key=lambda salt: imbalance[salt])
+    if config.n_salts > 1:
+        _LOGGER.info("To keep this split, set ingestion.split.salt: %s and n_salts: 1", chosen)
+    split_of = dict(zip(cluster_ids, dealt[chosen], strict=True))
+    table = protein_clusters.sort_values("protein_id", ignore_index=True)
+    table["split"] = table["cluster_id"].map(split_of).astype("str")
+    return table, {
+        "salt": chosen,
+        "n_salts_tried": len(salts),
+        "n_concepts_stratified": shares.n_concepts,
+        "imbalance": imbalance[chosen],
+        "imbalance_of_first_salt": imbalance[config.salt],
+        "n_proteins": len(table),
+        "n_clusters": len(cluster_ids),
+        "n_proteins_by_split": {split: int((table["split"] == split).sum()) for split in SPLITS},
+        "n_clusters_by_split": {split: dealt[chosen].count(split) for split in SPLITS},
     }
-    return table, report
+
+
+def _refuse(splits: list[str], n_proteins: int, n_clusters: int) -> None:
+    empty = [split for split in SPLITS if split not in splits]
+    raise InputError(
+        f"no protein falls into {' and '.join(empty)}: {n_clusters} clusters of {n_proteins} "
+        "proteins are too few for these fractions. Give more proteins, or another ingestion.split.salt"
+    )

@@ -16,7 +16,7 @@ from protsae.pipelines.ingestion import create_pipeline
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.sequences.seeds import RESIDUES
 
-TABLES = ("sequences", "split_assignment", "proteins")
+TABLES = ("sequences", "protein_clusters", "split_assignment", "proteins")
 ROOT = Path(__file__).parents[3]
 RNG = numpy_generator(0, "ingestion")
 S = ["".join(RNG.choice(list(RESIDUES), 80)) for _ in range(7)]
@@ -40,22 +40,29 @@ FASTA = (
 )
 
 
+CONCEPTS = pd.DataFrame({"protein_id": ["P1", "P2", "P3", "P4", "P5"], "concept_id": ["T"] * 5})
+
+
 def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]:
     (folder / "proteins.fasta").write_text(fasta)
     (folder / "clusters.tsv").write_text(CLUSTERS)
-    parameters = IngestionParameters.model_validate({"audit": audit})
+    parameters = IngestionParameters.model_validate(
+        {"audit": audit, "split": {"min_positives_stratified": 5}}
+    )
     catalog = DataCatalog(
         {
             "raw_sequences": MemoryDataset(folder / "proteins.fasta"),
             "raw_clusters": MemoryDataset(folder / "clusters.tsv"),
             "params:ingestion.sequences": MemoryDataset(parameters.sequences),
+            "protein_concepts": MemoryDataset(CONCEPTS),
+            "params:ingestion.clusters": MemoryDataset(parameters.clusters),
             "params:ingestion.split": MemoryDataset(parameters.split),
             "params:ingestion.audit": MemoryDataset(parameters.audit),
             **{name: ParquetDataset(filepath=str(folder / f"{name}.parquet")) for name in TABLES},
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
-    return {name: catalog.load(name) for name in create_pipeline().all_outputs()}
+    return {name: catalog.load(name) for name in create_pipeline().all_outputs() - {"cluster_report"}}
 
 
 def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:
@@ -69,6 +76,7 @@ def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:
             "aliases": ["", "", "P9", "", "", ""],
             "cluster_id": ["cluster0", "cluster0", "cluster2", "cluster6", "cluster6", "cluster6"],
             "split": ["train", "train", "validation", "test", "excluded", "test"],
+            "is_audited": [False, False, True, True, True, True],
             "nearest_train_id": ["", "", "", "", "P2", ""],
         }
     )
@@ -80,10 +88,24 @@ def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:
     assert (report["n_records"], report["n_merged_by_id"], report["n_merged_by_sequence"]) == (8, 1, 1)
     assert report["residue_policy"] == {"n_lower_case": 40, "n_trailing_stops": 1}
     assert out["split_report"] == {
+        "clusters": {
+            "method": "given",
+            "file": "clusters.tsv",
+            "n_without_cluster": 0,
+            "n_cluster_rows_unused": 1,
+            "n_clusters_united": 0,
+            "n_clusters": 3,
+            "n_alone": 1,
+            "n_in_largest": 3,
+        },
+        "salt": "protsae",
+        "n_salts_tried": 1,
+        "n_concepts_stratified": 1,
+        # 2, 1 and 2 of 5 positives where .6, .2 and .2 are wanted.
+        "imbalance": pytest.approx(0.2),
+        "imbalance_of_first_salt": pytest.approx(0.2),
         "n_proteins": 6,
         "n_clusters": 3,
-        "n_without_cluster": 0,
-        "n_cluster_rows_unused": 1,
         "n_proteins_by_split": {"train": 2, "validation": 1, "test": 3},
         "n_clusters_by_split": {"train": 1, "validation": 1, "test": 1},
     }
@@ -107,7 +129,7 @@ def test_a_second_run_over_shuffled_records_writes_the_same_bytes(tmp_path: Path
 def test_bad_input_stops_the_run_with_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"proteins\.fasta:2: record 'P1' has '\*' at position 3"):
         _run(tmp_path, ">P1\nMK*V\n")
-    with pytest.raises(InputError, match="1 validation and test proteins have a relative in train"):
+    with pytest.raises(InputError, match=r"^1 of 3 searched test proteins .* have a relative in train"):
         _run(tmp_path, on_leak="fail")
 
 

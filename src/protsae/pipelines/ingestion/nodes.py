@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from protsae.sequences.audit import AuditConfig, audit_split
-from protsae.sequences.split import SplitConfig, read_clusters, split_table
+from protsae.sequences.clustering import ClusterConfig, cluster_table
+from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequencesConfig, sequence_table
 
 
@@ -15,11 +16,22 @@ def parse_sequences(raw_sequences: Path, config: SequencesConfig) -> tuple[pd.Da
     return sequence_table(raw_sequences, config)
 
 
-def assign_splits(
-    sequences: pd.DataFrame, raw_clusters: Path, config: SplitConfig
+def cluster_proteins(
+    sequences: pd.DataFrame, raw_clusters: Path | None, config: ClusterConfig
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Deal the proteins to train, validation and test by their homology clusters."""
-    return split_table(sequences, read_clusters(raw_clusters), config, raw_clusters)
+    """Give every protein its homology cluster: from the user's file, MMseqs2 or the built-in search."""
+    return cluster_table(sequences, raw_clusters, config)
+
+
+def assign_splits(
+    protein_clusters: pd.DataFrame,
+    cluster_report: dict[str, Any],
+    protein_concepts: pd.DataFrame,
+    config: SplitConfig,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Deal the proteins to train, validation and test by their clusters, evenly over concepts."""
+    table, report = split_table(protein_clusters, protein_concepts, config)
+    return table, {"clusters": cluster_report, **report}
 
 
 def audit_splits(

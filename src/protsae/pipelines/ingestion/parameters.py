@@ -2,6 +2,7 @@
 
 from protsae.core.config import Config
 from protsae.sequences.audit import AuditConfig
+from protsae.sequences.clustering import ClusterConfig
 from protsae.sequences.split import SplitConfig
 from protsae.sequences.table import SequencesConfig
 
@@ -11,6 +12,8 @@ class IngestionParameters(Config):
 
     sequences: SequencesConfig = SequencesConfig()
     """How FASTA is read and which sequences are kept."""
+    clusters: ClusterConfig = ClusterConfig()
+    """Where homology clusters come from."""
     split: SplitConfig = SplitConfig()
     """How homology clusters are dealt to train, validation and test."""
     audit: AuditConfig = AuditConfig()

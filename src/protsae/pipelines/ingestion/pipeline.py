@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import assign_splits, audit_splits, parse_sequences
+from .nodes import assign_splits, audit_splits, cluster_proteins, parse_sequences
 
 
 def create_pipeline() -> Pipeline:
@@ -16,8 +16,14 @@ def create_pipeline() -> Pipeline:
                 name="parse_sequences",
             ),
             Node(
+                cluster_proteins,
+                inputs=["sequences", "raw_clusters", "params:ingestion.clusters"],
+                outputs=["protein_clusters", "cluster_report"],
+                name="cluster_proteins",
+            ),
+            Node(
                 assign_splits,
-                inputs=["sequences", "raw_clusters", "params:ingestion.split"],
+                inputs=["protein_clusters", "cluster_report", "protein_concepts", "params:ingestion.split"],
                 outputs=["split_assignment", "split_report"],
                 name="assign_splits",
             ),

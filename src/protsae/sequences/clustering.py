@@ -1,0 +1,184 @@
+"""Homology clusters of the proteins: given by the user, by MMseqs2, or by the built-in search."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from protsae.core.config import Config
+from protsae.core.errors import InputError
+from protsae.core.text import numbered_lines
+from protsae.sequences import mmseqs
+from protsae.sequences.homology import HomologySearchConfig, find_relatives
+from protsae.sequences.table import ALIAS_SEPARATOR
+
+CLUSTER_HEADER = "accession\tcluster_id"
+Method = Literal["auto", "given", "mmseqs", "builtin"]
+
+
+class ClusterConfig(Config):
+    """Where homology clusters come from."""
+
+    method: Method = "auto"
+    """`given` reads the file `raw_clusters`; `auto` takes the file if there is one, else MMseqs2 if that is
+    there, else the built-in search."""
+    max_builtin: int = Field(default=20_000, ge=1)
+    """Most proteins that the built-in search clusters: its time grows with their square."""
+    search: HomologySearchConfig = HomologySearchConfig()
+    """Which proteins belong together (not used for clusters that are given)."""
+
+
+def cluster_table(
+    sequences: pd.DataFrame, given: Path | None, config: ClusterConfig
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the cluster of every protein.
+
+    A given cluster file may name ids that were merged into one protein because their sequences are the same.
+    The clusters of such ids are united, under the smallest of their names. A protein that the file does not
+    name is a cluster of its own, under its own id. Computed clusters are connected components of related
+    proteins, named after the smallest id among them. No cluster depends on the order of the proteins.
+
+    Args:
+        sequences: distinct sequences with `protein_id`, `sequence` and `aliases`.
+        given: the cluster file, if there is one.
+        config: method and thresholds.
+
+    Returns:
+        `protein_id`, `cluster_id`, sorted by `protein_id`, and a report: the method used with its version and
+        arguments, and counts.
+
+    Raises:
+        InputError: if the method needs what is not there, the file is faulty or names none of the proteins,
+            or there are too many proteins for the built-in search.
+    """
+    method = _choose(config.method, given)
+    if method == "given":
+        assert given is not None
+        cluster_of, report = _from_file(sequences, given)
+    else:
+        by_id = dict(zip(sequences["protein_id"].tolist(), sequences["sequence"].tolist(), strict=True))
+        if method == "mmseqs":
+            groups = mmseqs.cluster(by_id, config.search)
+            arguments = mmseqs.describe("easy-cluster", config.search)
+        else:
+            groups = _connect(by_id, config)
+            arguments = _describe_builtin(config.search)
+        cluster_of = {name: min(names) for names in groups for name in names}
+        report = {"arguments": arguments}
+    ids = sorted(cluster_of)
+    table = pd.DataFrame({"protein_id": ids, "cluster_id": [cluster_of[name] for name in ids]}, dtype="str")
+    sizes = Counter(cluster_of.values())
+    return table, {
+        "method": method,
+        **report,
+        "n_clusters": len(sizes),
+        "n_alone": sum(size == 1 for size in sizes.values()),
+        "n_in_largest": max(sizes.values(), default=0),
+    }
+
+
+def read_clusters(path: Path) -> dict[str, str]:
+    """Return the cluster of each accession from a table with the header `accession<TAB>cluster_id`.
+
+    Plain or compressed; blank lines are skipped, a row that says the same twice counts once.
+
+    Raises:
+        InputError: as `file:line: reason`, on another header, a row without two values, or two clusters of
+            one accession.
+    """
+    clusters: dict[str, str] = {}
+    lines = numbered_lines(path)
+    number, header = next(lines)
+    if header.strip() != CLUSTER_HEADER:
+        raise InputError(f"{path}:{number}: expected the header {CLUSTER_HEADER!r}, found {header[:60]!r}")
+    for number, line in lines:
+        if not line.strip():
+            continue
+        values = [value.strip() for value in line.split("\t")]
+        if len(values) != 2 or not all(values):
+            raise InputError(f"{path}:{number}: expected accession<TAB>cluster_id, found {line[:60]!r}")
+        accession, cluster_id = values
+        if clusters.setdefault(accession, cluster_id) != cluster_id:
+            raise InputError(
+                f"{path}:{number}: '{accession}' is in cluster '{cluster_id}', and in a line above in "
+                f"'{clusters[accession]}'. Remove one of the rows"
+            )
+    return clusters
+
+
+def components(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return for each name the smallest name that it is connected to by pairs, directly or over others."""
+    root = {name: name for name in names}
+
+    def find(name: str) -> str:
+        while root[name] != name:
+            root[name] = root[root[name]]
+            name = root[name]
+        return name
+
+    for pair in pairs:
+        first, second = sorted(map(find, pair))
+        root[second] = first
+    return {name: find(name) for name in root}
+
+
+def _choose(method: Method, given: Path | None) -> str:
+    if method == "given" and given is None:
+        raise InputError(
+            "ingestion.clusters.method is 'given', but no cluster file is given. Set the `filepath` of "
+            "raw_clusters in the catalog, or another method"
+        )
+    if method != "auto":
+        return method
+    if given is not None:
+        return "given"
+    return "mmseqs" if mmseqs.find_program() else "builtin"
+
+
+def _from_file(sequences: pd.DataFrame, source: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    clusters = read_clusters(source)
+    ids: list[list[str]] = [
+        [name, *(aliases.split(ALIAS_SEPARATOR) if aliases else [])]
+        for name, aliases in zip(sequences["protein_id"].tolist(), sequences["aliases"].tolist(), strict=True)
+    ]
+    named = [[clusters[name] for name in names if name in clusters] for names in ids]
+    if not any(named):
+        raise InputError(
+            f"{source}: none of its {len(clusters)} accessions (such as {next(iter(clusters), None)!r}) "
+            f"is among the {len(ids)} proteins (such as {ids[0][0]!r}). Do the two files belong together?"
+        )
+    used = {name for found in named for name in found}
+    united = components(used, ((found[0], other) for found in named for other in found[1:]))
+    known = {name for names in ids for name in names}
+    return (
+        {names[0]: united[found[0]] if found else names[0] for names, found in zip(ids, named, strict=True)},
+        {
+            "file": source.name,
+            "n_without_cluster": sum(not found for found in named),
+            "n_cluster_rows_unused": sum(accession not in known for accession in clusters),
+            "n_clusters_united": len(used) - len(set(united.values())),
+        },
+    )
+
+
+def _connect(sequences: Mapping[str, str], config: ClusterConfig) -> list[list[str]]:
+    if len(sequences) > config.max_builtin:
+        raise InputError(
+            f"{len(sequences)} proteins are more than the built-in search should cluster "
+            f"(ingestion.clusters.max_builtin is {config.max_builtin}; twice the proteins take four times as "
+            f"long). {mmseqs.HOW_TO_GET}, give a cluster file, or raise the limit"
+        )
+    pairs = find_relatives(sequences, sequences, config.search)
+    cluster_of = components(sequences, ((pair.query_id, pair.target_id) for pair in pairs))
+    groups: dict[str, list[str]] = {}
+    for name, cluster in cluster_of.items():
+        groups.setdefault(cluster, []).append(name)
+    return list(groups.values())
+
+
+def _describe_builtin(search: HomologySearchConfig) -> str:
+    values = search.model_dump(exclude={"mmseqs_sensitivity"})
+    return "builtin " + " ".join(f"{name}={value}" for name, value in values.items())

@@ -1,0 +1,62 @@
+"""How evenly a split shares out the positives of every concept."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ConceptShares:
+    """Positives of concepts by cluster, so that many splits of the clusters are judged quickly."""
+
+    counts: Any
+    """Sparse integers [n_concepts, n_clusters]: proteins of the cluster that have the concept."""
+
+    @property
+    def n_concepts(self) -> int:
+        """Return how many concepts have proteins enough."""
+        return int(self.counts.shape[0])
+
+    def imbalance(self, split_of_cluster: NDArray[np.int64], fractions: NDArray[np.float64]) -> float:
+        """Return the mean, over concepts, of the share of positives that would have to move.
+
+        For each concept that is `sum_s |n_s / n - fraction_s| / 2` (the total variation distance between
+        where its positives are and where they should be), 0 at best.
+
+        Args:
+            split_of_cluster: number of the split of each cluster, [n_clusters].
+            fractions: share that each split should have, [n_splits].
+        """
+        if not self.n_concepts:
+            return 0.0
+        positives = self.counts @ np.eye(len(fractions))[split_of_cluster]
+        shares = positives / positives.sum(axis=1, keepdims=True)
+        return float((np.abs(shares - fractions).sum(axis=1) / 2).mean())
+
+
+def concept_shares(
+    protein_concepts: pd.DataFrame, cluster_of: pd.Series, cluster_ids: list[str], min_positives: int
+) -> ConceptShares:
+    """Count positives by concept and cluster.
+
+    Args:
+        protein_concepts: `protein_id`, `concept_id`; a pair counts once, and not if the protein is unknown.
+        cluster_of: cluster id by protein id.
+        cluster_ids: order of the clusters.
+        min_positives: proteins that a concept must have.
+    """
+    from scipy.sparse import csr_array
+
+    proteins = pd.Index(cluster_of.index)
+    clusters = pd.Index(cluster_ids).get_indexer(pd.Index(cluster_of))
+    protein = proteins.get_indexer(pd.Index(protein_concepts["protein_id"]))
+    concept, concepts = pd.factorize(protein_concepts["concept_id"], sort=True)
+    known = protein >= 0
+    pairs = np.unique(concept[known].astype(np.int64) * max(len(proteins), 1) + protein[known])
+    concept, protein = np.divmod(pairs, max(len(proteins), 1))
+    ones = np.ones(len(pairs), dtype=np.int32)
+    counts = csr_array((ones, (concept, clusters[protein])), shape=(len(concepts), len(cluster_ids)))
+    return ConceptShares(counts[np.asarray(counts.sum(axis=1)).ravel() >= min_positives])
