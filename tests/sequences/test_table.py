@@ -35,6 +35,7 @@ def test_one_row_per_distinct_sequence_and_every_record_accounted_for(tmp_path: 
     pd.testing.assert_frame_equal(table, expected)
     assert report == {
         "source": "proteins.fasta",
+        "format": "fasta",
         "n_records": 7,
         "n_merged_by_id": 1,
         "n_merged_by_sequence": 2,

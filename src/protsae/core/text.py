@@ -4,8 +4,8 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -75,34 +75,48 @@ def first_bytes(path: Path, n: int) -> bytes:
     return b""
 
 
+def all_bytes(path: Path) -> bytes:
+    """Return the whole content, decompressed.
+
+    Raises:
+        InputError: the file is missing or a folder, is cut off within its compression, or expands too much.
+    """
+    with _damage_named(lambda: (f"{path}", "")), ExitStack() as stack:
+        compressed, stream = _open(path, stack)
+        return b"".join(_reads(path, compressed, stream))
+
+
 def _blocks_of_lines(path: Path) -> Iterator[list[str]]:
     """Yield lists of whole lines, each list some hundred KB of text."""
     number = 0
-    try:
+    with _damage_named(lambda: (f"{path}:{number + 1}", f" after {number} lines")):
         for block in _blocks(path):
             lines = _decoded_lines(block, path, number)
             yield lines
             number += len(lines)
+
+
+@contextmanager
+def _damage_named(where: Callable[[], tuple[str, str]]) -> Iterator[None]:
+    """Turn what a faulty file raises into an `InputError` that says where and how far reading came."""
+    try:
+        yield
     except _DAMAGED as error:
+        place, how_far = where()
         if getattr(error, "errno", None) is not None:
-            raise InputError(f"{path}: cannot be read ({error})") from None
+            raise InputError(f"{place.removesuffix(':1')}: cannot be read ({error})") from None
         raise CutOffError(
-            f"{path}:{number + 1}: the compressed file ends early or is damaged after {number} lines "
-            f"({error}). Download it again"
+            f"{place}: the compressed file ends early or is damaged{how_far} ({error}). Download it again"
         ) from None
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield the decompressed content in pieces that end where a line ends."""
     carry = b""
-    n_lines = n_bytes = 0
+    n_lines = 0
     with ExitStack() as stack:
         compressed, stream = _open(path, stack)
-        while block := stream.read1(_BLOCK_BYTES):
-            block = block.removeprefix(_BOM) if n_bytes == 0 else block
-            n_bytes += len(block)
-            if compressed is not None and n_bytes > UNCHECKED_BYTES:
-                _check_expansion(path, n_bytes, compressed.tell())
+        for block in _reads(path, compressed, stream):
             carry += block
             # A CR at the very end may be half of a CRLF: it waits for the next block.
             cut = max(carry.rfind(b"\n"), carry.rfind(b"\r", 0, len(carry) - 1)) + 1
@@ -116,6 +130,16 @@ def _blocks(path: Path) -> Iterator[bytes]:
                 )
     if carry:
         yield carry
+
+
+def _reads(path: Path, compressed: BinaryIO | None, stream: gzip.GzipFile) -> Iterator[bytes]:
+    """Yield the content as it comes, without a byte order mark, while its expansion is believable."""
+    n_bytes = 0
+    while block := stream.read1(_BLOCK_BYTES):
+        yield block.removeprefix(_BOM) if n_bytes == 0 else block
+        n_bytes += len(block)
+        if compressed is not None and n_bytes > UNCHECKED_BYTES:
+            _check_expansion(path, n_bytes, compressed.tell())
 
 
 def _check_expansion(path: Path, n_bytes: int, n_compressed: int) -> None:

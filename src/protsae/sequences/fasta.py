@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from pydantic import Field
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
-from protsae.core.text import numbered_lines
+from protsae.core.text import CutOffError, numbered_lines
 from protsae.sequences.residues import ResidueError, ResiduePolicy, clean_residues
 
 LINE_WIDTH = 60
@@ -28,9 +28,9 @@ class FastaConfig(Config):
     """Longer sequences are an error: the longest known protein has some 45,000 residues."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FastaRecord:
-    """One protein of a FASTA file."""
+    """One protein of a file."""
 
     protein_id: str
     """The accession of UniProt and UniRef headers, else the first word."""
@@ -38,7 +38,7 @@ class FastaRecord:
     """The entry name, if any, and the rest of the header."""
     sequence: str
     line: int = 0
-    """1-based line of the header."""
+    """1-based line where the record begins; of a pickle the row."""
 
 
 def read_fasta(path: Path, config: FastaConfig, counts: Counter[str] | None = None) -> Iterator[FastaRecord]:
@@ -55,10 +55,19 @@ def read_fasta(path: Path, config: FastaConfig, counts: Counter[str] | None = No
         InputError: as `file:line: reason`, on anything that is not FASTA under the policy.
     """
     counts = Counter() if counts is None else counts
+    n_records = 0
+    try:
+        for n_records, record in enumerate(_records(path, config, counts), start=1):  # noqa: B007
+            yield record
+    except CutOffError as error:
+        raise InputError(f"{error}; {n_records} records before it are whole") from None
+
+
+def _records(path: Path, config: FastaConfig, counts: Counter[str]) -> Iterator[FastaRecord]:
     header: tuple[int, str, str] | None = None
     parts: list[tuple[int, str]] = []
     length = 0
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, "sequences"):
         text = line.rstrip(" \t")
         if text.startswith(">"):
             if header is not None:
@@ -67,7 +76,7 @@ def read_fasta(path: Path, config: FastaConfig, counts: Counter[str] | None = No
         elif text and header is None:
             raise InputError(
                 f"{path}:{number}: expected a header line that starts with '>', found {text[:40]!r}. "
-                "Is this a FASTA file?"
+                "Give FASTA, a UniProt export with 'Entry' and 'Sequence', or a Swiss-Prot .dat file"
             )
         elif text and header is not None:
             parts.append((number, text))
@@ -115,6 +124,38 @@ def write_fasta(path: Path, records: Iterable[FastaRecord]) -> None:
                 handle.write(record.sequence[begin : begin + LINE_WIDTH] + "\n")
 
 
+def clean_record(
+    where: Callable[[int], str], record: FastaRecord, config: FastaConfig, counts: Counter[str]
+) -> FastaRecord:
+    """Return the record with its sequence under the residue policy.
+
+    Args:
+        where: gives `file:line` of a 1-based position of the sequence.
+        record: id, description and line; the sequence as in the file.
+        config: residue policy and limit.
+        counts: gains what the policy changed.
+
+    Raises:
+        InputError: the sequence is empty, too long, or has a character that the policy does not accept.
+    """
+    name, raw = record.protein_id, record.sequence
+    if len(raw) > config.max_sequence_length:
+        raise InputError(
+            f"{where(1)}: record '{name}' has over {config.max_sequence_length} residues. Is it one protein? "
+            "If so, raise max_sequence_length"
+        )
+    try:
+        sequence = clean_residues(raw, config.residues, counts)
+    except ResidueError as error:
+        raise InputError(
+            f"{where(error.position_1based)}: record '{name}' has {error.character!r} at position "
+            f"{error.position_1based}, which is no residue. {_way_out(error.character)}"
+        ) from None
+    if not sequence:
+        raise InputError(f"{where(1)}: record '{name}' has no residues. Remove it or give it a sequence")
+    return record if sequence is raw else replace(record, sequence=sequence)
+
+
 def _record(
     path: Path,
     header: tuple[int, str, str],
@@ -123,21 +164,13 @@ def _record(
     counts: Counter[str],
 ) -> FastaRecord:
     line, protein_id, description = header
-    try:
-        sequence = clean_residues("".join(text for _, text in parts), config.residues, counts)
-    except ResidueError as error:
-        raise InputError(
-            f"{path}:{_line_of(error.position_1based, parts)}: record '{protein_id}' has {error.character!r} "
-            f"at position {error.position_1based}, which is no residue. {_way_out(error.character)}"
-        ) from None
-    if not sequence:
-        raise InputError(
-            f"{path}:{line}: record '{protein_id}' has no residues. Remove it or give it a sequence"
-        )
-    return FastaRecord(protein_id, description, sequence, line)
+    record = FastaRecord(protein_id, description, "".join(text for _, text in parts), line)
+    return clean_record(lambda position: f"{path}:{_line_of(position, parts, line)}", record, config, counts)
 
 
-def _line_of(position_1based: int, parts: list[tuple[int, str]]) -> int:
+def _line_of(position_1based: int, parts: list[tuple[int, str]], header: int) -> int:
+    if not parts or parts == [(parts[0][0], "*")]:
+        return header
     for line, text in parts:
         if position_1based <= len(text):
             return line

@@ -1,6 +1,8 @@
-"""The table of distinct sequences of a FASTA file, and the report of what was read, merged and left out."""
+"""The table of distinct sequences of a file, and the report of what was read, merged and left out."""
 
+from array import array
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,12 +11,12 @@ from pydantic import Field, model_validator
 
 from protsae.core.errors import InputError
 from protsae.core.progress import track
-from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
+from protsae.sequences.records import RecordsConfig, read_sequences, sequence_format
 
 ALIAS_SEPARATOR = ";"
 
 
-class SequencesConfig(FastaConfig):
+class SequencesConfig(RecordsConfig):
     """How sequences are read, and which are kept."""
 
     min_residues: int = Field(default=1, ge=1)
@@ -29,14 +31,24 @@ class SequencesConfig(FastaConfig):
         return self
 
 
+@dataclass
+class _Records:
+    """The first record of each id, as columns; equal sequences are one object."""
+
+    ids: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
+    sequences: list[str] = field(default_factory=list)
+    n_records: int = 0
+
+
 def sequence_table(path: Path, config: SequencesConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a FASTA file into one row per distinct sequence.
+    """Read a file of sequences into one row per distinct sequence.
 
     Records of one sequence under several ids become one protein: the first id in sorted order, the others
     being its `aliases`. Records with one id and one sequence count once.
 
     Args:
-        path: FASTA file.
+        path: FASTA, UniProt export, Swiss-Prot file or DeepGO pickle, see `sequences.records`.
         config: residue policy and limits.
 
     Returns:
@@ -46,30 +58,31 @@ def sequence_table(path: Path, config: SequencesConfig) -> tuple[pd.DataFrame, d
     Raises:
         InputError: if the file is faulty, one id has two sequences, or no sequence is left.
     """
+    config = config.model_copy(update={"format": sequence_format(path, config)})
     residue_counts: Counter[str] = Counter()
-    by_id, n_records = _merge_by_id(path, config, residue_counts)
-    too_short = [name for name in sorted(by_id) if len(by_id[name].sequence) < config.min_residues]
+    records = _merge_by_id(path, config, residue_counts)
+    order = sorted(range(len(records.ids)), key=records.ids.__getitem__)
     longest = config.max_residues or config.max_sequence_length
-    too_long = [name for name in sorted(by_id) if len(by_id[name].sequence) > longest]
-    kept = sorted(by_id.keys() - {*too_short, *too_long})
+    too_short = [i for i in order if len(records.sequences[i]) < config.min_residues]
+    too_long = [i for i in order if len(records.sequences[i]) > longest]
+    left_out = {*too_short, *too_long}
+    kept = [i for i in order if i not in left_out]
     if not kept:
         raise InputError(
-            f"{path}: none of {len(by_id)} sequences has {config.min_residues} to {longest} residues. "
+            f"{path}: none of {len(order)} sequences has {config.min_residues} to {longest} residues. "
             "Change ingestion.sequences.min_residues or max_residues"
         )
-    ids_of: dict[str, list[str]] = {}  # in the order of the first id of each sequence, as `kept` is sorted
-    for name in kept:
-        ids_of.setdefault(by_id[name].sequence, []).append(name)
-    table = _table([by_id[ids[0]] for ids in ids_of.values()], [ids[1:] for ids in ids_of.values()])
+    table = _table(records, kept)
     report = {
         "source": path.name,
-        "n_records": n_records,
-        "n_merged_by_id": n_records - len(by_id),
+        "format": config.format,
+        "n_records": records.n_records,
+        "n_merged_by_id": records.n_records - len(order),
         "n_merged_by_sequence": len(kept) - len(table),
         "n_too_short": len(too_short),
         "n_too_long": len(too_long),
-        "too_short_ids": too_short,
-        "too_long_ids": too_long,
+        "too_short_ids": [records.ids[i] for i in too_short],
+        "too_long_ids": [records.ids[i] for i in too_long],
         "n_proteins": len(table),
         "n_residues": int(table["length"].sum()),
         "min_length": int(table["length"].min()),
@@ -79,29 +92,39 @@ def sequence_table(path: Path, config: SequencesConfig) -> tuple[pd.DataFrame, d
     return table, report
 
 
-def _merge_by_id(
-    path: Path, config: SequencesConfig, residue_counts: Counter[str]
-) -> tuple[dict[str, FastaRecord], int]:
-    """Return the first record of each id, and how many records there were."""
-    by_id: dict[str, FastaRecord] = {}
-    n_records = 0
-    for record in track(read_fasta(path, config, residue_counts), "reading sequences"):
-        n_records += 1
-        first = by_id.setdefault(record.protein_id, record)
-        if first.sequence != record.sequence:
+def _merge_by_id(path: Path, config: SequencesConfig, residue_counts: Counter[str]) -> _Records:
+    records = _Records()
+    lines = array("q")
+    row_of_id: dict[str, int] = {}
+    distinct: dict[str, str] = {}
+    for record in track(read_sequences(path, config, residue_counts), "reading sequences"):
+        records.n_records += 1
+        row = row_of_id.setdefault(record.protein_id, len(records.ids))
+        if row == len(records.ids):
+            records.ids.append(record.protein_id)
+            records.descriptions.append(record.description)
+            records.sequences.append(distinct.setdefault(record.sequence, record.sequence))
+            lines.append(record.line)
+        elif records.sequences[row] != record.sequence:
             raise InputError(
-                f"{path}:{record.line}: id '{record.protein_id}' already stands in line {first.line}, with "
+                f"{path}:{record.line}: id '{record.protein_id}' already stands in line {lines[row]}, with "
                 "another sequence. Remove or rename one of them"
             )
-    return by_id, n_records
+    return records
 
 
-def _table(records: list[FastaRecord], aliases: list[list[str]]) -> pd.DataFrame:
+def _table(records: _Records, kept: list[int]) -> pd.DataFrame:
+    """Return the distinct sequences of the rows `kept`, which are sorted by id."""
+    rows_of: dict[str, list[int]] = {}  # in the order of the first id of each sequence
+    for row in kept:
+        rows_of.setdefault(records.sequences[row], []).append(row)
+    first = [rows[0] for rows in rows_of.values()]
+    aliases = [ALIAS_SEPARATOR.join(records.ids[row] for row in rows[1:]) for rows in rows_of.values()]
     columns = {
-        "protein_id": pd.Series([record.protein_id for record in records], dtype="str"),
-        "description": pd.Series([record.description for record in records], dtype="str"),
-        "sequence": pd.Series([record.sequence for record in records], dtype="str"),
-        "length": pd.Series([len(record.sequence) for record in records], dtype="int32"),
-        "aliases": pd.Series([ALIAS_SEPARATOR.join(ids) for ids in aliases], dtype="str"),
+        "protein_id": pd.Series([records.ids[row] for row in first], dtype="str"),
+        "description": pd.Series([records.descriptions[row] for row in first], dtype="str"),
+        "sequence": pd.Series([records.sequences[row] for row in first], dtype="str"),
+        "length": pd.Series([len(records.sequences[row]) for row in first], dtype="int32"),
+        "aliases": pd.Series(aliases, dtype="str"),
     }
     return pd.DataFrame(columns)

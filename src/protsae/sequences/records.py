@@ -1,0 +1,112 @@
+"""Protein records from any file that holds sequences."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from protsae.core.errors import InputError
+from protsae.core.tables import cell, column_finder, tab_rows
+from protsae.sequences.deepgo import SEQUENCE, deepgo_rows
+from protsae.sequences.fasta import FastaConfig, FastaRecord, clean_record, parse_header, read_fasta
+from protsae.sequences.formats import detect_format
+from protsae.sequences.swissprot import read_swissprot
+
+SequenceFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat", "deepgo"]
+
+
+class RecordsConfig(FastaConfig):
+    """How files of sequences are read."""
+
+    format: Literal["auto"] | SequenceFormat = "auto"
+    """Kind of file; `auto` tells it by the content."""
+    allow_pickle: bool = False
+    """Whether DeepGO pickles are read. No code in them is ever run; still, prefer text files."""
+    max_records: int | None = Field(default=1_000_000, ge=1)
+    """More records are an error: UniRef given for Swiss-Prot, or a bomb. None: no limit."""
+
+
+def sequence_format(path: Path, config: RecordsConfig) -> SequenceFormat:
+    """Return what the file is, by its content or as the settings say; what is nothing else is FASTA.
+
+    Raises:
+        InputError: the file is missing or no text, see `core.text.numbered_lines`.
+    """
+    kind = detect_format(path, "sequences") if config.format == "auto" else config.format
+    return "fasta" if kind == "tsv" else "fasta" if kind == "gaf" else kind
+
+
+def read_sequences(
+    path: Path, config: RecordsConfig, counts: Counter[str] | None = None
+) -> Iterator[FastaRecord]:
+    """Yield the records of a FASTA file, a UniProt export, a Swiss-Prot file or a DeepGO pickle.
+
+    All but pickles are read as a stream, in memory bounded by the longest record.
+
+    Args:
+        path: the file, plain or compressed.
+        config: format, residue policy and limits.
+        counts: gains what the residue policy changed.
+
+    Raises:
+        InputError: as `file:line: reason`; more records than `config.max_records`.
+    """
+    counts = Counter() if counts is None else counts
+    kind = sequence_format(path, config)
+    records = read_fasta(path, config, counts) if kind == "fasta" else _others(path, kind, config, counts)
+    for n_records, record in enumerate(records, start=1):
+        if config.max_records is not None and n_records > config.max_records:
+            raise InputError(
+                f"{path}:{record.line}: over {config.max_records} records. Is this the right file? If so, "
+                "raise ingestion.sequences.max_records, or give null for no limit"
+            )
+        yield record
+
+
+def _others(
+    path: Path, kind: SequenceFormat, config: RecordsConfig, counts: Counter[str]
+) -> Iterator[FastaRecord]:
+    if kind == "uniprot_tsv":
+        raw = _uniprot_records(path)
+    elif kind == "swissprot_dat":
+        found = read_swissprot(path, "sequences")
+        raw = (FastaRecord(r.accession, r.description, r.sequence, r.line) for r in found)
+    else:
+        raw = _deepgo_records(path, config)
+    is_empty = True
+    for record in raw:
+        is_empty = False
+        where = f"{path}:{record.line}"
+        name, description = parse_header(f">{record.protein_id} {record.description}", where)
+        if name != record.protein_id:
+            raise InputError(f"{where}: {record.protein_id!r} cannot be an id: it would be read as {name!r}")
+        clean = FastaRecord(name, description, record.sequence, record.line)
+        yield clean_record(lambda _: where, clean, config, counts)  # noqa: B023
+    if is_empty:
+        raise InputError(f"{path}: no sequences below the header")
+
+
+def _uniprot_records(path: Path) -> Iterator[FastaRecord]:
+    header_line, header, rows = tab_rows(path, "sequences")
+    find = column_finder(header)
+    entry, sequence = find(["Entry"]), find(["Sequence"])
+    names = [column for column in (find(["Entry Name"]), find(["Protein names"])) if column is not None]
+    if entry is None or sequence is None:
+        raise InputError(
+            f"{path}:{header_line}: a UniProt export needs 'Entry' and 'Sequence' once each. Add them under "
+            "'Customize columns', and export as TSV again"
+        )
+    for number, fields in rows:
+        accession = cell(path, number, fields, entry, "Entry")
+        description = " ".join(fields[column].strip() for column in names).strip()
+        yield FastaRecord(accession, description, cell(path, number, fields, sequence, "Sequence"), number)
+
+
+def _deepgo_records(path: Path, config: RecordsConfig) -> Iterator[FastaRecord]:
+    for row in deepgo_rows(path, (SEQUENCE,), "ingestion.sequences", config.allow_pickle):
+        sequence = row.values[SEQUENCE]
+        if not isinstance(sequence, str):
+            raise InputError(f"{path}: row {row.number}, {row.accession}, has no sequence: {sequence!r:.40}")
+        yield FastaRecord(row.accession, row.name, sequence, row.number)

@@ -1,0 +1,158 @@
+"""Sequences from UniProt exports, Swiss-Prot files and DeepGO pickles, and the limits of any file."""
+
+import bz2
+import gzip
+import io
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from Bio import SwissProt
+from tests.sequences.flat_file import dat_record
+
+from protsae.core.errors import InputError
+from protsae.sequences.fasta import FastaRecord
+from protsae.sequences.records import RecordsConfig, read_sequences
+from protsae.sequences.swissprot import read_swissprot
+from protsae.sequences.table import SequencesConfig, sequence_table
+
+HEADER = "Entry\tEntry Name\tProtein names\tLength\tSequence"
+
+
+def write(folder: Path, content: str | bytes) -> Path:
+    path = folder / "proteins"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path: Path, **config: object) -> list[FastaRecord]:
+    return list(read_sequences(path, RecordsConfig.model_validate(config)))
+
+
+def test_a_uniprot_export_is_told_by_its_header(tmp_path: Path):
+    content = f"{HEADER}\r\nP1\tONE_HUMAN\tFirst protein (EC 1.1)\t4\tMKvL*\r\n\r\nP2-2\t\t\t3\tMKJ\r\n"
+    counts: Counter[str] = Counter()
+    records = list(read_sequences(write(tmp_path, bz2.compress(content.encode())), RecordsConfig(), counts))
+    assert records == [
+        FastaRecord("P1", "ONE_HUMAN First protein (EC 1.1)", "MKVL", 2),
+        FastaRecord("P2-2", "", "MKX", 4),
+    ]
+    assert counts == {"n_lower_case": 1, "n_trailing_stops": 1, "n_J_to_X": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("Entry\tGene Ontology IDs\nP1\tGO:1\n", "proteins:1: a UniProt export needs 'Entry' and 'Sequence'"),
+        (f"{HEADER}\n", "proteins: no sequences below the header"),
+        (f"{HEADER}\nP1\tA\tB\t3\tMK1\n", "proteins:2: record 'P1' has '1' at position 3"),
+        (f"{HEADER}\nP1\tA\tB\t3\t \n", "proteins:2: no Sequence in this row"),
+        (f"{HEADER}\nP1\tA\tB\t3\t*\n", "proteins:2: record 'P1' has no residues"),
+        (f"{HEADER}\n\tA\tB\t3\tMKV\n", "proteins:2: no Entry in this row"),
+        (f"{HEADER}\nP1 x\tA\tB\t3\tMKV\n", "proteins:2: 'P1 x' cannot be an id: it would be read as 'P1'"),
+        (f"{HEADER}\nP1;P2\tA\tB\t3\tMKV\n", "proteins:2: id 'P1;P2' contains ';'"),
+        (f"{HEADER}\nP1\tA\tB\t3\n", "proteins:2: 4 tab-separated fields where the header has 5"),
+        (f"{HEADER}\nP1\tA\tB\t3\t{'M' * 11}\n", "proteins:2: record 'P1' has over 10 residues"),
+        ("accession\tsequence\nP1\tMKV\n", "proteins:1: expected a header line that starts with '>'"),
+        ("!gaf-version: 2.2\n", "proteins:1: expected a header line that starts with '>'"),
+        (b"\x80\x04N.", "proteins: this is a pickle, which can hold code"),
+    ],
+)
+def test_faults_are_said_with_their_line(tmp_path: Path, content: str | bytes, message: str):
+    with pytest.raises(InputError) as caught:
+        read(write(tmp_path, content), max_sequence_length=10)
+    assert message in str(caught.value)
+
+
+def test_a_flat_file_gives_what_biopython_reads(tmp_path: Path):
+    content = dat_record() + dat_record("B_HUMAN", "P2;", "MKV" * 50, ())
+    path = write(tmp_path, gzip.compress(content.encode()))
+    unread = ("GN", "RX", "FT")  # whose faults Biopython minds
+    sound = [line for line in content.splitlines(keepends=True) if not line.startswith(unread)]
+    oracle = list(SwissProt.parse(io.StringIO("".join(sound))))
+    records = read(path)
+    assert [(r.protein_id, r.sequence) for r in records] == [(r.accessions[0], r.sequence) for r in oracle]
+    names = ["HBA_HUMAN Hemoglobin subunit alpha", "B_HUMAN Hemoglobin subunit alpha"]
+    assert [r.description for r in records] == names
+    assert [r.line for r in records] == [1, dat_record().count("\n") + 1]
+    assert [r.go_terms for r in read_swissprot(path, "x")] == [((12, "GO:0005833", "IDA"),), ()]
+
+
+WHOLE = dat_record()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (WHOLE.removesuffix("//\n"), "proteins:1: the last record, 'HBA_HUMAN', is cut off: it has no '//'"),
+        (
+            WHOLE.replace("//\n", "") + WHOLE,
+            "proteins:19: expected '//', the end of the record before",
+        ),
+        (WHOLE + "AC   P2;\n", "proteins:20: expected a line that begins with 'ID', found 'AC   P2;'"),
+        (
+            WHOLE.replace("CC   -!-", "cc -!-"),
+            "proteins:10: 'cc -!- FUNCTION: Involved",
+        ),
+        (dat_record(length=46), "record 'HBA_HUMAN' says that it has 46 residues, and has 47"),
+        (WHOLE.replace("AC   P69905; P01922;\n", ""), "proteins:1: record 'HBA_HUMAN' has no accession"),
+        (
+            WHOLE.replace("Reviewed; ", "Guessed;  "),
+            "proteins:1: record 'HBA_HUMAN' cannot be parsed (Unrec",
+        ),
+        (WHOLE.replace("SEQUENCE   47 AA;", "SEQUENCE"), "proteins:1: record 'HBA_HUMAN' cannot be parsed"),
+        (
+            dat_record(terms=("GO:0005833",)),
+            "proteins:12: 'GO; GO:0005833' is not 'GO; term;",
+        ),
+        (dat_record(sequence="MKV*V"), "proteins:1: record 'P69905' has '*' at position 4"),
+    ],
+)
+def test_a_faulty_flat_file_is_refused_with_its_line(tmp_path: Path, content: str, message: str):
+    with pytest.raises(InputError) as caught:
+        read(write(tmp_path, content))
+    assert message in str(caught.value)
+
+
+def test_half_a_file_says_how_many_records_are_whole(tmp_path: Path):
+    fasta = "".join(f">p{n}\n{'MKVLA' * (n * 7919 % 53 + 1)}\n" for n in range(20_000))
+    flat = "".join(dat_record(f"P{n}_HUMAN", f"P{n};", "MKVLA" * (n * 7919 % 53 + 1)) for n in range(4_000))
+    for content in (fasta, flat):
+        whole = gzip.compress(content.encode())
+        path = write(tmp_path, whole[: len(whole) // 2])
+        n_read = 0
+        with pytest.raises(InputError, match=r"ends early.*Download it again; \d+ records before") as caught:
+            for _ in read_sequences(path, RecordsConfig()):
+                n_read += 1
+        assert f"; {n_read} records before" in str(caught.value)
+        assert n_read > 1000
+
+
+def test_more_records_than_the_limit_stop_the_run(tmp_path: Path):
+    fasta, export = ">a\nM\n>b\nK\n>c\nV\n", "Entry\tSequence\na\tM\nb\tK\nc\tV\n"
+    for content, line in ((fasta, 5), (export, 4)):
+        path = write(tmp_path, content)
+        assert len(read(path, max_records=3)) == len(read(path, max_records=None)) == 3
+        with pytest.raises(InputError, match=rf"proteins:{line}: over 2 records. Is this the right file\?"):
+            read(path, max_records=2)
+
+
+def test_every_format_makes_the_same_table(tmp_path: Path):
+    pairs = [("P2", "MKV"), ("P1", "ACD"), ("P3", "MKV")]
+    contents = {
+        "fasta": "".join(f">{name}\n{sequence}\n" for name, sequence in pairs),
+        "uniprot_tsv": "Entry\tSequence\n" + "".join(f"{name}\t{sequence}\n" for name, sequence in pairs),
+        "swissprot_dat": "".join(dat_record("X", f"{name};", sequence) for name, sequence in pairs),
+    }
+    for kind, content in contents.items():
+        table, report = sequence_table(write(tmp_path, content), SequencesConfig())
+        rows = table[["protein_id", "sequence", "aliases"]].to_numpy().tolist()
+        assert rows == [["P1", "ACD", ""], ["P2", "MKV", "P3"]]
+        assert report["format"] == kind
+        assert report["n_records"] == 3
+
+
+def test_titin_passes(tmp_path: Path):
+    titin = "MKVLA" * 7000
+    path = write(tmp_path, gzip.compress(f">sp|Q8WZ42|TITIN_HUMAN Titin\n{titin}\n".encode()))
+    assert [r.sequence for r in read(path)] == [titin]
