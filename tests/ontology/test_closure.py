@@ -1,5 +1,7 @@
 """Ancestors: the golden example, networkx as the reference, and the laws of a closure."""
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -129,6 +131,22 @@ def test_a_cycle_is_found_where_networkx_sees_one(edges):
         for node in range(8):
             above = [depth[b] for a, b in edges if a == node]
             assert depth[node] == max(above, default=-1) + 1
+
+
+@pytest.mark.shared
+def test_reading_and_closing_the_whole_gene_ontology_stays_small(shared_data: Path):
+    code = (
+        "import resource, sys, time; from protsae.ontology import closure, obo; start = time.perf_counter();"
+        "ontology = obo.read_obo(sys.argv[1]);"
+        "[closure.ancestor_closure(ontology, preset) for preset in ('cafa', 'deepgo')];"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "print(time.perf_counter() - start, peak / (1 << (30 if sys.platform == 'darwin' else 20)))"
+    )
+    command = [sys.executable, "-c", code, shared_data / "go" / "go.obo.gz"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    seconds, gigabytes = map(float, printed.split())
+    assert seconds < 6
+    assert gigabytes < 0.4
 
 
 @pytest.mark.shared

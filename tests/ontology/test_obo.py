@@ -252,6 +252,23 @@ def test_what_a_stanza_of_another_kind_says_is_counted(tmp_path: Path):
     assert ontology.unused_clauses == expected
 
 
+def test_relationships_that_are_metadata_say_nothing_of_the_term(tmp_path: Path):
+    """A term that is never in a taxon is not below that taxon; the taxon need not be in the file."""
+    typedef = "[Typedef]\nid: never_in_taxon\nis_metadata_tag: true\n"
+    clauses = ("relationship: never_in_taxon NCBITaxon:33208 ! Metazoa", "relationship: part_of GO:2")
+    text = HEAD + term("GO:1", *clauses) + term("GO:2") + typedef
+    ontology = read_obo(write(tmp_path, text))
+    assert ontology.relations.to_numpy().tolist() == [["GO:1", "part_of", "GO:2"]]
+    assert ontology.unused_clauses == {"Typedef/is_metadata_tag": 1, "relationship/never_in_taxon": 1}
+    with pytest.raises(InputError, match=r"x\.obo:7: 1 relations .* GO:1 never_in_taxon NCBITaxon:33208"):
+        read_obo(write(tmp_path, text.replace("tag: true", "tag: false")))
+
+
+def test_relations_of_definitions_are_declared_in_the_file_written(tmp_path: Path):
+    write_obo(read_obo(logic_file(tmp_path)), tmp_path / "a.obo")
+    assert "[Typedef]\nid: part_of\nname: part of\n" in (tmp_path / "a.obo").read_text()
+
+
 LINE_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=12)
 
 

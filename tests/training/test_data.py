@@ -1,6 +1,7 @@
 """Labels and the closed ontology."""
 
 import numpy as np
+import pandas as pd
 import torch
 
 from protsae.sae.axioms import AxiomIndices
@@ -21,6 +22,15 @@ def test_ancestors_close_over_zero_concepts():
         [False, False, True],
         [False, False, False],
     ]
+
+
+def test_ancestors_follow_nf1_alone():
+    forms = [("NF1", 0, -1, 1, -1), ("NF2", 1, -1, 0, 2), ("NF3", 1, 0, 2, -1), ("NF4", 2, 0, 0, -1)]
+    table = pd.DataFrame(
+        [*forms, ("DISJOINT", 0, -1, 2, -1)], columns=["normal_form", "c", "relation", "d", "e"]
+    )
+    ontology = Ontology.of(AxiomIndices.from_table(table, 3), ["BPO"] * 3)
+    assert np.argwhere(ontology.is_ancestor).tolist() == [[0, 1]]
 
 
 def test_no_axioms_no_ancestors():

@@ -75,6 +75,24 @@ def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables
     assert total == pytest.approx(24, rel=1e-4)
 
 
+def test_axioms_of_every_form_reach_training(source, tables):
+    """All tables have the same classes and relations; only what the axioms say of them differs."""
+    columns = ["normal_form", "c", "relation", "d", "e"]
+    rows = [("NF1", 0, -1, 1, -1), ("NF4", 1, 1, 3, -1), ("NF4", 2, 0, 2, -1)]
+    more = [("NF2", 0, -1, 1, 3), ("NF3", 2, 1, 3, -1), ("DISJOINT", 1, -1, 3, -1)]
+
+    def losses(*left_out: str) -> list[float]:
+        kept = [row for row in (*rows, *more) if row[0] not in left_out]
+        given = {**tables, "axioms": pd.DataFrame(kept, columns=columns)}
+        (sae, _), log = fit_protsae(source, Size(48, 3, 0), CONFIG, GuidanceConfig(), **given)
+        assert (sae.config.n_zero, sae.config.n_relations) == (2, 2)
+        return log.loc[log["term"] == "loss/axiom", "value"].tolist()
+
+    everything = losses()
+    assert min(everything) > 0
+    assert all(losses(form) != everything for form in ("NF2", "NF3", "DISJOINT"))
+
+
 def test_topk_needs_no_labels(source):
     (sae, metadata), log = fit_topk(source, Size(48, 3, 0), CONFIG)
     assert sae.config.k == 3

@@ -17,7 +17,14 @@ import pandas as pd
 from protsae.core.errors import InputError
 from protsae.core.files import write_text_atomic
 from protsae.ontology.obo_checks import Statements, some
-from protsae.ontology.obo_clauses import ASPECT_OF_NAMESPACE, ID_SEPARATOR, count_unused, read_term, stanzas
+from protsae.ontology.obo_clauses import (
+    ASPECT_OF_NAMESPACE,
+    ID_SEPARATOR,
+    count_unused,
+    metadata_relation,
+    read_term,
+    stanzas,
+)
 
 NAMESPACE_OF_ASPECT = {aspect: namespace for namespace, aspect in ASPECT_OF_NAMESPACE.items()}
 TERM_COLUMNS = ("term_id", "name", "aspect", "definition", "is_obsolete", "alt_ids", "replaced_by")
@@ -40,7 +47,8 @@ class Ontology:
         relations: `child_id`, `relation`, `parent_id`, one row per distinct statement, sorted.
         data_version: the file's `data-version`, empty where it has none.
         unused_clauses: number of clauses per tag that this reader has no use for; those of other stanzas than
-            terms as `Typedef/is_transitive`.
+            terms as `Typedef/is_transitive`, and relationships that the file declares to be metadata as
+            `relationship/never_in_taxon`.
         logic: `term_id`, `clause`, `relation`, `filler_id`, sorted. The rows `intersection_of` of a term are
             together its definition, each a class (`relation` empty) or "some relation to a class"; the rows
             `union_of` likewise, of classes only. `equivalent_to` and `disjoint_from` stand for themselves.
@@ -99,6 +107,7 @@ def read_obo(path: str | Path) -> Ontology:
     header: dict[str, str] = {}
     unused: Counter[str] = Counter()
     found = Statements()
+    metadata: set[str] = set()
     n_stanzas = 0
     for stanza in stanzas(path):
         if not stanza.kind:
@@ -110,8 +119,10 @@ def read_obo(path: str | Path) -> Ontology:
             found.add(path, stanza.line, term)
         else:
             count_unused(stanza, unused)
+            metadata.add(metadata_relation(stanza))
     if not found.rows:
         raise InputError(f"{path}: no [Term] in {n_stanzas} stanzas; is this an OBO file?")
+    unused.update(found.leave_out(metadata))
     found.check(path)
     return Ontology(
         terms=pd.DataFrame(sorted(found.rows), columns=list(TERM_COLUMNS)),

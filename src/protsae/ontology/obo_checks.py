@@ -1,5 +1,6 @@
 """What must hold between the terms of an OBO file; every error names the line of a statement at fault."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,13 @@ class Statements:
             self.current.add(term_id)
         self.relations.update(term.relations)
         self.logic.update(term.logic)
+
+    def leave_out(self, relations: set[str]) -> Counter[str]:
+        """Take the statements by `relations` out; return how many of each there were."""
+        gone = [statement for statement in self.relations if statement[1] in relations]
+        for statement in gone:
+            del self.relations[statement]
+        return Counter(f"relationship/{relation}" for _, relation, _ in gone)
 
     def check(self, path: Path) -> None:
         """Refuse what could not be resolved: ids that are absent or obsolete, chains of ids, cycles.

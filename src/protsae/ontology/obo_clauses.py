@@ -84,6 +84,16 @@ def count_unused(stanza: Stanza, unused: Counter[str]) -> None:
     unused.update(f"{stanza.kind}/{tag}" for _, tag, _ in stanza.clauses if tag not in _NAMING_TAGS)
 
 
+def metadata_relation(stanza: Stanza) -> str:
+    """Return the relation that a stanza declares to be metadata; empty for any other stanza.
+
+    Such as `never_in_taxon`: a relationship by it is a remark, and its term is not below anything for it.
+    """
+    values = {tag: value.split()[0] for _, tag, value in stanza.clauses}
+    is_metadata = stanza.kind == "Typedef" and values.get("is_metadata_tag") == "true"
+    return values.get("id", "") if is_metadata else ""
+
+
 def read_term(path: Path, stanza: Stanza, default_namespace: str, unused: Counter[str]) -> Term:
     """Read a `[Term]`, adding the clauses without use to `unused`.
 
