@@ -3,100 +3,89 @@
     python benchmarks/homology_audit.py [--mmseqs] [--output docs/results/homology_audit.json]
 
 1. `split`: deals all proteins of Swiss-Prot 2014 to train, validation and test by the clusters as given, and
-   by the clusters that are too insensitive on purpose; draws test proteins at random and searches them among
-   all of train.
-2. `planted`: relatives of real proteins with a known share of identical residues, among real proteins.
+   by the clusters that are too insensitive on purpose; draws test proteins as the audit does and searches
+   them among all of train.
+2. `planted`: relatives of real proteins with a known share of identical residues, among real proteins; a
+   search finds the pair, or clusters hold both.
 3. `shuffled`: real proteins in random residue order among real proteins: whatever is found is false.
 
-With `--mmseqs` the same searches are done by the program MMseqs2 (`easy-search -s 6`), as an outside check.
+With `--mmseqs` the same is done by MMseqs2 (`-s 7.5`), which must be installed.
 The last line printed is one JSON object.
 """
 
 import argparse
 import json
-import subprocess
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from protsae.core.files import write_text_atomic
 from protsae.core.seeding import numpy_generator
-from protsae.sequences.fasta import FastaRecord, write_fasta
-from protsae.sequences.homology import LAMBDA, HomologySearchConfig, find_relatives
+from protsae.sequences import mmseqs
+from protsae.sequences.audit import draw, wilson_interval
+from protsae.sequences.clustering import ClusterConfig, cluster_table
+from protsae.sequences.homology import LAMBDA, HomologySearchConfig, Relative, find_relatives
 from protsae.sequences.seeds import RESIDUES, substitution_scores
-from protsae.sequences.split import SplitConfig, read_clusters, split_table
+from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequencesConfig, sequence_table
 
 Pairs = set[tuple[str, str]]
+Search = Callable[[Mapping[str, str], Mapping[str, str], HomologySearchConfig], list[Relative]]
+SEARCHES: dict[str, Search] = {"builtin": find_relatives, "mmseqs": mmseqs.search}
 CLUSTER_FILES = {"as given": "clusters.tsv.gz", "linclust": "clusters_linclust.tsv.gz"}
 RESIDUES_PER_INDEL = 50
 
 
-def search_builtin(
-    queries: Mapping[str, str], targets: Mapping[str, str], config: HomologySearchConfig
+def related(
+    method: str, queries: Mapping[str, str], targets: Mapping[str, str], config: HomologySearchConfig
 ) -> Pairs:
-    """Search by the project's own method."""
-    return {(pair.query_id, pair.target_id) for pair in find_relatives(queries, targets, config)}
+    """Search by one method."""
+    return {(pair.query_id, pair.target_id) for pair in SEARCHES[method](queries, targets, config)}
 
 
-def search_mmseqs(
-    queries: Mapping[str, str], targets: Mapping[str, str], config: HomologySearchConfig
-) -> Pairs:
-    """Search by MMseqs2 with the same thresholds."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for name, sequences in (("queries", queries), ("targets", targets)):
-            write_fasta(root / name, (FastaRecord(key, "", value) for key, value in sequences.items()))
-        options = ["-s", "6", "--min-seq-id", str(config.min_identity), "-c", str(config.min_coverage)]
-        options += [
-            "-e",
-            str(config.max_e_value),
-            "--threads",
-            "1",
-            "-v",
-            "1",
-            "--format-output",
-            "query,target",
-        ]
-        command = [
-            "mmseqs",
-            "easy-search",
-            *map(str, (root / "queries", root / "targets", root / "found", root / "tmp")),
-        ]
-        subprocess.run([*command, *options], check=True)
-        rows = (line.split("\t") for line in (root / "found").read_text().splitlines())
-        return {(query, target) for query, target in rows}
+def clustered(method: Any, sequences: Mapping[str, str], config: HomologySearchConfig) -> dict[str, str]:
+    """Return the cluster of each protein by one method."""
+    table = pd.DataFrame({"protein_id": list(sequences), "sequence": list(sequences.values()), "aliases": ""})
+    clusters, _ = cluster_table(table, None, ClusterConfig(method=method, search=config))
+    return dict(zip(clusters["protein_id"], clusters["cluster_id"], strict=True))
 
 
 def audit_clusters(
-    proteins: Any, clusters: Path, n_queries: int, seed: int, searches: Mapping[str, Any]
+    proteins: pd.DataFrame, clusters: Path, n_queries: int, methods: list[str]
 ) -> dict[str, Any]:
-    """Search a random sample of the test proteins among all training proteins."""
-    table, report = split_table(proteins, read_clusters(clusters), SplitConfig(), clusters)
+    """Search a sample of the test proteins, drawn as the audit draws, among all training proteins."""
+    protein_clusters, report = cluster_table(proteins, clusters, ClusterConfig())
+    nothing_known = pd.DataFrame({"protein_id": [], "concept_id": []}, dtype="str")
+    table, _ = split_table(protein_clusters, nothing_known, SplitConfig())
     sequence_of = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
-    by_split = table.groupby("split")["protein_id"].apply(list)
-    drawn = numpy_generator(seed, "test sample").choice(by_split["test"], n_queries, replace=False)
-    queries = {name: sequence_of[name] for name in sorted(drawn)}
-    train = {name: sequence_of[name] for name in by_split["train"]}
+    by_split = {
+        split: {name: sequence_of[name] for name in rows}
+        for split, rows in table.groupby("split")["protein_id"]
+    }
+    queries = draw(by_split["test"], n_queries)
     result: dict[str, Any] = {
         "n_clusters": report["n_clusters"],
-        "n_train": len(train),
-        "n_queries": n_queries,
+        "n_train": len(by_split["train"]),
+        "n_queries": len(queries),
     }
+    config = HomologySearchConfig()
     leaking = {}
-    for method, search in searches.items():
+    for method in methods:
         started = time.perf_counter()
-        leaking[method] = {query for query, _ in search(queries, train, HomologySearchConfig())}
+        leaking[method] = {query for query, _ in related(method, queries, by_split["train"], config)}
+        low, high = wilson_interval(len(leaking[method]), len(queries))
         result[method] = {
-            "share_with_relative": len(leaking[method]) / n_queries,
+            "share_with_relative": len(leaking[method]) / len(queries),
+            "share_low": round(low, 4),
+            "share_high": round(high, 4),
             "seconds": round(time.perf_counter() - started, 1),
         }
-    if len(leaking) == 2:
-        result["share_found_by_both"] = len(set.intersection(*leaking.values())) / n_queries
+    if len(leaking) > 1:
+        result["share_found_by_both"] = len(set.intersection(*leaking.values())) / len(queries)
     return result
 
 
@@ -129,7 +118,7 @@ def mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
 
 
 def sensitivity(
-    sequences: Mapping[str, str], n_families: int, n_strangers: int, seed: int, searches: Mapping[str, Any]
+    sequences: Mapping[str, str], n_families: int, n_strangers: int, seed: int, methods: list[str]
 ) -> dict[str, Any]:
     """Plant one relative per family at each identity among strangers; count what is found."""
     rng = numpy_generator(seed, "families")
@@ -141,10 +130,14 @@ def sensitivity(
         planted = {f"{name}_relative": mutate(rng, parent, identity) for name, parent in parents.items()}
         config = HomologySearchConfig(min_identity=identity - 0.1)
         wanted = {(name, f"{name}_relative") for name in parents}
-        result[f"found_at_{identity:.0%}"] = {
-            method: len(search(parents, {**strangers, **planted}, config) & wanted) / n_families
-            for method, search in searches.items()
+        found = {
+            f"{method} search": len(related(method, parents, {**strangers, **planted}, config) & wanted)
+            for method in methods
         }
+        for method in methods:
+            cluster_of = clustered(method, {**strangers, **parents, **planted}, config)
+            found[f"{method} clusters"] = sum(cluster_of[one] == cluster_of[other] for one, other in wanted)
+        result[f"found_at_{identity:.0%}"] = {name: n / n_families for name, n in found.items()}
     shuffled = {
         f"{name}_shuffled": "".join(rng.permutation(list(parent))) for name, parent in parents.items()
     }
@@ -153,7 +146,7 @@ def sensitivity(
         ("_without_e_value", HomologySearchConfig(max_e_value=1e9)),
     ):
         result[f"false_pairs{label}"] = {
-            method: len(search(shuffled, strangers, config)) for method, search in searches.items()
+            method: len(related(method, shuffled, strangers, config)) for method in methods
         }
     return result
 
@@ -164,26 +157,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/swissprot_go"))
-    parser.add_argument("--queries", type=int, default=100, help="test proteins searched per cluster file")
+    parser.add_argument("--queries", type=int, default=500, help="test proteins searched per cluster file")
     parser.add_argument("--families", type=int, default=100)
     parser.add_argument("--strangers", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--mmseqs", action="store_true", help="also search with the program mmseqs")
     parser.add_argument("--output", type=Path, help="write the JSON object here")
     arguments = parser.parse_args()
-    searches: dict[str, Any] = {"builtin": search_builtin}
-    if arguments.mmseqs:
-        searches["mmseqs"] = search_mmseqs
+    methods = ["builtin", "mmseqs"] if arguments.mmseqs else ["builtin"]
     proteins, _ = sequence_table(arguments.data / "proteins.fasta.gz", SequencesConfig())
     sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
     result: dict[str, Any] = {"seed": arguments.seed}
+    if arguments.mmseqs:
+        result["mmseqs"] = mmseqs.describe("easy-search", HomologySearchConfig())
     result["planted"] = sensitivity(
-        sequences, arguments.families, arguments.strangers, arguments.seed, searches
+        sequences, arguments.families, arguments.strangers, arguments.seed, methods
     )
     print(json.dumps(result["planted"], indent=1), flush=True)
     for name, file in CLUSTER_FILES.items():
         result[f"split, clusters {name}"] = audit_clusters(
-            proteins, arguments.data / file, arguments.queries, arguments.seed, searches
+            proteins, arguments.data / file, arguments.queries, methods
         )
         print(name, json.dumps(result[f"split, clusters {name}"], indent=1), flush=True)
     if arguments.output:
