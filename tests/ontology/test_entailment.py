@@ -10,7 +10,7 @@ from protsae.ontology.concept_axioms import AxiomConfig, axiom_table
 from protsae.ontology.normal_forms import ontology_axioms
 from protsae.ontology.obo import LOGIC_COLUMNS, RELATION_COLUMNS, Ontology
 
-N_ONTOLOGIES = 400
+N_ONTOLOGIES = 300
 
 
 def ontology_of(terms: list[str], relations: list[tuple], logic: list[tuple]) -> Ontology:
@@ -66,7 +66,7 @@ def test_normal_forms_entail_what_the_statements_do_and_no_more(ontologies: list
 
 def test_the_part_over_some_concepts_says_of_them_what_the_whole_does(ontologies: list[Ontology]):
     n_smaller = 0
-    for seed, ontology in enumerate(ontologies):
+    for seed, ontology in enumerate(ontologies[:150]):
         names = set(ontology.terms["term_id"])
         concepts = sorted(names)[:2]
         axioms = ontology_axioms(ontology)
@@ -77,7 +77,7 @@ def test_the_part_over_some_concepts_says_of_them_what_the_whole_does(ontologies
         whole = {(a, b) for a, b in entailed_by_normal_forms(axioms, names) if a in concepts}
         assert part == whole, f"seed {seed}"
         n_smaller += len(table) < len(axioms)
-    assert n_smaller > 100
+    assert n_smaller > 50
 
 
 def test_order_of_the_input_does_not_matter(ontologies: list[Ontology]):

@@ -295,6 +295,38 @@ def test_any_name_and_definition_survive_writing(tmp_path_factory, names: list[s
     pd.testing.assert_frame_equal(read_obo(path).terms, terms)
 
 
+IDS = [f"GO:{i}" for i in range(6)]
+NUMBERS = st.integers(0, 5)
+KINDS = st.sampled_from(["is_a", "part_of", "r"])
+RELATIONS = st.sets(st.tuples(NUMBERS, KINDS, NUMBERS).filter(lambda row: row[0] > row[2]))
+CLAUSES = st.sampled_from(["disjoint_from", "equivalent_to"])
+PAIRS = st.sets(st.tuples(NUMBERS, CLAUSES, st.just(""), NUMBERS).filter(lambda row: row[0] != row[3]))
+PARTS = st.sets(st.tuples(st.sampled_from(["part_of", "s"]), NUMBERS), min_size=2, max_size=4)
+DEFINITIONS = st.dictionaries(NUMBERS, PARTS, max_size=3)
+
+
+@settings(max_examples=80, deadline=None)
+@given(RELATIONS, PAIRS, DEFINITIONS, st.randoms(use_true_random=False))
+def test_any_statements_survive_writing_in_any_order(tmp_path_factory, relations, pairs, definitions, random):
+    rows = [(term, "intersection_of", *part) for term, parts in definitions.items() for part in parts]
+    rows += [(term, "union_of", "", (term + step) % 6) for term in definitions for step in (1, 2)]
+    logic = [(IDS[term], clause, relation, IDS[filler]) for term, clause, relation, filler in (*rows, *pairs)]
+    stated = [(IDS[child], relation, IDS[parent]) for child, relation, parent in relations]
+    random.shuffle(stated)
+    random.shuffle(logic)
+    terms = pd.DataFrame({"term_id": IDS, "name": IDS, "aspect": "BPO", "definition": ""})
+    ontology = Ontology(
+        terms.assign(is_obsolete=False, alt_ids="", replaced_by=""),
+        pd.DataFrame(stated, columns=["child_id", "relation", "parent_id"], dtype="str"),
+        logic=pd.DataFrame(logic, columns=["term_id", "clause", "relation", "filler_id"], dtype="str"),
+    )
+    path = tmp_path_factory.mktemp("obo") / "x.obo"
+    write_obo(ontology, path)
+    again = read_obo(path)
+    assert list(again.relations.itertuples(index=False, name=None)) == sorted(stated)
+    assert list(again.logic.itertuples(index=False, name=None)) == sorted(logic)
+
+
 FRAGMENTS = st.sampled_from(
     """[Term]|[Term]|[Typedef]|[|id: a|id: b|id:|namespace: x|is_a: a|is_a: b ! b|is_a: !|relationship: r
 relationship: part_of a

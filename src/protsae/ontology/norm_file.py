@@ -6,12 +6,16 @@ Ids are underscored (`GO_0008150`); relations stand as they are. The lines are
     GO_A and GO_B SubClassOf GO_C           NF2
     part_of some GO_A SubClassOf GO_B       NF3
     GO_A SubClassOf part_of some GO_B       NF4
-    GO_A and GO_B SubClassOf owl:Nothing    DISJOINT
+    GO_A and GO_B SubClassOf Nothing        DISJOINT (`owl:Nothing` is read too)
+
+Files of other normalisers also say how relations contain each other (`SubPropertyOf`), and that classes are
+empty (`GO_A SubClassOf Nothing`); such lines have no use here and are counted.
 
 An id that would not come back from its underscored form is written as it is where it holds a colon (fresh
 classes: `_:some_part_of_GO_0005634`), and in single quotes otherwise.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,10 @@ from protsae.core.text import numbered_lines
 from protsae.ontology.normal_forms import FRESH_PREFIX, Axiom, axiom_counts, axiom_frame, ontology_axioms
 from protsae.ontology.obo import Ontology
 
-BOTTOM = "owl:Nothing"
+BOTTOM = "Nothing"
+_BOTTOMS = (BOTTOM, "owl:Nothing", "owl_Nothing")
+_ROLE_WORD = "SubPropertyOf"
+_EMPTY = "empty class"
 _WORDS = ("SubClassOf", "and", "some")
 _SHAPES = {
     ("", "SubClassOf", ""): "NF1",
@@ -32,19 +39,22 @@ _SHAPES = {
 }
 
 
-def read_norm(path: str | Path) -> pd.DataFrame:
+def read_norm(path: str | Path) -> tuple[pd.DataFrame, dict[str, int]]:
     """Read `go.norm`, plain or compressed; blank lines are passed over.
 
     Returns:
-        The columns of `normal_forms.ontology_axioms`.
+        Axioms in the columns of `normal_forms.ontology_axioms`; number of lines without use per kind
+        (`SubPropertyOf`, `empty class`).
 
     Raises:
-        InputError: the file is missing, empty or no text, or a line is in none of the five forms; with file
-            and line.
+        InputError: the file is missing, empty or no text, or a line is none of those above; with file and
+            line.
     """
     path = Path(path)
     lines = numbered_lines(path, "axioms")
-    return axiom_frame(_axiom(path, number, line) for number, line in lines if line.strip())
+    read = [_axiom(path, number, line.split()) for number, line in lines if line.strip()]
+    unused = Counter(axiom for axiom in read if isinstance(axiom, str))
+    return axiom_frame(axiom for axiom in read if not isinstance(axiom, str)), dict(sorted(unused.items()))
 
 
 def axioms_of(ontology: Ontology, norm_path: Path | None) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -63,10 +73,13 @@ def axioms_of(ontology: Ontology, norm_path: Path | None) -> tuple[pd.DataFrame,
             "n_axioms": axiom_counts(axioms),
             "n_unions_read_one_way": int(unions.nunique()),
         }
-    axioms = read_norm(norm_path)
-    n_unknown = _unknown_classes(norm_path, axioms, ontology)
-    counts = {"n_axioms": axiom_counts(axioms), "n_axiom_classes_unknown": n_unknown}
-    return axioms, {"axioms_from": norm_path.name, **counts}
+    axioms, unused = read_norm(norm_path)
+    return axioms, {
+        "axioms_from": norm_path.name,
+        "n_axioms": axiom_counts(axioms),
+        "n_axiom_lines_unused": unused,
+        "n_axiom_classes_unknown": _unknown_classes(norm_path, axioms, ontology),
+    }
 
 
 def norm_text(axioms: pd.DataFrame) -> str:
@@ -86,37 +99,36 @@ def _unknown_classes(path: Path, axioms: pd.DataFrame, ontology: Ontology) -> in
     unknown = sorted(name for name in named - current if not name.startswith(FRESH_PREFIX))
     if not named & current:
         raise InputError(
-            f"{path}: none of the {len(named)} classes of these axioms, such as {min(named)}, is a current "
-            f"term of the ontology, such as {min(current, default='none')}; give the axioms of this "
+            f"{path}: none of the {len(named)} classes of these axioms ({min(named, default='')}, ...) is a "
+            f"current term of the ontology ({min(current, default='')}, ...); give the axioms of this "
             "ontology, or leave raw_axioms out"
         )
     return len(unknown)
 
 
-def _axiom(path: Path, number: int, line: str) -> Axiom:
-    """Return the axiom of one line."""
-    words = line.split()
+def _axiom(path: Path, number: int, words: list[str]) -> Axiom | str:
+    """Return the axiom of one line, or of what kind it is when it has no use."""
+    if _ROLE_WORD in words:
+        return _ROLE_WORD
     shape = tuple(word if word in _WORDS else "" for word in words)
     form = _SHAPES.get(shape)
-    names = [_id_of(word) for word, mark in zip(words, shape, strict=True) if not mark]
-    is_pair = form == "NF2" and names[-1] == BOTTOM
-    if form is None or BOTTOM in (names[:-1] if is_pair else names):
+    if form is None:
         raise InputError(
-            f"{path}:{number}: {line.strip()[:80]!r} is not an axiom in normal form: 'A SubClassOf B', "
+            f"{path}:{number}: {' '.join(words)[:80]!r} is not an axiom in normal form: 'A SubClassOf B', "
             "'A and B SubClassOf C', 'R some A SubClassOf B', 'A SubClassOf R some B' or "
             f"'A and B SubClassOf {BOTTOM}'"
         )
-    if is_pair and names[0] == names[1]:
-        raise InputError(f"{path}:{number}: {names[0]} is disjoint from itself; take the line out")
-    if is_pair:
-        return ("DISJOINT", names[0], names[1], "", "")
-    if form == "NF1":
-        return (form, names[0], names[1], "", "")
-    if form == "NF2":
-        return (form, names[0], names[1], names[2], "")
-    marked = words[0] if form == "NF3" else words[2]
-    c, d = names[1:] if form == "NF3" else (names[0], names[2])
-    return (form, c, d, "", _bare(marked))
+    named = [word for word, mark in zip(words, shape, strict=True) if not mark]
+    if form == "NF2" and named[-1] in _BOTTOMS:
+        form = "DISJOINT"
+        named.pop()
+    if any(word in _BOTTOMS for word in named):
+        return _EMPTY
+    relation = _bare(named.pop(0 if form == "NF3" else 1)) if form in ("NF3", "NF4") else ""
+    c, d, e = ([_id_of(word) for word in named] + [""])[:3]
+    if form == "DISJOINT" and c == d:
+        raise InputError(f"{path}:{number}: {c} is disjoint from itself; take the line out")
+    return (form, c, d, e, relation)
 
 
 def _line(form: str, c: str, d: str, e: str, relation: str) -> str:
@@ -149,7 +161,7 @@ def _relation_word(relation: str) -> str:
 
 def _is_plain(word: str) -> bool:
     """Return whether a word is no word of the syntax, and no line with it in front looks like a web page."""
-    return word not in _WORDS and not word.startswith("<")
+    return word not in (*_WORDS, *_BOTTOMS, _ROLE_WORD) and not word.startswith("<")
 
 
 def _is_quoted(word: str) -> bool:

@@ -124,7 +124,7 @@ def test_a_second_run_writes_the_same_bytes(tmp_path: Path):
 def test_axioms_of_the_users_take_the_place_of_the_ontologys(tmp_path: Path):
     own = run(tmp_path)
     assert own["go_norm"].splitlines()[:2] == [
-        "GO_1000003 and GO_1000005 SubClassOf owl:Nothing",
+        "GO_1000003 and GO_1000005 SubClassOf Nothing",
         "GO_1000002 SubClassOf GO_1000001",
     ]
     assert own["ontology_report"]["axioms_from"] == "ontology"
