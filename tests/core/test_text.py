@@ -9,7 +9,7 @@ import pytest
 
 from protsae.core import text as text_module
 from protsae.core.errors import InputError
-from protsae.core.text import numbered_lines
+from protsae.core.text import all_bytes, first_bytes, first_lines, numbered_lines
 
 TEXT = b"one\ntwo\n\nfour"
 EXPECTED = [(1, "one"), (2, "two"), (3, ""), (4, "four")]
@@ -76,3 +76,62 @@ def test_a_missing_file_and_a_folder_name_the_way_out(tmp_path: Path) -> None:
         list(numbered_lines(tmp_path))
     with pytest.raises(InputError, match=r"file\.txt/inner: cannot be read"):
         list(numbered_lines(_write(tmp_path, TEXT) / "inner"))
+
+
+def bomb(compress, n_bytes: int, unit: bytes) -> bytes:
+    """Return an archive of many members that becomes `n_bytes`."""
+    member = unit * ((1 << 20) // len(unit))
+    return compress(member) * (n_bytes // len(member))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_bomb_of_10_gigabytes_is_stopped_early(tmp_path: Path, compress) -> None:
+    path = _write(tmp_path, bomb(compress, 10 << 30, b"A" * 63 + b"\n"))
+    n_read = 0
+    with pytest.raises(InputError, match=r"file\.txt: \d+ compressed bytes became \d+, over 200") as error:
+        for _, line in numbered_lines(path):
+            n_read += len(line) + 1
+    assert n_read < 100 << 20
+    assert "decompress it and give the plain file" in str(error.value)
+    with pytest.raises(InputError, match="over 200 times as many"):
+        all_bytes(path)
+
+
+def test_an_endless_line_is_stopped_by_its_length(tmp_path: Path) -> None:
+    path = _write(tmp_path, bomb(gzip.compress, 10 << 30, b"A"))
+    with pytest.raises(InputError, match=r"file\.txt:1: a line of over 16777216 bytes"):
+        list(numbered_lines(path))
+
+
+def test_repetitive_files_of_common_size_pass(tmp_path: Path) -> None:
+    path = _write(tmp_path, gzip.compress(b"MKVLAMKVLA\n" * 1_000_000))
+    assert path.stat().st_size * text_module.MAX_EXPANSION < 11_000_000
+    assert sum(1 for _ in numbered_lines(path)) == 1_000_000
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("block", [1, 2, 3, 7])
+def test_where_blocks_end_does_not_matter(tmp_path: Path, monkeypatch, end: bytes, block: int) -> None:
+    monkeypatch.setattr(text_module, "_BLOCK_BYTES", block)
+    lines = [b"one", b"", b"", b"tw\xc3\xb6", b"three"]
+    for last in (b"", end):
+        path = _write(tmp_path, end.join(lines) + last)
+        assert [line for _, line in numbered_lines(path)] == [line.decode() for line in lines]
+
+
+def test_the_line_of_a_byte_that_is_not_text_is_told_for_all_line_ends(tmp_path: Path) -> None:
+    for end in (b"\n", b"\r\n", b"\r"):
+        for before, number in (([], 1), ([b"a"], 2), ([b"", b"b", b""], 4)):
+            path = _write(tmp_path, end.join([*before, b"x\xff", b"y"]))
+            with pytest.raises(InputError, match=rf"file\.txt:{number}: byte 0xff is not UTF-8"):
+                list(numbered_lines(path))
+
+
+def test_a_look_at_the_beginning_reads_no_further(tmp_path: Path) -> None:
+    whole = gzip.compress(b"\n \nfirst\n\nsecond\n" + bytes(range(1, 10)) * 200_000)
+    path = _write(tmp_path, whole[: len(whole) // 2])
+    assert first_lines(path, 2) == ["first", "second"]
+    assert first_bytes(path, 9) == b"\n \nfirst\n"
+    assert first_bytes(_write(tmp_path, whole[:12]), 4) == b""
+    with pytest.raises(InputError, match="ends early or is damaged"):
+        all_bytes(path)

@@ -3,7 +3,9 @@
 import bz2
 import gzip
 import io
+import tracemalloc
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,37 @@ def test_titin_passes(tmp_path: Path):
     titin = "MKVLA" * 7000
     path = write(tmp_path, gzip.compress(f">sp|Q8WZ42|TITIN_HUMAN Titin\n{titin}\n".encode()))
     assert [r.sequence for r in read(path)] == [titin]
+
+
+def stream(n_records: int) -> Iterator[bytes]:
+    """Yield FASTA of records that are all different, a thousand at a time."""
+    for begin in range(0, n_records, 1000):
+        yield "".join(
+            f">p{n} some protein\nMKV{'ACDEFGHIKL' * (n % 30)}\n" for n in range(begin, begin + 1000)
+        ).encode()
+
+
+def peak_of_reading(folder: Path, n_records: int) -> int:
+    """Return the bytes that Python holds at most while it goes through a file of `n_records`."""
+    path = folder / f"{n_records}.fasta.gz"
+    with gzip.open(path, "wb", compresslevel=1) as handle:
+        handle.writelines(stream(n_records))
+    tracemalloc.start()
+    try:
+        n_read = sum(1 for _ in read_sequences(path, RecordsConfig(max_records=None)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert n_read == n_records
+    return peak
+
+
+def test_reading_holds_the_same_memory_however_many_records_there_are(tmp_path: Path):
+    few, many = peak_of_reading(tmp_path, 5_000), peak_of_reading(tmp_path, 25_000)
+    assert many < 1.2 * few
+    assert many < 8 << 20
+
+
+@pytest.mark.slow
+def test_ten_million_records_are_read_in_constant_memory(tmp_path: Path):
+    assert peak_of_reading(tmp_path, 10_000_000) < 8 << 20
