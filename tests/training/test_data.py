@@ -1,8 +1,11 @@
 """Labels and the closed ontology."""
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protsae.sae.axioms import AxiomIndices
 from protsae.training.data import Labels, Ontology, labels_of
@@ -22,6 +25,19 @@ def test_ancestors_close_over_zero_concepts():
         [False, False, True],
         [False, False, False],
     ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=14), st.integers(0, 7))
+def test_ancestors_equal_networkx_on_any_pairs_cycles_too(pairs: list[tuple[int, int]], n_concepts: int):
+    nf1 = torch.tensor(pairs).reshape(-1, 2).long()
+    ontology = Ontology.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 7, 0), ["BPO"] * n_concepts)
+    graph = nx.DiGraph(pairs)
+    graph.add_nodes_from(range(7))
+    closed = nx.transitive_closure(graph, reflexive=False)
+    expected = [[closed.has_edge(c, d) for d in range(n_concepts)] for c in range(n_concepts)]
+    assert ontology.is_ancestor.tolist() == expected
+    assert ontology.is_ancestor.dtype == bool
 
 
 def test_ancestors_follow_nf1_alone():

@@ -59,17 +59,17 @@ class Ontology:
 
     @classmethod
     def of(cls, axioms: AxiomIndices, aspects: Sequence[str]) -> "Ontology":
-        """Close the NF1 pairs over zero concepts too, and keep the concepts' part."""
-        reach = np.zeros((axioms.n_classes, axioms.n_classes), dtype=bool)
+        """Close the NF1 pairs, over zero concepts too, from the concepts upwards; keep the concepts' part."""
+        from scipy.sparse import csr_array
+
+        m, n = len(aspects), axioms.n_classes
         child, parent = axioms.nf1.numpy().T
-        reach[child, parent] = True
-        while True:
-            further = reach | (reach.astype(np.float32) @ reach.astype(np.float32) > 0)
-            if (further == reach).all():
-                break
-            reach = further
-        m = len(aspects)
-        return cls(axioms, reach[:m, :m], np.asarray(aspects))
+        parents = csr_array((np.ones(len(child), dtype=bool), (child, parent)), shape=(n, n))
+        reach, n_pairs = parents[:m], -1
+        while reach.nnz > n_pairs:
+            n_pairs = reach.nnz
+            reach = reach + reach @ parents
+        return cls(axioms, reach[:, :m].toarray(), np.asarray(aspects))
 
 
 def labels_of(matrices: tuple[np.ndarray, np.ndarray]) -> Labels:
