@@ -64,12 +64,24 @@ def test_a_uniprot_export_gives_a_row_per_entry_and_term(tmp_path: Path):
     assert (counts["n_entries"], counts["n_entries_without_terms"], counts["n_rows_in_file"]) == (3, 1, 3)
 
 
+def test_an_export_that_names_its_terms_is_read_by_the_ids_in_brackets(tmp_path: Path):
+    header = "Entry\tGene Ontology (GO)\tGene Ontology (cellular component)"
+    both = "a; b [GO:1]; c [x] [GO:2]"
+    rows, counts = read(write(tmp_path, header, f"P1\t{both}\tc [x] [GO:2]", "P2\t\t", "P3\td [GO:3];\t"))
+    assert [row[:2] for row in rows] == [["P1", "GO:1"], ["P1", "GO:2"], ["P3", "GO:3"]]
+    assert (counts["n_entries"], counts["n_entries_without_terms"]) == (3, 1)
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
         (
+            ["Entry\tGene Ontology (GO)", "P1\ta [GO:1]; b"],
+            "annotations:2: 'a [GO:1]; b' does not end with a term",
+        ),
+        (
             ["Entry\tSequence", "P1\tMKV"],
-            "annotations:1: a UniProt export needs 'Entry' and 'Gene Ontology IDs'",
+            "annotations:1: a UniProt export needs 'Entry' and 'Gene",
         ),
         (
             ["Entry\tGene Ontology IDs", "P1\t"],

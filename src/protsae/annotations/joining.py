@@ -102,7 +102,7 @@ def join_annotations(
     shape = (len(protein_ids), len(closure.term_ids))
     stated = _pairs(protein[kept], term[kept], shape)
     direct = _without_contradicted(stated, _pairs(protein[is_not], term[is_not], shape), closure)
-    protein_concepts = _propagated(direct, protein_ids, closure)
+    protein_concepts, named, term_ids = _propagated(direct, protein_ids, closure)
     report = {
         "preset": preset,
         "n_rows": len(annotations),
@@ -122,7 +122,7 @@ def join_annotations(
         "ids_gone": _listed(annotation_ids.loc[annotation_ids["status"].isin(GONE), "term_id"]),
         "n_rows_per_accession_status": accessions.groupby("status")["n_rows"].sum().to_dict(),
         "accessions_of_other_proteins": _listed(accessions.loc[accessions["status"] == "other", "accession"]),
-        **_coverage(protein_concepts, ontology, len(protein_ids)),
+        **_coverage(named, term_ids, ontology),
     }
     if protein_concepts.empty:
         counts = ", ".join(f"{key} {value}" for key, value in report.items() if key.startswith("n_rows"))
@@ -173,37 +173,43 @@ def _without_contradicted(stated: Any, negated: Any, closure: AncestorClosure) -
     return direct
 
 
-def _propagated(direct: Any, protein_ids: pd.Index, closure: AncestorClosure) -> pd.DataFrame:
-    """Return the table of pairs with all ancestors but roots."""
-    everything = (direct @ closure.ancestors).tocoo()
-    below = ~closure.is_root()[everything.col]
-    protein, term = everything.row[below].astype(np.int64), everything.col[below].astype(np.int64)
+def _propagated(
+    direct: Any, protein_ids: pd.Index, closure: AncestorClosure
+) -> tuple[pd.DataFrame, Any, NDArray[Any]]:
+    """Return the table of pairs with all ancestors but roots.
+
+    Returns:
+        the table; the same pairs as a CSR matrix [n_proteins, n_terms]; the ids of its columns [n_terms].
+    """
+    # Every direct pair is among the propagated ones, so that their sum is 2 there and 1 elsewhere.
+    everything = (direct @ closure.ancestors).astype(np.int8) + direct.astype(np.int8)
     by_name = np.argsort(closure.term_ids)
-    rank = np.argsort(by_name)
-    order = np.lexsort((rank[term], protein))
-    protein, term = protein[order], term[order]
-    width = len(closure.term_ids)
-    row_starts = np.repeat(np.arange(direct.shape[0]), np.diff(direct.indptr))
-    is_direct = np.isin(protein * width + term, row_starts * width + direct.indices)
-    return pd.DataFrame(
+    columns = by_name[~closure.is_root()[by_name]]
+    named = everything.tocsc()[:, columns].tocsr()
+    named.sort_indices()
+    protein = np.repeat(np.arange(named.shape[0]), np.diff(named.indptr))
+    table = pd.DataFrame(
         {
             "protein_id": protein_ids.array.take(protein),
-            "concept_id": pd.array(closure.term_ids, dtype="str").take(term),
-            "is_direct": is_direct,
+            "concept_id": pd.array(closure.term_ids[columns], dtype="str").take(named.indices),
+            "is_direct": named.data == 2,
         }
     )
+    return table, named, closure.term_ids[columns]
 
 
-def _coverage(protein_concepts: pd.DataFrame, ontology: Ontology, n_proteins: int) -> dict[str, Any]:
+def _coverage(named: Any, term_ids: NDArray[Any], ontology: Ontology) -> dict[str, Any]:
     """Count the proteins with an annotation, in all and per aspect."""
-    aspect = protein_concepts["concept_id"].map(ontology.terms.set_index("term_id")["aspect"])
-    per_aspect = protein_concepts.groupby(aspect)["protein_id"].nunique().sort_index()
-    n_annotated = protein_concepts["protein_id"].nunique()
+    aspect = pd.Series(term_ids).map(ontology.terms.set_index("term_id")["aspect"]).to_numpy()
+    used = np.unique(aspect[np.unique(named.indices)].astype(str))
+    columns = named.tocsc()
+    per_aspect = {name: int((np.diff(columns[:, aspect == name].tocsr().indptr) > 0).sum()) for name in used}
+    n_proteins, n_annotated = named.shape[0], int((np.diff(named.indptr) > 0).sum())
     return {
         "n_proteins": n_proteins,
         "n_proteins_annotated": n_annotated,
         "n_proteins_without_annotation": n_proteins - n_annotated,
-        "n_proteins_annotated_per_aspect": {str(name): int(n) for name, n in per_aspect.items()},
+        "n_proteins_annotated_per_aspect": {str(name): n for name, n in per_aspect.items()},
     }
 
 

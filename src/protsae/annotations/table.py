@@ -14,6 +14,8 @@ EVIDENCE_NAMES = ("evidence", "evidence_code")
 QUALIFIER_NAMES = ("qualifier",)
 UNIPROT_ACCESSION = "Entry"
 UNIPROT_TERMS = "Gene Ontology IDs"
+UNIPROT_NAMED_TERMS = "Gene Ontology ("
+_NAMED_TERM = re.compile(r"\[(GO:\d+)\]\s*(?:;\s*|$)")
 _QUALIFIER_SEPARATOR = re.compile(r"[|,;\s]+")
 
 
@@ -67,6 +69,9 @@ def read_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
 def read_uniprot_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
     """Add the terms of a UniProt export with the columns `Entry` and `Gene Ontology IDs`.
 
+    Without the latter the columns `Gene Ontology (biological process)` and the like are read, whose cells
+    are `name [GO:0005737]; other name [GO:0005634]`.
+
     The export names no evidence codes. An entry without terms is counted.
 
     Args:
@@ -79,8 +84,9 @@ def read_uniprot_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> No
     """
     number, header, lines = tab_rows(path, "annotations")
     find = column_finder(header)
-    entry, terms = find([UNIPROT_ACCESSION]), find([UNIPROT_TERMS])
-    if entry is None or terms is None:
+    entry, ids = find([UNIPROT_ACCESSION]), find([UNIPROT_TERMS])
+    named = [column for column, name in enumerate(header) if name.startswith(UNIPROT_NAMED_TERMS)]
+    if entry is None or (ids is None and not named):
         raise InputError(
             f"{path}:{number}: a UniProt export needs '{UNIPROT_ACCESSION}' and '{UNIPROT_TERMS}' once "
             "each. Add them under 'Customize columns', and export as TSV again"
@@ -88,7 +94,11 @@ def read_uniprot_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> No
     n_entries = n_without = 0
     for number, fields in lines:
         accession = cell(path, number, fields, entry, UNIPROT_ACCESSION)
-        term_ids = [name for part in fields[terms].split(";") if (name := part.strip())]
+        if ids is not None:
+            term_ids = [name for part in fields[ids].split(";") if (name := part.strip())]
+        else:
+            cells = (_named_terms(path, number, fields[column].strip()) for column in named)
+            term_ids = list(dict.fromkeys(term_id for cell_ids in cells for term_id in cell_ids))
         n_entries += 1
         n_without += not term_ids
         for term_id in term_ids:
@@ -96,3 +106,11 @@ def read_uniprot_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> No
     if not len(rows):
         raise InputError(f"{path}: none of {n_entries} entries has a term in '{UNIPROT_TERMS}'")
     counts.update(n_rows_in_file=len(rows), n_entries=n_entries, n_entries_without_terms=n_without)
+
+
+def _named_terms(path: Path, number: int, text: str) -> list[str]:
+    """Return the ids of `name [GO:0005737]; other name [GO:0005634]`; names may hold semicolons."""
+    found = list(_NAMED_TERM.finditer(text))
+    if text and (not found or found[-1].end() != len(text)):
+        raise InputError(f"{path}:{number}: {text[-SHOWN:]!r} does not end with a term such as [GO:0005737]")
+    return [match[1] for match in found]
