@@ -84,8 +84,12 @@ def axioms_of(ontology: Ontology, norm_path: Path | None) -> tuple[pd.DataFrame,
 
 def norm_text(axioms: pd.DataFrame) -> str:
     """Return axioms (columns of `normal_forms.ontology_axioms`) as text of `go.norm`, in their order."""
-    rows = axioms[["normal_form", "c_id", "d_id", "e_id", "relation_name"]].itertuples(index=False, name=None)
-    return "".join(f"{_line(*row)}\n" for row in rows)
+    names = pd.unique(axioms[["c_id", "d_id", "e_id"]].to_numpy(dtype=object).ravel())
+    word_of = {name: _word_of(name) for name in names}
+    classes = (axioms[column].map(word_of) for column in ("c_id", "d_id", "e_id"))
+    relations = axioms["relation_name"].map({r: _relation_word(r) for r in axioms["relation_name"].unique()})
+    lines = zip(axioms["normal_form"], *classes, relations, strict=True)
+    return "".join(f"{_line(*line)}\n" for line in lines)
 
 
 def _unknown_classes(path: Path, axioms: pd.DataFrame, ontology: Ontology) -> int:
@@ -132,14 +136,13 @@ def _axiom(path: Path, number: int, words: list[str]) -> Axiom | str:
 
 
 def _line(form: str, c: str, d: str, e: str, relation: str) -> str:
-    c, d, e, relation = _word_of(c), _word_of(d), _word_of(e), _relation_word(relation)
-    return {
-        "NF1": f"{c} SubClassOf {d}",
-        "NF2": f"{c} and {d} SubClassOf {e}",
-        "NF3": f"{relation} some {c} SubClassOf {d}",
-        "NF4": f"{c} SubClassOf {relation} some {d}",
-        "DISJOINT": f"{c} and {d} SubClassOf {BOTTOM}",
-    }[form]
+    if form == "NF1":
+        return f"{c} SubClassOf {d}"
+    if form == "NF3":
+        return f"{relation} some {c} SubClassOf {d}"
+    if form == "NF4":
+        return f"{c} SubClassOf {relation} some {d}"
+    return f"{c} and {d} SubClassOf {e if form == 'NF2' else BOTTOM}"
 
 
 def _id_of(word: str) -> str:
