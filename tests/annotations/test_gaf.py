@@ -83,7 +83,7 @@ def test_layout_does_not_matter(tmp_path: Path):
     [
         (
             [V22, "", gaf_line().removesuffix("\t")],
-            "annotations:3: 16 tab-separated columns, where GAF has 17",
+            "annotations:3: 16 tab-separated columns, where GAF has 17: 'UniProtKB",
         ),
         ([V22, gaf_line() + "\t"], "annotations:2: 18 tab-separated columns"),
         ([V22, gaf_line(), "P2 GO:1"], "annotations:3: 1 tab-separated columns, where GAF has 17: 'P2 GO:1'"),

@@ -86,9 +86,10 @@ def _version(path: Path, number: int, line: str, n_rows: int) -> str:
 def _fields(path: Path, number: int, line: str, version: str) -> list[str]:
     fields = [field.strip() for field in line.split("\t")]
     if len(fields) != N_COLUMNS:
+        hint = ". The last ones may be empty; were blanks at line ends stripped?" if len(fields) > 14 else ""
         raise InputError(
             f"{path}:{number}: {len(fields)} tab-separated columns, where GAF has {N_COLUMNS}: "
-            f"{line[:SHOWN]!r}"
+            f"{line[:SHOWN]!r}{hint}"
         )
     for position, name in _REQUIRED.items():
         if not fields[position]:

@@ -13,7 +13,7 @@ from protsae.core.text import CutOffError, numbered_lines
 
 # Lines of other kinds (references, features, ...) are not read, so that no fault in them stops us.
 _READ_KEYS = frozenset({"ID", "AC", "DE", "DR", "SQ", "  ", "//"})
-_LINE = re.compile(r"(?:[A-Z]{2}|\*\*|  )(?:   .*|[A-Z].*)?|//|\*\*.*")
+_LINE = re.compile(r"[A-Z]{2}(?:   .*)?|     .*|\*\*.*|//")
 _NAME = re.compile(r"(?:RecName|SubName): Full=([^;{]+)")
 _N_GO_FIELDS = 4
 _BIOPYTHON_ERRORS = (ValueError, AssertionError, LookupError, AttributeError, TypeError, NameError)
@@ -95,7 +95,8 @@ def _record(path: Path, lines: list[tuple[int, str]]) -> SwissProtRecord:
             f"{len(parsed.sequence)}. It is damaged: download the file again"
         )
     match = _NAME.search(parsed.description)
-    description = f"{name} {match[1].strip() if match else ''}".strip()
+    title = match[1] if match else parsed.description.rstrip(".")  # before 2008 all of it was the name
+    description = f"{name} {title.strip()}".strip()
     return SwissProtRecord(
         first, parsed.accessions[0].strip(), description, parsed.sequence, _go_terms(path, lines, parsed)
     )
