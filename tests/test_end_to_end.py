@@ -74,9 +74,15 @@ def test_metrics_have_the_promised_columns_methods_and_figures(finished):
     assert tuple(metrics.columns) == tuple(METRIC_COLUMNS)
     named = "auc aupr fmax fve l0 dead_share defined_participation gate_rate subsumption_auc"
     assert set(named.split()) <= set(metrics["metric"])
-    test = metrics[(metrics["split"] == "test") & (metrics["aspect"] == "all")].set_index(
-        ["method", "metric"]
-    )
+    everything = metrics[(metrics["split"] == "test") & (metrics["aspect"] == "all")]
+    test = everything[everything["stratum"].isna()].set_index(["method", "metric"])
+    of_residues = everything[everything["stratum"] == "residues"]
+    assert set(of_residues["method"]) == {
+        "protsae_latent",
+        "protsae_predictor",
+        "residue_identity",
+        "prevalence",
+    }
     assert {m: test.loc[(m, "auc"), "supervision"] for m in METHODS} == METHODS
     assert test.loc[("prevalence", "auc"), "value"] == 0.5
     assert set(metrics["split"].dropna()) == {"train", "validation", "test"}

@@ -43,6 +43,17 @@ def test_every_row_is_one_of_its_protein_s_and_none_is_drawn_twice(store, protei
             assert len({int(match[0]) for match in matches}) == len(rows)
 
 
+@pytest.mark.parametrize("changes", [{}, {"residues_per_protein": 1000}, {"proteins_per_batch": 100}])
+def test_every_row_is_the_stored_one_of_its_protein_at_its_residue_index(store, protein_ids, changes):
+    stored = dict(store.iter_proteins(HOOK_POINT))
+    for batch in epoch_of(store, protein_ids, epoch=2, **changes):
+        assert batch.residue_index.dtype == torch.int64
+        rows = zip(batch.x, batch.segment.tolist(), batch.residue_index.tolist(), strict=True)
+        for row, position, residue in rows:
+            source = stored[protein_ids[batch.proteins[position]]]
+            np.testing.assert_array_equal(row.numpy(), source[residue].astype(np.float32))
+
+
 def test_an_epoch_holds_every_protein_once_and_keeps_the_last_partial_batch(store, protein_ids):
     batches = epoch_of(store, protein_ids)
     assert [len(batch.proteins) for batch in batches] == [4, 4, 2]
@@ -68,6 +79,7 @@ def same(one, other):
         assert torch.equal(a.x, b.x)
         assert torch.equal(a.segment, b.segment)
         assert torch.equal(a.proteins, b.proteins)
+        assert torch.equal(a.residue_index, b.residue_index)
 
 
 def differ(one, other):

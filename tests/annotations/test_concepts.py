@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 from scipy.sparse import csc_array, csr_array
 
-from protsae.annotations.concepts import SplitMinimum, VocabularyConfig, choose_concepts
+from protsae.annotations.concepts import SplitMinimum, Vocabulary, VocabularyConfig, choose_concepts
+from protsae.annotations.knowledge import merge_knowledge
+from protsae.annotations.sources import SourceTables
+from protsae.annotations.spans import span_table
 from protsae.core.errors import InputError
 from protsae.ontology.information import cafa_information, deepgo_information
 from protsae.ontology.obo import Ontology
@@ -31,7 +34,7 @@ PROTEINS = pd.DataFrame(
         ("X1", "excluded", "c9"),
     ],
     columns=["protein_id", "split", "cluster_id"],
-)
+).assign(length=10)
 HELD = {
     "A1": (TWO, THREE),
     "A2": (TWO, THREE),
@@ -57,15 +60,40 @@ def config(**changes: object) -> VocabularyConfig:
     return VocabularyConfig.model_validate(values)
 
 
+def no_sources() -> SourceTables:
+    def empty(*columns: str) -> pd.DataFrame:
+        return pd.DataFrame(columns=list(columns), dtype="str")
+
+    return SourceTables(
+        empty("term_id", "name", "aspect", "definition", "level"),
+        empty("child_id", "relation", "parent_id"),
+        empty("protein_id", "concept_id", "is_direct"),
+        empty("protein_id", "aspect"),
+    )
+
+
+def choose(
+    toy: Ontology,
+    settings: VocabularyConfig,
+    held: dict[str, tuple[str, ...]] = HELD,
+    backwards: bool = False,
+    sources: SourceTables | None = None,
+    spans: tuple[tuple[object, ...], ...] = (),
+) -> Vocabulary:
+    step = -1 if backwards else 1
+    knowledge = merge_knowledge(toy, pairs(held)[::step], sources or no_sources())
+    return choose_concepts(knowledge, span_table(spans), PROTEINS[::step], "cafa", settings)
+
+
 def reasons(
     toy: Ontology, settings: VocabularyConfig, held: dict[str, tuple[str, ...]] = HELD
 ) -> dict[str, str]:
-    left_out = choose_concepts(pairs(held), PROTEINS, toy, "cafa", settings).concepts_left_out
+    left_out = choose(toy, settings, held).concepts_left_out
     return dict(zip(left_out["concept_id"], left_out["reason"], strict=True))
 
 
 def test_concepts_and_left_out_are_exactly_these(toy: Ontology):
-    vocabulary = choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config(max_prevalence=0.5))
+    vocabulary = choose(toy, config(max_prevalence=0.5))
     counts = {"train": [2, 2], "validation": [1, 1], "test": [1, 1]}
     expected = pd.DataFrame(
         {
@@ -73,6 +101,7 @@ def test_concepts_and_left_out_are_exactly_these(toy: Ontology):
             "concept_id": [THREE, FIVE],
             "name": ["three, with a ! mark", "five"],
             "aspect": ["BPO", "BPO"],
+            "level": ["protein", "protein"],
             **{f"n_{split}": np.array(n, np.int32) for split, n in counts.items()},
             **{f"n_clusters_{split}": np.array([1, 1], np.int32) for split in counts},
             "prevalence_train": [2 / 5, 2 / 5],  # A6 and A7 have no process
@@ -84,9 +113,9 @@ def test_concepts_and_left_out_are_exactly_these(toy: Ontology):
     )
     pd.testing.assert_frame_equal(vocabulary.concepts, expected)
     assert vocabulary.concepts_left_out.to_numpy().tolist() == [
-        [TWO, "two", "BPO", "prevalence above 0.5", 3, 1, 1],
-        [FOUR, "four", "BPO", "fewer than 1 positives in validation", 1, 0, 0],
-        [FUNCTION, "function", "MFO", "fewer than 1 positives in validation", 1, 0, 0],
+        [TWO, "two", "BPO", "protein", "prevalence above 0.5", 3, 1, 1],
+        [FOUR, "four", "BPO", "protein", "fewer than 1 positives in validation", 1, 0, 0],
+        [FUNCTION, "function", "MFO", "protein", "fewer than 1 positives in validation", 1, 0, 0],
     ]  # GO:3000002 is held by an excluded protein only: no candidate
 
 
@@ -138,23 +167,47 @@ def test_no_concept_left_says_which_bound_removed_how_many(toy: Ontology):
         InputError,
         match=r"left of 5 terms .* \(fewer than 10 positives in train: 4; aspect is not one of BPO: 1\)",
     ):
-        choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config(aspects=["BPO"], min_positives=ten))
+        choose(toy, config(aspects=["BPO"], min_positives=ten))
     with pytest.raises(InputError, match="no concept is left of 0 terms"):
-        choose_concepts(pairs({}), PROTEINS, toy, "cafa", config())
+        choose(toy, config(), {})
 
 
 def test_order_of_rows_changes_nothing(toy: Ontology):
-    one = choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config())
-    other = choose_concepts(pairs(HELD)[::-1], PROTEINS[::-1], toy, "cafa", config())
+    one = choose(toy, config())
+    other = choose(toy, config(), backwards=True)
     pd.testing.assert_frame_equal(one.concepts, other.concepts)
     pd.testing.assert_frame_equal(one.concepts_left_out, other.concepts_left_out)
 
 
 def test_test_and_validation_proteins_do_not_move_information_content(toy: Ontology):
-    before = choose_concepts(pairs(HELD), PROTEINS, toy, "cafa", config()).concepts
+    before = choose(toy, config()).concepts
     more = HELD | {"T2": (TWO, THREE, FIVE), "V2": (TWO, FIVE), "X1": (TWO,)}
-    after = choose_concepts(pairs(more), PROTEINS, toy, "cafa", config()).concepts
+    after = choose(toy, config(), more).concepts
     pd.testing.assert_series_equal(before["information_content"], after["information_content"])
+
+
+def test_a_concept_of_residues_has_its_prevalence_among_residues(toy: Ontology):
+    terms = [("m:one", "one", "motif", "", "residue"), ("m:two", "two", "motif", "", "residue")]
+    listed = PROTEINS.loc[PROTEINS["protein_id"] != "A7", ["protein_id"]].assign(aspect="motif")
+    spans = tuple(
+        (protein, concept, instance, start, end)
+        for protein in ("A1", "A2", "V1", "T1", "X1")
+        for concept, instance, start, end in (("m:one", 0, 0, 3), ("m:one", 1, 2, 5), ("m:two", 0, 0, 10))
+    )
+    held = sorted({(protein, concept, True) for protein, concept, *_ in spans})
+    sources = SourceTables(
+        pd.DataFrame(terms, columns=["term_id", "name", "aspect", "definition", "level"]),
+        no_sources().relations,
+        pd.DataFrame(held, columns=["protein_id", "concept_id", "is_direct"]),
+        listed,
+    )
+    found = choose(toy, config(), sources=sources, spans=spans).concepts.set_index("concept_id")
+    # A1 and A2 carry 5 and 10 of 10 residues; A1 to A6 are labelled, 60 residues.
+    assert found.loc["m:one", ["level", "n_train", "prevalence_train"]].tolist() == ["residue", 2, 10 / 60]
+    assert found.loc["m:two", "prevalence_train"] == 20 / 60
+    assert found.loc[THREE, ["level", "prevalence_train"]].tolist() == ["protein", 2 / 5]
+    bounded = choose(toy, config(max_prevalence=0.32), sources=sources, spans=spans).concepts_left_out
+    assert bounded.set_index("concept_id").loc["m:two", "reason"] == "prevalence above 0.32"
 
 
 # The diamond: root 0; 1 and 2 below it; 3 below both; 4 on its own.

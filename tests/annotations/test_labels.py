@@ -1,10 +1,10 @@
-"""Labels: positive, negative and not labelled."""
+"""Labels: positive, negative and not labelled, of proteins and of residues."""
 
 import numpy as np
 import pandas as pd
 
-from protsae.annotations.labels import label_matrix, label_table
-from protsae.ontology.obo import Ontology
+from protsae.annotations.labels import label_matrix, label_table, residue_label_table
+from protsae.annotations.spans import span_table
 
 CONCEPTS = pd.DataFrame(
     {
@@ -16,45 +16,59 @@ CONCEPTS = pd.DataFrame(
 # P1 has both aspects, P2 a process that is no concept, P3 a function, P4 nothing.
 PAIRS = pd.DataFrame(
     [
-        ("P1", "GO:1000005"),
-        ("P1", "GO:2000002"),
-        ("P2", "GO:1000002"),
         ("P3", "GO:2000002"),
-        ("P9", "GO:1000003"),
+        ("P1", "GO:2000002"),
+        ("P1", "GO:1000005"),
+        ("P2", "GO:1000002"),
     ],
     columns=["protein_id", "concept_id"],
 )
-PROTEINS = pd.DataFrame({"protein_id": ["P4", "P3", "P2", "P1"]})
+LABELLED = pd.DataFrame(
+    [("P1", "BPO"), ("P1", "MFO"), ("P2", "BPO"), ("P3", "MFO"), ("P3", "motif"), ("P9", "BPO")],
+    columns=["protein_id", "aspect"],
+)
 
 
-def test_table_is_exactly_this(toy: Ontology):
-    labels = label_table(PAIRS, PROTEINS, CONCEPTS, toy.terms)
-    assert labels.to_numpy().tolist() == [
-        ["P1", 1, 1],
-        ["P1", 2, 1],
-        ["P2", 2, -1],
-        ["P3", 0, -1],
-        ["P3", 1, -1],
-        ["P3", 2, 1],
-        ["P4", 0, -1],
-        ["P4", 1, -1],
-        ["P4", 2, -1],
-    ]
-    assert (labels["concept_idx"].dtype, labels["label"].dtype) == (np.int32, np.int8)
+def test_table_holds_the_positives_in_order():
+    labels = label_table(PAIRS, CONCEPTS)
+    assert labels.to_numpy().tolist() == [["P1", 1], ["P1", 2], ["P3", 2]]
+    assert labels["concept_idx"].dtype == np.int32
 
 
-def test_matrix_follows_the_order_asked_for(toy: Ontology):
-    table = label_table(PAIRS, PROTEINS, CONCEPTS, toy.terms)
+def test_matrix_follows_the_order_asked_for():
+    table = label_table(PAIRS, CONCEPTS)
     for kind in ("category", "str"):
-        labels, labelled = label_matrix(table.astype({"protein_id": kind}), 3, ["P3", "P1", "P2"])
-        assert labels.tolist() == [[0, 0, 1], [0, 1, 1], [0, 0, 0]]
-        assert labelled.tolist() == [[False, False, True], [True, True, True], [True, True, False]]
+        labels, labelled = label_matrix(
+            table.astype({"protein_id": kind}), LABELLED, CONCEPTS[::-1], ["P3", "P1", "P2", "P4"]
+        )
+        assert labels.tolist() == [[0, 0, 1], [0, 1, 1], [0, 0, 0], [0, 0, 0]]
+        assert labelled.tolist() == [
+            [False, False, True],
+            [True, True, True],
+            [True, True, False],
+            [False, False, False],
+        ]
         assert (labels.dtype, labelled.dtype) == (np.float32, np.bool_)
 
 
-def test_table_survives_parquet(toy: Ontology, tmp_path):
-    table = label_table(PAIRS, PROTEINS, CONCEPTS, toy.terms)
+def test_a_positive_counts_only_where_the_protein_is_labelled():
+    labels, labelled = label_matrix(label_table(PAIRS, CONCEPTS), LABELLED[1:], CONCEPTS, ["P1"])
+    assert labels.tolist() == [[0, 0, 1]]
+    assert labelled.tolist() == [[False, False, True]]
+
+
+def test_table_survives_parquet(tmp_path):
+    table = label_table(PAIRS, CONCEPTS)
     table.to_parquet(tmp_path / "x.parquet")
     again = pd.read_parquet(tmp_path / "x.parquet")
-    assert label_matrix(again, 3, ["P4", "P1"])[0].tolist() == [[0, 0, 0], [0, 1, 1]]
+    assert label_matrix(again, LABELLED, CONCEPTS, ["P4", "P1"])[0].tolist() == [[0, 0, 0], [0, 1, 1]]
     assert again.to_numpy().tolist() == table.to_numpy().tolist()
+
+
+def test_stretches_of_other_terms_are_left():
+    spans = span_table([("P1", "GO:2000002", 0, 4, 9), ("P1", "x", 0, 0, 1), ("P0", "GO:2000002", 1, 0, 2)])
+    found = residue_label_table(spans, CONCEPTS)
+    assert found.to_numpy().tolist() == [
+        ["P0", 2, 1, 0, 2],
+        ["P1", 2, 0, 4, 9],
+    ]

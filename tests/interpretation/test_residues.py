@@ -17,10 +17,13 @@ SPLIT_OF = {"P1": "test", "P2": "test", "P3": "validation"}
 
 
 class Source:
+    """Multiples of 1/16: with those of `sae` every sum is exact, in batches of any size."""
+
     def __init__(self):
         generator = np.random.default_rng(0)
         self.proteins = {
-            p: generator.normal(size=(len(s), 4)).astype(np.float32) for p, s in SEQUENCES.items()
+            p: np.round(16 * generator.normal(size=(len(s), 4))).astype(np.float32) / 16
+            for p, s in SEQUENCES.items()
         }
 
     def iter_proteins(self, hook_point, protein_ids=None):
@@ -29,7 +32,10 @@ class Source:
 
 @pytest.fixture
 def sae():
-    return TopKSae(TopKConfig(d_model=4, d_sae=8, k=2), torch.Generator().manual_seed(0))
+    module = TopKSae(TopKConfig(d_model=4, d_sae=8, k=2), torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        module.W_enc.copy_((64 * module.W_enc).round() / 64)
+    return module
 
 
 @pytest.mark.parametrize("residues_per_batch", [1, 9, 1000])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from protsae.core.errors import InputError
-from protsae.metrics.table import metric_rows
+from protsae.metrics.table import metric_rows, metrics_table
 from protsae.probing.collect import all_metrics, subsumption_rows
 from protsae.probing.encoding import Run
 from protsae.sae.config import ProtSaeConfig, TopKConfig
@@ -27,9 +27,13 @@ def test_scores_take_seed_hook_point_and_k_from_the_dictionary_they_came_from():
     ]
     names = ["protsae_predictor", "topk_latent", "linear_probe", "prevalence"]
     scores = pd.concat([metric_rows({"auc": 0.6}, method=name, split="test") for name in names])
-    table = all_metrics(scores, metric_rows({}, method="protsae"), runs)
-    assert table["method"].tolist() == [*names, "protsae", "topk"]
+    residues = metric_rows(
+        {"auc": 0.7}, method="protsae_latent", split="test", seed=1, hook_point="h", k=8, stratum="residues"
+    )
+    table = all_metrics(scores, residues, metrics_table([]), runs)
+    assert table["method"].tolist() == [*names, "protsae_latent", "protsae", "topk"]
     rows = table.set_index("method")
+    assert rows.loc["protsae_latent", ["seed", "stratum", "value"]].tolist() == [1, "residues", 0.7]
     assert rows.loc["protsae_predictor", ["seed", "hook_point", "k"]].tolist() == [1, "h", 8]
     assert rows.loc["topk_latent", ["seed", "hook_point", "k"]].tolist() == [2, "h", 16]
     assert rows.loc["linear_probe", "hook_point"] == "h"

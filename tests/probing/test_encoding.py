@@ -21,9 +21,9 @@ RUN = Run(method="protsae", seed=3, hook_point=HOOK, k=2)
 def source():
     generator = np.random.default_rng(0)
     ids = ["P3", "P1", "P5", "P2", "P4", "P6"]
-    return MemoryStore(
-        {p: generator.normal(size=(3 + i, 4)).astype(np.float32) for i, p in enumerate(ids)}, HOOK
-    )
+    # Multiples of 1/16: with those of `protsae` every product is exact, in batches of any size.
+    x = {p: np.round(16 * generator.normal(size=(3 + i, 4))) / 16 for i, p in enumerate(ids)}
+    return MemoryStore({p: block.astype(np.float32) for p, block in x.items()}, HOOK)
 
 
 @pytest.fixture
@@ -32,6 +32,8 @@ def protsae():
     sae = ProtSae(config, torch.Generator().manual_seed(0))
     with torch.no_grad():
         sae.W_pred.mul_(100)  # gates that open on some residues and not on others
+        for weights in (sae.W_pred, sae.W_free):
+            weights.copy_((64 * weights).round() / 64)
     return sae
 
 

@@ -17,6 +17,8 @@ from protsae.probing.scores import (
 )
 from protsae.probing.splits import SplitLabels
 
+COLUMNS = np.arange(3)  # all concepts are of whole proteins
+
 
 def split_labels(prefix, labels, labelled=None):
     ids = [f"{prefix}{i:03d}" for i in range(len(labels))]
@@ -75,7 +77,7 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     )
     topk = table(splits, "mean_latents", {n: np.hstack([noise[n], -signal[n]]) for n in splits})
     activations = table(splits, "activation", signal)
-    scores = score_all_methods(protsae, topk, activations, splits, ScoringConfig())
+    scores = score_all_methods(protsae, topk, activations, splits, COLUMNS, ScoringConfig())
     assert tuple(scores) == tuple(METHODS)
     test = splits["test"]
     auc = {m: roc_auc(by["test"], test.labels, test.labelled).mean() for m, by in scores.items()}
@@ -93,7 +95,7 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     np.testing.assert_array_equal(scores["protsae_latent"]["test"], signal["test"])
     np.testing.assert_array_equal(scores["topk_latent"]["test"], signal["test"])
 
-    long = score_table(scores, splits)
+    long = score_table(scores, splits, COLUMNS)
     assert len(long) == len(METHODS) * 120 * 3
     assert dict(zip(long["method"], long["supervision"], strict=True)) == {
         name: method.supervision for name, method in METHODS.items()
@@ -111,9 +113,9 @@ def test_test_labels_are_never_looked_at(splits):
         table(splits, "mean_logits", {n: latents[n][:, :3] for n in splits}), on="protein_id"
     )
     inputs = (protsae, table(splits, "mean_latents", latents), table(splits, "activation", latents))
-    honest = score_all_methods(*inputs, splits, ScoringConfig(l2=(0.1, 1.0)))
+    honest = score_all_methods(*inputs, splits, COLUMNS, ScoringConfig(l2=(0.1, 1.0)))
     turned = {**splits, "test": split_labels("test", ~splits["test"].labels)}
-    blind = score_all_methods(*inputs, turned, ScoringConfig(l2=(0.1, 1.0)))
+    blind = score_all_methods(*inputs, turned, COLUMNS, ScoringConfig(l2=(0.1, 1.0)))
     for method, by_split in honest.items():
         np.testing.assert_array_equal(by_split["test"], blind[method]["test"], err_msg=method)
 
@@ -141,9 +143,9 @@ def test_encodings_of_another_vocabulary_or_other_proteins_are_refused(splits):
     plain = table(splits, "mean_latents", latents)
     activations = table(splits, "activation", latents)
     with pytest.raises(InputError, match="mean_logits"):
-        score_all_methods(plain, plain, activations, splits, ScoringConfig())
+        score_all_methods(plain, plain, activations, splits, COLUMNS, ScoringConfig())
     guided = plain.assign(mean_logits=plain["mean_latents"])
     with pytest.raises(InputError, match="knows 5 concepts, the labels have 3"):
-        score_all_methods(guided, plain, activations, splits, ScoringConfig())
+        score_all_methods(guided, plain, activations, splits, COLUMNS, ScoringConfig())
     with pytest.raises(InputError, match="1 proteins were not encoded"):
-        score_all_methods(guided, plain.iloc[1:], activations, splits, ScoringConfig())
+        score_all_methods(guided, plain.iloc[1:], activations, splits, COLUMNS, ScoringConfig())

@@ -13,11 +13,16 @@ PROTEINS = pd.DataFrame(
         "split": ["test", "train", "validation", "excluded", "train"],
     }
 )
-LABELS = pd.DataFrame({"protein_id": ["A", "B", "B"], "concept_idx": [1, 0, 1], "label": [1, 1, -1]})
+CONCEPTS = pd.DataFrame({"concept_idx": [0, 1], "concept_id": ["x", "y"], "aspect": ["BPO", "MFO"]})
+LABELS = pd.DataFrame({"protein_id": ["A", "B"], "concept_idx": [1, 0]})
+LABELLED = pd.DataFrame(
+    [(p, a) for p in "ABCDE" for a in ("BPO", "MFO") if (p, a) != ("B", "MFO")],
+    columns=["protein_id", "aspect"],
+)
 
 
 def test_labels_of_the_proteins_that_were_encoded_in_order_of_id():
-    found = labels_by_split(PROTEINS, LABELS, 2, {"A", "B", "C", "D", "E"})
+    found = labels_by_split(PROTEINS, CONCEPTS, LABELS, LABELLED, {"A", "B", "C", "D", "E"})
     assert {split: labels.protein_ids for split, labels in found.items()} == {
         "train": ["B", "E"],
         "validation": ["C"],

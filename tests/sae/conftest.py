@@ -37,12 +37,13 @@ def make_topk() -> Callable[..., TopKSae]:
 
 @pytest.fixture
 def make_protsae() -> Callable[..., ProtSae]:
-    def make(**guidance: object) -> ProtSae:
+    def make(residue_level: tuple[int, ...] = (), **guidance: object) -> ProtSae:
         config = ProtSaeConfig(
             d_model=D_MODEL,
             d_sae=D_SAE,
             k=K,
             concept_ids=tuple(f"GO:{i:07d}" for i in range(N_DEFINED)),
+            residue_level=tuple(f"GO:{i:07d}" for i in residue_level),
             n_zero=2,
             n_relations=1,
             guidance=GuidanceConfig(**guidance),

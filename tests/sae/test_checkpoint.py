@@ -40,6 +40,19 @@ def test_protsae_comes_back_whole(saved, x):
     assert not loaded.training
 
 
+def test_levels_come_back_and_an_older_checkpoint_has_none(make_protsae, tmp_path):
+    sae = make_protsae(residue_level=(3, 1))
+    assert sae.is_residue_level.tolist() == [False, True, False, True]
+    save_sae(sae, tmp_path / "sae.safetensors", METADATA)
+    handle = SaeCheckpoint(tmp_path / "sae.safetensors")
+    assert handle.config["residue_level"] == ["GO:0000003", "GO:0000001"]
+    assert handle.load().is_residue_level.tolist() == [False, True, False, True]
+    assert handle.load().is_residue_level.dtype == torch.bool
+    older = tmp_path / "older.safetensors"
+    path = _with_header(handle.path, older, lambda about: about["config"].pop("residue_level"))
+    assert not SaeCheckpoint(path).load().is_residue_level.any()
+
+
 def test_topk_comes_back_whole_in_float32(make_topk, tmp_path, x):
     sae = make_topk().float()
     save_sae(sae, tmp_path / "topk.safetensors", {})

@@ -18,6 +18,14 @@ def test_k_above_the_free_latents_is_refused():
     assert ProtSaeConfig(d_model=4, d_sae=16, k=13, concept_ids=("a", "b", "c")).n_free == 13
 
 
+def test_residue_level_names_concepts():
+    settings = {"d_model": 4, "d_sae": 16, "k": 2, "concept_ids": ("a", "b", "c")}
+    with pytest.raises(ValidationError, match="residue_level names d, which is none of the concepts"):
+        ProtSaeConfig(**settings, residue_level=("b", "d"))
+    assert ProtSaeConfig(**settings, residue_level=("c", "a")).residue_level == ("c", "a")
+    assert ProtSaeConfig(**settings).residue_level == ()
+
+
 def test_unknown_switch_names_the_nearest():
     with pytest.raises(ValidationError, match="did you mean 'forced_activation'"):
         GuidanceConfig(forced_activations=True)

@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from protsae.sae.guidance import annotation_loss, firing_thresholds, masked_bce, segment_mean
+from protsae.sae.guidance import (
+    Supervision,
+    annotation_loss,
+    firing_thresholds,
+    guided_loss,
+    masked_bce,
+    segment_mean,
+)
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(9, 2, generator=GENERATOR, dtype=torch.float64)
@@ -49,6 +56,70 @@ def test_unlabelled_pairs_do_not_count(pooling):
     assert loss == annotation_loss(LOGITS, SEGMENT, flipped, LABELLED, pooling)
     loss.backward()
     assert torch.equal(logits.grad != 0, LABELLED[SEGMENT])
+
+
+LEVELS = {"mixed": [False, True, True], "residue": [True] * 3, "protein": [False] * 3}
+WIDE = torch.randn(9, 3, generator=GENERATOR, dtype=torch.float64)
+OF_RESIDUES = (torch.rand(9, 3, generator=GENERATOR) < 0.4).double()
+SUPERVISION = Supervision(
+    SEGMENT,
+    torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0]], dtype=torch.float64),
+    torch.tensor([[True, True, False], [True, False, True], [False, True, True]]),
+    OF_RESIDUES,
+)
+
+
+def _guided_reference(levels, pooling):
+    """Mean loss of either level over its labelled pairs, weighed by the numbers of concepts."""
+    of = {False: [], True: []}
+    for c, is_residue_level in enumerate(levels):
+        for p in range(3):
+            rows = [i for i in range(9) if SEGMENT[i] == p]
+            if not SUPERVISION.labelled[p, c]:
+                continue
+            if is_residue_level:
+                of[True] += [_bce(float(WIDE[i, c]), bool(OF_RESIDUES[i, c])) for i in rows]
+            elif pooling == "residue":
+                of[False] += [_bce(float(WIDE[i, c]), bool(SUPERVISION.labels[p, c])) for i in rows]
+            else:
+                mean = sum(float(WIDE[i, c]) for i in rows) / len(rows)
+                of[False].append(_bce(mean, bool(SUPERVISION.labels[p, c])))
+    return sum(sum(of[level]) / len(of[level]) * levels.count(level) / 3 for level in set(levels))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "residue"])
+@pytest.mark.parametrize("levels", LEVELS.values(), ids=LEVELS.keys())
+def test_guided_loss_equals_its_reference(levels, pooling):
+    value = guided_loss(WIDE, SUPERVISION, torch.tensor(levels), pooling)
+    assert float(value) == pytest.approx(_guided_reference(levels, pooling), rel=1e-12)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "residue"])
+@pytest.mark.parametrize("residue_labels", [None, OF_RESIDUES], ids=["none", "given"])
+def test_without_residue_level_concepts_it_is_the_annotation_loss_to_the_bit(pooling, residue_labels):
+    batch = SUPERVISION._replace(residue_labels=residue_labels)
+    expected = annotation_loss(WIDE, SEGMENT, batch.labels, batch.labelled, pooling)
+    assert torch.equal(guided_loss(WIDE, batch, torch.tensor(LEVELS["protein"]), pooling), expected)
+
+
+def test_each_level_reads_its_own_labels_and_moves_its_own_columns():
+    is_residue_level = torch.tensor(LEVELS["mixed"])
+
+    def gradient(batch):
+        logits = WIDE.clone().requires_grad_()
+        guided_loss(logits, batch, is_residue_level, "mean").backward()
+        return logits.grad
+
+    before = gradient(SUPERVISION)
+    assert torch.equal(before != 0, SUPERVISION.labelled[SEGMENT])
+    other_proteins = gradient(SUPERVISION._replace(labels=1 - SUPERVISION.labels))
+    assert torch.equal((other_proteins != before).any(dim=0), ~is_residue_level)
+    other_residues = gradient(SUPERVISION._replace(residue_labels=1 - OF_RESIDUES))
+    assert torch.equal((other_residues != before).any(dim=0), is_residue_level)
+    # One residue of protein 1 in the last column: nothing else may feel it.
+    one = OF_RESIDUES.clone()
+    one[4, 2] = 1 - one[4, 2]
+    assert (gradient(SUPERVISION._replace(residue_labels=one)) != before).nonzero().tolist() == [[4, 2]]
 
 
 def test_nothing_labelled_costs_nothing():

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from protsae.sae.guidance import Supervision, guided_loss
+
 M = 4
 
 
@@ -214,3 +216,30 @@ def test_auxk_never_touches_defined_latents(make_protsae, batch):
 def test_unlabelled_batches_are_refused(make_protsae, batch):
     with pytest.raises(ValueError, match="labelled batches"):
         make_protsae().loss_terms(replace(batch, labels=None))
+
+
+def test_residue_level_concepts_need_residue_labels(make_protsae, batch):
+    with pytest.raises(ValueError, match="residue_labels"):
+        make_protsae(residue_level=(1,)).loss_terms(batch)
+
+
+def test_residue_labels_reach_the_rows_of_residue_level_concepts(make_protsae, batch, x):
+    sae = make_protsae(residue_level=(1, 2))
+    of_residues = (torch.rand(20, M, generator=torch.Generator().manual_seed(4)) < 0.3).double()
+
+    def gradient(residue_labels):
+        sae.zero_grad()
+        loss = sae.loss_terms(replace(batch, residue_labels=residue_labels))["loss/annotation"]
+        loss.backward()
+        return sae.W_pred.grad.clone(), loss
+
+    before, loss = gradient(of_residues)
+    supervision = Supervision(batch.segment, batch.labels, batch.labelled, of_residues)
+    levels = torch.tensor([False, True, True, False])
+    assert loss == guided_loss(sae.predictor_logits(x), supervision, levels, "mean")
+    after, _ = gradient(1 - of_residues)
+    assert (before != after).any(dim=1).tolist() == [False, True, True, False]
+
+
+def test_levels_are_settings_and_not_weights(make_protsae):
+    assert "is_residue_level" not in make_protsae(residue_level=(1,)).state_dict()

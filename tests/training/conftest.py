@@ -79,7 +79,8 @@ def batches(world: World) -> Callable[[range, int], ListBatches]:
             x = torch.from_numpy(np.concatenate([world.x[proteins[i]] for i in chunk]))
             lengths = torch.tensor([len(world.x[proteins[i]]) for i in chunk])
             segment = torch.repeat_interleave(torch.arange(len(chunk)), lengths)
-            made.append(ResidueBatch(x, segment, torch.tensor(list(chunk))))
+            residue_index = torch.cat([torch.arange(int(length)) for length in lengths])
+            made.append(ResidueBatch(x, segment, torch.tensor(list(chunk)), residue_index))
         return ListBatches(made)
 
     return make

@@ -7,6 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protsae.activations.sampler import ResidueBatch
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.sae.axioms import AxiomIndices
 from protsae.training.data import Labels, Ontology, labels_of
 
@@ -55,6 +57,61 @@ def test_no_axioms_no_ancestors():
 
 
 def test_label_matrices_become_tensors():
-    labels = labels_of((np.array([[1, 0]], dtype=np.float32), np.array([[True, False]])))
+    tables = LabelTables(
+        pd.DataFrame(
+            {"concept_idx": [0, 1], "concept_id": ["a", "b"], "aspect": ["BPO", "MFO"], "level": "protein"}
+        ),
+        pd.DataFrame({"protein_id": ["P"], "concept_idx": [0]}),
+        pd.DataFrame({"protein_id": ["P"], "aspect": ["BPO"]}),
+        pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
+    )
+    labels = labels_of(tables, ["P"], {"P": 3})
     assert labels.labels.dtype == torch.float32
+    assert labels.labels.tolist() == [[1, 0]]
     assert labels.labelled.tolist() == [[True, False]]
+    assert labels.residues is None
+
+
+MIXED = LabelTables(
+    pd.DataFrame(
+        {
+            "concept_idx": [0, 1, 2],
+            "concept_id": ["a", "b", "c"],
+            "aspect": ["BPO", "motif", "site"],
+            "level": ["protein", "residue", "residue"],
+        }
+    ),
+    pd.DataFrame({"protein_id": ["P", "P", "Q", "R"], "concept_idx": [0, 1, 1, 2]}),
+    pd.DataFrame(
+        [("P", "BPO"), ("Q", "BPO"), ("P", "motif"), ("Q", "motif"), ("R", "motif"), ("R", "site")],
+        columns=["protein_id", "aspect"],
+    ),
+    pd.DataFrame(
+        [("P", 1, 0, 0, 3), ("P", 1, 1, 2, 4), ("Q", 1, 0, 5, 6), ("R", 2, 0, 0, 1)],
+        columns=list(RESIDUE_LABEL_COLUMNS),
+    ),
+)
+LENGTHS = {"P": 5, "Q": 7, "R": 2}
+
+
+def test_rates_of_residue_level_concepts_count_residues():
+    """b: 4 residues of P and 1 of Q, of 5 + 7 + 2; c: 1 of the 2 residues of R, the only one labelled."""
+    labels = labels_of(MIXED, ["R", "P", "Q"], LENGTHS)
+    assert labels.is_residue_level.tolist() == [False, True, True]
+    expected = torch.tensor([(1 + 1) / (2 + 2), (5 + 1) / (14 + 2), (1 + 1) / (2 + 2)])
+    assert torch.equal(labels.rates(), expected)
+
+
+def test_labels_of_a_batch_follow_proteins_and_positions():
+    labels = labels_of(MIXED, ["R", "P", "Q"], LENGTHS)
+    batch = ResidueBatch(
+        x=torch.zeros(5, 1),
+        segment=torch.tensor([0, 0, 1, 1, 1]),
+        proteins=torch.tensor([2, 1]),  # Q, then P
+        residue_index=torch.tensor([5, 0, 4, 3, 2]),
+    )
+    assert labels.of_residues(batch).tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 1, 0]]
+    assert labels_of(MIXED, ["R"], LENGTHS).of_residues(
+        ResidueBatch(torch.zeros(1, 1), torch.tensor([0]), torch.tensor([0]), torch.tensor([0]))
+    ).tolist() == [[0, 0, 1]]
+    assert Labels(labels.labels, labels.labelled).of_residues(batch) is None

@@ -1,9 +1,12 @@
 """From a store and tables to a checkpoint: the same bytes for the same seed, and clear refusals."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
 
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
@@ -11,7 +14,10 @@ from protsae.training.config import TrainerConfig
 from protsae.training.fit import Size, Source, fit_protsae, fit_topk
 
 CONFIG = TrainerConfig(epochs=2, residues_per_protein=16, proteins_per_batch=10)
-CONCEPTS = pd.DataFrame({"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": ["BPO", "BPO"]})
+CONCEPTS = pd.DataFrame(
+    {"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": "BPO", "level": "protein"}
+)
+NO_SPANS = pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS))
 AXIOMS = pd.DataFrame([("NF1", 0, -1, 1), ("NF4", 1, 0, 2)], columns=["normal_form", "c", "relation", "d"])
 
 
@@ -25,9 +31,10 @@ def source(world):
 
 @pytest.fixture
 def tables(world):
-    rows = [(world.ids[p], c, 1) for p, c in zip(*world.labels.nonzero(), strict=True)]
-    labels = pd.DataFrame(rows, columns=["protein_id", "concept_idx", "label"])
-    return {"concepts": CONCEPTS, "protein_labels": labels, "axioms": AXIOMS}
+    rows = [(world.ids[p], c) for p, c in zip(*world.labels.nonzero(), strict=True)]
+    labels = pd.DataFrame(rows, columns=["protein_id", "concept_idx"])
+    labelled = pd.DataFrame({"protein_id": world.ids, "aspect": "BPO"})
+    return {"tables": LabelTables(CONCEPTS, labels, labelled, NO_SPANS), "axioms": AXIOMS}
 
 
 def _bytes(fitted, path):
@@ -112,9 +119,8 @@ def test_k_larger_than_what_is_free(source, tables):
 
 def test_no_concepts(source, tables):
     with pytest.raises(InputError, match="no concepts"):
-        fit_protsae(
-            source, Size(48, 3, 0), CONFIG, GuidanceConfig(), **{**tables, "concepts": CONCEPTS.head(0)}
-        )
+        none = replace(tables["tables"], concepts=CONCEPTS.head(0))
+        fit_protsae(source, Size(48, 3, 0), CONFIG, GuidanceConfig(), tables=none, axioms=AXIOMS)
 
 
 def test_a_split_without_proteins(source):

@@ -176,7 +176,7 @@ def test_a_loss_that_is_not_finite_names_the_proteins(world, splits):
     trainer = Trainer(_topk(world), _settings(), *splits)
     x = torch.from_numpy(world.x[7]).clone()
     x[3, 2] = float("inf")
-    bad = ResidueBatch(x, torch.zeros(len(x)).long(), torch.tensor([7]))
+    bad = ResidueBatch(x, torch.zeros(len(x)).long(), torch.tensor([7]), torch.arange(len(x)))
     with pytest.raises(InputError, match=r"step 0: loss/reconstruction is (nan|inf).*proteins: P007$"):
         trainer.step(bad)
 

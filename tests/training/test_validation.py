@@ -1,10 +1,12 @@
 """A validation pass against one big computation, and against hand-placed balls."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, ResidueLabels
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.protsae import ProtSae
@@ -53,6 +55,53 @@ def test_equals_one_computation_over_all_residues(world, batches, sae):
         assert values[term] == pytest.approx(value, rel=1e-5), term
     assert 0 < values["gate_rate"] < 1
     assert values["mean_lift"] > 0
+
+
+@pytest.fixture
+def residues(world):
+    """Concept 1 sits in some residues of every third protein of 20 to 59; three of these are not labelled."""
+    rng = np.random.default_rng(5)
+    truth = (rng.random((40, 40)) < 0.2) & (np.arange(40) % 3 == 0)[:, None]
+    spans = [(world.ids[20 + p], 1, 0, i, i + 1) for p, i in zip(*truth.nonzero(), strict=True)]
+    table = pd.DataFrame(spans, columns=list(RESIDUE_LABEL_COLUMNS))
+    index = ResidueLabels.of(table, world.ids[20:60], dict.fromkeys(world.ids, 40))
+    labelled = np.ones((40, 2), dtype=bool)
+    labelled[:7, 1] = False
+    labels = np.stack([world.labels[20:60, 0], truth.any(axis=1)], axis=1)
+    found = Labels(
+        torch.from_numpy(labels).float(), torch.from_numpy(labelled), index, torch.tensor([False, True])
+    )
+    return found, truth.reshape(-1), np.repeat(labelled[:, 1], 40)
+
+
+def test_residue_metrics_equal_one_computation_over_all_residues(world, batches, sae, residues):
+    labels, truth, known = residues
+    split = Split(world.ids[20:60], batches(range(20, 60), 7), labels)
+    values = validate(sae, split, None)
+    x = torch.from_numpy(np.concatenate(world.x[20:60]))
+    with torch.no_grad():
+        logits, acts = sae.predictor_logits(x).double().numpy(), sae.encode(x).numpy()
+    losses = np.logaddexp(0, np.where(truth, -1, 1) * logits[:, 1])
+    pooled = logits.reshape(40, 40, 2).mean(axis=1)[:, 0]
+    whole = labels.labels[:, 0].numpy()
+    expected = {
+        "loss/residue_annotation": losses[known].mean(),
+        "average_precision/residue_predictor": average_precision_score(truth[known], logits[known, 1]),
+        "average_precision/residue_latent": average_precision_score(truth[known], acts[known, 1]),
+        "auc/residue_predictor": roc_auc_score(truth[known], logits[known, 1]),
+        "auc/residue_latent": roc_auc_score(truth[known], acts[known, 1]),
+        "loss/annotation": np.logaddexp(0, np.where(whole > 0, -1, 1) * pooled).mean(),
+        "average_precision/predictor": average_precision_score(whole, pooled),
+        "auc/predictor": roc_auc_score(whole, pooled),
+    }
+    for term, value in expected.items():
+        assert values[term] == pytest.approx(value, rel=1e-5), term
+
+
+def test_without_residue_level_concepts_there_are_no_residue_metrics(world, batches, sae):
+    labels = Labels(torch.from_numpy(world.labels[20:]).float(), torch.ones(40, 2).bool())
+    values = validate(sae, Split(world.ids[20:], batches(range(20, 60), 7), labels), None)
+    assert not [term for term in values if "residue" in term]
 
 
 def test_balls_are_read_against_the_axioms(sae):

@@ -26,6 +26,8 @@ class ResidueBatch:
     """Position within `proteins` of each residue's protein, int64 [n_residues], ascending."""
     proteins: "Tensor"
     """Indices into the `protein_ids` that the sampler was given, int64 [n_proteins]."""
+    residue_index: "Tensor"
+    """0-based position of each residue within its protein, int64 [n_residues]."""
 
 
 class ResidueSampler:
@@ -106,10 +108,12 @@ class ResidueSampler:
             last = min(first + self._proteins_per_batch, len(proteins))
             taken = rows[starts[first] : ends[last - 1]]
             counts = ends[first:last] - starts[first:last]
+            first_rows = np.repeat(self._first_row[proteins[first:last]], counts)
             yield ResidueBatch(
                 x=torch.from_numpy(self._rows[taken].astype(np.float32, copy=False)),
                 segment=torch.from_numpy(np.repeat(np.arange(last - first), counts)),
                 proteins=torch.from_numpy(proteins[first:last]),
+                residue_index=torch.from_numpy(taken - first_rows),
             )
 
     def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from protsae.annotations.knowledge import Knowledge
+from protsae.annotations.spans import residue_counts
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
@@ -20,6 +22,7 @@ CONCEPT_COLUMNS = (
     "concept_id",
     "name",
     "aspect",
+    "level",
     *(f"n_{split}" for split in SPLITS),
     *(f"n_clusters_{split}" for split in SPLITS),
     "prevalence_train",
@@ -27,7 +30,7 @@ CONCEPT_COLUMNS = (
     "information_content_deepgo",
     "definition",
 )
-LEFT_OUT_COLUMNS = ("concept_id", "name", "aspect", "reason", *(f"n_{split}" for split in SPLITS))
+LEFT_OUT_COLUMNS = ("concept_id", "name", "aspect", "level", "reason", *(f"n_{split}" for split in SPLITS))
 _SHOWN = 5
 
 IntArray = NDArray[np.int64]
@@ -47,8 +50,8 @@ class SplitMinimum(Config):
 class VocabularyConfig(Config):
     """Which terms become concepts."""
 
-    aspects: tuple[str, ...] | None = ("BPO", "CCO", "MFO")
-    """Aspects to choose from; null takes all (ontologies other than GO)."""
+    aspects: tuple[str, ...] | None = None
+    """Aspects to choose from, such as `MFO` or `motif`; null takes all."""
     include: tuple[str, ...] | None = None
     """Term ids to choose from; null takes all. The bounds below hold for them too."""
     min_positives: SplitMinimum = SplitMinimum(train=40, validation=10, test=10)
@@ -56,7 +59,8 @@ class VocabularyConfig(Config):
     min_clusters: SplitMinimum = SplitMinimum(train=3, validation=3, test=3)
     """Fewest homology clusters with a positive protein: a concept of one family tests memory, not meaning."""
     max_prevalence: float = Field(default=1 / 3, gt=0, le=1)
-    """Largest share of positives among the training proteins that have an annotation in the term's aspect."""
+    """Largest share of positives among the training proteins that are labelled in the term's aspect; for a
+    residue-level concept among their residues."""
     drop_redundant: bool = True
     """Leave out a term that has the same positive proteins as one of its descendants in the vocabulary."""
     max_concepts: int | None = Field(default=None, ge=1)
@@ -72,9 +76,9 @@ class Vocabulary:
 
 
 def choose_concepts(
-    protein_concepts: pd.DataFrame,
+    knowledge: Knowledge,
+    residue_concepts: pd.DataFrame,
     proteins: pd.DataFrame,
-    ontology: Ontology,
     preset: Preset,
     config: VocabularyConfig,
 ) -> Vocabulary:
@@ -84,9 +88,9 @@ def choose_concepts(
     Proteins of the split `excluded` count nowhere. Information content is of the training split alone.
 
     Args:
-        protein_concepts: `protein_id`, `concept_id`, `is_direct`; propagated along `preset`.
-        proteins: `protein_id`, `split`, `cluster_id`.
-        ontology: terms and relations.
+        knowledge: terms, relations, propagated annotations and who is labelled where.
+        residue_concepts: `annotations.spans.SPAN_COLUMNS`.
+        proteins: `protein_id`, `split`, `cluster_id`, `length`.
         preset: relations that make a term redundant with another, and parents for the information content.
         config: settings.
 
@@ -96,14 +100,14 @@ def choose_concepts(
     Raises:
         InputError: an included id is not a current term, or no concept remains.
     """
-    closure = ancestor_closure(ontology, preset)
+    closure = ancestor_closure(Ontology(knowledge.terms, knowledge.relations), preset)
     _check_included(config.include, closure)
-    split_of = proteins.set_index("protein_id")["split"]
-    counted = protein_concepts[protein_concepts["protein_id"].map(split_of).isin(SPLITS)]
-    candidates = _count(counted, proteins, ontology)
+    held = _Positives.of(knowledge.protein_concepts, proteins[proteins["split"].isin(SPLITS)])
+    candidates = _count(held, knowledge.terms)
+    candidates["prevalence_train"] = _prevalence(candidates, knowledge, residue_concepts, proteins)
     reasons = _reasons(candidates, config)
     if config.drop_redundant:
-        reasons = _with_redundant(reasons, counted, closure)
+        reasons = _with_redundant(reasons, held, closure)
     if config.max_concepts is not None:
         reasons = _with_bound(reasons, candidates, config.max_concepts)
     if (reasons != "").all():
@@ -111,7 +115,7 @@ def choose_concepts(
     left_out = candidates.assign(reason=reasons)[reasons != ""].reset_index()
     chosen = candidates[reasons == ""].reset_index().sort_values(["aspect", "concept_id"], ignore_index=True)
     chosen.insert(0, "concept_idx", np.arange(len(chosen), dtype=np.int32))
-    chosen = chosen.join(_information(counted, split_of, closure, chosen["concept_id"]))
+    chosen = chosen.join(_information(held, closure, chosen["concept_id"]))
     return Vocabulary(
         concepts=chosen[list(CONCEPT_COLUMNS)], concepts_left_out=left_out[list(LEFT_OUT_COLUMNS)]
     )
@@ -126,22 +130,74 @@ def _check_included(include: tuple[str, ...] | None, closure: AncestorClosure) -
         )
 
 
-def _count(counted: pd.DataFrame, proteins: pd.DataFrame, ontology: Ontology) -> pd.DataFrame:
-    """Count positives, clusters and prevalence of every term with a positive, by sorted `concept_id`."""
-    terms = ontology.terms.set_index("term_id")
-    pairs = counted.merge(proteins[["protein_id", "split", "cluster_id"]], on="protein_id")
-    n = pairs.groupby(["concept_id", "split"]).size().unstack(fill_value=0)
-    distinct = pairs[["concept_id", "split", "cluster_id"]].drop_duplicates()
-    n_clusters = distinct.groupby(["concept_id", "split"]).size().unstack(fill_value=0)
-    table = terms.loc[n.index, ["name", "aspect", "definition"]].rename_axis("concept_id")
+@dataclass(frozen=True)
+class _Positives:
+    """Which of the proteins that count have which concepts."""
+
+    matrix: Any
+    """`scipy.sparse.csc_array` of int32 ones [n_proteins, n_concepts], its indices sorted."""
+    split: NDArray[Any]
+    """[n_proteins]."""
+    cluster: IntArray
+    """Number of each protein's homology cluster [n_proteins]."""
+    concept_ids: pd.Index
+    """Sorted; every one has a positive protein."""
+
+    @classmethod
+    def of(cls, pairs: pd.DataFrame, proteins: pd.DataFrame) -> "_Positives":
+        from scipy.sparse import coo_array
+
+        row = pd.Index(proteins["protein_id"]).get_indexer(pd.Index(pairs["protein_id"]))
+        column, concept_ids = pd.factorize(pairs["concept_id"][row >= 0], sort=True)
+        shape = (len(proteins), len(concept_ids))
+        ones = np.ones(len(column), dtype=np.int32)
+        matrix = coo_array((ones, (row[row >= 0], column)), shape=shape).tocsc()
+        matrix.sum_duplicates()
+        matrix.data[:] = 1
+        return cls(
+            matrix,
+            proteins["split"].to_numpy(dtype=object),
+            pd.factorize(proteins["cluster_id"])[0],
+            pd.Index(concept_ids, dtype="str"),
+        )
+
+    def counts(self, split: str) -> tuple[IntArray, IntArray]:
+        """Return how many proteins, and how many clusters, of a split have each concept [n_concepts]."""
+        from scipy.sparse import csr_array
+
+        own = self.matrix[self.split == split]
+        number, clusters = pd.factorize(self.cluster[self.split == split])
+        ones = np.ones(len(number), dtype=np.int32)
+        members = csr_array((ones, (number, np.arange(len(number)))), shape=(len(clusters), len(number)))
+        return np.asarray(own.sum(axis=0)), np.diff((members @ own).tocsc().indptr)
+
+
+def _count(held: _Positives, terms: pd.DataFrame) -> pd.DataFrame:
+    """Count positives and clusters per split of every term with a positive, by sorted `concept_id`."""
+    texts = terms.set_index("term_id")[["name", "aspect", "level", "definition"]]
+    table = texts.loc[held.concept_ids].rename_axis("concept_id")
     for split in SPLITS:
-        table[f"n_{split}"] = n.get(split, pd.Series(0, index=n.index)).astype("int32")
-        table[f"n_clusters_{split}"] = n_clusters.get(split, pd.Series(0, index=n.index)).astype("int32")
-    trained = pairs[pairs["split"] == "train"]
-    n_labelled = trained.groupby(trained["concept_id"].map(terms["aspect"]))["protein_id"].nunique()
-    of_aspect = table["aspect"].map(n_labelled).astype("float64")
-    table["prevalence_train"] = (table["n_train"] / of_aspect).fillna(0.0)
+        n, n_clusters = held.counts(split)
+        table[f"n_{split}"] = n.astype("int32")
+        table[f"n_clusters_{split}"] = n_clusters.astype("int32")
     return table
+
+
+def _prevalence(
+    candidates: pd.DataFrame, knowledge: Knowledge, residue_concepts: pd.DataFrame, proteins: pd.DataFrame
+) -> pd.Series:
+    """Return the share of positives among labelled training proteins, or among their residues."""
+    trained = proteins[proteins["split"] == "train"].set_index("protein_id")["length"]
+    labelled = knowledge.labelled_aspects
+    length = labelled["protein_id"].map(trained)
+    n_labelled = length.groupby(labelled["aspect"]).count()
+    n_residues_labelled = length.groupby(labelled["aspect"]).sum()
+    positive = residue_counts(residue_concepts[residue_concepts["protein_id"].isin(trained.index)])
+    n_residues = positive.groupby("concept_id")["n_residues"].sum().reindex(candidates.index, fill_value=0)
+    of_proteins = candidates["n_train"] / candidates["aspect"].map(n_labelled).astype("float64")
+    of_residues = n_residues / candidates["aspect"].map(n_residues_labelled).astype("float64")
+    share = of_proteins.where(candidates["level"] == "protein", of_residues)
+    return share.astype("float64").fillna(0.0)
 
 
 def _reasons(candidates: pd.DataFrame, config: VocabularyConfig) -> pd.Series:
@@ -168,12 +224,15 @@ def _reasons(candidates: pd.DataFrame, config: VocabularyConfig) -> pd.Series:
     return reasons
 
 
-def _with_redundant(reasons: pd.Series, counted: pd.DataFrame, closure: AncestorClosure) -> pd.Series:
+def _with_redundant(reasons: pd.Series, held: _Positives, closure: AncestorClosure) -> pd.Series:
     """Name, for each term still in, a descendant still in that has the same positive proteins."""
-    left = counted[counted["concept_id"].isin(reasons.index[reasons == ""])]
-    protein, _ = pd.factorize(left["protein_id"], sort=True)
-    held = pd.Series(protein, index=left.index).groupby(left["concept_id"])
-    same = held.agg(lambda codes: np.sort(codes.to_numpy()).tobytes())
+    columns = np.flatnonzero(reasons == "")
+    begin, end = held.matrix.indptr[columns], held.matrix.indptr[columns + 1]
+    same = pd.Series(
+        [held.matrix.indices[b:e].tobytes() for b, e in zip(begin, end, strict=True)],
+        index=reasons.index[columns],
+        dtype=object,
+    )
     result = reasons.copy()
     for _, twins in same.groupby(same):
         if len(twins) == 1:
@@ -207,17 +266,18 @@ def _none_left(reasons: pd.Series) -> str:
     )
 
 
-def _information(
-    counted: pd.DataFrame, split_of: pd.Series, closure: AncestorClosure, concept_ids: pd.Series
-) -> pd.DataFrame:
+def _information(held: _Positives, closure: AncestorClosure, concept_ids: pd.Series) -> pd.DataFrame:
     """Return both information contents of the concepts over the annotated training proteins."""
-    from scipy.sparse import coo_array
+    from scipy.sparse import csr_array
 
-    trained = counted[counted["protein_id"].map(split_of) == "train"]
-    protein, names = pd.factorize(trained["protein_id"])
-    pairs = (np.ones(len(trained), dtype=bool), (protein, closure.index(trained["concept_id"])))
-    direct = coo_array(pairs, shape=(len(names), len(closure.term_ids))).tocsr()
-    positives = (direct @ closure.ancestors).tocsc()  # brings back the roots, which the table leaves out
+    trained = held.matrix[held.split == "train"].tocsr()
+    trained = trained[np.diff(trained.indptr) > 0].astype(bool)
+    place = closure.index(held.concept_ids)
+    moved = csr_array(
+        (trained.data, place[trained.indices], trained.indptr),
+        shape=(trained.shape[0], len(closure.term_ids)),
+    )
+    positives = (moved @ closure.ancestors).tocsc()  # brings back the roots, which the table leaves out
     terms = closure.index(concept_ids)
     return pd.DataFrame(
         {

@@ -13,7 +13,7 @@ from protsae.interpretation.matching import Matches, match_latents, rank_concept
 from protsae.interpretation.residues import ResidueReading, read_residues, top_residues
 from protsae.probing.batches import ProteinSource
 from protsae.probing.encoding import Run, require_same_concepts
-from protsae.probing.splits import SplitLabels, feature_matrix
+from protsae.probing.splits import SplitLabels, feature_matrix, protein_level
 from protsae.sae.base import SparseAutoencoder
 
 EXAMPLE_COLUMNS = [
@@ -84,10 +84,13 @@ def interpret(
         }
         for pooling in (matching.pooling, "max")
     )
+    columns = protein_level(ordered)
+    judged = {split: labels.of_concepts(columns) for split, labels in splits.items()}
     matches = match_latents(
-        pooled["validation"], pooled["test"], splits["validation"], splits["test"], matching
+        pooled["validation"], pooled["test"], judged["validation"], judged["test"], matching
     )
-    best = rank_concepts(matches)[:, 0]
+    matched = ordered.iloc[columns].reset_index(drop=True)
+    best = columns[rank_concepts(matches)[:, 0]]
     chosen = latents_to_show(subject.statistics, matches, examples.n_free)
     top = top_proteins(chosen, pooled, maxima, splits, examples)
     wanted: dict[str, list[int]] = {}
@@ -105,8 +108,10 @@ def interpret(
         config=examples,
     )
     return Interpretation(
-        latent_table(subject, ordered, matches, top_residues(reading.enrichment(), examples.n_residues)),
-        concept_table(subject, ordered, matches, matching.n_concepts),
+        latent_table(
+            subject, ordered, matched, matches, top_residues(reading.enrichment(), examples.n_residues)
+        ),
+        concept_table(subject, matched, matches, matching.n_concepts),
         example_table(subject, top, reading, best=best, proteins=proteins, splits=splits),
     )
 
@@ -157,18 +162,27 @@ def top_proteins(
 
 
 def latent_table(
-    subject: Subject, concepts: pd.DataFrame, matches: Matches, residues: list[str]
+    subject: Subject, concepts: pd.DataFrame, matched: pd.DataFrame, matches: Matches, residues: list[str]
 ) -> pd.DataFrame:
     """Return one row per latent. One that agrees with no concept on any validation protein has no best
-    one."""
+    one.
+
+    Args:
+        subject: the dictionary.
+        concepts: all concepts, in the order of the defined latents.
+        matched: those of whole proteins, in the order of `matches`.
+        matches: latents against concepts.
+        residues: the most enriched residues of each latent.
+    """
     statistics = subject.statistics
     best = rank_concepts(matches)[:, 0]
     row = np.arange(len(statistics))
     f1_validation = matches.validation.f1[row, best]
-    matched = f1_validation > 0
+    fits = f1_validation > 0
     own = statistics["concept_idx"].to_numpy()
     defined = own >= 0
     ids, names = concepts["concept_id"].to_numpy(dtype=object), concepts["name"].to_numpy(dtype=object)
+    best_ids, best_names = (matched[column].to_numpy(dtype=object)[best] for column in ("concept_id", "name"))
     return pd.DataFrame(
         {
             "method": subject.run.method,
@@ -178,14 +192,14 @@ def latent_table(
             "name": np.where(defined, names[own], ""),
             "density": statistics["density_test"].to_numpy(),
             "max_act": statistics["max_act"].to_numpy(),
-            "best_concept_id": np.where(matched, ids[best], ""),
-            "best_concept_name": np.where(matched, names[best], ""),
-            "best_threshold": np.where(matched, matches.threshold[row, best], np.nan),
-            "f1_validation": np.where(matched, f1_validation, np.nan),
-            "f1_test": np.where(matched, matches.test.f1[row, best], np.nan),
-            "f1_test_always_on": np.where(matched, matches.always_on[best], np.nan),
+            "best_concept_id": np.where(fits, best_ids, ""),
+            "best_concept_name": np.where(fits, best_names, ""),
+            "best_threshold": np.where(fits, matches.threshold[row, best], np.nan),
+            "f1_validation": np.where(fits, f1_validation, np.nan),
+            "f1_test": np.where(fits, matches.test.f1[row, best], np.nan),
+            "f1_test_always_on": np.where(fits, matches.always_on[best], np.nan),
             "top_residues": residues,
-            "f1_validation_always_on": np.where(matched, matches.always_on_validation[best], np.nan),
+            "f1_validation_always_on": np.where(fits, matches.always_on_validation[best], np.nan),
         }
     )
 
@@ -198,7 +212,8 @@ def concept_table(
     order = rank_concepts(matches)
     position = np.argsort(order, axis=1)  # rank of each concept, from 0
     keep = position < n_concepts
-    own = subject.statistics["concept_idx"].to_numpy()
+    # Column of a defined latent's own concept; -1 for free latents and for concepts of residues.
+    own = pd.Index(concepts["concept_idx"]).get_indexer(pd.Index(subject.statistics["concept_idx"]))
     defined = np.flatnonzero(own >= 0)
     keep[defined, own[defined]] = True
     keep &= matches.validation.f1.max(axis=1, keepdims=True) > 0

@@ -41,7 +41,10 @@ def subsumption_rows(
 
 
 def all_metrics(
-    score_metrics: pd.DataFrame, subsumption: pd.DataFrame, reconstructions: Sequence[pd.DataFrame]
+    score_metrics: pd.DataFrame,
+    residue_metrics: pd.DataFrame,
+    subsumption: pd.DataFrame,
+    reconstructions: Sequence[pd.DataFrame],
 ) -> pd.DataFrame:
     """Stack scores, geometry and reconstruction; scores take seed, hook point and k from the run they came
     from.
@@ -57,4 +60,4 @@ def all_metrics(
             scores.loc[row, RUN_COLUMNS] = runs[source][RUN_COLUMNS].to_list()
         elif source == "activations":
             scores.loc[row, "hook_point"] = ", ".join(sorted(hook_points))
-    return concat_metrics([scores, subsumption, *reconstructions])
+    return concat_metrics([scores, residue_metrics, subsumption, *reconstructions])

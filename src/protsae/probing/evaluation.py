@@ -52,7 +52,7 @@ class Vocabulary:
     """What evaluation needs to know of the concepts."""
 
     concepts: pd.DataFrame
-    """The `concepts` table, sorted by `concept_idx`."""
+    """Rows of the `concepts` table, sorted by `concept_idx`: those that are judged, column by column."""
     descendants: list[list[int]]
     """Per concept, the indices of the concepts below it."""
 
@@ -71,7 +71,8 @@ class Vocabulary:
         """Return aspect to the indices of its concepts; `all` has them all. Aspects without concepts are left
         out."""
         aspect = self.concepts["aspect"].to_numpy()
-        by_aspect = {name: np.flatnonzero(aspect == name) for name in ASPECTS}
+        others = sorted(set(aspect) - set(ASPECTS))
+        by_aspect = {name: np.flatnonzero(aspect == name) for name in (*ASPECTS, *others)}
         return {
             **{name: found for name, found in by_aspect.items() if len(found)},
             "all": np.arange(len(aspect)),
@@ -115,14 +116,14 @@ def evaluate_method(
         best = curves.fmax()
         samples = None if weights is None else curves.fmax_values(weights)
         estimates["fmax", aspect] = Estimate(best.value, best.n_proteins, samples)
+    # The mean of the ontology's aspects, as the field reports it; of all aspects where it has none.
+    averaged = [name for name in columns if name in ASPECTS] or [name for name in columns if name != "all"]
     for metric in ("auc", "aupr", "fmax"):
-        estimates[metric, "mean"] = _mean_of(
-            [estimates[metric, aspect] for aspect in columns if aspect != "all"]
-        )
+        estimates[metric, "mean"] = _mean_of([estimates[metric, aspect] for aspect in averaged])
     left_out = np.isnan(resampled["auc"]).sum(axis=0) if resampled else np.zeros(n_concepts, dtype=np.int64)
     table = pd.DataFrame(
         {
-            "concept_idx": np.arange(n_concepts),
+            "concept_idx": vocabulary.concepts["concept_idx"].to_numpy(),
             "n_positive": (labels.labels & labels.labelled).sum(axis=0),
             "auc": per_concept["auc"],
             "average_precision": per_concept["aupr"],
@@ -207,7 +208,7 @@ def concept_metrics(
 
 
 def scores_by_method(
-    concept_scores: pd.DataFrame, splits: Mapping[str, SplitLabels], n_concepts: int
+    concept_scores: pd.DataFrame, splits: Mapping[str, SplitLabels], columns: NDArray[np.int64]
 ) -> dict[str, dict[str, Floats]]:
     """Return method to split to scores [n, n_concepts] from the long table.
 
@@ -221,12 +222,13 @@ def scores_by_method(
             ids = pd.Index(splits[split].protein_ids)
             row = ids.get_indexer(pd.Index(table["protein_id"]))
             here = table[row >= 0]
-            matrix = np.full((len(ids), n_concepts), np.nan)
-            matrix[row[row >= 0], here["concept_idx"].to_numpy()] = here["score"].to_numpy()
+            matrix = np.full((len(ids), len(columns)), np.nan)
+            column = pd.Index(columns).get_indexer(pd.Index(here["concept_idx"]))
+            matrix[row[row >= 0], column] = here["score"].to_numpy()
             if len(here) != matrix.size or np.isnan(matrix).any():
                 raise InputError(
                     f"concept_scores: method {method} has {len(here)} scores of the {split} split, "
-                    f"not one for each of {len(ids)} proteins x {n_concepts} concepts; score again"
+                    f"not one for each of {len(ids)} proteins x {len(columns)} concepts; score again"
                 )
             found[str(method)][split] = matrix
     return found

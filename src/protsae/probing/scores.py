@@ -111,6 +111,7 @@ def score_all_methods(
     topk_encoding: pd.DataFrame,
     mean_activations: pd.DataFrame,
     splits: Mapping[str, SplitLabels],
+    columns: NDArray[np.int64],
     config: ScoringConfig,
 ) -> dict[str, dict[str, Floats]]:
     """Return method to split to scores [n, n_concepts], for the methods of `METHODS`.
@@ -119,7 +120,8 @@ def score_all_methods(
         protsae_encoding: pooled latents and logits of ProtSAE per protein.
         topk_encoding: pooled latents of TopK per protein.
         mean_activations: mean activation per protein.
-        splits: labels by split.
+        splits: labels by split, of all concepts.
+        columns: the `concept_idx` of the concepts that are scored [n_concepts].
         config: pooling, probe strengths, seed.
 
     Raises:
@@ -130,16 +132,16 @@ def score_all_methods(
     topk = _features(topk_encoding, column, splits)
     activations = _features(mean_activations, "activation", splits)
     logits = _features(protsae_encoding, "mean_logits", splits)
-    validation, n_concepts = splits["validation"], splits["train"].labels.shape[1]
-    if logits["test"].shape[1] != n_concepts:
-        raise InputError(
-            f"ProtSAE knows {logits['test'].shape[1]} concepts, the labels have {n_concepts}: train it again"
-        )
+    n_known, n_concepts = logits["test"].shape[1], splits["test"].labels.shape[1]
+    if n_known != n_concepts:
+        raise InputError(f"ProtSAE knows {n_known} concepts, the labels have {n_concepts}: train it again")
+    splits = {split: labels.of_concepts(columns) for split, labels in splits.items()}
+    validation = splits["validation"]
     selected = select_latents(topk["validation"], validation.labels, validation.labelled)
     shuffled = shuffle_training_labels(splits, config.seed)
     return {
-        "protsae_latent": {split: protsae[split][:, :n_concepts] for split in SCORED_SPLITS},
-        "protsae_predictor": {split: logits[split] for split in SCORED_SPLITS},
+        "protsae_latent": {split: protsae[split][:, columns] for split in SCORED_SPLITS},
+        "protsae_predictor": {split: logits[split][:, columns] for split in SCORED_SPLITS},
         "topk_latent": {split: selected.scores(topk[split]) for split in SCORED_SPLITS},
         "protsae_probe": probe_scores(protsae, splits, config),
         "topk_probe": probe_scores(topk, splits, config),
@@ -150,7 +152,9 @@ def score_all_methods(
 
 
 def score_table(
-    scores: Mapping[str, Mapping[str, Floats]], splits: Mapping[str, SplitLabels]
+    scores: Mapping[str, Mapping[str, Floats]],
+    splits: Mapping[str, SplitLabels],
+    columns: NDArray[np.int64],
 ) -> pd.DataFrame:
     """Return the long table `method`, `supervision`, `protein_id`, `concept_idx`, `score`.
 
@@ -160,13 +164,14 @@ def score_table(
     for method, by_split in scores.items():
         for split in SCORED_SPLITS:
             n, n_concepts = by_split[split].shape
+            concept_idx = np.asarray(columns, np.int32)
             tables.append(
                 pd.DataFrame(
                     {
                         "method": method,
                         "supervision": METHODS[method].supervision,
                         "protein_id": np.repeat(splits[split].protein_ids, n_concepts),
-                        "concept_idx": np.tile(np.arange(n_concepts, dtype=np.int32), n),
+                        "concept_idx": np.tile(concept_idx, n),
                         "score": np.asarray(by_split[split], np.float64).ravel(),
                     }
                 )

@@ -23,7 +23,23 @@ class SplitLabels:
     labels: NDArray[np.bool_]
     """[n, n_concepts], true for positives."""
     labelled: NDArray[np.bool_]
-    """[n, n_concepts], false where the protein has no annotation in the concept's aspect."""
+    """[n, n_concepts], false where the protein is not labelled in the concept's aspect."""
+
+    def of_concepts(self, columns: NDArray[np.int64]) -> "SplitLabels":
+        """Return the labels of some concepts, by their columns."""
+        return SplitLabels(self.protein_ids, self.labels[:, columns], self.labelled[:, columns])
+
+
+def protein_level(concepts: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the `concept_idx` of the concepts of whole proteins, ascending: those that score tables judge.
+
+    Raises:
+        InputError: there are none.
+    """
+    columns = np.sort(concepts.loc[concepts["level"] == "protein", "concept_idx"].to_numpy(np.int64))
+    if not len(columns):
+        raise InputError("there are no concepts of whole proteins to score: give annotations of proteins too")
+    return columns
 
 
 def split_of_proteins(
@@ -45,8 +61,9 @@ def split_of_proteins(
 
 def labels_by_split(
     proteins: pd.DataFrame,
+    concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
-    n_concepts: int,
+    labelled_aspects: pd.DataFrame,
     available: Collection[str],
     splits: Sequence[str] = SPLITS,
 ) -> dict[str, SplitLabels]:
@@ -54,8 +71,9 @@ def labels_by_split(
 
     Args:
         proteins: the `proteins` table.
+        concepts: the `concepts` table.
         protein_labels: the `protein_labels` table.
-        n_concepts: size of the vocabulary.
+        labelled_aspects: the `labelled_aspects` table.
         available: ids of the proteins that were encoded.
         splits: which splits.
     """
@@ -63,7 +81,7 @@ def labels_by_split(
     found = {}
     for split in splits:
         ids = sorted(protein_id for protein_id, its_split in split_of.items() if its_split == split)
-        labels, labelled = label_matrix(protein_labels, n_concepts, ids)
+        labels, labelled = label_matrix(protein_labels, labelled_aspects, concepts, ids)
         found[split] = SplitLabels(ids, np.asarray(labels, bool), np.asarray(labelled, bool))
     return found
 

@@ -25,6 +25,9 @@ class TrainingBatch:
     """Float [n_proteins, n_defined], 0 or 1."""
     labelled: Tensor | None = None
     """Bool [n_proteins, n_defined]: False pairs take no part in any loss or threshold."""
+    residue_labels: Tensor | None = None
+    """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts. None: there are
+    none of these."""
     axioms: AxiomIndices | None = None
     """Axioms of the ontology."""
 

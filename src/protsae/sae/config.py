@@ -82,12 +82,20 @@ class ProtSaeConfig(SaeConfig):
     """Name in the registry."""
     concept_ids: tuple[str, ...] = Field(min_length=1)
     """Concepts of the defined latents, in their order."""
+    residue_level: tuple[str, ...] = ()
+    """Those of them that residues carry, rather than whole proteins."""
     n_zero: int = Field(0, ge=0)
     """Classes that occur only in axioms: centres and radii of their own, no latent."""
     n_relations: int = Field(0, ge=0)
     """Relations that occur in axioms of form NF3 and NF4."""
     guidance: GuidanceConfig = GuidanceConfig()
     """How the ontology guides training."""
+
+    @model_validator(mode="after")
+    def _levels_known(self) -> "ProtSaeConfig":
+        if strangers := sorted(set(self.residue_level) - set(self.concept_ids)):
+            raise ValueError(f"residue_level names {strangers[0]}, which is none of the concepts")
+        return self
 
     @property
     def n_defined(self) -> int:

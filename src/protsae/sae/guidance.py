@@ -1,10 +1,23 @@
 """Annotation loss, pooling of residue evidence, and the thresholds of the gate."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+
+class Supervision(NamedTuple):
+    """What is known of one batch."""
+
+    segment: Tensor
+    """Int64 [n_residues]: row of `labels` of each residue."""
+    labels: Tensor
+    """Float [n_proteins, n_defined], 0 or 1."""
+    labelled: Tensor
+    """Bool [n_proteins, n_defined]; other pairs do not count."""
+    residue_labels: Tensor | None
+    """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts."""
 
 
 def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
@@ -42,6 +55,34 @@ def annotation_loss(
     if pooling == "mean":
         return masked_bce(segment_mean(logits, segment, len(labels)), labels, labelled)
     return masked_bce(logits, labels[segment], labelled[segment])
+
+
+def guided_loss(
+    logits: Tensor,
+    batch: Supervision,
+    is_residue_level: Tensor,
+    pooling: Literal["mean", "residue"],
+) -> Tensor:
+    """Return the annotation loss of protein-level and residue-level concepts together.
+
+    Each level is a mean over its labelled pairs; the two are weighted by their numbers of concepts, so that
+    every concept counts the same.
+
+    Args:
+        logits: [n_residues, n_defined].
+        batch: labels of the proteins and, where there are residue-level concepts, of the residues.
+        is_residue_level: bool [n_defined].
+        pooling: how residues meet the labels of their protein, see `annotation_loss`.
+    """
+    of_proteins = annotation_loss(
+        logits, batch.segment, batch.labels, batch.labelled & ~is_residue_level, pooling
+    )
+    if batch.residue_labels is None:
+        return of_proteins
+    known = (batch.labelled & is_residue_level)[batch.segment]
+    of_residues = masked_bce(logits, batch.residue_labels, known)
+    share = is_residue_level.to(logits.dtype).mean()
+    return torch.lerp(of_proteins, of_residues, share)
 
 
 def firing_thresholds(logits: Tensor, rates: Tensor, labelled: Tensor) -> Tensor:

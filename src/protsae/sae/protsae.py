@@ -13,7 +13,7 @@ from torch.nn import functional
 from protsae.sae.axioms import AxiomIndices, axiom_loss
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
 from protsae.sae.config import ProtSaeConfig
-from protsae.sae.guidance import annotation_loss, firing_thresholds
+from protsae.sae.guidance import Supervision, firing_thresholds, guided_loss
 from protsae.sae.losses import auxk_loss, reconstruction_loss, scatter_codes, top_k_codes
 
 
@@ -43,7 +43,10 @@ class ProtSae(SparseAutoencoder):
     gate_logit: Tensor
     """logit τ [m]; set by `after_step`, never in a forward pass."""
     concept_rate: Tensor
-    """Share of positives among labelled training proteins [m]: what the gate's firing rate is set to."""
+    """Share of positives among labelled training proteins [m], for concepts of residues among their residues:
+    what the gate's firing rate is set to."""
+    is_residue_level: Tensor
+    """Bool [m]: concepts that residues carry, rather than whole proteins."""
 
     def __init__(self, config: ProtSaeConfig, generator: torch.Generator | None = None) -> None:
         super().__init__(config, generator)
@@ -64,6 +67,8 @@ class ProtSae(SparseAutoencoder):
         self.radius = small(n_classes)
         self.register_buffer("gate_logit", torch.zeros(m))
         self.register_buffer("concept_rate", torch.full((m,), 0.5))
+        of_residues = [concept_id in set(config.residue_level) for concept_id in config.concept_ids]
+        self.register_buffer("is_residue_level", torch.tensor(of_residues), persistent=False)
 
     @property
     def n_defined(self) -> int:
@@ -157,10 +162,12 @@ class ProtSae(SparseAutoencoder):
         """Return losses and codes of one batch, without side effects.
 
         Raises:
-            ValueError: the batch has no labels.
+            ValueError: the batch has no labels, or none of its residues though a concept is residue-level.
         """
         if batch.segment is None or batch.labels is None or batch.labelled is None:
             raise ValueError("ProtSAE trains on labelled batches: segment, labels and labelled are needed")
+        if self.config.residue_level and batch.residue_labels is None:
+            raise ValueError("concepts of residues train on batches with residue_labels")
         guidance = self.config.guidance
         scaled = self.scale_input(batch.x)
         codes = self._codes(scaled)
@@ -175,8 +182,11 @@ class ProtSae(SparseAutoencoder):
             ),
             "loss/annotation": (
                 guidance.lambda_annotation,
-                annotation_loss(
-                    logits, batch.segment, batch.labels, batch.labelled, guidance.annotation_pooling
+                guided_loss(
+                    logits,
+                    Supervision(batch.segment, batch.labels, batch.labelled, batch.residue_labels),
+                    self.is_residue_level,
+                    guidance.annotation_pooling,
                 ),
             ),
             "loss/norm": (guidance.lambda_norm, self.W_pred.square().sum(dim=1).mean()),

@@ -1,6 +1,6 @@
 """What a training run is given: batches of residues, and what guides it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from protsae.activations.sampler import ResidueBatch
+from protsae.annotations.labels import LabelTables, ResidueLabels
 from protsae.sae.axioms import AxiomIndices
 
 
@@ -31,11 +32,31 @@ class Labels:
     """Float [n_proteins, n_defined], 0 or 1."""
     labelled: Tensor
     """Bool [n_proteins, n_defined]; False: not known."""
+    residues: ResidueLabels | None = None
+    """Which residues carry the residue-level concepts; None: there are no such concepts."""
+    is_residue_level: Tensor | None = None
+    """Bool [n_defined]; None: no concept is."""
 
     def rates(self) -> Tensor:
-        """Return the share of positives among labelled proteins [n_defined], one pseudo-count of each."""
+        """Return the share of positives among labelled proteins [n_defined], one pseudo-count of each; for
+        residue-level concepts among the residues of these proteins."""
         known = self.labelled.to(self.labels.dtype)
-        return ((self.labels * known).sum(dim=0) + 1) / (known.sum(dim=0) + 2)
+        n_positive, n_known = (self.labels * known).sum(dim=0), known.sum(dim=0)
+        if self.residues is not None and self.is_residue_level is not None:
+            lengths = torch.from_numpy(np.diff(self.residues.first_row)).to(known.dtype)
+            carrying = torch.from_numpy(self.residues.counts(self.labelled.numpy())).to(known.dtype)
+            n_positive = torch.where(self.is_residue_level, carrying, n_positive)
+            n_known = torch.where(self.is_residue_level, lengths @ known, n_known)
+        return (n_positive + 1) / (n_known + 2)
+
+    def of_residues(self, batch: ResidueBatch) -> Tensor | None:
+        """Return the labels of a batch's residues [n_residues, n_defined]; None without residue-level
+        concepts."""
+        if self.residues is None:
+            return None
+        owner = batch.proteins[batch.segment].numpy()
+        dense = self.residues.dense(owner, batch.residue_index.numpy(), self.labels.shape[1])
+        return torch.from_numpy(dense)
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,11 @@ class Ontology:
         return cls(axioms, reach[:, :m].toarray(), np.asarray(aspects))
 
 
-def labels_of(matrices: tuple[np.ndarray, np.ndarray]) -> Labels:
-    """Return tensors of `annotations.labels.label_matrix`'s (labels, labelled)."""
-    labels, labelled = matrices
-    return Labels(torch.from_numpy(labels).float(), torch.from_numpy(labelled).bool())
+def labels_of(tables: LabelTables, protein_ids: Sequence[str], lengths: Mapping[str, int]) -> Labels:
+    """Return the labels of some proteins, rows in their order."""
+    labels, labelled = (torch.from_numpy(matrix) for matrix in tables.matrix(protein_ids))
+    is_residue_level = tables.is_residue_level
+    if not is_residue_level.any():
+        return Labels(labels, labelled)
+    residues = ResidueLabels.of(tables.residue_labels, protein_ids, lengths)
+    return Labels(labels, labelled, residues, torch.from_numpy(is_residue_level))

@@ -7,7 +7,7 @@ import torch
 
 from protsae.activations.reader import ActivationStore
 from protsae.activations.sampler import ResidueSampler
-from protsae.annotations.labels import label_matrix
+from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
 from protsae.sae.axioms import AxiomIndices
@@ -62,8 +62,7 @@ def fit_protsae(
     config: TrainerConfig,
     guidance: GuidanceConfig,
     *,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
+    tables: LabelTables,
     axioms: pd.DataFrame,
 ) -> Fitted:
     """Train ProtSAE on the training proteins, their labels and the axioms.
@@ -73,8 +72,7 @@ def fit_protsae(
         size: shape and seed.
         config: trainer.
         guidance: how the ontology guides.
-        concepts: `concept_idx`, `concept_id`, `aspect`; row order is latent order.
-        protein_labels: see `annotations.labels.label_matrix`.
+        tables: concepts, whose row order is latent order, and what carries them.
         axioms: see `sae.axioms.AxiomIndices.from_table`.
 
     Returns:
@@ -83,6 +81,7 @@ def fit_protsae(
     Raises:
         InputError: k above the number of free latents, no concepts, or what `fit_topk` raises.
     """
+    concepts = tables.concepts
     if concepts.empty:
         raise InputError("there are no concepts to guide ProtSAE: lower the counts in params:annotation")
     _check_k(size, len(concepts))
@@ -93,21 +92,19 @@ def fit_protsae(
         d_sae=size.d_sae,
         k=size.k,
         concept_ids=tuple(concepts["concept_id"]),
+        residue_level=tuple(concepts.loc[concepts["level"] == "residue", "concept_id"]),
         n_zero=indices.n_classes - len(concepts),
         n_relations=indices.n_relations,
         guidance=guidance,
     )
     sae = ProtSae(shape, torch_generator(size.seed, "init"))
-    train, validation = (
-        _split(source, size, config, name, protein_labels=protein_labels, n_concepts=len(concepts))
-        for name in ("train", "validation")
-    )
+    train, validation = (_split(source, size, config, name, tables) for name in ("train", "validation"))
     _centre(sae, source, train)
     assert train.labels is not None
     sae.set_concept_rates(train.labels.rates())
-    trainer = Trainer(
-        sae, config, train, validation, ontology=ontology, select_by="average_precision/predictor"
-    )
+    whole_proteins = (concepts["level"] == "protein").any()
+    select_by = "average_precision/predictor" if whole_proteins else "average_precision/residue_predictor"
+    trainer = Trainer(sae, config, train, validation, ontology=ontology, select_by=select_by)
     return _packed(sae, source, size, trainer.fit())
 
 
@@ -125,9 +122,7 @@ def _split(
     size: Size,
     config: TrainerConfig,
     name: str,
-    *,
-    protein_labels: pd.DataFrame | None = None,
-    n_concepts: int = 0,
+    tables: LabelTables | None = None,
 ) -> Split:
     stored = set(source.store.protein_ids)
     chosen = source.proteins.loc[source.proteins["split"] == name, "protein_id"]
@@ -145,9 +140,7 @@ def _split(
         proteins_per_batch=config.proteins_per_batch,
         seed=derive_seed(size.seed, "sampler", name),
     )
-    labels = None
-    if protein_labels is not None:
-        labels = labels_of(label_matrix(protein_labels, n_concepts, protein_ids))
+    labels = None if tables is None else labels_of(tables, protein_ids, source.store.lengths())
     return Split(protein_ids, sampler, labels)
 
 

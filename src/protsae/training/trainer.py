@@ -144,12 +144,14 @@ class Trainer:
     def _batch(self, residues: ResidueBatch) -> TrainingBatch:
         if self._train.labels is None:
             return TrainingBatch(residues.x, self._dead())
+        labels = self._train.labels
         return TrainingBatch(
             residues.x,
             self._dead(),
             residues.segment,
-            self._train.labels.labels[residues.proteins],
-            self._train.labels.labelled[residues.proteins],
+            labels.labels[residues.proteins],
+            labels.labelled[residues.proteins],
+            labels.of_residues(residues),
             None if self._ontology is None else self._ontology.axioms,
         )
 

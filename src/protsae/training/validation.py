@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from protsae.activations.sampler import ResidueBatch
 from protsae.core.seeding import numpy_generator
 from protsae.metrics.ranking import Ranking
 from protsae.metrics.reconstruction import ReconstructionAccumulator, participation
@@ -21,10 +22,7 @@ def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) ->
     quality = ReconstructionAccumulator()
     guided = _Guided(sae, split.labels) if isinstance(sae, ProtSae) and split.labels is not None else None
     for batch in split.batches.epoch(0):
-        if guided is None:
-            latent_acts = sae.encode(batch.x)
-        else:
-            latent_acts = guided.update(batch.x, batch.segment, batch.proteins)
+        latent_acts = sae.encode(batch.x) if guided is None else guided.update(batch)
         quality.update(batch.x, sae.decode(latent_acts), latent_acts)
     values = quality.compute()
     if guided is not None:
@@ -59,18 +57,28 @@ class _Guided:
     def __init__(self, sae: ProtSae, labels: Labels) -> None:
         self._sae = sae
         self._labels = labels
+        is_residue_level = labels.is_residue_level
+        self._residue_columns = [] if is_residue_level is None else torch.where(is_residue_level)[0].tolist()
+        self._residues: list[tuple[Tensor, ...]] = []
         self._logits = torch.full_like(labels.labels, torch.nan)
         self._pooled = torch.full_like(labels.labels, torch.nan)
         self._squares = np.zeros(sae.config.d_sae)
         self._n_gated = self._n_pairs = 0
         self._lift = 0.0
 
-    def update(self, x: Tensor, segment: Tensor, proteins: Tensor) -> Tensor:
+    def update(self, batch: ResidueBatch) -> Tensor:
         """Add one batch and return its codes."""
+        x, segment, proteins = batch.x, batch.segment, batch.proteins
         m = self._sae.n_defined
         codes = self._sae.codes(x)
         defined = codes.latent_acts[:, :m]
-        self._logits[proteins] = segment_mean(self._sae.predictor_logits(x), segment, len(proteins))
+        logits = self._sae.predictor_logits(x)
+        self._logits[proteins] = segment_mean(logits, segment, len(proteins))
+        truth = self._labels.of_residues(batch)
+        if truth is not None:
+            known = self._labels.labelled[proteins][segment]
+            both = (logits, defined, truth, known)
+            self._residues.append(tuple(values[:, self._residue_columns] for values in both))
         self._pooled[proteins] = segment_mean(defined, segment, len(proteins))
         self._squares += codes.latent_acts.double().square().sum(dim=0).numpy()
         self._n_gated += int(codes.gate.sum())
@@ -80,12 +88,13 @@ class _Guided:
 
     def compute(self) -> dict[str, float]:
         """Return the metrics; average precision and AUC are means over concepts with both kinds of labels."""
-        truth, known = self._labels.labels.numpy() > 0, self._labels.labelled.numpy()
+        truth, known = self._labels.labels.numpy() > 0, self._labels.labelled.numpy().copy()
+        known[:, self._residue_columns] = False
         predictor = Ranking(self._logits.numpy(), truth, known)
         latent = Ranking(self._pooled.numpy(), truth, known)
         norms = self._sae.W_dec.double().norm(dim=1).numpy()
         return {
-            "loss/annotation": float(masked_bce(self._logits, self._labels.labels, self._labels.labelled)),
+            "loss/annotation": float(masked_bce(self._logits, self._labels.labels, torch.from_numpy(known))),
             "average_precision/predictor": _mean(predictor.average_precision()),
             "average_precision/latent": _mean(latent.average_precision()),
             "auc/predictor": _mean(predictor.roc_auc()),
@@ -93,6 +102,22 @@ class _Guided:
             "gate_rate": self._n_gated / self._n_pairs,
             "mean_lift": self._lift / self._n_gated if self._n_gated else 0.0,
             "defined_participation": participation(self._squares, norms, self._sae.n_defined),
+            **self._of_residues(),
+        }
+
+    def _of_residues(self) -> dict[str, float]:
+        """Return the same of residue-level concepts, residue by residue; nothing without them."""
+        if not self._residues:
+            return {}
+        logits, acts, truth, known = (torch.cat(parts) for parts in zip(*self._residues, strict=True))
+        predictor = Ranking(logits.numpy(), truth.numpy() > 0, known.numpy())
+        latent = Ranking(acts.numpy(), truth.numpy() > 0, known.numpy())
+        return {
+            "loss/residue_annotation": float(masked_bce(logits, truth, known)),
+            "average_precision/residue_predictor": _mean(predictor.average_precision()),
+            "average_precision/residue_latent": _mean(latent.average_precision()),
+            "auc/residue_predictor": _mean(predictor.roc_auc()),
+            "auc/residue_latent": _mean(latent.roc_auc()),
         }
 
 

@@ -7,6 +7,7 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
+from protsae.annotations.sources import SourcesConfig
 from protsae.pipelines.annotation import create_pipeline
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 
@@ -21,7 +22,14 @@ SPLITS = {
     "P6": "test",
     "P7": "train",
 }
-SEQUENCES = pd.DataFrame({"protein_id": list(SPLITS), "aliases": ["", "", "", "P4b", "", "", ""]})
+SEQUENCES = pd.DataFrame(
+    {
+        "protein_id": list(SPLITS),
+        "aliases": ["", "", "", "P4b", "", "", ""],
+        "sequence": ["MRGDWW", "ARGDA", "AAAA", "RGDRGD", "AAARGDA", "AAAA", "AAAA"],
+        "length": [6, 5, 4, 6, 7, 4, 4],
+    }
+)
 PROTEINS = SEQUENCES.assign(split=SPLITS.values(), cluster_id=[f"c{i}" for i in range(len(SPLITS))])
 PARAMETERS = AnnotationParameters.model_validate(
     {
@@ -43,7 +51,10 @@ class KeptDataset(MemoryDataset):
 
 
 def run(
-    tmp_path: Path, parameters: AnnotationParameters = PARAMETERS, raw_axioms: Path | None = None
+    tmp_path: Path,
+    parameters: AnnotationParameters = PARAMETERS,
+    raw_axioms: Path | None = None,
+    **more: object,
 ) -> dict[str, object]:
     rows = (
         DATA / "toy_annotations.tsv"
@@ -55,11 +66,17 @@ def run(
         "raw_annotations": tmp_path / "annotations.tsv",
         "sequences": SEQUENCES,
         "proteins": PROTEINS,
+        "raw_concept_tables": {},
+        "raw_concept_parents": {},
+        "raw_features": None,
+        "raw_binding_sites": {},
         "params:annotation.preset": parameters.preset,
+        "params:annotation.sources": parameters.sources,
         "params:annotation.annotations": parameters.annotations,
         "params:annotation.join": parameters.join,
         "params:annotation.vocabulary": parameters.vocabulary,
         "params:annotation.axioms": parameters.axioms,
+        **more,
     }
     pipeline = create_pipeline()
     kept = {name: KeptDataset() for name in pipeline.all_outputs()}
@@ -80,13 +97,9 @@ def test_every_table_holds_exactly_these_values(tmp_path: Path):
         ["GO:1000005", "fewer than 1 positives in validation"],
         ["GO:2000002", "fewer than 1 positives in validation"],
     ]
-    assert outputs["protein_labels"].to_numpy().tolist() == [
-        ["P1", 0, 1],
-        ["P2", 0, 1],
-        ["P4", 0, -1],
-        ["P5", 0, -1],
-        ["P6", 0, 1],
-    ]
+    assert outputs["protein_labels"].to_numpy().tolist() == [["P1", 0], ["P2", 0], ["P6", 0]]
+    labelled = outputs["labelled_aspects"]
+    assert labelled.loc[labelled["aspect"] == "BPO", "protein_id"].tolist() == ["P1", "P2", "P3", "P6", "P7"]
     assert outputs["axioms"][["normal_form", "c", "d", "d_id"]].to_numpy().tolist() == [
         ["NF1", 0, 2, "GO:1000002"],
         ["NF1", 2, 1, "GO:1000001"],
@@ -117,7 +130,7 @@ def test_a_second_run_writes_the_same_bytes(tmp_path: Path):
             if isinstance(value, pd.DataFrame):
                 value.to_parquet(tmp_path / f"{table}.{name}")
     tables = sorted(path.stem for path in tmp_path.glob("*.a"))
-    assert len(tables) == 10
+    assert len(tables) == 21
     assert all((tmp_path / f"{t}.a").read_bytes() == (tmp_path / f"{t}.b").read_bytes() for t in tables)
 
 
@@ -139,7 +152,62 @@ def test_axioms_of_the_users_take_the_place_of_the_ontologys(tmp_path: Path):
     assert len(given["ontology_axioms"]) == 2
 
 
-def test_the_parameter_file_says_the_defaults():
+def test_concepts_of_all_sources_meet_in_one_vocabulary(tmp_path: Path):
+    (tmp_path / "ec.tsv").write_text(
+        "accession\tconcept_id\nP1\tEC:1.1\nP2\tEC:1.2\nP5\tEC:1.2\nP4\tEC:2\nP9\tEC:2\n"
+    )
+    (tmp_path / "parents.tsv").write_text("concept_id\tparent_id\nEC:1.1\tEC:1\nEC:1.2\tEC:1\nEC:2\t\n")
+    (tmp_path / "metal.txt").write_text("P1\t2,4\nP2\t1\nP6\t3\nQ1\t7\n")
+    (tmp_path / "zinc.txt").write_text("P4b\t1\n")
+    motif = {"id": "motif:rgd", "name": "RGD", "pattern": "R-G-D", "reference": "a paper"}
+    parameters = PARAMETERS.model_copy(update={"sources": SourcesConfig.model_validate({"motifs": [motif]})})
+    outputs = run(
+        tmp_path,
+        parameters,
+        raw_concept_tables={"EC": tmp_path / "ec.tsv"},
+        raw_concept_parents={"EC": tmp_path / "parents.tsv"},
+        raw_binding_sites={"metal": tmp_path / "metal.txt", "zinc": tmp_path / "zinc.txt"},
+        **{"params:annotation.sources": parameters.sources},
+    )
+    concepts = outputs["concepts"]
+    assert concepts[["concept_idx", "concept_id", "aspect", "level"]].to_numpy().tolist() == [
+        [0, "GO:1000003", "BPO", "protein"],
+        [1, "EC:1", "EC", "protein"],
+        [2, "binding:metal", "binding", "residue"],
+        [3, "motif:rgd", "motif", "residue"],
+    ]
+    # P3 is excluded; P1 and P4 are the training proteins listed for binding, with 6 residues each.
+    assert concepts["prevalence_train"].tolist() == [1 / 2, 1 / 2, 2 / 12, 9 / 16]
+    assert outputs["residue_labels"].to_numpy().tolist() == [
+        ["P1", 2, 0, 1, 2],
+        ["P1", 2, 0, 3, 4],
+        ["P1", 3, 0, 1, 4],
+        ["P2", 2, 0, 0, 1],
+        ["P2", 3, 0, 1, 4],
+        ["P4", 3, 0, 0, 3],
+        ["P4", 3, 1, 3, 6],
+        ["P5", 3, 0, 3, 6],
+        ["P6", 2, 0, 2, 3],
+    ]
+    labels = outputs["protein_labels"]
+    assert labels[labels["concept_idx"] == 1]["protein_id"].tolist() == ["P1", "P2", "P5"]
+    reasons = dict(outputs["concepts_left_out"][["concept_id", "reason"]].to_numpy().tolist())
+    assert reasons["EC:1.2"] == "fewer than 1 positives in train"
+    assert reasons["binding:zinc"] == "fewer than 1 positives in validation"
+    assert outputs["axioms"].query("c == 1").empty  # EC:1 has no parent, and EC:1.1 is no concept
+    report = outputs["source_report"]
+    assert (report["EC"]["n_rows"], report["EC"]["n_proteins"]) == (5, 4)
+    ids = outputs["source_ids"]
+    assert ids[ids["status"] != "at hand"][["source", "accession", "n_rows"]].to_numpy().tolist() == [
+        ["EC", "P9", 1],
+        ["binding", "Q1", 1],
+    ]
+
+
+def test_the_parameter_file_says_the_defaults_but_for_the_motifs():
     given = yaml.safe_load((ROOT / "conf/base/parameters_annotation.yml").read_text())
-    assert AnnotationParameters.model_validate(given["annotation"]) == AnnotationParameters()
+    found = AnnotationParameters.model_validate(given["annotation"])
+    assert len(found.sources.motifs) == 16
+    without = found.sources.model_copy(update={"motifs": ()})
+    assert found.model_copy(update={"sources": without}) == AnnotationParameters()
     assert given["annotation"].keys() == AnnotationParameters.model_fields.keys()

@@ -44,6 +44,7 @@ def inputs():
         x[:, 0] += [3.0 * (a == "W") for a in sequence]
         activations[p] = x.astype(np.float32)
     store = MemoryStore(activations, HOOK)
+    tossed = [p for p in ids[:30] if generator.random() < 0.5]  # the others of these are not labelled
     protsae = ProtSae(
         ProtSaeConfig(d_model=5, d_sae=10, k=2, concept_ids=CONCEPT_IDS), torch.Generator().manual_seed(0)
     )
@@ -63,12 +64,21 @@ def inputs():
             }
         ),
         "concepts": pd.DataFrame(
-            {"concept_idx": [0, 1], "concept_id": CONCEPT_IDS, "name": ["tryptophan", "coin"]}
+            {
+                "concept_idx": [0, 1],
+                "concept_id": CONCEPT_IDS,
+                "name": ["tryptophan", "coin"],
+                "aspect": ["motif", "coin"],
+                "level": "protein",
+            }
         ),
         "protein_labels": pd.DataFrame(
-            [(p, 0, 1) for p, has in zip(ids, has_w, strict=True) if has]
-            + [(p, 1, 1 if generator.random() < 0.5 else -1) for p in ids[:30]],
-            columns=["protein_id", "concept_idx", "label"],
+            [(p, 0) for p, has in zip(ids, has_w, strict=True) if has] + [(p, 1) for p in tossed],
+            columns=["protein_id", "concept_idx"],
+        ),
+        "labelled_aspects": pd.DataFrame(
+            [(p, "motif") for p in ids] + [(p, "coin") for p in [*tossed, *ids[30:]]],
+            columns=["protein_id", "aspect"],
         ),
     }
     for sae in (protsae, topk):

@@ -12,6 +12,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.probing import create_pipeline
 from protsae.pipelines.probing.parameters import ProbingParameters
@@ -69,14 +70,24 @@ def inputs():
             {"protein_id": ids, "split": split, "cluster_id": [f"c{i // 2}" for i in range(150)]}
         ),
         "concepts": pd.DataFrame(
-            {"concept_idx": range(4), "concept_id": CONCEPT_IDS, "name": list("wxyz"), "aspect": ASPECTS}
+            {
+                "concept_idx": range(4),
+                "concept_id": CONCEPT_IDS,
+                "name": list("wxyz"),
+                "aspect": ASPECTS,
+                "level": "protein",
+            }
         ),
         "protein_labels": pd.DataFrame(
-            [(p, c, 1) for i, p in enumerate(ids) for c in range(4) if labels[i, c]],
-            columns=["protein_id", "concept_idx", "label"],
+            [(p, c) for i, p in enumerate(ids) for c in range(4) if labels[i, c]],
+            columns=["protein_id", "concept_idx"],
         ),
-        "ontology_terms": pd.DataFrame({"term_id": CONCEPT_IDS, "aspect": ASPECTS, "is_obsolete": False}),
-        "ontology_relations": pd.DataFrame(
+        "labelled_aspects": pd.DataFrame(
+            [(p, aspect) for p in ids for aspect in sorted(set(ASPECTS))], columns=["protein_id", "aspect"]
+        ),
+        "residue_labels": pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
+        "concept_terms": pd.DataFrame({"term_id": CONCEPT_IDS, "aspect": ASPECTS, "is_obsolete": False}),
+        "concept_relations": pd.DataFrame(
             [("GO:3", "is_a", "GO:2")], columns=["child_id", "relation", "parent_id"]
         ),
         "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),

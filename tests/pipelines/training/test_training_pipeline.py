@@ -9,6 +9,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.pipelines.training import create_pipeline
 from protsae.pipelines.training.parameters import TrainingParameters
 from protsae.sae.config import GuidanceConfig
@@ -21,7 +22,8 @@ def test_each_dictionary_depends_on_what_it_uses_and_no_more():
     nodes = {node.name: node for node in create_pipeline().nodes}
     common = {"activation_shards", "proteins", "params:training.trainer", *SIZE}
     assert set(nodes["topk.train_topk"].inputs) == common
-    guided = {"protein_labels", "concepts", "axioms", "params:training.guidance"}
+    guided = {"protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms"}
+    guided |= {"params:training.guidance"}
     assert set(nodes["protsae.train_protsae"].inputs) == common | guided
     assert nodes["topk.train_topk"].outputs == ["topk.sae_checkpoint", "topk.training_log"]
     assert nodes["protsae.train_protsae"].outputs == ["protsae.sae_checkpoint", "protsae.training_log"]
@@ -47,15 +49,17 @@ def test_unknown_parameter_names_the_nearest():
 
 def test_a_run_gives_checkpoints_and_logs(store, tmp_path):
     ids = store.protein_ids
-    labels = pd.DataFrame({"protein_id": ids[::3], "concept_idx": 0, "label": 1})
+    labels = pd.DataFrame({"protein_id": ids[::3], "concept_idx": 0})
     inputs = {
         "activation_shards": MemoryDataset(store, copy_mode="assign"),
         "proteins": MemoryDataset(
             pd.DataFrame({"protein_id": ids, "split": ["train"] * 20 + ["validation"] * 10})
         ),
         "protein_labels": MemoryDataset(labels),
+        "labelled_aspects": MemoryDataset(pd.DataFrame({"protein_id": ids, "aspect": "MFO"})),
+        "residue_labels": MemoryDataset(pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS))),
         "concepts": MemoryDataset(
-            pd.DataFrame({"concept_idx": [0], "concept_id": ["GO:1"], "aspect": ["MFO"]})
+            pd.DataFrame({"concept_idx": [0], "concept_id": ["GO:1"], "aspect": "MFO", "level": "protein"})
         ),
         "axioms": MemoryDataset(
             pd.DataFrame([("NF1", 0, -1, 1)], columns=["normal_form", "c", "relation", "d"])

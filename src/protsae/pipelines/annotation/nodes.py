@@ -10,8 +10,11 @@ from protsae.annotations import joining
 from protsae.annotations.concepts import VocabularyConfig, choose_concepts
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
-from protsae.annotations.labels import label_table
+from protsae.annotations.knowledge import Knowledge, merge_knowledge
+from protsae.annotations.labels import label_table, residue_label_table
+from protsae.annotations.reading import SourceFiles, read_sources
 from protsae.annotations.rows import nested_counts, read_annotations
+from protsae.annotations.sources import SourcesConfig, SourceTables, join_sources, with_source_axioms
 from protsae.core.errors import about
 from protsae.ontology.closure import Preset
 from protsae.ontology.concept_axioms import AxiomConfig, axiom_table
@@ -51,32 +54,72 @@ def join_annotations(
     return joined.protein_concepts, joined.annotation_ids, joined.annotation_accessions, report
 
 
-def select_concepts(
-    protein_concepts: pd.DataFrame,
-    proteins: pd.DataFrame,
+def gather_concepts(
+    sequences: pd.DataFrame,
+    raw_concept_tables: dict[str, Path],
+    raw_concept_parents: dict[str, Path],
+    raw_features: Path | None,
+    raw_binding_sites: dict[str, Path],
+    config: SourcesConfig,
+) -> tuple[*tuple[pd.DataFrame, ...], dict[str, Any]]:
+    """Read the concepts that are not the ontology's, find the motifs, and bring them to the proteins."""
+    files = SourceFiles(raw_concept_tables, raw_concept_parents, raw_features, raw_binding_sites)
+    found = join_sources(read_sources(files, sequences, config), sequences, config)
+    return (
+        found.terms,
+        found.relations,
+        found.protein_concepts,
+        found.residue_concepts,
+        found.labelled,
+        found.ids,
+        found.report,
+    )
+
+
+def merge_concepts(
     ontology_terms: pd.DataFrame,
     ontology_relations: pd.DataFrame,
+    ontology_concepts: pd.DataFrame,
+    source_terms: pd.DataFrame,
+    source_relations: pd.DataFrame,
+    source_concepts: pd.DataFrame,
+    source_labelled: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Put the concepts of the ontology and of the other sources side by side."""
+    ontology = Ontology(ontology_terms, ontology_relations)
+    sourced = SourceTables(source_terms, source_relations, source_concepts, source_labelled)
+    merged = merge_knowledge(ontology, ontology_concepts, sourced)
+    return merged.terms, merged.relations, merged.protein_concepts, merged.labelled_aspects
+
+
+def select_concepts(
+    protein_concepts: pd.DataFrame,
+    residue_concepts: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
+    concept_terms: pd.DataFrame,
+    concept_relations: pd.DataFrame,
+    proteins: pd.DataFrame,
     preset: Preset,
     config: VocabularyConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose the terms that have enough evidence in every split, and list the others with the reason."""
-    ontology = Ontology(ontology_terms, ontology_relations)
-    vocabulary = choose_concepts(protein_concepts, proteins, ontology, preset, config)
+    knowledge = Knowledge(concept_terms, concept_relations, protein_concepts, labelled_aspects)
+    vocabulary = choose_concepts(knowledge, residue_concepts, proteins, preset, config)
     return vocabulary.concepts, vocabulary.concepts_left_out
 
 
 def label_proteins(
-    protein_concepts: pd.DataFrame,
-    proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    ontology_terms: pd.DataFrame,
-) -> pd.DataFrame:
-    """Label every protein for every concept: positive, not labelled, or (absent) negative."""
-    return label_table(protein_concepts, proteins, concepts, ontology_terms)
+    protein_concepts: pd.DataFrame, residue_concepts: pd.DataFrame, concepts: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pick the positive proteins and the positive stretches of the concepts."""
+    return label_table(protein_concepts, concepts), residue_label_table(residue_concepts, concepts)
 
 
 def normalise_axioms(
-    concepts: pd.DataFrame, ontology_axioms: pd.DataFrame, config: AxiomConfig
+    concepts: pd.DataFrame,
+    ontology_axioms: pd.DataFrame,
+    source_relations: pd.DataFrame,
+    config: AxiomConfig,
 ) -> pd.DataFrame:
     """Choose the axioms over the concepts and their ancestors, and give their classes indices."""
-    return axiom_table(concepts, ontology_axioms, config)
+    return axiom_table(concepts, with_source_axioms(ontology_axioms, source_relations), config)

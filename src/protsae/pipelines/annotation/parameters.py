@@ -3,6 +3,7 @@
 from protsae.annotations.concepts import VocabularyConfig
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
+from protsae.annotations.sources import SourcesConfig
 from protsae.core.config import Config
 from protsae.ontology.closure import Preset
 from protsae.ontology.concept_axioms import AxiomConfig
@@ -17,6 +18,8 @@ class AnnotationParameters(Config):
     """How annotation files are read, and which rows count."""
     join: JoinConfig = JoinConfig()
     """How annotations meet the ontology and the proteins."""
+    sources: SourcesConfig = SourcesConfig()
+    """Concepts from other places than the ontology: motifs, features, tables."""
     vocabulary: VocabularyConfig = VocabularyConfig()
     """Which terms become concepts."""
     axioms: AxiomConfig = AxiomConfig()

@@ -2,7 +2,15 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import join_annotations, label_proteins, normalise_axioms, parse_ontology, select_concepts
+from .nodes import (
+    gather_concepts,
+    join_annotations,
+    label_proteins,
+    merge_concepts,
+    normalise_axioms,
+    parse_ontology,
+    select_concepts,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -34,7 +42,7 @@ def create_pipeline() -> Pipeline:
                     "params:annotation.join",
                 ],
                 outputs=[
-                    "protein_concepts",
+                    "ontology_concepts",
                     "annotation_ids",
                     "annotation_accessions",
                     "annotation_report",
@@ -42,12 +50,49 @@ def create_pipeline() -> Pipeline:
                 name="join_annotations",
             ),
             Node(
+                gather_concepts,
+                inputs=[
+                    "sequences",
+                    "raw_concept_tables",
+                    "raw_concept_parents",
+                    "raw_features",
+                    "raw_binding_sites",
+                    "params:annotation.sources",
+                ],
+                outputs=[
+                    "source_terms",
+                    "source_relations",
+                    "source_concepts",
+                    "residue_concepts",
+                    "source_labelled",
+                    "source_ids",
+                    "source_report",
+                ],
+                name="gather_concepts",
+            ),
+            Node(
+                merge_concepts,
+                inputs=[
+                    "ontology_terms",
+                    "ontology_relations",
+                    "ontology_concepts",
+                    "source_terms",
+                    "source_relations",
+                    "source_concepts",
+                    "source_labelled",
+                ],
+                outputs=["concept_terms", "concept_relations", "protein_concepts", "labelled_aspects"],
+                name="merge_concepts",
+            ),
+            Node(
                 select_concepts,
                 inputs=[
                     "protein_concepts",
+                    "residue_concepts",
+                    "labelled_aspects",
+                    "concept_terms",
+                    "concept_relations",
                     "proteins",
-                    "ontology_terms",
-                    "ontology_relations",
                     "params:annotation.preset",
                     "params:annotation.vocabulary",
                 ],
@@ -56,13 +101,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 label_proteins,
-                inputs=["protein_concepts", "proteins", "concepts", "ontology_terms"],
-                outputs="protein_labels",
+                inputs=["protein_concepts", "residue_concepts", "concepts"],
+                outputs=["protein_labels", "residue_labels"],
                 name="label_proteins",
             ),
             Node(
                 normalise_axioms,
-                inputs=["concepts", "ontology_axioms", "params:annotation.axioms"],
+                inputs=["concepts", "ontology_axioms", "source_relations", "params:annotation.axioms"],
                 outputs="axioms",
                 name="normalise_axioms",
             ),

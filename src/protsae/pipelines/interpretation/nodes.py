@@ -16,6 +16,7 @@ def interpret_latents(
     proteins: pd.DataFrame,
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
     matching: MatchingConfig,
     examples: ExampleConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -33,7 +34,7 @@ def interpret_latents(
         activation_shards,
         proteins=proteins,
         concepts=concepts,
-        splits=labels_by_split(proteins, protein_labels, len(concepts), encoding["protein_id"]),
+        splits=labels_by_split(proteins, concepts, protein_labels, labelled_aspects, encoding["protein_id"]),
         matching=matching,
         examples=examples,
     )

@@ -21,6 +21,7 @@ def _interpretation_of(dictionary: str) -> Pipeline:
                     "proteins": "proteins",
                     "concepts": "concepts",
                     "protein_labels": "protein_labels",
+                    "labelled_aspects": "labelled_aspects",
                     "matching": "params:interpretation.matching",
                     "examples": "params:interpretation.examples",
                 },
@@ -29,7 +30,7 @@ def _interpretation_of(dictionary: str) -> Pipeline:
             )
         ],
         namespace=dictionary,
-        inputs={"activation_shards", "proteins", "concepts", "protein_labels"},
+        inputs={"activation_shards", "proteins", "concepts", "protein_labels", "labelled_aspects"},
         parameters={"params:interpretation.matching", "params:interpretation.examples"},
     )
 

@@ -38,15 +38,19 @@ def score_concepts(
     proteins: pd.DataFrame,
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
     config: ScoringConfig,
 ) -> pd.DataFrame:
-    """Score validation and test proteins for every concept by every method."""
+    """Score validation and test proteins for every concept of whole proteins by every method."""
     from protsae.probing.scores import score_all_methods, score_table
-    from protsae.probing.splits import labels_by_split
+    from protsae.probing.splits import labels_by_split, protein_level
 
-    splits = labels_by_split(proteins, protein_labels, len(concepts), protsae_encoding["protein_id"])
-    scores = score_all_methods(protsae_encoding, topk_encoding, mean_activations, splits, config)
-    return score_table(scores, splits)
+    columns = protein_level(concepts)
+    splits = labels_by_split(
+        proteins, concepts, protein_labels, labelled_aspects, protsae_encoding["protein_id"]
+    )
+    scores = score_all_methods(protsae_encoding, topk_encoding, mean_activations, splits, columns, config)
+    return score_table(scores, splits, columns)
 
 
 def evaluate_scores(
@@ -55,24 +59,57 @@ def evaluate_scores(
     proteins: pd.DataFrame,
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
-    ontology_terms: pd.DataFrame,
-    ontology_relations: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
+    concept_terms: pd.DataFrame,
+    concept_relations: pd.DataFrame,
     config: EvaluationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge the scores per aspect, with intervals over homology clusters, and per concept."""
     from protsae.probing import evaluation
     from protsae.probing.scores import SCORED_SPLITS
-    from protsae.probing.splits import labels_by_split
+    from protsae.probing.splits import labels_by_split, protein_level
 
-    scored = concept_scores["protein_id"].unique()
-    splits = labels_by_split(proteins, protein_labels, len(concepts), scored, SCORED_SPLITS)
-    vocabulary = evaluation.Vocabulary.of(concepts, ontology_terms, ontology_relations)
-    scores = evaluation.scores_by_method(concept_scores, splits, len(concepts))
+    scored, columns = concept_scores["protein_id"].unique(), protein_level(concepts)
+    labels = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, scored, SCORED_SPLITS)
+    splits = {split: found.of_concepts(columns) for split, found in labels.items()}
+    judged = concepts[concepts["concept_idx"].isin(columns)]
+    vocabulary = evaluation.Vocabulary.of(judged, concept_terms, concept_relations)
+    scores = evaluation.scores_by_method(concept_scores, splits, columns)
     clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
     found = evaluation.evaluate_all(scores, splits, vocabulary, clusters, config)
     return (
         evaluation.score_metrics(found, config.confidence),
         evaluation.concept_metrics(found, vocabulary),
+    )
+
+
+def score_residues(
+    activation_shards: Any,
+    sae_checkpoint: Any,
+    proteins: pd.DataFrame,
+    *,
+    concepts: pd.DataFrame,
+    protein_labels: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
+    residue_labels: pd.DataFrame,
+    encoding: EncodingConfig,
+    config: EvaluationConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Judge the concepts of residues residue by residue, in a guided dictionary (a `SaeCheckpoint`)."""
+    from protsae.annotations.labels import LabelTables
+    from protsae.probing.encoding import Run
+    from protsae.probing.residue_scores import evaluate_residues
+    from protsae.probing.splits import split_of_proteins
+
+    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
+    return evaluate_residues(
+        activation_shards,
+        sae_checkpoint.load(),
+        Run.of(sae_checkpoint),
+        proteins=proteins[proteins["protein_id"].isin(split_of)],
+        tables=LabelTables(concepts, protein_labels, labelled_aspects, residue_labels),
+        residues_per_batch=encoding.residues_per_batch,
+        config=config,
     )
 
 
@@ -86,6 +123,7 @@ def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.
 
 def collect_metrics(
     score_metrics: pd.DataFrame,
+    residue_metrics: pd.DataFrame,
     subsumption_metrics: pd.DataFrame,
     protsae_reconstruction: pd.DataFrame,
     topk_reconstruction: pd.DataFrame,
@@ -93,4 +131,5 @@ def collect_metrics(
     """Bring all metrics into one table."""
     from protsae.probing.collect import all_metrics
 
-    return all_metrics(score_metrics, subsumption_metrics, [protsae_reconstruction, topk_reconstruction])
+    reconstructions = [protsae_reconstruction, topk_reconstruction]
+    return all_metrics(score_metrics, residue_metrics, subsumption_metrics, reconstructions)

@@ -9,6 +9,7 @@ from .nodes import (
     measure_subsumption,
     pool_activations,
     score_concepts,
+    score_residues,
 )
 
 DICTIONARIES = ("protsae", "topk")
@@ -51,6 +52,7 @@ def create_pipeline() -> Pipeline:
                     "proteins": "proteins",
                     "concepts": "concepts",
                     "protein_labels": "protein_labels",
+                    "labelled_aspects": "labelled_aspects",
                     "config": "params:probing.scoring",
                 },
                 outputs="concept_scores",
@@ -63,12 +65,29 @@ def create_pipeline() -> Pipeline:
                     "proteins": "proteins",
                     "concepts": "concepts",
                     "protein_labels": "protein_labels",
-                    "ontology_terms": "ontology_terms",
-                    "ontology_relations": "ontology_relations",
+                    "labelled_aspects": "labelled_aspects",
+                    "concept_terms": "concept_terms",
+                    "concept_relations": "concept_relations",
                     "config": "params:probing.evaluation",
                 },
                 outputs=["score_metrics", "concept_metrics"],
                 name="evaluate_scores",
+            ),
+            Node(
+                score_residues,
+                inputs={
+                    "activation_shards": "activation_shards",
+                    "sae_checkpoint": "protsae.sae_checkpoint",
+                    "proteins": "proteins",
+                    "concepts": "concepts",
+                    "protein_labels": "protein_labels",
+                    "labelled_aspects": "labelled_aspects",
+                    "residue_labels": "residue_labels",
+                    "encoding": "params:probing.encoding",
+                    "config": "params:probing.evaluation",
+                },
+                outputs=["residue_metrics", "residue_concept_metrics"],
+                name="score_residues",
             ),
             Node(
                 measure_subsumption,
@@ -80,6 +99,7 @@ def create_pipeline() -> Pipeline:
                 collect_metrics,
                 inputs=[
                     "score_metrics",
+                    "residue_metrics",
                     "subsumption_metrics",
                     "protsae.reconstruction",
                     "topk.reconstruction",

@@ -41,6 +41,8 @@ def train_protsae(
     activation_shards: Any,
     proteins: pd.DataFrame,
     protein_labels: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
+    residue_labels: pd.DataFrame,
     concepts: pd.DataFrame,
     axioms: pd.DataFrame,
     *,
@@ -56,8 +58,10 @@ def train_protsae(
     Args:
         activation_shards: `activations.ActivationStore`.
         proteins: `protein_id`, `split`.
-        protein_labels: `protein_id`, `concept_idx`, `label`.
-        concepts: `concept_idx`, `concept_id`, `aspect`.
+        protein_labels: `protein_id`, `concept_idx`: the positives.
+        labelled_aspects: `protein_id`, `aspect`: where an absent concept is a negative.
+        residue_labels: `protein_id`, `concept_idx`, `instance`, `start`, `end`.
+        concepts: `concept_idx`, `concept_id`, `aspect`, `level`.
         axioms: `normal_form`, `c`, `relation`, `d`.
         hook_point: which activations.
         d_sae: number of latents, defined and free.
@@ -69,9 +73,9 @@ def train_protsae(
     Returns:
         (module, checkpoint metadata), and the training log.
     """
+    from protsae.annotations.labels import LabelTables
     from protsae.training.fit import Size, Source, fit_protsae
 
     source, size = Source(activation_shards, hook_point, proteins), Size(d_sae, k, seed)
-    return fit_protsae(
-        source, size, trainer, guidance, concepts=concepts, protein_labels=protein_labels, axioms=axioms
-    )
+    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
+    return fit_protsae(source, size, trainer, guidance, tables=tables, axioms=axioms)

@@ -1,0 +1,70 @@
+"""Binding sites as bindPredict gives them: a line per protein, with its 1-based positions."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from protsae.annotations.sources import SOURCE_RELATION_COLUMNS, SOURCE_TERM_COLUMNS, ConceptSource
+from protsae.core.errors import InputError
+from protsae.core.text import numbered_lines
+
+ASPECT = "binding"
+
+
+def read_binding_sites(files: Mapping[str, Path]) -> ConceptSource:
+    """Read one file per class of ligand: `accession<TAB>12,15,88`, no header.
+
+    The classes are residue-level concepts `binding:<class>` in the aspect `binding`; the positions of a
+    protein are one instance. A protein that any of the files lists is labelled for all classes: a file that
+    leaves it out says that it binds no such ligand.
+
+    Args:
+        files: class of ligand to file.
+
+    Raises:
+        InputError: as `file:line: reason`, on anything else than such lines, or a protein given twice.
+    """
+    counts: Counter[str] = Counter(n_rows=0)
+    spans: list[tuple[str, str, int, int, int]] = []
+    terms = []
+    listed: set[str] = set()
+    for name, path in files.items():
+        term_id = f"{ASPECT}:{name.replace(' ', '_')}"
+        terms.append((term_id, f"{name} binding", ASPECT, f"Residues that bind: {name}.", "residue"))
+        seen: dict[str, int] = {}
+        for number, line in numbered_lines(path, "binding sites"):
+            if not line.strip():
+                continue
+            accession, positions = _line(line, f"{path}:{number}")
+            if accession in seen:
+                raise InputError(
+                    f"{path}:{number}: '{accession}' already stands in line {seen[accession]}. "
+                    "Join the two lines"
+                )
+            seen[accession] = number
+            counts["n_rows"] += 1
+            spans += [(accession, term_id, 0, position - 1, position) for position in positions]
+        listed |= seen.keys()
+    return ConceptSource(
+        name=ASPECT,
+        terms=pd.DataFrame(terms, columns=list(SOURCE_TERM_COLUMNS)),
+        relations=pd.DataFrame(columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
+        rows=pd.DataFrame(columns=["accession", "term_id"], dtype="str"),
+        spans=pd.DataFrame(spans, columns=["accession", "term_id", "instance", "start", "end"]),
+        listed=pd.DataFrame({"accession": sorted(listed), "aspect": ASPECT}, dtype="str"),
+        counts=dict(counts),
+    )
+
+
+def _line(line: str, where: str) -> tuple[str, list[int]]:
+    fields = [field.strip() for field in line.split("\t")]
+    if len(fields) != 2 or not fields[0]:
+        raise InputError(f"{where}: expected accession<TAB>positions, found {line[:60]!r}")
+    positions = []
+    for text in fields[1].split(","):
+        if not (text.strip().isascii() and text.strip().isdigit() and int(text) > 0):
+            raise InputError(f"{where}: {text[:20]!r} is not a position from 1 on, in {line[:60]!r}")
+        positions.append(int(text))
+    return fields[0], sorted(set(positions))

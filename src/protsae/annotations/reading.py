@@ -1,0 +1,84 @@
+"""All sources of concepts other than the ontology, read: tables, features, binding sites, motifs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from protsae.annotations.binding import read_binding_sites
+from protsae.annotations.features import read_feature_table
+from protsae.annotations.motifs import ASPECT as MOTIF
+from protsae.annotations.motifs import Motif, find_motifs
+from protsae.annotations.sources import (
+    SOURCE_RELATION_COLUMNS,
+    SOURCE_TERM_COLUMNS,
+    ConceptSource,
+    SourcesConfig,
+)
+from protsae.annotations.tables import read_concept_table
+from protsae.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """What the user gives beside the ontology's annotations; any of it may be missing."""
+
+    tables: Mapping[str, Path]
+    """Aspect to table of proteins and concepts."""
+    parents: Mapping[str, Path]
+    """Aspect to table of concepts and parents."""
+    features: Path | None
+    """UniProt features."""
+    binding_sites: Mapping[str, Path]
+    """Class of ligand to binding sites."""
+
+
+def read_sources(files: SourceFiles, sequences: pd.DataFrame, config: SourcesConfig) -> list[ConceptSource]:
+    """Read what is given, and look for the motifs.
+
+    Args:
+        files: the files.
+        sequences: `protein_id`, `sequence`.
+        config: motifs.
+
+    Raises:
+        InputError: as `file:line: reason`; parents are given for a table that is not.
+    """
+    if strangers := sorted(set(files.parents) - set(files.tables)):
+        raise InputError(
+            f"raw_concept_parents names '{strangers[0]}', which raw_concept_tables does not: give both the "
+            f"same name (tables: {', '.join(files.tables) or 'none'})"
+        )
+    sources = [read_concept_table(name, path, files.parents.get(name)) for name, path in files.tables.items()]
+    if files.features is not None:
+        sources.append(read_feature_table(files.features))
+    if files.binding_sites:
+        sources.append(read_binding_sites(files.binding_sites))
+    if config.motifs:
+        sources.append(motif_source(config.motifs, sequences))
+    return sources
+
+
+def motif_source(motifs: tuple[Motif, ...], sequences: pd.DataFrame) -> ConceptSource:
+    """Return the matches of motifs as a source: every protein is labelled, since all were searched.
+
+    Raises:
+        InputError: two motifs have one id.
+    """
+    ids = [motif.id for motif in motifs]
+    if twice := sorted({i for i in ids if ids.count(i) > 1}):
+        raise InputError(f"annotation.sources.motifs: '{twice[0]}' is given twice")
+    spans = find_motifs(dict(zip(sequences["protein_id"], sequences["sequence"], strict=True)), motifs)
+    terms = [
+        (m.id, m.name, MOTIF, f"Sequence motif {m.pattern}. {m.reference}".strip(), "residue") for m in motifs
+    ]
+    return ConceptSource(
+        name=MOTIF,
+        terms=pd.DataFrame(terms, columns=list(SOURCE_TERM_COLUMNS)),
+        relations=pd.DataFrame(columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
+        rows=pd.DataFrame(columns=["accession", "term_id"], dtype="str"),
+        spans=spans.rename(columns={"protein_id": "accession", "concept_id": "term_id"}),
+        listed=pd.DataFrame({"accession": sequences["protein_id"], "aspect": MOTIF}, dtype="str"),
+        counts={f"n_matches_{m.id}": int((spans["concept_id"] == m.id).sum()) for m in motifs},
+    )

@@ -1,0 +1,161 @@
+"""Concepts of one's own: tables of protein, concept and perhaps positions, with parents if there are any."""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from protsae.annotations.columns import named_rows
+from protsae.annotations.sources import (
+    SOURCE_RELATION_COLUMNS,
+    SOURCE_TERM_COLUMNS,
+    ConceptSource,
+)
+from protsae.core.errors import InputError
+
+_PROTEIN = ("accession", "protein_id", "protein", "entry")
+_CONCEPT = ("concept_id", "concept", "term_id", "term")
+_TABLE_OPTIONAL = {
+    "start": ("start", "start_1based"),
+    "end": ("end", "end_1based"),
+    "name": ("name", "concept_name"),
+    "definition": ("definition",),
+}
+_PARENT_OPTIONAL = {"name": ("name",), "definition": ("definition",)}
+
+
+def read_concept_table(name: str, path: Path, parents: Path | None) -> ConceptSource:
+    """Read a table of proteins and concepts.
+
+    The header names `accession` and `concept_id` (or `protein_id`, `concept`, ...), and may name `start` and
+    `end` (1-based, both inclusive), `name` and `definition`. A concept with positions in any row is a
+    residue-level concept; its rows without positions are counted and skipped. The concepts are an aspect of
+    their own, called `name`; proteins that the table does not list are not labelled in it.
+
+    Args:
+        name: of the aspect.
+        path: the table.
+        parents: a table with the header `concept_id`, `parent_id`, perhaps `name` and `definition`: a
+            hierarchy along which annotations propagate upwards.
+
+    Raises:
+        InputError: as `file:line: reason`.
+    """
+    counts: Counter[str] = Counter(n_rows=0)
+    whole: list[tuple[str, str]] = []
+    spans: list[tuple[str, str, int, int, int]] = []
+    texts: dict[str, tuple[str, str]] = {}
+    required = {"accession": _PROTEIN, "concept_id": _CONCEPT}
+    for number, row in named_rows(path, "concepts", required, _TABLE_OPTIONAL):
+        counts["n_rows"] += 1
+        pair = row["accession"], row["concept_id"]
+        _note_text(texts, row, f"{path}:{number}")
+        if row.get("start") or row.get("end"):
+            start, end = _positions(row, f"{path}:{number}")
+            spans.append((*pair, counts["n_rows"], start, end))
+        else:
+            whole.append(pair)
+    residue_level = {concept_id for _, concept_id, *_ in spans}
+    rows = [pair for pair in whole if pair[1] not in residue_level]
+    counts["n_skipped_without_position"] = len(whole) - len(rows)
+    relations = _read_parents(parents, texts) if parents is not None else []
+    concept_ids = {concept_id for _, concept_id in rows} | residue_level
+    if parents is not None:
+        known = {term for child, _, parent in relations for term in (child, parent)} | _roots(parents)
+        strangers = concept_ids - known
+        counts["n_skipped_without_parent_entry"] = sum(pair[1] in strangers for pair in rows) + sum(
+            span[1] in strangers for span in spans
+        )
+        rows = [pair for pair in rows if pair[1] not in strangers]
+        spans = [span for span in spans if span[1] not in strangers]
+        concept_ids = (concept_ids - strangers) | known
+    lifted = _above(residue_level & concept_ids, relations)
+    _check_levels(path, {concept_id for _, concept_id in rows}, residue_level, lifted)
+    terms = [
+        (i, *texts.get(i, (i, "")), "residue" if i in residue_level | lifted else "protein")
+        for i in sorted(concept_ids)
+    ]
+    table = pd.DataFrame(terms, columns=["term_id", "name", "definition", "level"]).assign(aspect=name)
+    listed = sorted({pair[0] for pair in whole} | {span[0] for span in spans})
+    return ConceptSource(
+        name=name,
+        terms=table[list(SOURCE_TERM_COLUMNS)],
+        relations=pd.DataFrame(relations, columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
+        rows=pd.DataFrame(rows, columns=["accession", "term_id"], dtype="str"),
+        spans=pd.DataFrame(spans, columns=["accession", "term_id", "instance", "start", "end"]),
+        listed=pd.DataFrame({"accession": listed, "aspect": name}, dtype="str"),
+        counts=dict(counts),
+    )
+
+
+def _positions(row: dict[str, str], where: str) -> tuple[int, int]:
+    """Return start (0-based) and end (behind the last residue)."""
+    values = []
+    for column in ("start", "end"):
+        text = row.get(column, "")
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise InputError(
+                f"{where}: {column} is {text!r}, not a position from 1 on. Give both start and end"
+            )
+        values.append(int(text))
+    if values[0] > values[1]:
+        raise InputError(f"{where}: start {values[0]} is behind end {values[1]}")
+    return values[0] - 1, values[1]
+
+
+def _note_text(texts: dict[str, tuple[str, str]], row: dict[str, str], where: str) -> None:
+    """Keep the name and the definition of a concept; a later row may leave them out, not change them."""
+    given = row.get("name", ""), row.get("definition", "")
+    if not any(given):
+        return
+    text = given[0] or row["concept_id"], given[1]
+    if texts.setdefault(row["concept_id"], text) != text:
+        raise InputError(
+            f"{where}: concept '{row['concept_id']}' is called {text}, and above {texts[row['concept_id']]}. "
+            "Give it one name and definition"
+        )
+
+
+def _read_parents(path: Path, texts: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
+    relations: dict[tuple[str, str, str], None] = {}
+    required = {"concept_id": _CONCEPT}
+    optional = {"parent_id": ("parent_id", "parent"), **_PARENT_OPTIONAL}
+    for number, row in named_rows(path, "parents", required, optional):
+        if "parent_id" not in row:
+            raise InputError(f"{path}:1: the header has no column parent_id")
+        _note_text(texts, row, f"{path}:{number}")
+        if row["parent_id"] == row["concept_id"]:
+            raise InputError(f"{path}:{number}: '{row['concept_id']}' is its own parent")
+        if row["parent_id"]:
+            relations[row["concept_id"], "is_a", row["parent_id"]] = None
+    return list(relations)
+
+
+def _roots(path: Path) -> set[str]:
+    """Return the concepts that the parent table lists without a parent."""
+    rows = named_rows(path, "parents", {"concept_id": _CONCEPT}, {"parent_id": ("parent_id", "parent")})
+    return {row["concept_id"] for _, row in rows if not row.get("parent_id")}
+
+
+def _above(concept_ids: set[str], relations: list[tuple[str, str, str]]) -> set[str]:
+    """Return the ancestors of some concepts."""
+    parents: dict[str, set[str]] = {}
+    for child, _, parent in relations:
+        parents.setdefault(child, set()).add(parent)
+    reached: set[str] = set()
+    waiting = list(concept_ids)
+    while waiting:
+        new = parents.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
+    return reached
+
+
+def _check_levels(path: Path, whole: set[str], residue_level: set[str], lifted: set[str]) -> None:
+    """Refuse a concept that is of whole proteins and has concepts with positions below it."""
+    both = sorted(whole & lifted)
+    if both:
+        raise InputError(
+            f"{path}: '{both[0]}' has rows without positions, and concepts with positions below it "
+            f"({len(both)} such concepts): give positions to all of them, or keep the two in separate tables"
+        )

@@ -1,0 +1,93 @@
+"""Motifs: PROSITE's syntax against Python's regular expressions, and cases read by eye."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from protsae.annotations import motifs as module
+from protsae.annotations.motifs import Motif, find_motifs
+
+
+def found(pattern: str, **sequences: str) -> list[tuple[str, int, int, int]]:
+    table = find_motifs(sequences, [Motif(id="m", name="m", pattern=pattern)])
+    return [tuple(row) for row in table[["protein_id", "instance", "start", "end"]].to_numpy().tolist()]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sequence", "spans"),
+    [
+        ("R-G-D", "ARGDRGD", [(1, 4), (4, 7)]),
+        ("N-{P}-[ST]-{P}", "NASANPSANATP", [(0, 4)]),
+        ("[AG]-x(4)-G-K-[ST]", "MGAAAAGKTM", [(1, 9)]),
+        ("C-x(2,4)-C", "CAACAC", [(0, 6)]),  # the longest at each start; CAAC and CAC-less ends lie inside
+        ("[KH]-D-E-L>", "KDELKDEL", [(4, 8)]),
+        ("<M-x-G", "MAGMAG", [(0, 3)]),
+        ("A-[GS>]", "AGAA", [(0, 2), (3, 4)]),
+        ("<A-x>", "AC", [(0, 2)]),
+        ("S-S", "SSS", [(0, 2), (1, 3)]),
+        ("A-x-A.", "AXA", [(0, 3)]),
+        ("A-{P}-A", "AXA", []),  # nobody knows what X is
+        ("L(3)", "LLLL", [(0, 3), (1, 4)]),
+        ("A-x(0,1)-C", "ACAGC", [(0, 2), (2, 5)]),
+    ],
+)
+def test_patterns_match_where_they_should(pattern: str, sequence: str, spans: list[tuple[int, int]]):
+    assert [(start, end) for *_, start, end in found(pattern, P1=sequence)] == spans
+
+
+def test_a_match_never_runs_into_the_next_protein():
+    assert found("A-x-C", P1="GA", P2="GC", P3="AGC") == [("P3", 0, 0, 3)]
+    assert found("x(3)", P1="AA", P2="A") == []
+
+
+def test_blocks_change_nothing(monkeypatch):
+    sequences = {f"P{i:02}": "MRGDARGD" + "A" * i for i in range(20)}
+    whole = found("R-G-D", **sequences)
+    monkeypatch.setattr(module, "_BLOCK_RESIDUES", 30)
+    assert found("R-G-D", **sequences) == whole
+    assert len(whole) == 40
+
+
+PARTS = st.sampled_from(["A", "C", "x", "[AC]", "{C}", "x(2)", "A(2)", "[CD](1)"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    parts=st.lists(PARTS, min_size=1, max_size=4),
+    anchors=st.tuples(st.booleans(), st.booleans()),
+    texts=st.lists(st.text("ACDX", min_size=1, max_size=12), min_size=1, max_size=4),
+)
+def test_patterns_of_fixed_length_equal_regular_expressions(parts, anchors, texts):
+    pattern = "<" * anchors[0] + "-".join(parts) + ">" * anchors[1]
+    body = "".join(parts).replace("x", ".").replace("(", "{").replace("{C}", "[AD]")
+    body = re.sub(r"\{(\d)\)", r"{\1}", body)
+    expression = re.compile("(?=(" + "^" * anchors[0] + body + "$" * anchors[1] + "))")
+    slow = [
+        (f"P{i}", n, match.start(1), match.end(1))
+        for i, text in enumerate(texts)
+        for n, match in enumerate(expression.finditer(text))
+    ]
+    assert found(pattern, **{f"P{i}": text for i, text in enumerate(texts)}) == slow
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("", "element '' of pattern '' is not in PROSITE's syntax"),
+        ("RGD", "element 'RGD'"),
+        ("R-G-J", "'J' is none of the 20 residues"),
+        ("[AZ]-G", "'Z' is none of the 20 residues"),
+        ("A-x(3,2)", r"element 'x\(3,2\)' of pattern .* repeats 3 to 2 times"),
+        ("A-x(0)", "repeats 0 to 0 times"),
+        ("x(201)", "may span over 200 residues"),
+        ("x(1,50)-A-x(1,50)", "stands for over 500 combinations"),
+        ("a-G", "element 'a'"),
+        ("A--G", "element ''"),
+    ],
+)
+def test_other_patterns_are_refused_with_the_element(pattern: str, message: str):
+    with pytest.raises(ValidationError, match=message):
+        Motif(id="m", name="m", pattern=pattern)

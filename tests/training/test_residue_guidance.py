@@ -1,0 +1,123 @@
+"""Residue labels guide residue by residue: a concept that sits in one residue of every protein is found."""
+
+from copy import copy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
+from protsae.core.errors import InputError
+from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.sae.config import GuidanceConfig
+from protsae.training.config import TrainerConfig
+from protsae.training.fit import Size, Source, fit_protsae
+
+CONFIG = TrainerConfig(epochs=15, residues_per_protein=40, proteins_per_batch=8, learning_rate=1e-2)
+LENGTH, N_TRAIN, N_VALIDATION = 40, 40, 20
+AXIOMS = pd.DataFrame([("NF1", 0, -1, 2)], columns=["normal_form", "c", "relation", "d"])
+
+
+@pytest.fixture(scope="module")
+def planted(world):
+    """Concept 0 is of proteins; concept 1 is one residue of every protein, and two of some."""
+    rng = np.random.default_rng(7)
+    where = np.zeros((len(world.ids), LENGTH), dtype=bool)
+    for row in where:
+        row[rng.choice(LENGTH, size=rng.integers(1, 3), replace=False)] = True
+    site = rng.normal(size=world.atoms.shape[1])
+    site *= 1.5 / np.linalg.norm(site)
+    x = [(block + row[:, None] * site).astype(np.float32) for block, row in zip(world.x, where, strict=True)]
+    return where, x
+
+
+@pytest.fixture
+def source(world, planted):
+    with_sites = copy(world)
+    with_sites.x = planted[1]
+    split = ["train"] * N_TRAIN + ["validation"] * N_VALIDATION
+    return Source(with_sites.store(), "h", pd.DataFrame({"protein_id": world.ids, "split": split}))
+
+
+@pytest.fixture
+def tables(world, planted):
+    where, _ = planted
+    positives = [(world.ids[p], 0) for p in np.flatnonzero(world.labels[:, 0])]
+    spans = [(world.ids[p], 1, n, i, i + 1) for n, (p, i) in enumerate(zip(*where.nonzero(), strict=True))]
+    return LabelTables(
+        pd.DataFrame(
+            {
+                "concept_idx": [0, 1],
+                "concept_id": ["GO:1", "site"],
+                "aspect": ["BPO", "site"],
+                "level": ["protein", "residue"],
+            }
+        ),
+        pd.DataFrame(positives + [(p, 1) for p in world.ids], columns=["protein_id", "concept_idx"]),
+        pd.DataFrame([(p, a) for p in world.ids for a in ("BPO", "site")], columns=["protein_id", "aspect"]),
+        pd.DataFrame(spans, columns=list(RESIDUE_LABEL_COLUMNS)),
+    )
+
+
+def _fit(source, tables, config=CONFIG, seed=0):
+    return fit_protsae(source, Size(64, 3, seed), config, GuidanceConfig(), tables=tables, axioms=AXIOMS)
+
+
+@torch.no_grad()
+def _site_auc(sae, planted):
+    where, x = planted
+    logits = sae.predictor_logits(torch.from_numpy(np.concatenate(x[N_TRAIN:])))[:, 1].numpy()
+    return roc_auc_score(where[N_TRAIN:].reshape(-1), logits)
+
+
+def test_residue_labels_find_the_residues_and_protein_labels_could_not(source, tables, planted):
+    (sae, metadata), log = _fit(source, tables)
+    assert _site_auc(sae, planted) > 0.95
+    summary = metadata["training"]
+    assert summary["validation/auc/residue_predictor"] == pytest.approx(_site_auc(sae, planted), rel=1e-6)
+    assert summary["validation/auc/residue_latent"] > 0.9
+    assert summary["validation/auc/predictor"] > 0.9  # the protein-level concept beside it
+    assert {"average_precision/residue_predictor", "loss/residue_annotation"} <= set(log["term"])
+
+    where, x = planted
+    with torch.no_grad():
+        gate = sae.gate(torch.from_numpy(np.concatenate(x)))
+    assert float(gate[:, 1].double().mean()) == pytest.approx(where.mean(), abs=0.015)
+    assert where.mean() < 0.045
+
+    whole = replace(tables, concepts=tables.concepts.assign(level="protein"))
+    (blind, _), _ = _fit(source, whole)
+    assert _site_auc(blind, planted) < 0.8
+
+
+def test_checkpoint_and_rates_know_the_levels(source, tables, planted, tmp_path):
+    (sae, metadata), _ = _fit(source, tables, CONFIG.model_copy(update={"epochs": 1}))
+    save_sae(sae, tmp_path / "sae", metadata)
+    assert SaeCheckpoint(tmp_path / "sae").config["residue_level"] == ["site"]
+    n_sites = int(planted[0][:N_TRAIN].sum())
+    assert float(sae.concept_rate[1]) == pytest.approx((n_sites + 1) / (N_TRAIN * LENGTH + 2), rel=1e-6)
+
+
+def test_residue_level_concepts_alone_train_and_are_chosen_by_their_own_precision(source, tables, planted):
+    alone = LabelTables(
+        tables.concepts.iloc[1:].assign(concept_idx=0),
+        tables.protein_labels.query("concept_idx == 1").assign(concept_idx=0),
+        tables.labelled_aspects,
+        tables.residue_labels.assign(concept_idx=0),
+    )
+    (sae, metadata), log = _fit(source, alone, CONFIG.model_copy(update={"epochs": 8, "fve_tolerance": 1.0}))
+    chosen = log[(log["term"] == "average_precision/residue_predictor")].set_index("epoch")["value"]
+    assert chosen[metadata["training"]["chosen_epoch"]] == chosen.max()
+    where, x = planted
+    with torch.no_grad():
+        logits = sae.predictor_logits(torch.from_numpy(np.concatenate(x[N_TRAIN:])))[:, 0].numpy()
+    assert roc_auc_score(where[N_TRAIN:].reshape(-1), logits) > 0.95
+
+
+def test_labels_of_longer_sequences_than_the_stored_ones_are_refused(source, tables, world):
+    beyond = pd.DataFrame([(world.ids[3], 1, 0, 39, 41)], columns=list(RESIDUE_LABEL_COLUMNS))
+    with pytest.raises(InputError, match="39 to 41 of P003, which has 40 residues"):
+        _fit(source, replace(tables, residue_labels=beyond))
