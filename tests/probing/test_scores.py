@@ -106,6 +106,42 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     assert one["score"].tolist() == [signal["test"][7, 2]]
 
 
+def test_concepts_of_residues_take_part_in_no_score(splits):
+    """Concepts 1 and 3 of five are of residues: the scores of the others are as if these were not there."""
+    generator = np.random.default_rng(5)
+    columns = np.array([0, 2, 4])
+    n = {name: len(labels.protein_ids) for name, labels in splits.items()}
+    wide = {
+        name: SplitLabels(
+            labels.protein_ids,
+            np.insert(labels.labels, [1, 2], generator.random((n[name], 2)) < 0.5, axis=1),
+            np.insert(labels.labelled, [1, 2], generator.random((n[name], 2)) < 0.5, axis=1),
+        )
+        for name, labels in splits.items()
+    }
+    latents = {name: generator.random((n[name], 7)) for name in splits}
+    logits = {name: generator.normal(size=(n[name], 5)) for name in splits}
+    pooled = table(splits, "mean_latents", latents)
+    activations = table(splits, "activation", latents)
+    protsae = pooled.merge(table(splits, "mean_logits", logits), on="protein_id")
+    config = ScoringConfig(l2=(0.1, 1.0))
+    found = score_all_methods(protsae, pooled, activations, wide, columns, config)
+    narrow = pooled.merge(
+        table(splits, "mean_logits", {name: logits[name][:, columns] for name in splits}), on="protein_id"
+    )
+    expected = score_all_methods(narrow, pooled, activations, splits, COLUMNS, config)
+    for method in METHODS:
+        for split in ("validation", "test"):
+            if method == "protsae_latent":
+                np.testing.assert_array_equal(found[method][split], latents[split][:, columns])
+            else:
+                np.testing.assert_array_equal(found[method][split], expected[method][split], err_msg=method)
+    long = score_table(found, wide, columns)
+    one = long[(long["method"] == "protsae_predictor") & (long["protein_id"] == "test007")]
+    assert one["concept_idx"].tolist() == [0, 2, 4]
+    assert one["score"].tolist() == logits["test"][7, columns].tolist()
+
+
 def test_test_labels_are_never_looked_at(splits):
     generator = np.random.default_rng(3)
     latents = {name: generator.random((len(labels.protein_ids), 5)) for name, labels in splits.items()}

@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from protsae.core.errors import InputError
-from protsae.probing.splits import feature_matrix, labels_by_split, split_of_proteins
+from protsae.probing.splits import (
+    SplitLabels,
+    feature_matrix,
+    labels_by_split,
+    protein_level,
+    split_of_proteins,
+)
 
 PROTEINS = pd.DataFrame(
     {
@@ -44,3 +50,17 @@ def test_features_come_in_the_order_asked():
     np.testing.assert_array_equal(feature_matrix(table, "activation", ["B", "A"]), [[2.0], [1.0]])
     with pytest.raises(InputError, match="first is Z"):
         feature_matrix(table, "activation", ["A", "Z"])
+
+
+def test_concepts_of_whole_proteins_by_their_numbers():
+    concepts = pd.DataFrame(
+        {"concept_idx": [3, 0, 2, 1], "level": ["protein", "residue", "protein", "residue"]}
+    )
+    columns = protein_level(concepts)
+    assert columns.tolist() == [2, 3]
+    labels = np.array([[0, 0, 1, 0], [0, 1, 0, 1]], dtype=bool)
+    found = SplitLabels(["A", "B"], labels, ~labels).of_concepts(columns)
+    assert found.labels.tolist() == [[True, False], [False, True]]
+    assert found.labelled.tolist() == [[False, True], [True, False]]
+    with pytest.raises(InputError, match="no concepts of whole proteins"):
+        protein_level(concepts.assign(level="residue"))

@@ -15,6 +15,7 @@ from tests.memory_store import MemoryStore
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.probing import create_pipeline
+from protsae.pipelines.probing.nodes import evaluate_scores, score_concepts
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.probing.scores import METHODS
 from protsae.sae.config import ProtSaeConfig, TopKConfig
@@ -137,6 +138,89 @@ def test_planted_concepts_are_found_and_floors_stay_floors(inputs):
         for p in inputs["proteins"].query("split == 'test'")["protein_id"]
     )
     assert "P149" not in set(outputs["protsae.encoding"]["protein_id"])
+
+
+SITE = 4
+
+
+def with_sites(inputs):
+    """The same world with a fifth concept, of residues: one in five, told by dimension 4."""
+    generator = np.random.default_rng(3)
+    ids = inputs["proteins"]["protein_id"].tolist()
+    store = inputs["activation_shards"].proteins
+    at = {p: generator.random(len(store[p])) < 0.2 for p in ids}
+    raised = np.eye(6)[SITE] * 3
+    x = {p: (store[p] + at[p][:, None] * raised).astype(np.float32) for p in ids}
+    protsae = ProtSae(
+        ProtSaeConfig(d_model=6, d_sae=16, k=3, concept_ids=(*CONCEPT_IDS, "site"), residue_level=("site",)),
+        torch.Generator().manual_seed(0),
+    )
+    with torch.no_grad():
+        protsae.W_pred.copy_(torch.eye(5, 6))
+    site = {"concept_idx": SITE, "concept_id": "site", "name": "s", "aspect": "motif", "level": "residue"}
+    carriers = pd.DataFrame({"protein_id": [p for p in ids if at[p].any()], "concept_idx": SITE})
+    labelled = pd.DataFrame({"protein_id": ids, "aspect": "motif"})
+    spans = [(p, SITE, n, i, i + 1) for p in ids for n, i in enumerate(np.flatnonzero(at[p]).tolist())]
+    term = {"term_id": "site", "aspect": "motif", "is_obsolete": False}
+
+    def longer(name, rows):
+        return pd.concat([inputs[name], rows], ignore_index=True)
+
+    return {
+        **inputs,
+        "activation_shards": MemoryStore(x, HOOK),
+        "protsae.sae_checkpoint": checkpoint(protsae, "protsae"),
+        "proteins": inputs["proteins"].assign(
+            sequence=["".join("C" if site else "A" for site in at[p]) for p in ids]
+        ),
+        "concepts": longer("concepts", pd.DataFrame([site])),
+        "protein_labels": longer("protein_labels", carriers),
+        "labelled_aspects": longer("labelled_aspects", labelled),
+        "residue_labels": pd.DataFrame(spans, columns=list(RESIDUE_LABEL_COLUMNS)),
+        "concept_terms": longer("concept_terms", pd.DataFrame([term])),
+    }
+
+
+def test_concepts_of_residues_are_judged_by_residues_and_change_no_other_score(inputs):
+    mixed = with_sites(inputs)
+    outputs = run(mixed)
+    assert set(outputs["concept_scores"]["concept_idx"]) == {0, 1, 2, 3}
+    assert set(outputs["concept_metrics"]["concept_id"]) == set(CONCEPT_IDS)
+    metrics = outputs["metrics"]
+    residues = metrics[(metrics["stratum"] == "residues") & (metrics["split"] == "test")]
+    auc = residues[(residues["metric"] == "auc") & (residues["aspect"] == "motif")].set_index("method")
+    assert auc.loc["protsae_predictor", "value"] > 0.9
+    assert auc.loc["residue_identity", "value"] == 1.0  # sites are C, nothing else is
+    assert auc.loc["prevalence", "value"] == 0.5
+    assert set(outputs["residue_concept_metrics"]["concept_id"]) == {"site"}
+
+    parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
+    encoding = outputs["protsae.encoding"]
+    without = {name: inputs[name] for name in ("proteins", "concepts", "protein_labels", "labelled_aspects")}
+    scores = score_concepts(
+        encoding.assign(mean_logits=[logits[:SITE] for logits in encoding["mean_logits"]]),
+        outputs["topk.encoding"],
+        outputs["mean_activations"],
+        **without,
+        config=parameters.scoring,
+    )
+    pd.testing.assert_frame_equal(scores, outputs["concept_scores"])
+    judged = evaluate_scores(
+        scores,
+        **without,
+        concept_terms=inputs["concept_terms"],
+        concept_relations=inputs["concept_relations"],
+        config=parameters.evaluation,
+    )
+    pd.testing.assert_frame_equal(judged[0], outputs["score_metrics"])
+    pd.testing.assert_frame_equal(judged[1], outputs["concept_metrics"])
+
+
+def test_without_concepts_of_residues_their_tables_are_empty(inputs):
+    outputs = run(inputs)
+    assert outputs["residue_metrics"].empty
+    assert outputs["residue_concept_metrics"].empty
+    assert (outputs["metrics"]["stratum"] != "residues").all()
 
 
 def test_two_runs_give_equal_tables(inputs):
