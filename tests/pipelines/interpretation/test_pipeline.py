@@ -170,6 +170,44 @@ def test_a_defined_latents_own_concept_is_listed_whatever_its_rank(inputs):
     assert own["rank"].tolist() == list(range(1, len(own) + 1))
 
 
+def with_residue_level(inputs):
+    """The same world, but what the first defined latent reads is a concept of residues: the W itself."""
+    mixed = inputs["concepts"].assign(level=["residue", "protein"])
+    return {**inputs, "concepts": mixed.iloc[::-1]}  # the order of rows must not matter
+
+
+def test_a_latent_of_a_concept_of_residues_keeps_its_name_and_is_matched_with_whole_proteins(inputs):
+    before, tables = run(inputs), run(with_residue_level(inputs))
+    latents = tables["latents"]
+    assert latents.loc[0, ["kind", "concept_id", "name"]].tolist() == ["defined", "GO:1", "tryptophan"]
+    assert latents.loc[1, ["kind", "concept_id", "name"]].tolist() == ["defined", "GO:2", "coin"]
+    assert set(latents["best_concept_id"]) <= {"GO:2", ""}
+    concepts = tables["latent_concepts"]
+    assert set(concepts["concept_id"]) == {"GO:2"}
+    own = concepts[(concepts["method"] == "protsae") & (concepts["latent"] == 0)]
+    assert "GO:1" not in own["concept_id"].tolist()
+
+    keys = ["method", "latent"]
+    columns = ["threshold", "f1_validation", "f1_test", "precision_test", "recall_test"]
+    expected = before["latent_concepts"].query("concept_id == 'GO:2'").set_index(keys)[columns]
+    pd.testing.assert_frame_equal(concepts.set_index(keys).loc[expected.index, columns], expected)
+
+    examples = tables["latent_examples"]
+    top = examples[(examples["method"] == "protsae") & (examples["latent"] == 0)]
+    assert top["has_concept"].all(), "a defined latent is shown with its own concept, of whatever level"
+    assert (top["peak_index"] == 20).all()
+    free = examples[examples["method"] == "topk"]
+    labels, known = inputs["protein_labels"], inputs["labelled_aspects"]
+    positive = set(labels.loc[labels["concept_idx"] == 1, "protein_id"])
+    labelled = set(known.loc[known["aspect"] == "coin", "protein_id"])
+    assert len(free) > 0
+    for row in free.itertuples():
+        if row.protein_id in labelled:
+            assert row.has_concept == (row.protein_id in positive)
+        else:
+            assert pd.isna(row.has_concept)
+
+
 def test_two_runs_give_equal_tables(inputs):
     first, second = run(inputs), run(inputs)
     for name, table in first.items():
