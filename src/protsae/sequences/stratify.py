@@ -50,13 +50,20 @@ def concept_shares(
     """
     from scipy.sparse import csr_array
 
-    proteins = pd.Index(cluster_of.index)
     clusters = pd.Index(cluster_ids).get_indexer(pd.Index(cluster_of))
-    protein = proteins.get_indexer(pd.Index(protein_concepts["protein_id"]))
-    concept, concepts = pd.factorize(protein_concepts["concept_id"], sort=True)
+    protein = _places(protein_concepts["protein_id"], pd.Index(cluster_of.index))
+    concepts = pd.Index(sorted(protein_concepts["concept_id"].unique()))
+    concept = _places(protein_concepts["concept_id"], concepts)
+    n_proteins = max(len(cluster_of), 1)
     known = protein >= 0
-    pairs = np.unique(concept[known].astype(np.int64) * max(len(proteins), 1) + protein[known])
-    concept, protein = np.divmod(pairs, max(len(proteins), 1))
-    ones = np.ones(len(pairs), dtype=np.int32)
+    pairs = np.sort(concept[known] * n_proteins + protein[known])  # np.unique takes ten times as long
+    concept, protein = np.divmod(pairs[np.diff(pairs, prepend=-1) > 0], n_proteins)
+    ones = np.ones(len(concept), dtype=np.int32)
     counts = csr_array((ones, (concept, clusters[protein])), shape=(len(concepts), len(cluster_ids)))
     return ConceptShares(counts[np.asarray(counts.sum(axis=1)).ravel() >= min_positives])
+
+
+def _places(values: pd.Series, order: pd.Index) -> NDArray[np.int64]:
+    """Return the place of each value in `order`, -1 where it is not in there. Looks up every value once."""
+    code, distinct = pd.factorize(values)
+    return order.get_indexer(pd.Index(distinct)).astype(np.int64)[code]
