@@ -1,5 +1,7 @@
 """The built-in search: seeds against slow references, figures by hand, planted families, and strangers."""
 
+import itertools
+
 import numpy as np
 import pytest
 from Bio.Align import PairwiseAligner, substitution_matrices
@@ -9,11 +11,10 @@ from hypothesis import strategies as st
 from protsae.core.seeding import numpy_generator
 from protsae.sequences.homology import (
     HomologySearchConfig,
-    _aligner_codes,
+    _optimum,
     alignment_figures,
     find_relatives,
 )
-from protsae.sequences.kernels import local_score
 from protsae.sequences.seeds import (
     RESIDUES,
     SeedConfig,
@@ -160,19 +161,28 @@ def test_local_scores_equal_biopython(data) -> None:
     letters = st.text("ACDEFGHIKLMNPQRSTVWYBZX", min_size=1, max_size=40)
     core, inserted = data.draw(letters), data.draw(letters)
     query, target = data.draw(letters) + core + core, core + inserted + core + data.draw(letters)
-    scores, rows = _aligner_codes()
-    codes = [rows[np.frombuffer(text.encode(), np.uint8)] for text in (query, target)]
-    assert local_score(*codes, scores, 12, 1) == aligner.score(query, target)
+    score, *ends = _optimum(query, target)
+    assert score == aligner.score(query, target)
+    if score:
+        found = itertools.islice(aligner.align(query, target), 50)
+        for query_end, target_end in (alignment.coordinates[:, -1] for alignment in found):
+            assert query_end - 1 <= ends[0]
+            assert target_end - 1 <= ends[1]
 
 
 def test_a_gap_in_one_protein_may_follow_a_gap_in_the_other() -> None:
     # Sixty tryptophans against sixty prolines cost more (4 each) than two gaps (11 + 60 each).
     ends = "WCHWCHWCHWCHWCHWCHWCHWCHWCHWCHWCH"
     query, target = ends + "W" * 60 + ends, ends + "P" * 60 + ends
-    scores, rows = _aligner_codes()
-    codes = [rows[np.frombuffer(text.encode(), np.uint8)] for text in (query, target)]
     own = sum(BLOSUM[a, a] for a in ends)
-    assert local_score(*codes, scores, 12, 1) == 2 * own - 2 * (11 + 60)
+    assert _optimum(query, target) == (2 * own - 2 * (11 + 60), len(query) - 1, len(target) - 1)
+
+
+def test_the_last_of_equally_good_ends_is_reported() -> None:
+    # The core scores the same at either place of the query; the last two residues cost and earn 4.
+    assert _optimum("WWWPPPPPPPPWWW", "WWWW"[:3]) == (33, 13, 2)
+    assert _optimum("WWW", "WWWPPPPPPPPWWWD") == (33, 2, 13)
+    assert _optimum("WWWAAG", "WWWAPA") == (37, 3, 3)
 
 
 def test_alignment_figures_by_hand() -> None:

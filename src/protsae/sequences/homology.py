@@ -110,17 +110,17 @@ def _align(
     n_residues: int,
     config: HomologySearchConfig,
 ) -> tuple[float, float, float, float] | None:
-    """Return identity, coverages and E-value of relatives. The cheap test comes first: most are strangers."""
-    from protsae.sequences.kernels import local_score
-
+    """Return identity, coverages and E-value of relatives. The cheap tests come first: most are strangers."""
     query, target = (sequence.translate(_TO_BLOSUM) for sequence in (queries[pair[0]], targets[pair[1]]))
-    scores, code_of = _aligner_codes()
-    query_codes, target_codes = (
-        code_of[np.frombuffer(sequence.encode("ascii"), np.uint8)] for sequence in (query, target)
-    )
-    score = local_score(query_codes, target_codes, scores, GAP_OPEN + GAP_EXTEND, GAP_EXTEND)
+    score, *ends = _optimum(query, target)
     e_value = KAPPA * len(query) * n_residues * exp(-LAMBDA * score)
     if e_value > config.max_e_value:
+        return None
+    # No alignment of this score spans more than from the first begin to the last end of any of them.
+    _, *begins = _optimum(query[::-1], target[::-1])
+    lengths = len(query), len(target)
+    spans = [end + begin + 2 - length for end, begin, length in zip(ends, begins, lengths, strict=True)]
+    if min(span / length for span, length in zip(spans, lengths, strict=True)) < config.min_coverage:
         return None
     blocks = next(iter(_aligner().align(query, target))).aligned
     identity, query_span, target_span = alignment_figures(query, target, blocks)
@@ -128,6 +128,17 @@ def _align(
     if identity < config.min_identity or min(coverages) < config.min_coverage:
         return None
     return identity, *coverages, e_value
+
+
+def _optimum(query: str, target: str) -> tuple[int, int, int]:
+    """Return the best local score, and the last residues at which an alignment of this score ends."""
+    from protsae.sequences.kernels import local_optimum
+
+    scores, code_of = _aligner_codes()
+    query_codes, target_codes = (
+        code_of[np.frombuffer(sequence.encode("ascii"), np.uint8)] for sequence in (query, target)
+    )
+    return local_optimum(query_codes, target_codes, scores, GAP_OPEN + GAP_EXTEND, GAP_EXTEND)
 
 
 @lru_cache(maxsize=1)

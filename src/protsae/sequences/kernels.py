@@ -89,6 +89,35 @@ def index_words(
 
 
 @compiled
+def words_to_look_up(
+    where: Ints, words: Ints, begin: Ints, similar: NDArray[np.int32], n_words: int
+) -> tuple[Ints, Ints]:
+    """Return the words similar to those of the query, sorted by number, and the query position of each.
+
+    Args:
+        where: where the words of the query begin, [n_query_words].
+        words: their numbers.
+        begin: where the words similar to each word begin, [n_words + 1].
+        similar: these, word after word.
+        n_words: how many words there are.
+    """
+    ends = np.zeros(n_words + 1, dtype=np.int64)
+    for word in words:
+        for k in range(begin[word], begin[word + 1]):
+            ends[similar[k] + 1] += 1
+    ends = np.cumsum(ends)
+    lists = np.empty(ends[-1], dtype=np.int64)
+    source = np.empty(ends[-1], dtype=np.int64)
+    for i in range(len(words)):
+        for k in range(begin[words[i]], begin[words[i] + 1]):
+            place = ends[similar[k]]
+            ends[similar[k]] += 1
+            lists[place] = similar[k]
+            source[place] = where[i]
+    return lists, source
+
+
+@compiled
 def busiest_diagonals(
     lists: Ints,
     where: Ints,
@@ -128,10 +157,12 @@ def busiest_diagonals(
     for chunk in range(len(first)):
         counters[:] = 0
         n_hot = 0
+        begins = first[chunk]
         for k in range(len(lists)):
             back = length - where[k]
-            for p in range(first[chunk, lists[k]], first[chunk, lists[k] + 1]):
-                key = positions[p] + owners[p] * length + back
+            # Unsigned, so that no index is tested for counting from the end: a third of the time.
+            for p in range(np.uint64(begins[lists[k]]), np.uint64(begins[lists[k] + 1])):
+                key = np.uint64(positions[p] + owners[p] * length + back)
                 hits = counters[key] + 1
                 counters[key] = hits
                 if hits == threshold + 1:
@@ -189,33 +220,56 @@ def gapless_scores(
 
 
 @compiled
-def local_score(
+def local_optimum(
     query: Codes, target: Codes, scores: NDArray[np.int32], open_cost: int, extend_cost: int
-) -> int:
-    """Return the score of the best local alignment with affine gaps.
+) -> tuple[int, int, int]:
+    """Return the score of the best local alignment with affine gaps, and where such alignments end at most.
 
-    After Gotoh 1982, doi:10.1016/0022-2836(82)90398-9.
+    After Gotoh 1982, doi:10.1016/0022-2836(82)90398-9. A row of the matrix is filled in two passes, of which
+    the first has no dependence between its cells; opening a gap must not be cheaper than extending one.
 
     Args:
         query: residue codes.
         target: residue codes.
-        scores: substitution scores over these codes.
+        scores: substitution scores over these codes, symmetric.
         open_cost: of the first residue of a gap.
         extend_cost: of every further one.
+
+    Returns:
+        Score, and the last residue of the query and of the target at which any alignment of this score ends.
     """
-    above = np.zeros(len(query) + 1, dtype=np.int32)
-    gaps = np.full(len(query) + 1, -open_cost, dtype=np.int32)  # alignments that end in a gap in the query
-    best = 0
+    length = len(query)
+    profile = np.empty((len(scores), length), dtype=np.int32)
+    for code in range(len(scores)):
+        for i in range(length):
+            profile[code, i] = scores[code, query[i]]
+    above = np.zeros(length + 1, dtype=np.int32)
+    row = np.zeros(length + 1, dtype=np.int32)
+    gaps = np.full(length, -open_cost, dtype=np.int32)  # alignments that end in a gap in the query
+    best, last_query, last_target = 0, -1, -1
     for j in range(len(target)):
-        row = scores[target[j]]
-        diagonal = 0
-        left = 0
-        gap = -open_cost  # alignments that end in a gap in the target
-        for i in range(len(query)):
-            gaps[i] = max(above[i + 1] - open_cost, gaps[i] - extend_cost)
-            gap = max(left - open_cost, gap - extend_cost)
-            left = max(0, diagonal + row[query[i]], gaps[i], gap)
-            diagonal = above[i + 1]
-            above[i + 1] = left
-            best = max(best, left)
-    return best
+        matches = profile[target[j]]
+        for i in range(length):
+            gap = max(above[i + 1] - open_cost, gaps[i] - extend_cost)
+            gaps[i] = gap
+            row[i + 1] = max(above[i] + matches[i], gap, 0)
+        # Alignments that end in a gap in the target: the best cell to the left, by what it is worth here.
+        opened = -open_cost
+        best_of_row = 0
+        for i in range(length):
+            cell = row[i + 1]
+            gap = opened - i * extend_cost
+            opened = max(opened, cell + (i + 1) * extend_cost - open_cost)
+            cell = max(cell, gap)
+            row[i + 1] = cell
+            best_of_row = max(best_of_row, cell)
+        if best_of_row > best:
+            best, last_query = best_of_row, -1
+        if best_of_row == best:
+            last_target = j
+            for i in range(length - 1, last_query, -1):
+                if row[i + 1] == best:
+                    last_query = i
+                    break
+        above, row = row, above
+    return best, last_query, last_target

@@ -21,7 +21,7 @@ _OTHER_SCORE = -4
 # Rare letters seed as the residue they stand closest to.
 _SEED_AS = {"U": "C", "O": "K", "B": "D", "Z": "E"}
 _BLOCK_RESIDUES = 2_000_000  # targets indexed at once: bounds the memory of the counters
-_CHUNK_RESIDUES = 120_000  # targets whose counters are filled at once: bounds them to the cache of a core
+_CHUNK_RESIDUES = 240_000  # targets whose counters are filled at once: bounds them to the cache of a core
 _MIN_HITS = 2
 
 Ints = NDArray[np.int64]
@@ -106,20 +106,18 @@ class _Block:
 
     def _busiest_diagonals(self, query: Codes, config: SeedConfig) -> tuple[Ints, Ints]:
         """Return targets and diagonals (target position minus query position) with most word hits."""
-        from protsae.sequences.kernels import busiest_diagonals
+        from protsae.sequences.kernels import busiest_diagonals, words_to_look_up
 
-        where, words = words_of(query)
         similar, begin = similar_words(config.word_score)
-        source, lists = _expand(begin[words], begin[words + 1], similar)
-        order = np.argsort(lists, kind="stable")
+        lists, where = words_to_look_up(*words_of(query), begin, similar, _N**WORD)
         # One key per target and diagonal: a query's length of room before each target keeps targets apart.
         rooms = self.starts[:-1] + np.arange(len(self.names)) * len(query)
         offsets = rooms[self.chunks[:-1]]
         n_keys = int(np.diff(np.append(offsets, self.starts[-1] + len(self.names) * len(query))).max()) + 1
         n_wanted = config.max_candidates * config.diagonals_per_candidate
         keys, counts = busiest_diagonals(
-            lists[order],
-            where[source[order]],
+            lists,
+            where,
             self.first,
             self.positions,
             self.owners,
@@ -153,7 +151,10 @@ def _index(names: list[str], targets: Mapping[str, str]) -> _Block:
 
     codes = encode("".join(targets[name] for name in names))
     starts = np.cumsum([0, *(len(targets[name]) for name in names)])
-    chunk_of = starts[:-1] // _CHUNK_RESIDUES
+    # The first chunks are small: until enough diagonals are known, every one with two hits is kept.
+    small = [_CHUNK_RESIDUES >> halvings for halvings in (6, 4, 2)]
+    edges = np.array([*small, *range(_CHUNK_RESIDUES, int(starts[-1]) + 1, _CHUNK_RESIDUES)])
+    chunk_of = np.searchsorted(edges, starts[:-1], side="right")
     chunks = np.append(np.flatnonzero(np.diff(chunk_of, prepend=-1)), len(names))
     return _Block(names, codes, starts, chunks, *index_words(codes, starts, chunks, WORD, _N))
 
@@ -165,14 +166,6 @@ def words_of(codes: Codes) -> tuple[Ints, Ints]:
     windows = np.lib.stride_tricks.sliding_window_view(codes, WORD).astype(np.int64)
     where = np.flatnonzero((windows != _OTHER).all(axis=1))
     return where, windows[where] @ (_N ** np.arange(WORD - 1, -1, -1))
-
-
-def _expand(begin: Ints, end: Ints, values: NDArray[np.int32]) -> tuple[Ints, Ints]:
-    """Return the values of all ranges [begin, end) one after another, and which range each is from."""
-    sizes = end - begin
-    source = np.repeat(np.arange(len(begin)), sizes)
-    offsets = np.arange(len(source)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return source, values[begin[source] + offsets].astype(np.int64)
 
 
 @lru_cache(maxsize=2)
