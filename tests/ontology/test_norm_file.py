@@ -155,22 +155,6 @@ def test_writing_and_reading_is_the_identity(tmp_path_factory, axioms: pd.DataFr
     assert read_norm(path)[1] == {}
 
 
-WORDS = st.sampled_from([b"and", b"some", b"SubClassOf", b"GO_1", b"GO_2", b"r", b"'", b"<", b"#", b"\n"])
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(WORDS, max_size=12).map(b" ".join) | st.binary())
-def test_rubbish_is_a_table_or_an_error_that_names_the_file(tmp_path_factory, content: bytes):
-    path = tmp_path_factory.mktemp("norm") / "go.norm"
-    path.write_bytes(content)
-    try:
-        axioms, _ = read_norm(path)
-    except InputError as error:
-        assert str(path) in str(error)
-    else:
-        assert len(axioms) <= len([line for line in content.splitlines() if line.strip()])
-
-
 def test_the_ontology_gives_the_axioms_unless_a_file_does(tmp_path: Path):
     ontology = read_obo(DATA / "go_plus.obo")
     own, report = axioms_of(ontology, None)

@@ -327,27 +327,6 @@ def test_any_statements_survive_writing_in_any_order(tmp_path_factory, relations
     assert list(again.logic.itertuples(index=False, name=None)) == sorted(logic)
 
 
-FRAGMENTS = st.sampled_from(
-    """[Term]|[Term]|[Typedef]|[|id: a|id: b|id:|namespace: x|is_a: a|is_a: b ! b|is_a: !|relationship: r
-relationship: part_of a
-intersection_of: a|intersection_of: r b|disjoint_from: b|union_of: b
-def: "x" []|def: "x|is_obsolete: true|alt_id: b|replaced_by: a|! comment|name: n {x}
-default-namespace: n||\x00|\x85|\ufeff""".replace("\n", "|").split("|")
-)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.one_of(st.lists(FRAGMENTS, max_size=14).map(lambda lines: "\n".join(lines).encode()), st.binary()))
-def test_rubbish_is_a_table_or_an_error_that_names_the_file(tmp_path_factory, content: bytes):
-    path = write(tmp_path_factory.mktemp("obo"), content)
-    try:
-        ontology = read_obo(path)
-    except InputError as error:
-        assert str(path) in str(error)
-    else:
-        assert len(ontology.terms) == content.count(b"[Term]")
-
-
 @pytest.mark.shared
 def test_whole_gene_ontology_equals_what_obonet_reads(gene_ontology: Ontology, shared_data: Path):
     import obonet
