@@ -87,6 +87,8 @@ def test_an_export_that_names_its_terms_is_read_by_the_ids_in_brackets(tmp_path:
             ["Entry\tGene Ontology IDs", "P1\t"],
             "annotations: none of 1 entries has a term in 'Gene Ontology IDs'",
         ),
+        (["accession\tgo_id", "P1\tGO:1; GO:2"], "annotations:2: 'GO:1; GO:2' names several. Give one row"),
+        (["accession\tgo_id", "P1;P2\tGO:1"], "annotations:2: 'P1;P2' names several"),
         (["Entry\tGene Ontology IDs", "\tGO:1"], "annotations:2: no Entry in this row"),
         (["Entry\tGene Ontology IDs", "P1"], "annotations:2: 1 tab-separated fields where the header has 2"),
         ([dat_record(terms=())], "annotations: none of 1 entries has a GO term"),

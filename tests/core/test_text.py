@@ -48,6 +48,8 @@ def test_unicode_line_separators_do_not_end_lines(tmp_path: Path) -> None:
         (gzip.compress(b"<html>"), ":1: this is a web page"),
         (b"ab\ncd\n\xff\xfeef", ":3: byte 0xff is not UTF-8"),
         ("text".encode("utf-16"), "UTF-16. Save it as UTF-8"),
+        (b"PK\x03\x04....", ": this is a zip archive. Unpack it"),
+        (b"\x28\xb5\x2f\xfd....", ": this is a zstd archive. Unpack it"),
         (b"ab\n" + b"x" * 40, ":2: a line of over 32 bytes"),
     ],
 )

@@ -37,7 +37,8 @@ def read_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
         counts: gains `n_rows_in_file` and the rows per qualifier.
 
     Raises:
-        InputError: no such header, no rows, a line with another number of fields, an empty cell.
+        InputError: no such header, no rows, a line with another number of fields, an empty cell, one with
+            several ids.
     """
     number, header, lines = tab_rows(path, "annotations")
     find = column_finder(header)
@@ -47,7 +48,7 @@ def read_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
         found = "\t".join(header)[:SHOWN]
         raise InputError(
             f"{path}:{number}: the header must name {ACCESSION_NAMES[0]} and {TERM_NAMES[0]} once each, "
-            f"tab-separated; found {found!r}"
+            f"tab-separated; found {found!r}. Add such a header, or give a GAF, UniProt or Swiss-Prot file"
         )
     names = header[accession], header[term]
     per_qualifier: Counter[str] = Counter()
@@ -55,6 +56,9 @@ def read_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
     for number, fields in lines:
         name = fields[accession].strip() or cell(path, number, fields, accession, names[0])
         term_id = fields[term].strip() or cell(path, number, fields, term, names[1])
+        if ";" in term_id or ";" in name:
+            several = term_id if ";" in term_id else name
+            raise InputError(f"{path}:{number}: {several!r} names several. Give one row for each")
         code = fields[evidence].strip() if evidence is not None else ""
         said = fields[qualifier].strip() if qualifier is not None else ""
         if said:

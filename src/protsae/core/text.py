@@ -21,6 +21,12 @@ UNCHECKED_BYTES = 1 << 26
 _BLOCK_BYTES = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UNREAD = (
+    (b"PK\x03\x04", "zip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\x1f\x9d", "compress"),
+    (b"7z\xbc\xaf", "7z"),
+)
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
@@ -165,6 +171,10 @@ def _open(path: Path, stack: ExitStack) -> tuple[BinaryIO | None, gzip.GzipFile]
     raw.seek(0)
     if head.startswith(_UTF16):
         raise InputError(f"{path}:1: the text is UTF-16. Save it as UTF-8")
+    if archive := next((name for magic, name in _UNREAD if head.startswith(magic)), ""):
+        raise InputError(
+            f"{path}: this is a {archive} archive. Unpack it and give the file inside, plain or gzip"
+        )
     kind = next((name for magic, name in _MAGIC if head.startswith(magic)), "plain")
     if kind == "gzip":
         return raw, stack.enter_context(gzip.GzipFile(fileobj=raw))
