@@ -22,6 +22,7 @@ from protsae.sequences.deepgo import table_columns
 from protsae.sequences.fasta import FastaRecord
 from protsae.sequences.records import RecordsConfig, read_sequences
 
+# The rows of TABLE and more of the columns of DeepGO2, by `to_pickle(protocol=4)` of pandas 1.5.3.
 OLD = Path(__file__).parent / "data/deepgo_pandas_1.5.pkl"
 TABLE = pd.DataFrame(
     {
