@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protsae.annotations.features import parse_features, read_feature_table
+from protsae.annotations.features import parse_features, read_feature_table, read_features
 from protsae.core.errors import InputError
+from protsae.sequences.swissprot import read_swissprot
 
 TABLE = (
     "Entry\tDomain [FT]\tDisulfide bond\tActive site\tBinding site\n"
@@ -85,6 +86,48 @@ def test_a_bond_within_one_residue_is_one_span():
 def test_other_cells_are_refused(text: str, message: str):
     with pytest.raises(InputError, match=message):
         parse_features(text, "x:2", Counter())
+
+
+def test_flat_files_of_today_and_of_before_2019_give_the_same_features():
+    source = read_features(Path(__file__).parent / "data/features.dat")
+    rows = source.spans.groupby("accession")[["term_id", "start", "end"]]
+    assert {accession: table.to_numpy().tolist() for accession, table in rows} == {
+        "P12345": [
+            ["feature:SIGNAL", 0, 5],
+            ["feature:DOMAIN:A_very_long_name_that_goes_on_over_two_lines", 5, 12],
+            ["feature:DISULFID", 2, 3],
+            ["feature:DISULFID", 8, 9],
+            ["feature:BINDING:ATP", 7, 8],
+        ],
+        "P2": [
+            ["feature:SIGNAL", 0, 5],
+            ["feature:DOMAIN:SH3", 5, 12],
+            ["feature:TRANSMEM", 5, 12],
+            ["feature:ACT_SITE", 3, 4],
+            ["feature:DISULFID", 2, 3],
+            ["feature:DISULFID", 8, 9],
+        ],
+    }
+    assert source.counts == {
+        "n_rows": 2,
+        "n_features": 11,
+        "n_features_partial": 1,
+        "n_features_at_unknown_position": 1,
+        "n_features_of_isoforms": 0,
+        "n_features_of_other_kinds": 1,
+    }
+
+
+def test_features_are_read_only_where_asked_for(tmp_path: Path):
+    text = (Path(__file__).parent / "data/features.dat").read_text()
+    path = tmp_path / "x.dat"
+    path.write_text(text.replace("FT   SIGNAL          1..5\n", ""))
+    assert [len(record.features) for record in read_swissprot(path, "sequences")] == [0, 0]
+    with pytest.raises(InputError, match=r"x.dat:4: 'FT .*evidence=.* continues a feature where none begins"):
+        read_features(path)
+    path.write_text(text.replace("6..12", "6-12"))
+    with pytest.raises(InputError, match=r"x.dat:6: '<6-12' is no position of a DOMAIN feature"):
+        read_features(path)
 
 
 def test_a_table_without_feature_columns_is_refused(tmp_path: Path):

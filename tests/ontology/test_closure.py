@@ -136,16 +136,14 @@ def test_a_cycle_is_found_where_networkx_sees_one(edges):
 @pytest.mark.shared
 def test_reading_and_closing_the_whole_gene_ontology_stays_small(shared_data: Path):
     code = (
-        "import resource, sys, time; from protsae.ontology import closure, obo; start = time.process_time();"
+        "import resource, sys; from protsae.ontology import closure, obo;"
         "closure.ancestor_closure(obo.read_obo(sys.argv[1]), 'cafa');"
         "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        "print(time.process_time() - start, peak / (1 << (30 if sys.platform == 'darwin' else 20)))"
+        "print(peak / (1 << (30 if sys.platform == 'darwin' else 20)))"
     )
     command = [sys.executable, "-c", code, shared_data / "go" / "go.obo.gz"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    seconds, gigabytes = map(float, printed.split())
-    assert seconds < 6
-    assert gigabytes < 0.4
+    assert float(printed) < 0.4  # gigabytes
 
 
 @pytest.mark.shared

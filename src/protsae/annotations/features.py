@@ -11,6 +11,8 @@ import pandas as pd
 from protsae.annotations.columns import named_rows
 from protsae.annotations.sources import SOURCE_RELATION_COLUMNS, SOURCE_TERM_COLUMNS, ConceptSource
 from protsae.core.errors import InputError
+from protsae.sequences.formats import detect_format
+from protsae.sequences.swissprot import read_swissprot
 
 ASPECT = "feature"
 COLUMN_OF_KIND = {
@@ -158,6 +160,28 @@ def read_feature_table(path: Path) -> ConceptSource:
         texts = [row[kind] for kind in columns if row.get(kind)]
         found = [f for text in texts for f in parse_features(text, f"{path}:{number}", counts)]
         proteins.append((row["accession"], found))
+    return feature_source(proteins, counts)
+
+
+def read_features(path: Path) -> ConceptSource:
+    """Read features from a UniProt TSV export or a Swiss-Prot flat file, told by the content.
+
+    Raises:
+        InputError: as `file:line: reason`.
+    """
+    if detect_format(path, "features") != "swissprot_dat":
+        return read_feature_table(path)
+    counts: Counter[str] = Counter(n_rows=0)
+    proteins: list[tuple[str, list[Feature]]] = []
+    for record in read_swissprot(path, "features", features=True):
+        counts["n_rows"] += 1
+        found: list[Feature] = []
+        for number, text in record.features:
+            if text.split(" ", 1)[0] in COLUMN_OF_KIND:
+                found += parse_features(text, f"{path}:{number}", counts)
+            else:
+                counts["n_features_of_other_kinds"] += 1
+        proteins.append((record.accession, found))
     return feature_source(proteins, counts)
 
 

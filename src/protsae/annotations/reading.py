@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from protsae.annotations.binding import read_binding_sites
-from protsae.annotations.features import read_feature_table
+from protsae.annotations.features import read_features
 from protsae.annotations.motifs import ASPECT as MOTIF
 from protsae.annotations.motifs import Motif, find_motifs
 from protsae.annotations.sources import (
@@ -52,7 +52,7 @@ def read_sources(files: SourceFiles, sequences: pd.DataFrame, config: SourcesCon
         )
     sources = [read_concept_table(name, path, files.parents.get(name)) for name, path in files.tables.items()]
     if files.features is not None:
-        sources.append(read_feature_table(files.features))
+        sources.append(read_features(files.features))
     if files.binding_sites:
         sources.append(read_binding_sites(files.binding_sites))
     if config.motifs:

@@ -10,8 +10,9 @@ from typing import Any
 from protsae.core.errors import InputError
 from protsae.core.tables import SHOWN
 from protsae.core.text import CutOffError, numbered_lines
+from protsae.sequences.swissprot_features import feature_texts
 
-# Lines of other kinds (references, features, ...) are not read, so that no fault in them stops us.
+# Lines of other kinds (references, comments, ...) are not read, so that no fault in them stops us.
 _READ_KEYS = frozenset({"ID", "AC", "DE", "DR", "SQ", "  ", "//"})
 _LINE = re.compile(r"[A-Z]{2}(?:   .*)?|     .*|\*\*.*|//")
 _NAME = re.compile(r"(?:RecName|SubName): Full=([^;{]+)")
@@ -33,14 +34,17 @@ class SwissProtRecord:
     """As in the file, without blanks."""
     go_terms: tuple[tuple[int, str, str], ...]
     """Line, term id and evidence code of every `DR   GO` line."""
+    features: tuple[tuple[int, str], ...]
+    """Line and text of every feature, if asked for: see `swissprot_features.feature_texts`."""
 
 
-def read_swissprot(path: Path, content: str) -> Iterator[SwissProtRecord]:
+def read_swissprot(path: Path, content: str, features: bool = False) -> Iterator[SwissProtRecord]:
     """Yield the records of a Swiss-Prot file one at a time.
 
     Args:
         path: the file, plain or compressed.
         content: what is sought in it, for messages.
+        features: whether `FT` lines are read; no fault in them stops who does not ask for them.
 
     Raises:
         InputError: as `file:line: reason`: a line that is none of the format, a record that does not begin
@@ -48,6 +52,7 @@ def read_swissprot(path: Path, content: str) -> Iterator[SwissProtRecord]:
             than it says, or a GO line without term and evidence.
     """
     lines: list[tuple[int, str]] = []
+    feature_lines: list[tuple[int, str]] = []
     n_records = 0
     try:
         for number, line in numbered_lines(path, content):
@@ -61,10 +66,12 @@ def read_swissprot(path: Path, content: str) -> Iterator[SwissProtRecord]:
                 raise InputError(f"{path}:{number}: expected {expected}, found {line[:SHOWN]!r}")
             if key in _READ_KEYS:
                 lines.append((number, line))
+            elif features and key == "FT":
+                feature_lines.append((number, line))
             if key == "//":
-                yield _record(path, lines)
+                yield _record(path, lines, feature_texts(path, feature_lines))
                 n_records += 1
-                lines = []
+                lines, feature_lines = [], []
     except CutOffError as error:
         raise InputError(f"{error}; {n_records} records before it are whole") from None
     if lines:
@@ -74,7 +81,9 @@ def read_swissprot(path: Path, content: str) -> Iterator[SwissProtRecord]:
         )
 
 
-def _record(path: Path, lines: list[tuple[int, str]]) -> SwissProtRecord:
+def _record(
+    path: Path, lines: list[tuple[int, str]], features: tuple[tuple[int, str], ...]
+) -> SwissProtRecord:
     from Bio import SwissProt
 
     parse: Any = SwissProt.read
@@ -98,7 +107,12 @@ def _record(path: Path, lines: list[tuple[int, str]]) -> SwissProtRecord:
     title = match[1] if match else parsed.description.rstrip(".")  # before 2008 all of it was the name
     description = f"{name} {title.strip()}".strip()
     return SwissProtRecord(
-        first, parsed.accessions[0].strip(), description, parsed.sequence, _go_terms(path, lines, parsed)
+        first,
+        parsed.accessions[0].strip(),
+        description,
+        parsed.sequence,
+        _go_terms(path, lines, parsed),
+        features,
     )
 
 
