@@ -55,7 +55,7 @@ def _positions(
             positions[column] = found[0]
         elif column in required:
             raise InputError(
-                f"{where}: the header has no column {' or '.join(synonyms)}; found {shown}. Name the columns in "
-                "the first line, separated by tabs"
+                f"{where}: the header has no column {' or '.join(synonyms)}; found {shown}. "
+                "Name the columns in the first line, separated by tabs"
             )
     return positions
