@@ -113,7 +113,7 @@ def test_clusters_hold_planted_families_whatever_the_order_and_say_what_made_the
     assert report["method"] == "mmseqs"
     assert report["arguments"] == (
         f"mmseqs {mmseqs.version(program)} easy-cluster --min-seq-id 0.3 -c 0.7 --cov-mode 0 -e 0.001 -s 1.0 "
-        "--cluster-mode 1"
+        "--cluster-mode 1 --single-step-clustering 1"
     )
 
 

@@ -75,7 +75,7 @@ def search(
 
 
 def cluster(sequences: Mapping[str, str], config: HomologySearchConfig) -> list[list[str]]:
-    """Cluster proteins by MMseqs2: connected components of what its cascaded clustering finds related.
+    """Cluster proteins by MMseqs2: connected components of all pairs that its search finds.
 
     Returns:
         The ids of each cluster. Proteins that the program does not name (too short for a word) are alone.
@@ -115,6 +115,7 @@ def _arguments(step: str, config: HomologySearchConfig) -> list[str]:
     }
     if step == "easy-cluster":
         values["--cluster-mode"] = 1  # connected components
+        values["--single-step-clustering"] = 1  # of all pairs: steps would connect representatives only
     return [str(word) for pair in values.items() for word in pair]
 
 
