@@ -74,12 +74,29 @@ def make_tables(n_proteins: int = 90, n_concepts: int = 12, n_free: int = 40, se
         ),
         metrics=_metrics(rng),
         concept_metrics=_concept_metrics(rng, concepts),
+        residue_concept_metrics=_residue_concept_metrics(),
         protsae_statistics=_statistics(rng, latents[latents["method"] == "protsae"], n_concepts),
         topk_statistics=_statistics(rng, latents[latents["method"] == "topk"], 0),
         latents=latents,
         latent_concepts=_latent_concepts(rng, latents, concepts),
         latent_examples=_examples(rng, latents, proteins),
     )
+
+
+def _residue_concept_metrics() -> pd.DataFrame:
+    rows = [
+        (method, 7 + i, f"motif:{name}", f"{name} {HOSTILE}", "motif", split, 900, 30 + i, auc, 0.1)
+        for i, name in enumerate(("rgd", "walker_a"))
+        for method, auc in (
+            ("protsae_predictor", 0.7 + 0.1 * i),
+            ("protsae_latent", np.nan),
+            ("residue_identity", 0.6),
+            ("prevalence", 0.5),
+        )
+        for split in ("validation", "test")
+    ]
+    names = "method concept_idx concept_id name aspect split n_residues n_positive auc average_precision"
+    return pd.DataFrame(rows, columns=names.split())
 
 
 def make_logs(n_steps: int = 20) -> dict[str, pd.DataFrame]:

@@ -8,7 +8,7 @@ import pytest
 
 from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.reporting.cards import is_uniprot_accession, latent_cards
-from protsae.reporting.concepts import concept_rows, flat_counts, left_out
+from protsae.reporting.concepts import concept_rows, flat_counts, left_out, residue_rows
 from protsae.reporting.config import CardLimits
 from protsae.reporting.overview import health_table, main_result, method_rows, sizes
 from protsae.reporting.selection import macro_scores, metric_table
@@ -238,3 +238,17 @@ def test_reports_are_flattened_in_order():
         {"label": "ok", "value": "True"},
         {"label": "nothing", "value": ""},
     ]
+
+
+def test_concepts_of_residues_stand_beside_the_amino_acid_alone(tables):
+    found = residue_rows(tables)
+    assert found["methods"] == ["ProtSAE predictor", "ProtSAE defined latent", "amino acid alone"]
+    assert [(row["concept_id"], row["n_positive"], row["values"]) for row in found["rows"]] == [
+        ("motif:walker_a", 31, [pytest.approx(0.8), None, 0.6]),
+        ("motif:rgd", 30, [0.7, None, 0.6]),
+    ]
+    assert found["n_more"] == 0
+    none = residue_rows(
+        dataclasses.replace(tables, residue_concept_metrics=tables.residue_concept_metrics[:0])
+    )
+    assert none["rows"] == []

@@ -14,6 +14,45 @@ CONCEPT_METHODS = {"protsae_latent": "ProtSAE", "topk_latent": "TopK", "linear_p
 MAX_LISTED = 100
 
 
+RESIDUE_METHODS = {
+    "protsae_predictor": "ProtSAE predictor",
+    "protsae_latent": "ProtSAE defined latent",
+    "residue_identity": "amino acid alone",
+}
+"""Scores of residues, and what they are called."""
+MAX_RESIDUE_ROWS = 40
+
+
+def residue_rows(tables: ReportTables) -> dict[str, Any]:
+    """Return the concepts of residues with their AUC on test residues, by method; best predictor first.
+
+    Returns:
+        `methods` (labels), `rows` (`concept_id`, `name`, `aspect`, `n_positive`, `values`) and `n_more`:
+        those that are in residue_concept_metrics.csv only.
+    """
+    table = tables.residue_concept_metrics
+    test = table[table["split"] == "test"]
+    found: list[dict[str, Any]] = []
+    for concept_id, own in test.groupby("concept_id", sort=True):
+        auc = {row["method"]: number(row["auc"]) for row in records(own)}
+        first = own.iloc[0]
+        found.append(
+            {
+                "concept_id": text(concept_id),
+                "name": text(first["name"]),
+                "aspect": text(first["aspect"]),
+                "n_positive": int(first["n_positive"]),
+                "values": [auc.get(method) for method in RESIDUE_METHODS],
+            }
+        )
+    found.sort(key=lambda row: (-(row["values"][0] or 0.0), row["concept_id"]))
+    return {
+        "methods": list(RESIDUE_METHODS.values()),
+        "rows": found[:MAX_RESIDUE_ROWS],
+        "n_more": max(0, len(found) - MAX_RESIDUE_ROWS),
+    }
+
+
 def concept_rows(tables: ReportTables, split: str = "test") -> list[dict[str, Any]]:
     """Return one record per concept: name, aspect, positives per split, AUC per method, F1 of its latent."""
     scored = tables.concept_metrics[tables.concept_metrics["split"] == split]

@@ -108,7 +108,7 @@ def sizes(tables: ReportTables) -> list[dict[str, str]]:
             "label": "residues",
             "hint": "one activation vector each",
         },
-        {"value": f"{len(tables.concepts):,}", "label": "concepts (GO terms)", "hint": by_aspect},
+        {"value": f"{len(tables.concepts):,}", "label": "concepts", "hint": by_aspect},
     ]
     health = metric_table(tables.metrics)
     fve = {row["method"]: number(row["value"]) for row in records(health[health["metric"] == "fve"])}

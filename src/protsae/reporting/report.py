@@ -20,7 +20,7 @@ from plotly.offline import get_plotlyjs
 
 from protsae.core.errors import InputError
 from protsae.reporting.cards import is_uniprot_accession, latent_cards
-from protsae.reporting.concepts import CONCEPT_METHODS, concept_rows, left_out
+from protsae.reporting.concepts import CONCEPT_METHODS, concept_rows, left_out, residue_rows
 from protsae.reporting.config import CardLimits, ReportTexts
 from protsae.reporting.overview import health_table, main_result, method_rows, run_facts, sizes
 from protsae.reporting.slots import FIGURE_SLOTS
@@ -66,6 +66,7 @@ def render_page(
         "supervision": SUPERVISION_MEANING,
         "health": health_table(tables.metrics),
         "concepts": concept_rows(tables),
+        "residues": residue_rows(tables),
         "concept_methods": list(CONCEPT_METHODS.values()),
         "cards": cards,
         "strips": _strips(cards["cards"]),

@@ -20,6 +20,7 @@ class ReportTables:
     concepts_left_out: pd.DataFrame
     metrics: pd.DataFrame
     concept_metrics: pd.DataFrame
+    residue_concept_metrics: pd.DataFrame
     protsae_statistics: pd.DataFrame
     topk_statistics: pd.DataFrame
     latents: pd.DataFrame

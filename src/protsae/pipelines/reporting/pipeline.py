@@ -14,6 +14,7 @@ TABLES = (
     "concepts_left_out",
     "metrics",
     "concept_metrics",
+    "residue_concept_metrics",
     "latents",
     "latent_concepts",
     "latent_examples",
