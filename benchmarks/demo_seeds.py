@@ -21,14 +21,16 @@ import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
 from protsae.probing.encoding import Encoding, Run, encode_splits
 from protsae.probing.evaluation import Vocabulary, evaluate_all, score_metrics
+from protsae.probing.residue_scores import evaluate_residues
 from protsae.probing.scores import METHODS, score_all_methods
 from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, Evaluations, summarise_seeds
-from protsae.probing.splits import labels_by_split, split_of_proteins
+from protsae.probing.splits import labels_by_split, protein_level, split_of_proteins
 from protsae.sae.base import SparseAutoencoder
 from protsae.training.fit import Size, Source, fit_protsae, fit_topk
 
@@ -52,7 +54,9 @@ class Demo:
             self._catalog = session.load_context().catalog
         self.proteins = self.load("proteins")
         self.concepts = self.load("concepts")
-        self.labels = self.load("protein_labels")
+        labels = (self.load(name) for name in ("protein_labels", "labelled_aspects", "residue_labels"))
+        self.tables = LabelTables(self.concepts, *labels)
+        self.n_residue_level = int(self.tables.is_residue_level.sum())
         self.axioms = self.load("axioms")
         self.store = self.load("activation_shards")
         self.hook_point: str = self.load("params:training.hook_point")
@@ -78,8 +82,7 @@ class Demo:
                 size,
                 trainer,
                 self.load("params:training.guidance"),
-                concepts=self.concepts,
-                protein_labels=self.labels,
+                tables=self.tables,
                 axioms=self.axioms,
             )
         return sae.eval()
@@ -97,23 +100,37 @@ class Demo:
             )
             for name, run in runs.items()
         }
-        splits = labels_by_split(self.proteins, self.labels, len(self.concepts), self.split_of)
+        tables, columns = self.tables, protein_level(self.concepts)
+        labels = labels_by_split(
+            self.proteins, self.concepts, tables.protein_labels, tables.labelled_aspects, self.split_of
+        )
         scoring = self.load("params:probing.scoring").model_copy(update={"seed": seed})
         scores = score_all_methods(
             encodings["protsae"].proteins,
             encodings["topk"].proteins,
             self.load("mean_activations"),
-            splits,
+            labels,
+            columns,
             scoring,
         )
-        vocabulary = Vocabulary.of(
-            self.concepts, self.load("ontology_terms"), self.load("ontology_relations")
-        )
+        splits = {split: found.of_concepts(columns) for split, found in labels.items()}
+        judged = self.concepts[self.concepts["concept_idx"].isin(columns)]
+        vocabulary = Vocabulary.of(judged, self.load("concept_terms"), self.load("concept_relations"))
         clusters = dict(zip(self.proteins["protein_id"], self.proteins["cluster_id"], strict=True))
         config = self.load("params:probing.evaluation")
         found = evaluate_all(scores, splits, vocabulary, clusters, config)
+        residue_metrics, _ = evaluate_residues(
+            self.store,
+            saes["protsae"],
+            runs["protsae"],
+            proteins=self.proteins[self.proteins["protein_id"].isin(self.split_of)],
+            tables=tables,
+            residues_per_batch=self.load("params:probing.encoding").residues_per_batch,
+            config=config,
+        )
         rows = all_metrics(
             score_metrics(found, config.confidence),
+            residue_metrics,
             subsumption_rows(saes["protsae"], runs["protsae"], self.axioms, self.concepts),
             [encodings[name].reconstruction for name in runs],
         )
@@ -205,8 +222,9 @@ def main() -> None:
     tables, evaluations = [], []
     for seed in arguments.seeds:
         rows, found = demo.run_seed(seed)
-        constant = rows["method"].isin(["linear_probe", "prevalence"]) & (len(tables) > 0)
-        tables.append(rows[~constant])  # these two do not depend on the seed: one set of rows
+        unseeded = ["linear_probe", "prevalence", "residue_identity"]
+        constant = rows["method"].isin(unseeded) & (len(tables) > 0)
+        tables.append(rows[~constant])  # these do not depend on the seed: one set of rows
         evaluations.append(found)
         print(f"seed {seed} done after {time.monotonic() - started:.0f} s", flush=True)
     summary = summarise_seeds(
@@ -230,7 +248,8 @@ def main() -> None:
         "",
         about,
         "",
-        f"Proteins: {sizes}. Concepts: {len(demo.concepts)}. Test split; metrics are means over the three "
+        f"Proteins: {sizes}. Concepts: {len(demo.concepts)}, {demo.n_residue_level} of them of residues and "
+        "not in these means. Test split; metrics are means over the three "
         "aspects, averaged over seeds; intervals are percentile intervals (95 %) over resampled homology "
         "clusters (those of AUPR lean upwards: a positive drawn twice helps itself); sd is over seeds. Fmax "
         "is computed on scores calibrated on validation, the same way for every method.",
