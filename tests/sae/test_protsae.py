@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from protsae.sae.guidance import Supervision, guided_loss
+from protsae.sae.guidance import Supervision, firing_thresholds, guided_loss
 
 M = 4
 
@@ -182,6 +182,32 @@ def test_momentum_keeps_a_share_of_the_old_threshold(make_protsae, batch):
     for sae in (jump, glide):
         sae.after_step(batch, sae.step_output(batch))
     torch.testing.assert_close(glide.gate_logit, 0.75 * before + 0.25 * jump.gate_logit)
+
+
+def test_thresholds_settle_at_their_means_over_the_batches(make_protsae, batch):
+    """Concept 3 is labelled in the first batch alone, concept 0 in none, and 2 is of proteins: these stay."""
+    sae = make_protsae(residue_level=(0, 1, 3))
+    sae.set_concept_rates(torch.tensor([0.1, 0.25, 0.5, 0.3]))
+    sae.gate_logit.copy_(torch.tensor([5.0, 6.0, 7.0, 8.0]))
+    labelled = batch.labelled.clone()
+    labelled[:, 0] = False
+    unlabelled = labelled.clone()
+    unlabelled[:, 3] = False
+    batches = [replace(batch, labelled=labelled), replace(batch, x=2 * batch.x, labelled=unlabelled)]
+    wanted = [
+        firing_thresholds(sae.predictor_logits(b.x), sae.concept_rate, b.labelled[b.segment]) for b in batches
+    ]
+    sae.after_epoch(iter(batches))
+    means = (wanted[0] + wanted[1]) / 2
+    expected = torch.stack([torch.tensor(5.0), means[1], torch.tensor(7.0), wanted[0][3]]).double()
+    torch.testing.assert_close(sae.gate_logit, expected)
+
+
+def test_a_gate_of_one_half_does_not_settle(make_protsae, batch):
+    sae = make_protsae(residue_level=(1,), gate="half")
+    before = sae.gate_logit.clone()
+    sae.after_epoch([batch])
+    assert torch.equal(sae.gate_logit, before)
 
 
 def test_rates_start_predictor_and_gate(make_protsae):

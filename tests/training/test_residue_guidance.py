@@ -9,10 +9,13 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from protsae.activations.sampler import ResidueSampler
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
+from protsae.core.seeding import derive_seed
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
+from protsae.sae.guidance import firing_thresholds
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import Size, Source, fit_protsae
 
@@ -99,6 +102,24 @@ def test_checkpoint_and_rates_know_the_levels(source, tables, planted, tmp_path)
     assert SaeCheckpoint(tmp_path / "sae").config["residue_level"] == ["site"]
     n_sites = int(planted[0][:N_TRAIN].sum())
     assert float(sae.concept_rate[1]) == pytest.approx((n_sites + 1) / (N_TRAIN * LENGTH + 2), rel=1e-6)
+
+
+def test_gates_of_residue_level_concepts_are_settled_on_the_weights_that_are_kept(source, tables, world):
+    """Their thresholds are the means over the training batches, not some steps behind."""
+    (sae, metadata), _ = _fit(source, tables, CONFIG.model_copy(update={"epochs": 3}))
+    seed = derive_seed(0, "sampler", "train")
+    sampler = ResidueSampler(
+        source.store, "h", world.ids[:N_TRAIN], residues_per_protein=40, proteins_per_batch=8, seed=seed
+    )
+    with torch.no_grad():
+        wanted = [
+            firing_thresholds(logits, sae.concept_rate, torch.ones_like(logits).bool())
+            for batch in sampler.epoch(metadata["training"]["chosen_epoch"])
+            for logits in [sae.predictor_logits(batch.x)]
+        ]
+    means = torch.stack(wanted).mean(dim=0)
+    torch.testing.assert_close(sae.gate_logit[1], means[1])
+    assert abs(sae.gate_logit[0] - means[0]) > 1e-3, "those of whole proteins follow the steps alone"
 
 
 def test_residue_level_concepts_alone_train_and_are_chosen_by_their_own_precision(source, tables, planted):

@@ -1,6 +1,7 @@
 """What every sparse autoencoder here has in common: scaling, decoder, and the shape of a training step."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,13 @@ class SparseAutoencoder(nn.Module, ABC):
 
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
         """Update what is not learned by gradient; the trainer calls it once per optimiser step."""
+
+    def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
+        """Settle, on weights at rest, what `after_step` follows; the trainer calls it before it validates.
+
+        Args:
+            batches: those of the training split once more.
+        """
 
     def set_input_statistics(self, mean: Tensor, total_variance: float) -> None:
         """Fix centring and scaling.

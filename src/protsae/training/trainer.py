@@ -82,6 +82,7 @@ class Trainer:
         choice = CheckpointChoice(self._config.fve_tolerance if self._select_by else 0.0)
         for epoch in track(range(self._config.epochs), f"training {self._sae.config_json()['architecture']}"):
             self._train_epoch(epoch)
+            self._sae.after_epoch(self._batch(batch) for batch in self._train.batches.epoch(epoch))
             values = validate(self._sae, self._validation, self._ontology)
             self._log(epoch, "validation", values)
             score = values[self._select_by] if self._select_by else values["fve"]
