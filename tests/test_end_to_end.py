@@ -250,3 +250,28 @@ print("checked")
         text=True,
     )
     assert done.stdout.endswith("checked\n")
+
+
+def test_a_fasta_file_alone_is_enough(tmp_path, make_miniature):
+    """Without ontology, annotations and clusters, motifs are the concepts and a search makes the clusters."""
+    project = make_miniature(tmp_path / "project")
+    catalog = "".join(
+        f"{name}:\n  type: protsae.datasets.SourceFileDataset\n  filepath: null\n"
+        for name in ("raw_annotations", "raw_ontology", "raw_clusters")
+    )
+    (project.root / "conf/test/catalog_raw.yml").write_text(catalog)
+    for name in ("annotations.tsv", "go_slice.obo", "clusters.tsv"):
+        (project.raw / name).unlink()
+    project.kedro("run")
+    concepts = pd.read_parquet(project.data / "03_primary/concepts.parquet")
+    assert set(concepts["aspect"]) == {"motif"}
+    metrics = pd.read_csv(project.data / "08_reporting/metrics.csv")
+    assert set(metrics["metric"]) >= {"fve", "auc"}
+    assert set(metrics.loc[metrics["metric"] == "auc", "stratum"]) == {"residues"}
+    latents = pd.read_parquet(project.data / "08_reporting/latents.parquet")
+    defined = latents[latents["kind"] == "defined"]
+    assert defined["concept_id"].tolist() == concepts["concept_id"].tolist()
+    assert "motif:" in (project.data / "08_reporting/report/index.html").read_text()
+    report = json.loads((project.data / "02_intermediate/split_report.json").read_text())
+    assert report["clusters"]["method"] in ("builtin", "mmseqs")
+    assert set(decisions(project.kedro("run")).values()) == {"skip"}

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from protsae.annotations.ids import GONE, STATUSES, check_share_gone, resolve_ids
-from protsae.annotations.owners import Isoforms, owners_of_rows, resolve_accessions
+from protsae.annotations.ids import GONE, ID_COLUMNS, STATUSES, check_share_gone, resolve_ids
+from protsae.annotations.owners import ACCESSION_COLUMNS, Isoforms, owners_of_rows, resolve_accessions
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
@@ -129,6 +129,28 @@ def join_annotations(
         raise InputError(f"no annotation is left after the join: {counts}")
     report["warnings"] = check_share_annotated(report, config.min_annotated_share)
     return JoinedAnnotations(protein_concepts, annotation_ids, accessions, report)
+
+
+def no_annotations(sequences: pd.DataFrame) -> JoinedAnnotations:
+    """Return what a join gives where no annotations of an ontology are given."""
+
+    def empty(columns: tuple[str, ...], **types: str) -> pd.DataFrame:
+        kinds = {**dict.fromkeys(columns, "str"), **types}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+    n_proteins = len(sequences)
+    report = {
+        "n_rows": 0,
+        "n_proteins": n_proteins,
+        "n_proteins_annotated": 0,
+        "n_proteins_without_annotation": n_proteins,
+    }
+    return JoinedAnnotations(
+        empty(PROTEIN_CONCEPT_COLUMNS, is_direct="bool"),
+        empty(ID_COLUMNS, n_rows="int64"),
+        empty(ACCESSION_COLUMNS, n_rows="int64"),
+        report,
+    )
 
 
 def check_share_annotated(report: dict[str, Any], min_annotated_share: float) -> list[str]:

@@ -126,6 +126,12 @@ def rank_concepts(matches: Matches) -> NDArray[np.int64]:
     return np.argsort(-matches.margin, axis=1, kind="stable")
 
 
+def best_concepts(matches: Matches) -> NDArray[np.int64]:
+    """Return the column of each latent's best concept [n_latents]; -1 where there are no concepts."""
+    n_latents, n_concepts = matches.margin.shape
+    return rank_concepts(matches)[:, 0] if n_concepts else np.full(n_latents, -1)
+
+
 def _take(parts: list[Floats], found: ThresholdScores, where: NDArray[np.bool_]) -> None:
     """Overwrite the kept scores where the new threshold is better."""
     for kept, new in zip(parts, (found.f1, found.precision, found.recall), strict=True):

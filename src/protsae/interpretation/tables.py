@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.interpretation.config import ExampleConfig, MatchingConfig
-from protsae.interpretation.matching import Matches, match_latents, rank_concepts
+from protsae.interpretation.matching import Matches, best_concepts, match_latents, rank_concepts
 from protsae.interpretation.residues import ResidueReading, read_residues, top_residues
 from protsae.probing.batches import ProteinSource
 from protsae.probing.encoding import Run, require_same_concepts
@@ -90,7 +90,8 @@ def interpret(
         pooled["validation"], pooled["test"], judged["validation"], judged["test"], matching
     )
     matched = ordered.iloc[columns].reset_index(drop=True)
-    best = columns[rank_concepts(matches)[:, 0]]
+    best = best_concepts(matches)
+    best = np.where(best < 0, -1, columns[best] if len(columns) else -1)
     chosen = latents_to_show(subject.statistics, matches, examples.n_free)
     top = top_proteins(chosen, pooled, maxima, splits, examples)
     wanted: dict[str, list[int]] = {}
@@ -121,7 +122,7 @@ def latents_to_show(statistics: pd.DataFrame, matches: Matches, n_free: int) -> 
 
     Only free latents that stand above the always-on floor of some concept are eligible.
     """
-    quality = matches.margin.max(axis=1)
+    quality = matches.margin.max(axis=1, initial=-np.inf)
     defined = (statistics["kind"] == "defined").to_numpy()
     eligible = np.flatnonzero(~defined & (quality > 0))
     free = eligible[np.argsort(-quality[eligible], kind="stable")[:n_free]]
@@ -175,14 +176,12 @@ def latent_table(
         residues: the most enriched residues of each latent.
     """
     statistics = subject.statistics
-    best = rank_concepts(matches)[:, 0]
-    row = np.arange(len(statistics))
-    f1_validation = matches.validation.f1[row, best]
+    best = best_concepts(matches)
+    f1_validation = _at(matches.validation.f1, best)
     fits = f1_validation > 0
     own = statistics["concept_idx"].to_numpy()
     defined = own >= 0
     ids, names = concepts["concept_id"].to_numpy(dtype=object), concepts["name"].to_numpy(dtype=object)
-    best_ids, best_names = (matched[column].to_numpy(dtype=object)[best] for column in ("concept_id", "name"))
     return pd.DataFrame(
         {
             "method": subject.run.method,
@@ -192,16 +191,28 @@ def latent_table(
             "name": np.where(defined, names[own], ""),
             "density": statistics["density_test"].to_numpy(),
             "max_act": statistics["max_act"].to_numpy(),
-            "best_concept_id": np.where(fits, best_ids, ""),
-            "best_concept_name": np.where(fits, best_names, ""),
-            "best_threshold": np.where(fits, matches.threshold[row, best], np.nan),
+            "best_concept_id": np.where(fits, _at(matched["concept_id"].to_numpy(dtype=object), best), ""),
+            "best_concept_name": np.where(fits, _at(matched["name"].to_numpy(dtype=object), best), ""),
+            "best_threshold": np.where(fits, _at(matches.threshold, best), np.nan),
             "f1_validation": np.where(fits, f1_validation, np.nan),
-            "f1_test": np.where(fits, matches.test.f1[row, best], np.nan),
-            "f1_test_always_on": np.where(fits, matches.always_on[best], np.nan),
+            "f1_test": np.where(fits, _at(matches.test.f1, best), np.nan),
+            "f1_test_always_on": np.where(fits, _at(matches.always_on, best), np.nan),
             "top_residues": residues,
-            "f1_validation_always_on": np.where(fits, matches.always_on_validation[best], np.nan),
+            "f1_validation_always_on": np.where(fits, _at(matches.always_on_validation, best), np.nan),
         }
     )
+
+
+def _at(values: NDArray[Any], best: NDArray[np.int64]) -> NDArray[Any]:
+    """Return each latent's value for its best concept [n_latents]; NaN where there are no concepts.
+
+    Args:
+        values: [n_latents, n_concepts], or [n_concepts] for what all latents share.
+        best: column of each latent's best concept; -1: there is none.
+    """
+    if not values.shape[-1]:
+        return np.full(len(best), np.nan)
+    return values[best] if values.ndim == 1 else values[np.arange(len(best)), best]
 
 
 def concept_table(
@@ -216,7 +227,7 @@ def concept_table(
     own = pd.Index(concepts["concept_idx"]).get_indexer(pd.Index(subject.statistics["concept_idx"]))
     defined = np.flatnonzero(own >= 0)
     keep[defined, own[defined]] = True
-    keep &= matches.validation.f1.max(axis=1, keepdims=True) > 0
+    keep &= matches.validation.f1.max(axis=1, keepdims=True, initial=0) > 0
     latent, concept = np.nonzero(keep)
     table = pd.DataFrame(
         {

@@ -60,6 +60,13 @@ class Ontology:
     unused_clauses: dict[str, int] = field(default_factory=dict)
     logic: pd.DataFrame = field(default_factory=_no_logic)
 
+    @classmethod
+    def empty(cls) -> "Ontology":
+        """Return an ontology without terms: for vocabularies that are made of other sources alone."""
+        texts = {column: pd.Series(dtype="str") for column in TERM_COLUMNS}
+        terms = pd.DataFrame({**texts, "is_obsolete": pd.Series(dtype="bool")})
+        return cls(terms=terms, relations=pd.DataFrame(columns=list(RELATION_COLUMNS), dtype="str"))
+
     def subset(self, term_ids: Iterable[str]) -> "Ontology":
         """Return the terms named, and what is stated between them alone.
 

@@ -198,13 +198,14 @@ def concept_metrics(
     evaluations: Mapping[tuple[str, str], MethodEvaluation], vocabulary: Vocabulary
 ) -> pd.DataFrame:
     """Return one row per method, split and concept."""
+    columns = ["method", "concept_idx", "concept_id", "name", "aspect", "split", "n_positive", "auc"]
+    columns += ["average_precision", "n_resamples_left_out"]
     about = vocabulary.concepts[["concept_idx", "concept_id", "name", "aspect"]]
     tables = [
         evaluation.concepts.merge(about, on="concept_idx").assign(method=method, split=split)
         for (method, split), evaluation in evaluations.items()
     ]
-    columns = ["method", "concept_idx", "concept_id", "name", "aspect", "split", "n_positive", "auc"]
-    return pd.concat(tables, ignore_index=True)[[*columns, "average_precision", "n_resamples_left_out"]]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def scores_by_method(

@@ -114,7 +114,7 @@ def score_all_methods(
     columns: NDArray[np.int64],
     config: ScoringConfig,
 ) -> dict[str, dict[str, Floats]]:
-    """Return method to split to scores [n, n_concepts], for the methods of `METHODS`.
+    """Return method to split to scores [n, n_concepts], for the methods of `METHODS`; none without concepts.
 
     Args:
         protsae_encoding: pooled latents and logits of ProtSAE per protein.
@@ -135,6 +135,8 @@ def score_all_methods(
     n_known, n_concepts = logits["test"].shape[1], splits["test"].labels.shape[1]
     if n_known != n_concepts:
         raise InputError(f"ProtSAE knows {n_known} concepts, the labels have {n_concepts}: train it again")
+    if not len(columns):
+        return {}
     splits = {split: labels.of_concepts(columns) for split, labels in splits.items()}
     validation = splits["validation"]
     selected = select_latents(topk["validation"], validation.labels, validation.labelled)
@@ -176,6 +178,8 @@ def score_table(
                     }
                 )
             )
+    if not tables:
+        return pd.DataFrame(columns=["method", "supervision", "protein_id", "concept_idx", "score"])
     return pd.concat(tables, ignore_index=True)
 
 

@@ -31,15 +31,8 @@ class SplitLabels:
 
 
 def protein_level(concepts: pd.DataFrame) -> NDArray[np.int64]:
-    """Return the `concept_idx` of the concepts of whole proteins, ascending: those that score tables judge.
-
-    Raises:
-        InputError: there are none.
-    """
-    columns = np.sort(concepts.loc[concepts["level"] == "protein", "concept_idx"].to_numpy(np.int64))
-    if not len(columns):
-        raise InputError("there are no concepts of whole proteins to score: give annotations of proteins too")
-    return columns
+    """Return the `concept_idx` of the concepts of whole proteins, ascending: those that are scored."""
+    return np.sort(concepts.loc[concepts["level"] == "protein", "concept_idx"].to_numpy(np.int64))
 
 
 def split_of_proteins(

@@ -1,5 +1,6 @@
 """The one trainer. It knows batches, loss terms and an optimiser, and nothing of architectures."""
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -100,8 +101,11 @@ class Trainer:
 
     def _summary(self, log: pd.DataFrame, epoch: int) -> dict[str, float | int]:
         chosen = log[(log["epoch"] == epoch) & (log["split"] == "validation")]
+        # What has no value (no concept of that kind, or none with both labels) is left out: JSON has no NaN.
         metrics = {
-            f"validation/{term}": float(v) for term, v in zip(chosen["term"], chosen["value"], strict=True)
+            f"validation/{term}": float(value)
+            for term, value in zip(chosen["term"], chosen["value"], strict=True)
+            if math.isfinite(value)
         }
         return {"n_steps": self._step, "n_residues": self._n_residues, "chosen_epoch": epoch, **metrics}
 

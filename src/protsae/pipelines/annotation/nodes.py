@@ -23,19 +23,19 @@ from protsae.ontology.obo import Ontology, read_obo
 
 
 def parse_ontology(
-    raw_ontology: Path, raw_axioms: Path | None
+    raw_ontology: Path | None, raw_axioms: Path | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str, dict[str, Any]]:
     """Read the OBO file into terms, relations and axioms in normal form (as text too), and a report.
 
     A `go.norm` of the user's takes the place of the axioms that the OBO file states.
     """
-    ontology = read_obo(raw_ontology)
+    ontology = Ontology.empty() if raw_ontology is None else read_obo(raw_ontology)
     axioms, report = axioms_of(ontology, raw_axioms)
     return ontology.terms, ontology.relations, axioms, norm_text(axioms), ontology.report() | report
 
 
 def join_annotations(
-    raw_annotations: Path,
+    raw_annotations: Path | None,
     sequences: pd.DataFrame,
     ontology_terms: pd.DataFrame,
     ontology_relations: pd.DataFrame,
@@ -45,6 +45,9 @@ def join_annotations(
     join: JoinConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Read the annotations, resolve their ids, keep the proteins at hand and propagate to ancestors."""
+    if raw_annotations is None:
+        joined = joining.no_annotations(sequences)
+        return joined.protein_concepts, joined.annotation_ids, joined.annotation_accessions, joined.report
     ontology = Ontology(ontology_terms, ontology_relations, ontology_report["data_version"])
     counts: Counter[str] = Counter()
     annotations = read_annotations(raw_annotations, config, counts)

@@ -70,10 +70,12 @@ def evaluate_scores(
     from protsae.probing.splits import labels_by_split, protein_level
 
     scored, columns = concept_scores["protein_id"].unique(), protein_level(concepts)
-    labels = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, scored, SCORED_SPLITS)
-    splits = {split: found.of_concepts(columns) for split, found in labels.items()}
     judged = concepts[concepts["concept_idx"].isin(columns)]
     vocabulary = evaluation.Vocabulary.of(judged, concept_terms, concept_relations)
+    if not len(columns):
+        return evaluation.score_metrics({}, config.confidence), evaluation.concept_metrics({}, vocabulary)
+    labels = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, scored, SCORED_SPLITS)
+    splits = {split: found.of_concepts(columns) for split, found in labels.items()}
     scores = evaluation.scores_by_method(concept_scores, splits, columns)
     clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
     found = evaluation.evaluate_all(scores, splits, vocabulary, clusters, config)
