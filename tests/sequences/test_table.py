@@ -41,6 +41,7 @@ def test_one_row_per_distinct_sequence_and_every_record_accounted_for(tmp_path: 
         "n_merged_by_sequence": 2,
         "n_too_short": 0,
         "n_too_long": 0,
+        "n_not_sampled": 0,
         "too_short_ids": [],
         "too_long_ids": [],
         "n_proteins": 4,
@@ -57,6 +58,20 @@ def test_what_a_length_limit_leaves_out_is_listed(tmp_path: Path) -> None:
     assert (report["too_short_ids"], report["too_long_ids"]) == (["d"], ["e"])
     counts = ("n_merged_by_id", "n_merged_by_sequence", "n_too_short", "n_too_long", "n_proteins")
     assert sum(report[name] for name in counts) == report["n_records"] == 7
+
+
+def test_a_larger_sample_holds_the_smaller_one(tmp_path: Path) -> None:
+    text = "".join(f">P{i}\n{'ACDEFGHIKL'[i % 10] * (i + 1)}\n" for i in range(40))
+    everything, _ = _table(tmp_path, text)
+    drawn = [_table(tmp_path, text, n_sampled=n) for n in (5, 12, 40)]
+    ids = [set(table["protein_id"]) for table, _ in drawn]
+    assert [len(found) for found in ids] == [5, 12, 40]
+    assert ids[0] < ids[1]
+    assert ids[0] != {f"P{i}" for i in range(5)}
+    assert [report["n_not_sampled"] for _, report in drawn] == [35, 28, 0]
+    pd.testing.assert_frame_equal(drawn[2][0], everything)
+    assert drawn[1][0]["protein_id"].is_monotonic_increasing
+    assert drawn[0][1]["n_merged_by_sequence"] == 0
 
 
 def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from protsae.core.errors import InputError
+from protsae.core.files import sha256_text
 from protsae.core.progress import track
 from protsae.sequences.records import RecordsConfig, read_sequences, sequence_format
 
@@ -23,6 +25,8 @@ class SequencesConfig(RecordsConfig):
     """Shorter sequences are left out, counted and listed in the report."""
     max_residues: int | None = Field(default=None, ge=1)
     """Longer sequences are left out, counted and listed in the report. None: no limit."""
+    n_sampled: int | None = Field(default=None, ge=1)
+    """Proteins kept, those of smallest hashed id: a larger sample holds the smaller one. None: all."""
 
     @model_validator(mode="after")
     def _range_not_empty(self) -> Self:
@@ -72,15 +76,17 @@ def sequence_table(path: Path, config: SequencesConfig) -> tuple[pd.DataFrame, d
             f"{path}: none of {len(order)} sequences has {config.min_residues} to {longest} residues. "
             "Change ingestion.sequences.min_residues or max_residues"
         )
-    table = _table(records, kept)
+    distinct = _table(records, kept)
+    table = _sample(distinct, config.n_sampled)
     report = {
         "source": path.name,
         "format": config.format,
         "n_records": records.n_records,
         "n_merged_by_id": records.n_records - len(order),
-        "n_merged_by_sequence": len(kept) - len(table),
+        "n_merged_by_sequence": len(kept) - len(distinct),
         "n_too_short": len(too_short),
         "n_too_long": len(too_long),
+        "n_not_sampled": len(distinct) - len(table),
         "too_short_ids": [records.ids[i] for i in too_short],
         "too_long_ids": [records.ids[i] for i in too_long],
         "n_proteins": len(table),
@@ -90,6 +96,13 @@ def sequence_table(path: Path, config: SequencesConfig) -> tuple[pd.DataFrame, d
         "residue_policy": dict(sorted(residue_counts.items())),
     }
     return table, report
+
+
+def _sample(table: pd.DataFrame, n_sampled: int | None) -> pd.DataFrame:
+    if n_sampled is None or n_sampled >= len(table):
+        return table
+    rank = np.argsort([sha256_text("protein-sample", name) for name in table["protein_id"]], kind="stable")
+    return table.iloc[np.sort(rank[:n_sampled])].reset_index(drop=True)
 
 
 def _merge_by_id(path: Path, config: SequencesConfig, residue_counts: Counter[str]) -> _Records:
