@@ -27,7 +27,7 @@ from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
 from protsae.probing.encoding import Encoding, Run, encode_splits
 from protsae.probing.evaluation import Vocabulary, evaluate_all, score_metrics
-from protsae.probing.residue_scores import evaluate_residues
+from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
 from protsae.probing.scores import METHODS, score_all_methods
 from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, Evaluations, summarise_seeds
 from protsae.probing.splits import labels_by_split, protein_level, split_of_proteins
@@ -197,6 +197,20 @@ def health(table: pd.DataFrame) -> list[str]:
     return lines
 
 
+def of_residues(table: pd.DataFrame) -> list[str]:
+    """Return a Markdown table of the concepts of residues on test: mean over seeds, outermost bounds."""
+    rows = table[(table["stratum"] == STRATUM) & (table["split"] == "test") & (table["aspect"] == "all")]
+    lines = ["| method | supervision | AUC | AUPR |", "| --- | --- | --- | --- |"]
+    for method, supervision in SUPERVISION.items():
+        cells = []
+        for metric in ("auc", "aupr"):
+            own = rows[(rows["method"] == method) & (rows["metric"] == metric)]
+            bounds = f"{own['low'].min():.3f} to {own['high'].max():.3f}"
+            cells.append(f"{own['value'].mean():.3f} ({bounds})")
+        lines.append(f"| `{method}` | {supervision} | {' | '.join(cells)} |")
+    return lines
+
+
 def commit() -> str:
     """Return the commit, with a mark where tracked files differ from it."""
     try:
@@ -216,7 +230,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "demo.csv")
     parser.add_argument("--conf-source", type=Path, default=None, help="another folder of configuration")
     arguments = parser.parse_args()
-    started = time.monotonic()
+    started, version = time.monotonic(), commit()
     demo = Demo(arguments.conf_source)
     logging.getLogger("kedro").setLevel(logging.WARNING)  # after the project has set up its own logging
     tables, evaluations = [], []
@@ -238,7 +252,7 @@ def main() -> None:
     write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.6g"))
     about = (
         f"Made by `python benchmarks/demo_seeds.py --seeds {' '.join(map(str, arguments.seeds))}` at commit "
-        f"{commit()}, on {os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}, "
+        f"{version}, on {os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}, "
         f"in {time.monotonic() - started:.0f} s."
     )
     counts = demo.proteins["split"].value_counts()
@@ -263,6 +277,12 @@ def main() -> None:
         "Reading, by AUC and its paired intervals:",
         "",
         *reading(summary),
+        "",
+        "Concepts of residues, residue by residue (`residue_identity` is the amino acid alone; most residues "
+        "are tied at zero in the latents, whose gates open on as few as carry the concept); means over the "
+        "seeds, intervals from the lowest bound to the highest of the seeds:",
+        "",
+        *of_residues(table),
         "",
         "The dictionaries, on test residues:",
         "",
