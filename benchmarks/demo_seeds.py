@@ -11,7 +11,6 @@ import argparse
 import logging
 import os
 import platform
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pandas as pd
 import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from provenance import commit
 
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
@@ -209,18 +209,6 @@ def of_residues(table: pd.DataFrame) -> list[str]:
             cells.append(f"{own['value'].mean():.3f} ({bounds})")
         lines.append(f"| `{method}` | {supervision} | {' | '.join(cells)} |")
     return lines
-
-
-def commit() -> str:
-    """Return the commit, with a mark where tracked files differ from it."""
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, check=True
-        )
-        dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, check=False).returncode
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.decode().strip() + (" with local changes" if dirty else "")
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from provenance import provenance
 
 from protsae.core.files import write_text_atomic
 from protsae.core.seeding import numpy_generator
@@ -167,7 +168,7 @@ def main() -> None:
     methods = ["builtin", "mmseqs"] if arguments.mmseqs else ["builtin"]
     proteins, _ = sequence_table(arguments.data / "proteins.fasta.gz", SequencesConfig())
     sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
-    result: dict[str, Any] = {"seed": arguments.seed}
+    result: dict[str, Any] = {**provenance(), "seed": arguments.seed}
     if arguments.mmseqs:
         result["mmseqs"] = mmseqs.describe("easy-search", HomologySearchConfig())
     result["planted"] = sensitivity(

@@ -1,6 +1,6 @@
 """Ingest, join, propagate, split and audit Swiss-Prot: time, memory, and how both grow.
 
-    python benchmarks/ingestion.py [--data ../shared/data] [--shares 0.01 0.03 0.1 0.3 1] [--output table.csv]
+    python benchmarks/ingestion.py [--data ../shared/data] [--shares 0.01 0.03 0.1 0.3 1] [--output result.json]
 
 Each share of the proteins, drawn by a hash of their ids, goes through
 `kedro run --pipelines ingestion,annotation` with the settings of the environment `swissprot` in a process of
@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from provenance import ROOT, provenance
 
-from protsae.core.files import sha256_text
+from protsae.core.files import sha256_text, write_text_atomic
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
 
-ROOT = Path(__file__).parents[1]
 N_AUDITED_PER_SPLIT = 250
 FROM_SHARE = 0.1  # below, fixed costs hide the growth
 
@@ -41,30 +41,28 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="folder of the full files")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.01, 0.03, 0.1, 0.3, 1.0])
-    parser.add_argument("--output", type=Path, help="write the table of all shares there, as CSV")
+    parser.add_argument("--output", type=Path, help="write all shares there, as JSON")
     arguments = parser.parse_args()
-    rows = []
+    made, rows = provenance(), []
     for share in sorted(arguments.shares):
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(share, arguments.data.resolve(), Path(folder)))
         print(json.dumps(rows[-1]), flush=True)
     table = pd.DataFrame(rows)
-    if arguments.output:
-        table.to_csv(arguments.output, index=False, lineterminator="\n")
     last = rows[-1]
-    print(
-        json.dumps(
-            {
-                "seconds": last["seconds"],
-                "peak_mb": last["peak_mb"],
-                "growth_exponent": exponent(table, "seconds"),
-                "growth_exponent_memory": exponent(table, "peak_mb"),
-                "current": last["current"],
-                "alternative": last["alternative"],
-                "gone": last["gone"],
-            }
-        )
-    )
+    result = {
+        "seconds": last["seconds"],
+        "peak_mb": last["peak_mb"],
+        "growth_exponent": exponent(table, "seconds"),
+        "growth_exponent_memory": exponent(table, "peak_mb"),
+        "current": last["current"],
+        "alternative": last["alternative"],
+        "gone": last["gone"],
+    }
+    if arguments.output:
+        text = json.dumps({**made, "result": result, "shares": rows}, indent=1)
+        write_text_atomic(arguments.output, text + "\n")
+    print(json.dumps(result))
 
 
 def exponent(table: pd.DataFrame, column: str) -> float | None:
