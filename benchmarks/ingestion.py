@@ -1,6 +1,6 @@
 """Ingest, join, propagate, split and audit Swiss-Prot: time, memory, and how both grow.
 
-    python benchmarks/ingestion.py [--data ../shared/data] [--shares 0.01 0.03 0.1 0.3 1] [--output result.json]
+    python benchmarks/ingestion.py [--data ../shared/data] [--shares 0.01 0.1 1] [--output result.json]
 
 Each share of the proteins, drawn by a hash of their ids, goes through
 `kedro run --pipelines ingestion,annotation` with the settings of the environment `swissprot` in a process of
