@@ -161,6 +161,14 @@ def test_an_equal_descendant_that_is_left_out_itself_removes_nothing(toy: Ontolo
     assert TWO not in reasons(toy, config(include=[TWO, FIVE]), held)
 
 
+def test_terms_of_little_information_are_left_out(toy: Ontology):
+    # Three has log2(3 / 2) = .58 bits, five log2(5 / 2) = 1.32, two log2(5 / 3) = .74.
+    found = reasons(toy, config(min_information_content=0.7))
+    assert found[THREE] == "information content below 0.7"
+    assert not {TWO, FIVE} & set(found)
+    assert reasons(toy, config(min_information_content=0.8))[TWO] == "information content below 0.8"
+
+
 def test_no_concept_left_says_which_bound_removed_how_many(toy: Ontology):
     ten = SplitMinimum(train=10, validation=1, test=1)
     with pytest.raises(

@@ -112,13 +112,20 @@ def test_faults_of_a_table_are_named_with_their_line(tmp_path: Path, table: str,
 def test_rows_that_cannot_be_used_are_counted_and_too_many_stop(tmp_path: Path):
     table = file(tmp_path, "accession\tterm\tstart\tend\nP1\tx\t1\t9\nP2\tx\t1\t2\nP2\tx\t\t\n")
     source = read_concept_table("t", table, None)
-    with pytest.raises(
-        InputError, match=r"t: 2 of 3 rows cannot be used \(n_skipped_without_position 1, n_spans"
-    ):
+    with pytest.raises(InputError, match=r"t: 1 of 3 rows cannot be used \(n_skipped_without_position 1\)"):
         join(source)
-    found = join(source, max_skipped_share=0.7)
+    with pytest.raises(InputError, match=r"t: 1 of 2 spans cannot be used \(n_spans_outside_sequence 1\)"):
+        join(source, max_skipped_share=0.4)
+    found = join(source, max_skipped_share=0.5)
     assert rows(found.residue_concepts) == [["P2", "x", 0, 0, 2]]
     assert found.report["t"]["n_spans_outside_sequence"] == 1
+
+
+def test_rows_of_other_proteins_do_not_hide_positions_outside_the_sequence(tmp_path: Path):
+    others = "".join(f"Q{i}\tx\t1\t2\n" for i in range(100))
+    table = file(tmp_path, "accession\tterm\tstart\tend\nP1\tx\t1\t9\n" + others)
+    with pytest.raises(InputError, match=r"t: 1 of 1 spans cannot be used"):
+        join(read_concept_table("t", table, None))
 
 
 def test_concepts_that_the_parents_do_not_know_are_counted(tmp_path: Path):

@@ -61,6 +61,9 @@ class VocabularyConfig(Config):
     max_prevalence: float = Field(default=1 / 3, gt=0, le=1)
     """Largest share of positives among the training proteins that are labelled in the term's aspect; for a
     residue-level concept among their residues."""
+    min_information_content: float = Field(default=0.0, ge=0)
+    """Least information content among the annotated training proteins, in bits, as CAFA counts it: a term
+    that nearly all proteins with its parents have says little more than these."""
     drop_redundant: bool = True
     """Leave out a term that has the same positive proteins as one of its descendants in the vocabulary."""
     max_concepts: int | None = Field(default=None, ge=1)
@@ -106,6 +109,8 @@ def choose_concepts(
     candidates = _count(held, knowledge.terms)
     candidates["prevalence_train"] = _prevalence(candidates, knowledge, residue_concepts, proteins)
     reasons = _reasons(candidates, config)
+    if config.min_information_content > 0:
+        reasons = _with_information(reasons, held, closure, config.min_information_content)
     if config.drop_redundant:
         reasons = _with_redundant(reasons, held, closure)
     if config.max_concepts is not None:
@@ -222,6 +227,17 @@ def _reasons(candidates: pd.DataFrame, config: VocabularyConfig) -> pd.Series:
     for reason, fails in failures.items():
         reasons[fails & (reasons == "")] = reason
     return reasons
+
+
+def _with_information(
+    reasons: pd.Series, held: _Positives, closure: AncestorClosure, least: float
+) -> pd.Series:
+    """Leave out, of the terms still in, those of less information content."""
+    left = pd.Series(reasons.index[reasons == ""])
+    content = _information(held, closure, left)["information_content"]
+    result = reasons.copy()
+    result[left[content < least]] = f"information content below {least:g}"
+    return result
 
 
 def _with_redundant(reasons: pd.Series, held: _Positives, closure: AncestorClosure) -> pd.Series:

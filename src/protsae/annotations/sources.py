@@ -252,17 +252,18 @@ def _ids(source: ConceptSource, owner: dict[str, str]) -> pd.DataFrame:
 def _check_skipped(
     source: ConceptSource, counts: dict[str, int], n_spans: int, config: SourcesConfig
 ) -> None:
-    skipped = {
-        name: n for name, n in counts.items() if name.startswith(("n_skipped", "n_spans_outside")) and n
-    }
-    total = max(counts.get("n_rows", 0), n_spans)
-    if sum(skipped.values()) > config.max_skipped_share * max(total, 1):
-        what = ", ".join(f"{name} {n}" for name, n in skipped.items())
-        raise InputError(
-            f"{source.name}: {sum(skipped.values())} of {total} rows cannot be used ({what}). Are they of "
-            "other versions of the sequences? Correct them, or accept it: raise "
-            "annotation.sources.max_skipped_share"
-        )
+    skipped = {name: n for name, n in counts.items() if name.startswith("n_skipped") and n}
+    outside = {"n_spans_outside_sequence": counts["n_spans_outside_sequence"]}
+    # Rows are counted among those of the file, positions among the proteins at hand: the file may be larger.
+    for what, found, total in (("rows", skipped, counts.get("n_rows", 0)), ("spans", outside, n_spans)):
+        n = sum(found.values())
+        if n > config.max_skipped_share * total:
+            reasons = ", ".join(f"{name} {count}" for name, count in found.items())
+            raise InputError(
+                f"{source.name}: {n} of {total} {what} cannot be used ({reasons}). Are they of other "
+                "versions of the sequences or parents? Correct them, or accept it: raise "
+                "annotation.sources.max_skipped_share"
+            )
 
 
 def _propagated(direct: pd.DataFrame, above: dict[str, list[str]]) -> pd.DataFrame:
