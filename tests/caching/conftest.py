@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -228,6 +229,8 @@ class Toy:
             "arguments": arguments,
         }
         body = str(Path(__file__).with_name("kedro_process.py"))
+        # A process's start is known to a tick of 10 ms: an edit within it would count as one made afterwards.
+        time.sleep(0.02)
         process = _FORKS.Process(target=runpy.run_path, args=(body, {"SETTINGS": settings}))
         process.start()
         process.join(120)

@@ -1,11 +1,13 @@
 """What typical edits rerun. Each test starts from a project that is up to date."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from protsae.caching import fingerprint
+from protsae.caching.content import _SETTLED_NS
 
 RAW = "data/01_raw/numbers.txt"
 ALL = ["a.read_numbers", "a.count_rows", "b.shift_numbers", "b.total", "c.render"]
@@ -174,6 +176,7 @@ def test_no_cache_runs_all_and_still_records(built):
 def test_verify_finds_what_a_forged_memory_hides(built):
     path = built.root / "data/03_primary/shifted.parquet"
     good = path.read_bytes()
+    time.sleep(_SETTLED_NS / 1e9)
     built.run()  # files are old enough now for their hashes to be remembered
     memory = built.root / "data/.cache/memory.json"
     before = path.stat()
