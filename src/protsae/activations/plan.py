@@ -103,7 +103,7 @@ def plan_extraction(
         InputError: no proteins, a repeated id, a letter that is no residue, a layer that the model does not
             have, or long proteins under `long_sequences: error`.
     """
-    hook_points = (str(parse_hook_point(config.hook_point, model.n_layers)),)
+    hook_points = tuple(str(parse_hook_point(name, model.n_layers)) for name in config.captured)
     if len(set(protein_ids)) < len(protein_ids):
         repeated = Counter(protein_ids).most_common(1)[0][0]
         raise InputError(f"protein {repeated!r} is given twice: ids must be unique")

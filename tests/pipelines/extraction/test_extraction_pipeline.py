@@ -44,10 +44,13 @@ def run(proteins, folder):
             "proteins": MemoryDataset(proteins),
             "plm_checkpoint": SourceFileDataset(filepath=str(model)),
             "params:extraction": MemoryDataset(parameters(), copy_mode="assign"),
+            "params:extraction.outlier_warning": MemoryDataset(3.0),
             "activation_shards": shards,
+            "extraction_report": MemoryDataset(),
         }
     )
     SequentialRunner().run(create_pipeline(), catalog)
+    assert catalog["extraction_report"].load()["rows"] == shards.load().manifest.rows
     return shards.load()
 
 

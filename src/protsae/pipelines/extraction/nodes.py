@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from protsae.activations.plan import plan_extraction
+from protsae.activations.report import extraction_report
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.plm import load_plm
 
@@ -39,3 +40,8 @@ def extract_activations(
         parameters,
         n_excluded=len(extraction_sequences) - len(kept),
     )
+
+
+def report_extraction(activation_shards: Any, outlier_warning: float) -> dict[str, Any]:
+    """Count what an `ActivationStore` holds and what was left out, and give the moments of its columns."""
+    return extraction_report(activation_shards, outlier_warning)

@@ -2,7 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from protsae.pipelines.extraction.nodes import extract_activations, select_sequences
+from protsae.pipelines.extraction.nodes import (
+    extract_activations,
+    report_extraction,
+    select_sequences,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -17,6 +21,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["extraction_sequences", "plm_checkpoint", "params:extraction"],
                 outputs="activation_shards",
                 name="extract_activations",
+            ),
+            Node(
+                report_extraction,
+                inputs=["activation_shards", "params:extraction.outlier_warning"],
+                outputs="extraction_report",
+                name="report_extraction",
             ),
         ]
     )

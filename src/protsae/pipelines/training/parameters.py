@@ -11,7 +11,7 @@ class TrainingParameters(Config):
     """The top-level key `training`."""
 
     hook_point: str
-    """Activations that the autoencoders are trained on; one of `extraction.hook_points`."""
+    """Activations that the autoencoders are trained on; one of those of `extraction`."""
     seed: int = Field(ge=0)
     """Seed of weights and of samples."""
     d_sae: int = Field(1024, gt=0)
