@@ -6,7 +6,7 @@ by `-`; a letter is that residue, `x` any, `[AG]` one of these, `{P}` none of th
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -17,6 +17,7 @@ from pydantic import Field, field_validator
 
 from protsae.annotations.spans import SPAN_COLUMNS, span_table
 from protsae.core.config import Config
+from protsae.sequences.blocks import id_blocks
 
 ASPECT = "motif"
 MAX_LENGTH = 200
@@ -130,7 +131,8 @@ def find_motifs(sequences: Mapping[str, str], motifs: Sequence[Motif]) -> pd.Dat
     """
     parsed = [(motif.id, _expansions(parse_pattern(motif.pattern))) for motif in motifs]
     tables = []
-    for names, codes, first in _blocks(sequences):
+    for names in id_blocks(sequences, _BLOCK_RESIDUES):
+        codes, first = _block(names, sequences)
         for concept_id, expansions in parsed:
             start, end = _matches(codes, expansions)
             protein = np.searchsorted(first, start, side="right") - 1
@@ -139,27 +141,12 @@ def find_motifs(sequences: Mapping[str, str], motifs: Sequence[Motif]) -> pd.Dat
     return span_table(found)
 
 
-def _blocks(sequences: Mapping[str, str]) -> Iterator[tuple[list[str], NDArray[np.uint8], NDArray[np.int64]]]:
-    """Yield ids, character codes with a 0 before and after every protein, and where each protein begins."""
-    names: list[str] = []
-    size = 0
-    for name in sorted(sequences):
-        names.append(name)
-        size += len(sequences[name])
-        if size >= _BLOCK_RESIDUES:
-            yield _block(names, sequences)
-            names, size = [], 0
-    if names:
-        yield _block(names, sequences)
-
-
-def _block(
-    names: list[str], sequences: Mapping[str, str]
-) -> tuple[list[str], NDArray[np.uint8], NDArray[np.int64]]:
+def _block(names: list[str], sequences: Mapping[str, str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return character codes with a 0 before and after every protein, and where each protein begins."""
     text = "\0" + "\0".join(sequences[name] for name in names) + "\0"
     lengths = np.array([len(sequences[name]) for name in names], dtype=np.int64)
     first = 1 + np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
-    return names, np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8), first
+    return np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8), first
 
 
 def _expansions(elements: list[Element]) -> list[list[tuple[int, NDArray[np.bool_]]]]:

@@ -1,6 +1,6 @@
 """Which targets are worth aligning to a query: word hits per diagonal, then gapless scores."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import Field
 from protsae.core.config import Config
 from protsae.core.progress import track
 from protsae.core.threads import in_threads
+from protsae.sequences.blocks import id_blocks
 
 WORD = 3
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
@@ -53,7 +54,8 @@ def find_candidates(
     query_codes = {query_id: encode(queries[query_id]) for query_id in sorted(queries)}
     scored: dict[str, list[tuple[int, str]]] = {query_id: [] for query_id in query_codes}
     n_blocks = -(-sum(map(len, targets.values())) // _BLOCK_RESIDUES)
-    for number, block in enumerate(_blocks(targets), start=1):
+    for number, names in enumerate(id_blocks(targets, _BLOCK_RESIDUES), start=1):
+        block = _index(names, targets)
         found = in_threads(partial(block.best_targets, config=config), query_codes.values())
         label = f"searching for relatives, part {number} of {max(n_blocks, number)}"
         for query_id, best in zip(query_codes, track(found, label, total=len(query_codes)), strict=True):
@@ -131,19 +133,6 @@ class _Block:
         # Keys of target t lie above rooms[t] and below rooms[t + 1].
         target = np.searchsorted(rooms, keys, side="right") - 1
         return target, keys - rooms[target] - len(query)
-
-
-def _blocks(targets: Mapping[str, str]) -> Iterator[_Block]:
-    names: list[str] = []
-    size = 0
-    for name in sorted(targets):
-        names.append(name)
-        size += len(targets[name])
-        if size >= _BLOCK_RESIDUES:
-            yield _index(names, targets)
-            names, size = [], 0
-    if names:
-        yield _index(names, targets)
 
 
 def _index(names: list[str], targets: Mapping[str, str]) -> _Block:
