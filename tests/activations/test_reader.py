@@ -69,7 +69,7 @@ def test_orphans_are_ignored_and_named(copy, caplog):
     [
         (lambda root: (root / "manifest.json").unlink(), r"manifest\.json is missing"),
         (lambda root: (root / "manifest.json").write_text("<html>"), "is not a manifest of format"),
-        (lambda root: edit_manifest(root, format_version=2), r"version 1 \(format_version:"),
+        (lambda root: edit_manifest(root, format_version=1), r"version 2 \(format_version:"),
         (lambda root: (root / "shard-00001.parquet").unlink(), r"00001\.parquet is in the manifest but"),
         (lambda root: cut(root / "shard-00001.parquet"), r"has \d+ bytes, the manifest says \d+"),
         (lambda root: (root / "statistics.parquet").unlink(), r"cs\.parquet is in the manifest but"),

@@ -64,7 +64,7 @@ def test_shards_describe_themselves(extraction):
     assert (column.compression, "BYTE_STREAM_SPLIT" in column.encodings) == ("ZSTD", True)
     about, _ = writer.footer_of(path)
     assert about["model_sha256"] == extraction.plan.model.sha256
-    assert (about["format"], about["format_version"]) == ("protsae.activations", 1)
+    assert (about["format"], about["format_version"]) == ("protsae.activations", 2)
     assert (about["hook_points"], about["dtype"], about["d_model"]) == ([HOOK_POINT], "float16", 24)
 
 
@@ -91,14 +91,14 @@ class Killed(BaseException):
 
 
 def run_killed_at_shard(plan, root, monkeypatch, index):
-    def write(table, path):
+    def write(table, job, path):
         if path.name == f"shard-{index:05d}.parquet":
             raise Killed
-        original(table, path)
+        original(table, job, path)
 
-    original = writer._write_shard
+    original = writer.write_shard
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_write_shard", write)
+        patch.setattr(writer, "write_shard", write)
         with pytest.raises(Killed):
             write_activations(plan, root)
 

@@ -43,14 +43,14 @@ def test_a_plan_is_run_on_saving_and_read_on_loading(plan, dataset):
 
 
 def test_it_does_not_exist_until_the_manifest_does(plan, dataset, tmp_path, monkeypatch):
-    def fail(table, path):
+    def fail(table, job, path):
         if path.name == "shard-00001.parquet":
             raise KeyboardInterrupt
-        original(table, path)
+        original(table, job, path)
 
-    original = writer._write_shard
+    original = writer.write_shard
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_write_shard", fail)
+        patch.setattr(writer, "write_shard", fail)
         with pytest.raises(KeyboardInterrupt):
             dataset.save(plan)
     assert [path.name for path in (tmp_path / "activations").iterdir()] == ["shard-00000.parquet"]

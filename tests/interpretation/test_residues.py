@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from protsae.core.errors import InputError
 from protsae.interpretation.config import ExampleConfig
 from protsae.interpretation.residues import AMINO_ACIDS, read_residues, top_residues
 from protsae.sae.config import TopKConfig
@@ -92,7 +93,7 @@ def test_enrichment_is_the_log_ratio_of_shares_and_names_the_residue(sae):
 
 
 def test_activations_of_another_length_are_refused(sae):
-    with pytest.raises(ValueError, match="P1 has 2 residues but activations of 7"):
+    with pytest.raises(InputError, match="P1 has 2 residues but activations of 7"):
         read_residues(
             Source(),
             sae,

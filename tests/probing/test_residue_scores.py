@@ -292,5 +292,5 @@ def test_another_vocabulary_and_other_lengths_are_refused(world, sae):
     with pytest.raises(InputError, match="such as helix: train it again"):
         evaluate(world, sae, tables=other)
     longer = world.proteins.assign(sequence=world.proteins["sequence"] + "A")
-    with pytest.raises(InputError, match=r"has \d+ residues but activations of \d+: extract again"):
+    with pytest.raises(InputError, match=r"residues but activations of \d+: scores of residues need all"):
         evaluate(world, sae, proteins=longer)

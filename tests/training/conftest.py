@@ -45,7 +45,10 @@ class World:
             d_model=D_MODEL,
             lengths=lambda: {protein_id: len(x) for protein_id, x in of.items()},
             positions=lambda ids: np.array([position[protein_id] for protein_id in ids]),
-            iter_stored=lambda hook_point, ids: ((position[i], of[i]) for i in sorted(ids)),
+            n_rows=lambda: {protein_id: len(x) for protein_id, x in of.items()},
+            iter_stored=lambda hook_point, ids: (
+                (position[i], np.arange(len(of[i])), of[i]) for i in sorted(ids)
+            ),
             statistics=statistics,
             manifest=SimpleNamespace(dtype="float32", model=SimpleNamespace(name="toy", sha256="ab")),
         )

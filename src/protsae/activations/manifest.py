@@ -12,7 +12,7 @@ from protsae.core.files import write_text_atomic
 
 MANIFEST_NAME = "manifest.json"
 FORMAT: Final = "protsae.activations"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 class FileRecord(Config):
@@ -31,6 +31,8 @@ class ShardRecord(FileRecord):
 
     rows: int
     """Residues in it: one residue is one row."""
+    halved_batches: int
+    """Batches that ran out of memory and were run in halves."""
     n_proteins: int
     """Proteins in it."""
     fingerprint: str
@@ -64,7 +66,15 @@ class ProteinCounts(Config):
     extracted: int
     """Proteins in the shards."""
     extracted_long: int
-    """Extracted whole although longer than `max_residues` (`long_sequences: full`)."""
+    """Extracted with all residues although longer than `max_residues` (`window` and `full`)."""
+    truncated: int
+    """Extracted up to `max_residues` (`truncate`)."""
+    residues_skipped: int
+    """Residues of the proteins skipped."""
+    residues_truncated: int
+    """Residues behind `max_residues` of the proteins truncated."""
+    residues_not_sampled: int
+    """Other residues that are not stored, because of `residues_per_protein`."""
 
 
 class Manifest(Config):
@@ -72,7 +82,7 @@ class Manifest(Config):
 
     format: Literal["protsae.activations"] = FORMAT
     """Name of the format."""
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     """Version of the format; readers refuse others."""
     model: ModelRecord
     """Where the activations come from."""
@@ -80,12 +90,22 @@ class Manifest(Config):
     """Captured points of the model: one column of the shards each."""
     d_model: int
     """Length of every vector."""
-    dtype: Literal["float16", "float32"]
-    """Type in which the vectors are stored."""
+    dtype: Literal["float16", "float32", "bfloat16"]
+    """Type of the stored vectors; bfloat16 lies in columns of float32."""
     compute_dtype: Literal["float32"]
     """Type in which they were computed."""
     max_tokens_per_batch: int
     """Token budget of the forward pass; fixes the composition of its batches."""
+    long_sequences: Literal["window", "full", "skip", "truncate", "error"]
+    """What was done with proteins above `max_residues`."""
+    max_residues: int
+    """Residues up to which a protein is run whole."""
+    window_overlap: int
+    """Least number of residues that neighbouring windows share (`long_sequences: window`)."""
+    residues_per_protein: int | None
+    """Residues stored of each protein; null: all."""
+    sample_seed: int
+    """Seed by which they were drawn."""
     sequences_sha256: str
     """Hash of all protein ids and sequences, in stored order."""
     code_sha256: str

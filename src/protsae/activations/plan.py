@@ -10,7 +10,9 @@ import numpy as np
 
 from protsae.activations.config import ExtractionConfig
 from protsae.activations.manifest import FORMAT_VERSION, ModelRecord, ProteinCounts
-from protsae.activations.schema import shard_name
+from protsae.activations.pieces import n_kept
+from protsae.activations.schema import storage_dtype
+from protsae.activations.shard import Recipe, ShardJob
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_file, sha256_text
 from protsae.plm.checkpoint import PlmModel
@@ -20,30 +22,6 @@ from protsae.plm.residues import check_residues
 _SALT = "protsae shard order 1"
 _LIBRARIES = ("torch", "numpy", "pyarrow", "fair-esm", "protsae")
 _PACKAGE = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class ShardJob:
-    """One shard to be made, independent of all others."""
-
-    index: int
-    """Place in the stored order."""
-    protein_ids: tuple[str, ...]
-    """Proteins, in stored order."""
-    sequences: tuple[str, ...]
-    """Their residues."""
-    fingerprint: str
-    """Hash of all that decides the shard's bytes."""
-
-    @property
-    def name(self) -> str:
-        """File name of the shard."""
-        return shard_name(self.index)
-
-    @property
-    def n_rows(self) -> int:
-        """Residues in the shard."""
-        return sum(map(len, self.sequences))
 
 
 @dataclass(frozen=True)
@@ -72,10 +50,23 @@ class ExtractionPlan:
             n_heads=model.n_heads,
         )
 
+    @property
+    def recipe(self) -> Recipe:
+        """What all jobs share, without the model's weights."""
+        about = {
+            "model": self.model.name,
+            "model_sha256": self.model.sha256,
+            "hook_points": list(self.hook_points),
+            "d_model": self.model.d_model,
+            "dtype": self.config.dtype,
+            "code_sha256": self.code_sha256,
+        }
+        return Recipe(self.config, self.hook_points, self.model.d_model, about)
+
     def n_bytes(self, jobs: Sequence[ShardJob]) -> int:
         """Return the bytes of the vectors of `jobs` and of all statistics, before compression."""
         per_vector = len(self.hook_points) * self.model.d_model
-        vectors = sum(job.n_rows for job in jobs) * per_vector * np.dtype(self.config.dtype).itemsize
+        vectors = sum(job.n_rows for job in jobs) * per_vector * storage_dtype(self.config.dtype).itemsize
         return vectors + self.counts.extracted * per_vector * 2 * np.dtype(np.float64).itemsize
 
 
@@ -122,34 +113,67 @@ def plan_extraction(
     for index, first in enumerate(range(0, len(order), config.proteins_per_shard)):
         ids = tuple(order[first : first + config.proteins_per_shard])
         residues = tuple(by_id[name] for name in ids)
-        jobs.append(ShardJob(index, ids, residues, sha256_text(*shared, *ids, *residues)))
+        rows = tuple(n_kept(len(sequence), config) for sequence in residues)
+        settings = _settings_that_matter(max(map(len, residues)), config)
+        fingerprint = sha256_text(*shared, *settings, *ids, *residues)
+        jobs.append(ShardJob(index, ids, residues, rows, fingerprint))
     return ExtractionPlan(
         model=model,
         config=config,
         hook_points=hook_points,
         jobs=tuple(jobs),
-        counts=ProteinCounts(
-            given=len(protein_ids) + n_excluded,
-            excluded=n_excluded,
-            skipped_long=len(skipped),
-            extracted=len(order),
-            extracted_long=len(long_ids) - len(skipped),
-        ),
+        counts=_counts(by_id, n_excluded, long_ids, skipped, config),
         skipped=skipped,
         code_sha256=code,
         versions=versions,
     )
 
 
+def _settings_that_matter(longest: int, config: ExtractionConfig) -> tuple[str, ...]:
+    """Return the settings of long proteins and of samples that this shard's bytes depend on."""
+    settings: tuple[str, ...] = ()
+    if longest > config.max_residues:
+        settings += (config.long_sequences, str(config.max_residues), str(config.window_overlap))
+    if config.residues_per_protein is not None:
+        settings += ("sample", str(config.residues_per_protein), str(config.sample_seed))
+    return settings
+
+
+def _counts(
+    by_id: dict[str, str],
+    n_excluded: int,
+    long_ids: list[str],
+    skipped: tuple[str, ...],
+    config: ExtractionConfig,
+) -> ProteinCounts:
+    is_cut = config.long_sequences == "truncate"
+    cut = sum(len(by_id[name]) - config.max_residues for name in long_ids) if is_cut else 0
+    residues_skipped = sum(len(by_id[name]) for name in skipped)
+    reached = sum(map(len, by_id.values())) - residues_skipped - cut
+    left = set(skipped)
+    stored = sum(n_kept(len(sequence), config) for name, sequence in by_id.items() if name not in left)
+    return ProteinCounts(
+        given=len(by_id) + n_excluded,
+        excluded=n_excluded,
+        skipped_long=len(skipped),
+        extracted=len(by_id) - len(skipped),
+        extracted_long=0 if is_cut else len(long_ids) - len(skipped),
+        truncated=len(long_ids) if is_cut else 0,
+        residues_skipped=residues_skipped,
+        residues_truncated=cut,
+        residues_not_sampled=reached - stored,
+    )
+
+
 def _skipped(long_ids: list[str], by_id: dict[str, str], config: ExtractionConfig) -> tuple[str, ...]:
-    if not long_ids or config.long_sequences == "full":
-        return ()
     if config.long_sequences == "skip":
         return tuple(long_ids)
+    if not long_ids or config.long_sequences != "error":
+        return ()
     longest = max(long_ids, key=lambda name: len(by_id[name]))
     raise InputError(
         f"{len(long_ids)} sequences exceed max_residues={config.max_residues} (longest {longest} "
-        f"{len(by_id[longest])}). Set extraction.long_sequences to full or skip."
+        f"{len(by_id[longest])}). Set extraction.long_sequences to window, full, truncate or skip."
     )
 
 

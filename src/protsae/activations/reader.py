@@ -1,4 +1,4 @@
-"""Reading activation shards: verified against the manifest, one shard in memory at a time."""
+"""Reading activation shards: verified against the manifest, one row group in memory at a time."""
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
@@ -10,7 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from protsae.activations.manifest import MANIFEST_NAME, FileRecord, Manifest
-from protsae.activations.schema import footer_of, sum_column, sum_sq_column, vectors_to_numpy
+from protsae.activations.schema import (
+    footer_of,
+    row_groups,
+    sum_column,
+    sum_sq_column,
+    vectors_to_numpy,
+)
 from protsae.core.errors import InputError
 
 _LOGGER = logging.getLogger(__name__)
@@ -56,50 +62,79 @@ class ActivationStore:
         self.hook_points = self.manifest.hook_points
         self.d_model = self.manifest.d_model
         self._verify()
-        index = self._read(self.manifest.statistics, ["protein_id", "shard", "first_row", "length"])
+        columns = ("shard", "first_row", "n_rows", "length")
+        index = self._read(self.manifest.statistics, ["protein_id", *columns])
         self.protein_ids: list[str] = index["protein_id"].to_pylist()
-        self._shard, self._first_row, self._length = (
-            index[name].to_numpy() for name in ("shard", "first_row", "length")
+        self._shard, self._first_row, self._n_rows, self._length = (
+            index[name].to_numpy() for name in columns
         )
+        self._group, self._group_start = _groups_of(self._shard, self._n_rows)
         self._position = {protein_id: i for i, protein_id in enumerate(self.protein_ids)}
 
     def lengths(self) -> dict[str, int]:
-        """Return the number of residues of every protein."""
+        """Return the number of residues of every protein, stored or not."""
         return dict(zip(self.protein_ids, self._length.tolist(), strict=True))
+
+    def n_rows(self) -> dict[str, int]:
+        """Return the number of stored residues of every protein."""
+        return dict(zip(self.protein_ids, self._n_rows.tolist(), strict=True))
 
     def iter_proteins(
         self, hook_point: str, protein_ids: Collection[str] | None = None
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield proteins with their activations, in stored order, holding one shard in memory.
+        """Yield proteins with their activations, in stored order, holding one row group in memory.
 
         Args:
             hook_point: which column.
             protein_ids: which proteins; all where None.
 
         Yields:
-            Protein id and float32 [length, d_model].
+            Protein id and float32 [n_rows, d_model].
 
         Raises:
             InputError: unknown hook point or protein, a protein named twice, or a damaged shard.
         """
-        for position, block in self.iter_stored(hook_point, protein_ids):
+        for position, _, block in self.iter_stored(hook_point, protein_ids):
             yield self.protein_ids[position], block.astype(np.float32)
 
     def iter_stored(
         self, hook_point: str, protein_ids: Collection[str] | None = None
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield positions in `protein_ids` of the store with views of the stored values, in stored order.
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yield positions in `protein_ids` of the store, residue indices and stored values, in stored order.
 
-        See `iter_proteins`; the views are [length, d_model] in the storage type.
+        See `iter_proteins`; residue indices are 0-based [n_rows], values are views [n_rows, d_model] in the
+        storage type.
         """
         self._check_hook_point(hook_point)
-        positions = self.positions(self.protein_ids if protein_ids is None else protein_ids)
-        positions.sort()
-        for shard in np.unique(self._shard[positions]).tolist():
-            values = vectors_to_numpy(self._read(self.manifest.shards[shard], [hook_point])[hook_point])
-            for position in positions[self._shard[positions] == shard].tolist():
-                first = self._first_row[position]
-                yield position, values[first : first + self._length[position]]
+        for group in self.groups(self.protein_ids if protein_ids is None else protein_ids):
+            yield from self.read_group(hook_point, group)
+
+    def groups(self, protein_ids: Collection[str]) -> list[np.ndarray]:
+        """Return the positions of proteins in stored order, cut by the row groups that hold them.
+
+        Raises:
+            InputError: a protein is unknown or named twice.
+        """
+        positions = np.sort(self.positions(protein_ids))
+        return np.split(positions, np.flatnonzero(np.diff(self._group_start[positions])) + 1)
+
+    def read_group(
+        self, hook_point: str, positions: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Read one of `groups` and yield its proteins as `iter_stored` does."""
+        if not len(positions):
+            return
+        record, group = self.manifest.shards[self._shard[positions[0]]], int(self._group[positions[0]])
+        is_whole = (self._n_rows[positions] == self._length[positions]).all()
+        columns = [hook_point] if is_whole else [hook_point, "residue_index"]
+        table = self._read(record, columns, group)
+        values = vectors_to_numpy(table[hook_point])
+        index = None if is_whole else table["residue_index"].to_numpy()
+        start = int(self._first_row[self._group_start[positions[0]]])
+        for position in positions.tolist():
+            first, n_rows = int(self._first_row[position]) - start, int(self._n_rows[position])
+            residues = np.arange(n_rows) if index is None else index[first : first + n_rows].astype(np.int64)
+            yield position, residues, values[first : first + n_rows]
 
     def positions(self, protein_ids: Collection[str]) -> np.ndarray:
         """Return the positions of proteins in stored order, int64, as given.
@@ -128,9 +163,14 @@ class ActivationStore:
         if not protein_ids:
             raise InputError(f"statistics of {hook_point} over no proteins are undefined: the list is empty")
         positions = np.sort(self.positions(protein_ids))  # one order of summation, whatever order is asked
-        columns = self._read(self.manifest.statistics, [sum_column(hook_point), sum_sq_column(hook_point)])
-        total, total_sq = (vectors_to_numpy(column)[positions].sum(axis=0) for column in columns.columns)
-        n_rows = int(self._length[positions].sum())
+        n_rows = int(self._n_rows[positions].sum())
+        total, total_sq = np.zeros((2, self.d_model))
+        for shard in np.unique(self._shard[positions]).tolist():  # each is a row group of the statistics
+            columns = [sum_column(hook_point), sum_sq_column(hook_point)]
+            table = self._read(self.manifest.statistics, columns, shard)
+            within = positions[self._shard[positions] == shard] - np.searchsorted(self._shard, shard)
+            sums, squares = (vectors_to_numpy(column)[within] for column in table.columns)
+            total, total_sq = total + sums.sum(axis=0), total_sq + squares.sum(axis=0)
         mean = total / n_rows
         return ActivationStatistics(n_rows, mean, np.maximum(total_sq / n_rows - mean**2, 0.0))
 
@@ -161,10 +201,12 @@ class ActivationStore:
                 "%s: ignoring files that its manifest does not list: %s", self.root, ", ".join(orphans)
             )
 
-    def _read(self, record: FileRecord, columns: list[str]) -> pa.Table:
+    def _read(self, record: FileRecord, columns: list[str], group: int | None = None) -> pa.Table:
+        """Read columns of a file, or of one of its row groups."""
         path = self.root / record.name
         try:
-            return pq.read_table(path, columns=columns, page_checksum_verification=True, partitioning=None)
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                return file.read(columns) if group is None else file.read_row_group(group, columns)
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{path} is damaged ({error}); {_REBUILD}") from error
 
@@ -176,3 +218,16 @@ def _check_footer(path: Path, fingerprint: str) -> None:
         raise InputError(f"{path} is not readable as Parquet ({error}); {_REBUILD}") from error
     if about.get("fingerprint") != fingerprint:
         raise InputError(f"{path} comes from another extraction than the manifest's; extract again")
+
+
+def _groups_of(shard: np.ndarray, n_rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every protein the number of its row group in its shard, and the first protein in it."""
+    group, start = np.empty((2, len(shard)), dtype=np.int64)
+    firsts = np.flatnonzero(np.diff(shard, prepend=-1))
+    for first, last in zip(firsts, [*firsts[1:], len(shard)], strict=True):
+        begins = np.cumsum(n_rows[first:last]) - n_rows[first:last]
+        group_rows = [row for row, _ in row_groups(n_rows[first:last].tolist())]
+        number = np.searchsorted(group_rows, begins, side="right") - 1
+        group[first:last] = number
+        start[first:last] = first + np.searchsorted(number, number)
+    return group, start

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from protsae.activations.reader import ActivationStore
+from protsae.activations.schema import storage_dtype
 from protsae.core.errors import InputError
 from protsae.core.seeding import numpy_generator
 
@@ -33,8 +34,8 @@ class ResidueBatch:
 class ResidueSampler:
     """Shuffles proteins and samples residues of each, without replacement, anew in every epoch.
 
-    Holds all residues of its proteins in memory, in the type in which they are stored: 2 bytes per value for
-    float16, so 1 GB is 3.1 million residues of 160 dimensions or 390,000 of 1,280.
+    Holds all stored residues of its proteins in memory, in the type in which they are stored: 2 bytes per
+    value for float16, so 1 GB is 3.1 million residues of 160 dimensions or 390,000 of 1,280.
     """
 
     def __init__(
@@ -72,12 +73,11 @@ class ResidueSampler:
         self._residues_per_protein = residues_per_protein
         self._proteins_per_batch = proteins_per_batch
         self._seed = seed
-        lengths = store.lengths()
+        stored, dtype = store.n_rows(), storage_dtype(store.manifest.dtype)
         order = {int(position): i for i, position in enumerate(store.positions(protein_ids))}
-        self._length = np.array([lengths[protein_id] for protein_id in protein_ids], dtype=np.int64)
+        self._length = np.array([stored[protein_id] for protein_id in protein_ids], dtype=np.int64)
         self._first_row = np.concatenate([[0], np.cumsum(self._length)[:-1]])
         n_rows = int(self._length.sum())
-        dtype = np.dtype(store.manifest.dtype)
         needed = n_rows * store.d_model * dtype.itemsize / _GB
         if needed > max_memory_gb:
             raise InputError(
@@ -85,9 +85,11 @@ class ResidueSampler:
                 f"{max_memory_gb:.3g} GB are allowed: raise max_memory_gb or take fewer proteins"
             )
         self._rows = np.empty((n_rows, store.d_model), dtype=dtype)
-        for position, block in store.iter_stored(hook_point, protein_ids):
+        self._residue_index = np.empty(n_rows, dtype=np.int32)
+        for position, residues, block in store.iter_stored(hook_point, protein_ids):
             first = self._first_row[order[position]]
             self._rows[first : first + len(block)] = block
+            self._residue_index[first : first + len(block)] = residues
 
     @property
     def n_batches(self) -> int:
@@ -108,12 +110,11 @@ class ResidueSampler:
             last = min(first + self._proteins_per_batch, len(proteins))
             taken = rows[starts[first] : ends[last - 1]]
             counts = ends[first:last] - starts[first:last]
-            first_rows = np.repeat(self._first_row[proteins[first:last]], counts)
             yield ResidueBatch(
                 x=torch.from_numpy(self._rows[taken].astype(np.float32, copy=False)),
                 segment=torch.from_numpy(np.repeat(np.arange(last - first), counts)),
                 proteins=torch.from_numpy(proteins[first:last]),
-                residue_index=torch.from_numpy(taken - first_rows),
+                residue_index=torch.from_numpy(self._residue_index[taken].astype(np.int64)),
             )
 
     def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

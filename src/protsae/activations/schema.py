@@ -1,6 +1,7 @@
 """Parquet schemas of shards and statistics, and the descriptions in their footers."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,14 +11,31 @@ import pyarrow.parquet as pq
 
 from protsae.activations.manifest import FORMAT, FORMAT_VERSION
 
-StorageDtype = Literal["float16", "float32"]
+StorageDtype = Literal["float16", "float32", "bfloat16"]
 STATISTICS_NAME = "statistics.parquet"
 _KEY = FORMAT.encode()
+_ROWS_PER_GROUP = 1 << 14
 
 
 def shard_name(index: int) -> str:
     """Return the file name of shard `index`."""
     return f"shard-{index:05d}.parquet"
+
+
+def storage_dtype(dtype: StorageDtype) -> np.dtype[Any]:
+    """Return the NumPy type of stored values: float32 stands in for bfloat16, which Parquet lacks."""
+    return np.dtype("float32" if dtype == "bfloat16" else dtype)
+
+
+def row_groups(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Group proteins of `rows` rows each: yield first row and number of rows, whole proteins together."""
+    first = n_rows = 0
+    for n in rows:
+        if n_rows and n_rows + n > _ROWS_PER_GROUP:
+            yield first, n_rows
+            first, n_rows = first + n_rows, 0
+        n_rows += n
+    yield first, n_rows
 
 
 def vector_type(d_model: int, dtype: str) -> pa.DataType:
@@ -36,11 +54,12 @@ def shard_schema(
         dtype: stored type of their components.
         about: what the footer says beside format and version; must hold `fingerprint`.
     """
+    vectors = vector_type(d_model, str(storage_dtype(dtype)))
     fields = [
         pa.field("protein_id", pa.dictionary(pa.int32(), pa.string()), nullable=False),
         pa.field("residue_index", pa.int32(), nullable=False),
         pa.field("aa", pa.dictionary(pa.int8(), pa.string()), nullable=False),
-        *(pa.field(name, vector_type(d_model, dtype), nullable=False) for name in hook_points),
+        *(pa.field(name, vectors, nullable=False) for name in hook_points),
     ]
     return pa.schema(fields, metadata=_footer(about))
 
@@ -48,13 +67,15 @@ def shard_schema(
 def statistics_schema(hook_points: tuple[str, ...], d_model: int, about: dict[str, Any]) -> pa.Schema:
     """Return the schema of the statistics: one row per protein in stored order.
 
-    `shard` and `first_row` say where its `length` rows begin; `<hook point>.sum` and `<hook point>.sum_sq`
-    are the sums over its residues of the stored values and of their squares, float64 [d_model].
+    `shard` and `first_row` say where its `n_rows` rows begin; `length` counts its residues, stored or not;
+    `<hook point>.sum` and `<hook point>.sum_sq` are the sums over its rows of the stored values and of their
+    squares, float64 [d_model].
     """
     fields = [
         pa.field("protein_id", pa.string(), nullable=False),
         pa.field("shard", pa.int32(), nullable=False),
         pa.field("first_row", pa.int64(), nullable=False),
+        pa.field("n_rows", pa.int32(), nullable=False),
         pa.field("length", pa.int32(), nullable=False),
     ]
     for name in hook_points:

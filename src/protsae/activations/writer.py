@@ -4,35 +4,21 @@ import logging
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from protsae.activations.manifest import MANIFEST_NAME, FileRecord, Manifest, ShardRecord
-from protsae.activations.plan import ExtractionPlan, ShardJob
-from protsae.activations.schema import (
-    STATISTICS_NAME,
-    footer_of,
-    shard_schema,
-    statistics_schema,
-    sum_column,
-    sum_sq_column,
-    vectors_to_arrow,
-    vectors_to_numpy,
-)
+from protsae.activations.plan import ExtractionPlan
+from protsae.activations.schema import STATISTICS_NAME, footer_of, statistics_schema
+from protsae.activations.shard import ShardJob, compute_shard, protein_statistics, write_shard
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_file, sha256_text
 from protsae.core.progress import track
-from protsae.plm.batching import token_budget_batches
-
-if TYPE_CHECKING:
-    from protsae.plm.forward import Esm2Forward
 
 _LOGGER = logging.getLogger(__name__)
 _OURS = re.compile(r"\.?(shard-\d{5,}|statistics)\.parquet(\.\w+\.tmp)?|\.?manifest\.json\.\w+\.tmp")
-_ROWS_PER_GROUP = 1 << 16
+_RECORDED = {"long_sequences", "max_residues", "window_overlap", "residues_per_protein", "sample_seed"}
 
 
 def write_activations(plan: ExtractionPlan, root: Path) -> Manifest:
@@ -59,7 +45,8 @@ def write_activations(plan: ExtractionPlan, root: Path) -> Manifest:
     forward = Esm2Forward(plan.model, plan.hook_points)
     shards = []
     statistics_path = root / STATISTICS_NAME
-    schema = statistics_schema(plan.hook_points, plan.model.d_model, _about(plan))
+    recipe = plan.recipe
+    schema = statistics_schema(plan.hook_points, plan.model.d_model, recipe.about)
     with (
         atomic_path(statistics_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as statistics,
@@ -67,24 +54,13 @@ def write_activations(plan: ExtractionPlan, root: Path) -> Manifest:
         for job in track(plan.jobs, "extracting shards"):
             table = _read_whole(root / job.name) if job.index in valid else None
             if table is None:
-                table = _compute_shard(plan, job, forward)
-                _write_shard(table, root / job.name)
-            statistics.write_table(_protein_statistics(table, job, schema))
+                table = compute_shard(job, recipe, forward)
+                write_shard(table, job, root / job.name)
+            statistics.write_table(protein_statistics(table, job, recipe))
             shards.append(_shard_record(root / job.name, job))
     manifest = _manifest(plan, shards, _file_record(statistics_path))
     manifest.write(root)
     return manifest
-
-
-def _about(plan: ExtractionPlan) -> dict[str, Any]:
-    return {
-        "model": plan.model.name,
-        "model_sha256": plan.model.sha256,
-        "hook_points": list(plan.hook_points),
-        "d_model": plan.model.d_model,
-        "dtype": plan.config.dtype,
-        "code_sha256": plan.code_sha256,
-    }
 
 
 def _is_current(path: Path, job: ShardJob) -> bool:
@@ -125,91 +101,6 @@ def _remove_left_overs(plan: ExtractionPlan, root: Path) -> None:
             _LOGGER.warning("%s is not part of the extraction and is ignored", path)
 
 
-def _compute_shard(plan: ExtractionPlan, job: ShardJob, forward: "Esm2Forward") -> pa.Table:
-    lengths = np.array([len(sequence) for sequence in job.sequences], dtype=np.int64)
-    first_row = np.cumsum(lengths) - lengths
-    values = {
-        name: np.empty((job.n_rows, plan.model.d_model), plan.config.dtype) for name in plan.hook_points
-    }
-    for batch in token_budget_batches(lengths.tolist(), plan.config.max_tokens_per_batch):
-        ends = np.cumsum(lengths[batch])
-        for name, tensor in forward.run([job.sequences[position] for position in batch]).items():
-            for position, block in zip(batch, np.split(tensor.numpy(), ends[:-1]), strict=True):
-                first = first_row[position]
-                values[name][first : first + len(block)] = _cast(
-                    block, plan.config.dtype, f"{name}, protein {job.protein_ids[position]}"
-                )
-    names = pa.array(job.protein_ids, pa.string())
-    letters = sorted(set("".join(job.sequences)))
-    code_of = {letter: code for code, letter in enumerate(letters)}
-    schema = shard_schema(
-        plan.hook_points,
-        plan.model.d_model,
-        plan.config.dtype,
-        {**_about(plan), "fingerprint": job.fingerprint, "n_proteins": len(job.protein_ids)},
-    )
-    columns = [
-        pa.DictionaryArray.from_arrays(np.repeat(np.arange(len(names), dtype=np.int32), lengths), names),
-        pa.array(np.arange(job.n_rows) - np.repeat(first_row, lengths), pa.int32()),
-        pa.DictionaryArray.from_arrays(
-            np.array([code_of[letter] for sequence in job.sequences for letter in sequence], np.int8), letters
-        ),
-        *(vectors_to_arrow(values[name]) for name in plan.hook_points),
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _cast(block: np.ndarray, dtype: str, where: str) -> np.ndarray:
-    """Cast to the storage type, refusing what is not finite in it."""
-    with np.errstate(over="ignore"):
-        stored = block.astype(dtype, copy=False)
-    finite = np.isfinite(stored)
-    if not finite.all():
-        residue, dimension = np.argwhere(~finite)[0]
-        raise InputError(
-            f"{where}, residue {residue + 1}, dimension {dimension}: activation {block[residue, dimension]} "
-            f"is not finite in {dtype}; set extraction.dtype to float32 or take another hook point"
-        )
-    return stored
-
-
-def _write_shard(table: pa.Table, path: Path) -> None:
-    vectors = [f"{name}.list.element" for name in table.column_names[3:]]
-    with atomic_path(path) as temporary:
-        pq.write_table(
-            table,
-            temporary,
-            compression="zstd",
-            use_dictionary=["protein_id", "aa"],
-            use_byte_stream_split=vectors,
-            write_page_checksum=True,
-            write_statistics=table.column_names[:3],
-            row_group_size=_ROWS_PER_GROUP,
-        )
-
-
-def _protein_statistics(table: pa.Table, job: ShardJob, schema: pa.Schema) -> pa.Table:
-    """Return index, sums and sums of squares of a shard's proteins, from the values as stored."""
-    lengths = np.array([len(sequence) for sequence in job.sequences], dtype=np.int64)
-    starts = np.cumsum(lengths) - lengths
-    columns: dict[str, Any] = {
-        "protein_id": list(job.protein_ids),
-        "shard": np.full(len(lengths), job.index, np.int32),
-        "first_row": starts,
-        "length": lengths.astype(np.int32),
-    }
-    for name in table.column_names[3:]:
-        values = vectors_to_numpy(table[name])
-        blocks = [
-            values[start : start + n].astype(np.float64) for start, n in zip(starts, lengths, strict=True)
-        ]
-        columns[sum_column(name)] = vectors_to_arrow(np.stack([block.sum(axis=0) for block in blocks]))
-        columns[sum_sq_column(name)] = vectors_to_arrow(
-            np.stack([(block**2).sum(axis=0) for block in blocks])
-        )
-    return pa.table(columns, schema=schema)
-
-
 def _file_record(path: Path) -> FileRecord:
     return FileRecord(name=path.name, n_bytes=path.stat().st_size, sha256=sha256_file(path))
 
@@ -218,6 +109,7 @@ def _shard_record(path: Path, job: ShardJob) -> ShardRecord:
     return ShardRecord(
         **_file_record(path).model_dump(),
         rows=job.n_rows,
+        halved_batches=footer_of(path)[0]["halved_batches"],
         n_proteins=len(job.protein_ids),
         fingerprint=job.fingerprint,
     )
@@ -231,6 +123,7 @@ def _manifest(plan: ExtractionPlan, shards: list[ShardRecord], statistics: FileR
         dtype=plan.config.dtype,
         compute_dtype="float32",
         max_tokens_per_batch=plan.config.max_tokens_per_batch,
+        **plan.config.model_dump(include=_RECORDED),
         sequences_sha256=sha256_text(
             *(part for job in plan.jobs for part in (*job.protein_ids, *job.sequences))
         ),

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from protsae.core.errors import InputError
 from protsae.interpretation.config import ExampleConfig
 from protsae.probing.batches import ProteinBatch, ProteinSource, protein_batches
 from protsae.sae.base import SparseAutoencoder
@@ -76,7 +77,7 @@ def read_residues(
         config: width of the windows, size of the batches.
 
     Raises:
-        ValueError: a protein's sequence is not as long as its activations.
+        InputError: a protein's sequence is not as long as its activations.
     """
     n_kinds = len(AMINO_ACIDS) + 1
     counts = torch.zeros(sae.config.d_sae, n_kinds, dtype=torch.float64)
@@ -111,9 +112,10 @@ def _kinds(batch: ProteinBatch, sequences: Mapping[str, str]) -> NDArray[np.int6
     """Amino acid number of every residue of a batch."""
     for protein_id, length in zip(batch.protein_ids, batch.lengths, strict=True):
         if len(sequences[protein_id]) != length:
-            raise ValueError(
-                f"{protein_id} has {len(sequences[protein_id])} residues but activations of {length}; "
-                "extract again"
+            raise InputError(
+                f"{protein_id} has {len(sequences[protein_id])} residues but activations of {length}: "
+                "windows around peaks need all of them. Extract again, with residues_per_protein null and "
+                "long_sequences window or full"
             )
     joined = "".join(sequences[protein_id] for protein_id in batch.protein_ids)
     return _CODE[np.frombuffer(joined.encode("ascii"), dtype=np.uint8)]

@@ -194,8 +194,9 @@ def encoded_scores(
                 begin, end = place[protein_id]
                 if end - begin != len(piece):
                     raise InputError(
-                        f"{protein_id} has {end - begin} residues but activations of {len(piece)}: "
-                        "extract again"
+                        f"{protein_id} has {end - begin} residues but activations of {len(piece)}: scores of "
+                        "residues need all of them. Extract again, with residues_per_protein null and "
+                        "long_sequences window or full"
                     )
                 target[begin:end] = piece.numpy()
     return {"protsae_latent": latents, "protsae_predictor": logits}

@@ -82,7 +82,7 @@ def test_selected_sequences_are_sorted_and_marked(proteins):
 
 def test_the_parameters_of_the_base_environment_are_complete():
     read = parameters()
-    assert (read.dtype, read.long_sequences) == ("float16", "error")
+    assert (read.dtype, read.long_sequences) == ("float16", "window")
     with pytest.raises(
         ValueError, match="unknown key 'proteins_per_shards', did you mean 'proteins_per_shard'"
     ):

@@ -91,7 +91,7 @@ def _checkpoint(tmp_path, method):
 def _tensor(store):
     import torch
 
-    return torch.from_numpy(next(store.iter_stored("final_norm", store.protein_ids))[1])
+    return torch.from_numpy(next(store.iter_stored("final_norm", store.protein_ids))[2])
 
 
 @pytest.fixture
@@ -108,7 +108,8 @@ def store():
         d_model=8,
         lengths=lambda: dict.fromkeys(ids, 5),
         positions=lambda wanted: np.array([position[i] for i in wanted]),
-        iter_stored=lambda hook_point, wanted: ((position[i], x[i]) for i in sorted(wanted)),
+        n_rows=lambda: dict.fromkeys(ids, 5),
+        iter_stored=lambda hook_point, wanted: ((position[i], np.arange(5), x[i]) for i in sorted(wanted)),
         statistics=lambda hook_point, wanted: SimpleNamespace(mean=np.zeros(8), total_variance=8.0),
         manifest=SimpleNamespace(dtype="float32", model=SimpleNamespace(name="toy", sha256="ab")),
     )

@@ -1,0 +1,213 @@
+"""Proteins above `max_residues`, and samples of residues: which rows there are, and what is in them."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from pydantic import ValidationError
+from tests.activations.conftest import HOOK_POINT, config, proteins
+from tests.plm.tiny_esm2 import fair_esm_activations, random_sequences, tiny_esm2
+
+from protsae.activations import ActivationStore, ResidueSampler
+from protsae.activations.pieces import kept_residues
+from protsae.activations.plan import plan_extraction
+from protsae.activations.writer import write_activations
+from protsae.core.errors import InputError
+from protsae.plm.windows import windows_of
+
+LENGTHS = (1, 2, 1021, 1022, 1023, 1024, 1025, 1500, 3000)
+
+
+def extract(root, model, sequences, **changes):
+    plan = plan_extraction(list(sequences), list(sequences.values()), model, config(**changes))
+    write_activations(plan, root)
+    return ActivationStore(root)
+
+
+def of_length(lengths):
+    return dict(zip((f"L{n}" for n in lengths), random_sequences(list(lengths), seed=4), strict=True))
+
+
+def check_rows(store, sequences, rows):
+    """Check that the shards hold the rows asked for: `rows` maps a protein to its residue indices."""
+    tables = [pq.read_table(path, columns=["protein_id", "residue_index", "aa"]) for path in shards(store)]
+    found = [tuple(row.values()) for table in tables for row in table.to_pylist()]
+    expected = [(name, int(i), sequences[name][i]) for name in store.protein_ids for i in rows[name]]
+    assert found == expected
+    assert store.n_rows() == {name: len(rows[name]) for name in store.protein_ids}
+    assert store.lengths() == {name: len(sequences[name]) for name in store.protein_ids}
+
+
+def shards(store):
+    return sorted(store.root.glob("shard-*"))
+
+
+def by_windows(sequence, size, overlap):
+    """Run fair-esm on every window of a sequence by itself and join what belongs to each."""
+    module = tiny_esm2()
+    return np.concatenate(
+        [
+            fair_esm_activations(module, [sequence[w.start : w.end]])[HOOK_POINT].numpy()[
+                w.first - w.start : w.last - w.start
+            ]
+            for w in windows_of(len(sequence), size, overlap)
+        ]
+    )
+
+
+def assert_close(ours, theirs):
+    np.testing.assert_array_less(np.abs(ours - theirs) / np.maximum(1, np.abs(theirs)), 1e-5)
+
+
+def test_every_windowed_row_is_fair_esm_s_on_that_window(model, tmp_path):
+    sequences = of_length(LENGTHS)
+    changes = {"long_sequences": "window", "max_residues": 1022, "window_overlap": 256, "dtype": "float32"}
+    store = extract(tmp_path, model, sequences, **changes, max_tokens_per_batch=4096)
+    check_rows(store, sequences, {name: range(len(sequence)) for name, sequence in sequences.items()})
+    for name, values in store.iter_proteins(HOOK_POINT):
+        assert_close(values, by_windows(sequences[name], 1022, 256))
+    counts = store.manifest.proteins
+    assert (counts.extracted_long, counts.residues_truncated, counts.residues_not_sampled) == (5, 0, 0)
+
+
+def test_full_runs_long_proteins_whole(model, tmp_path):
+    sequences = of_length([1023, 1500])
+    store = extract(tmp_path, model, sequences, long_sequences="full", dtype="float32")
+    check_rows(store, sequences, {name: range(len(sequence)) for name, sequence in sequences.items()})
+    for name, values in store.iter_proteins(HOOK_POINT):
+        assert_close(values, fair_esm_activations(tiny_esm2(), [sequences[name]])[HOOK_POINT].numpy())
+
+
+def test_truncated_proteins_hold_their_first_residues_and_the_rest_is_counted(model, tmp_path):
+    # lengths 5 1 17 30 2 9 9 40 12 3 21: 30, 40 and 21 are above 17 by 13, 23 and 4
+    changes = {"long_sequences": "truncate", "max_residues": 17, "dtype": "float32"}
+    store = extract(tmp_path, model, proteins(), **changes)
+    check_rows(store, proteins(), {name: range(min(17, len(text))) for name, text in proteins().items()})
+    counts = store.manifest.proteins
+    assert (counts.truncated, counts.residues_truncated, counts.extracted_long) == (3, 13 + 23 + 4, 0)
+    (values,) = [x for _, x in store.iter_proteins(HOOK_POINT, ["P07"])]
+    assert_close(values, fair_esm_activations(tiny_esm2(), [proteins()["P07"][:17]])[HOOK_POINT].numpy())
+
+
+@pytest.mark.slow
+def test_the_longest_protein_known_has_a_row_per_residue(model, tmp_path):
+    sequences = of_length([35_000])
+    for how in ("window", "full"):
+        store = extract(tmp_path / how, model, sequences, long_sequences=how, dtype="float32")
+        assert store.n_rows() == {"L35000": 35_000}
+        (values,) = [x for _, x in store.iter_proteins(HOOK_POINT)]
+        if how == "window":
+            assert_close(values, by_windows(sequences["L35000"], 1022, 256))
+
+
+@pytest.mark.parametrize("how", ["window", "full", "truncate", "skip"])
+@pytest.mark.parametrize("sample", [None, 8])
+def test_no_residue_is_lost_uncounted(model, tmp_path, how, sample):
+    store = extract(
+        tmp_path, model, proteins(), long_sequences=how, max_residues=17, window_overlap=5,
+        residues_per_protein=sample,
+    )  # fmt: skip
+    counts = store.manifest.proteins
+    left_out = counts.residues_skipped + counts.residues_truncated + counts.residues_not_sampled
+    assert store.manifest.rows + left_out == sum(map(len, proteins().values()))
+    assert counts.extracted + counts.skipped_long == len(proteins())
+
+
+@pytest.mark.parametrize("how", ["window", "truncate"])
+def test_a_sample_of_residues_is_rows_of_the_whole(model, tmp_path, how):
+    changes = {"long_sequences": how, "max_residues": 17, "window_overlap": 5}
+    whole = extract(tmp_path / "whole", model, proteins(), **changes)
+    sample = extract(tmp_path / "sample", model, proteins(), **changes, residues_per_protein=6, sample_seed=3)
+    asked = config(**changes, residues_per_protein=6, sample_seed=3)
+    rows = {name: kept_residues(name, len(text), asked) for name, text in proteins().items()}
+    check_rows(sample, proteins(), rows)
+    everything = dict(whole.iter_proteins(HOOK_POINT))
+    picked = []
+    for position, residues, values in sample.iter_stored(HOOK_POINT):
+        name = sample.protein_ids[position]
+        np.testing.assert_array_equal(residues, rows[name])
+        exact = everything[name][residues]
+        np.testing.assert_allclose(values.astype(np.float32), exact, rtol=2**-10, atol=1e-4)
+        picked.append(values.astype(np.float64))
+    found = sample.statistics(HOOK_POINT, sample.protein_ids)
+    assert found.n_rows == sum(map(len, picked)) == sample.manifest.rows
+    np.testing.assert_allclose(found.mean, np.concatenate(picked).mean(axis=0), rtol=1e-9)
+
+
+def test_samples_follow_seed_and_id_and_small_ones_are_part_of_large_ones():
+    def kept(name, n, seed=0):
+        asked = config(residues_per_protein=n, sample_seed=seed)
+        return kept_residues(name, 100, asked).tolist()
+
+    assert kept("P1", 10) == sorted(kept("P1", 10)) == kept("P1", 10)
+    assert kept("P1", 10) != kept("P2", 10) != kept("P2", 10, seed=1)
+    assert set(kept("P1", 10)) < set(kept("P1", 40))
+    assert kept("P1", 100) == kept("P1", 1000) == list(range(100))
+    drawn = np.bincount(np.concatenate([kept(f"P{i}", 10) for i in range(2000)]), minlength=100)
+    assert abs(drawn - 200).max() < 5 * np.sqrt(2000 * 0.1 * 0.9)
+
+
+def test_batches_of_a_sample_name_the_true_residues(model, tmp_path):
+    store = extract(tmp_path, model, proteins(), residues_per_protein=6)
+    rows = {store.protein_ids[i]: (r.tolist(), x) for i, r, x in store.iter_stored(HOOK_POINT)}
+    ids = sorted(rows)
+    sampler = ResidueSampler(store, HOOK_POINT, ids, residues_per_protein=4, proteins_per_batch=5, seed=1)
+    for batch in sampler.epoch(0):
+        for x, segment, residue in zip(batch.x, batch.segment, batch.residue_index, strict=True):
+            residues, values = rows[ids[batch.proteins[segment]]]
+            assert torch.equal(x, torch.from_numpy(values[residues.index(int(residue))]).float())
+
+
+def test_bfloat16_is_stored_as_float32_rounded_to_it(model, tmp_path):
+    exact = extract(tmp_path / "exact", model, proteins(), dtype="float32")
+    rounded = extract(tmp_path / "rounded", model, proteins(), dtype="bfloat16")
+    assert rounded.manifest.dtype == "bfloat16"
+    assert str(pq.read_schema(shards(rounded)[0]).field(HOOK_POINT).type).startswith(
+        "fixed_size_list<element: float>"
+    )
+    for (_, full), (_, short) in zip(
+        exact.iter_proteins(HOOK_POINT), rounded.iter_proteins(HOOK_POINT), strict=True
+    ):
+        np.testing.assert_array_equal(torch.from_numpy(full).bfloat16().float().numpy(), short)
+
+
+def test_batches_that_ran_out_of_memory_are_in_the_manifest(model, tmp_path, monkeypatch):
+    from protsae.plm.forward import Esm2Forward
+
+    def run(self, sequences):
+        if len(sequences) > 1:
+            raise MemoryError
+        return original(self, sequences)
+
+    original = Esm2Forward.run
+    monkeypatch.setattr(Esm2Forward, "run", run)
+    store = extract(tmp_path, model, proteins(), dtype="float32", max_tokens_per_batch=1000)
+    # shards of 3, 3, 3 and 2 proteins, one batch each: halved until each is alone
+    assert [shard.halved_batches for shard in store.manifest.shards] == [2, 2, 2, 1]
+    for name, values in store.iter_proteins(HOOK_POINT):
+        assert_close(values, fair_esm_activations(tiny_esm2(), [proteins()[name]])[HOOK_POINT].numpy())
+
+
+def test_settings_of_long_proteins_touch_only_shards_that_hold_one(model):
+    def fingerprints(**changes):
+        plan = plan_extraction(list(proteins()), list(proteins().values()), model, config(**changes))
+        return [job.fingerprint for job in plan.jobs], [
+            max(map(len, job.sequences)) > 17 for job in plan.jobs
+        ]
+
+    full, has_long = fingerprints(long_sequences="full", max_residues=17)
+    window, _ = fingerprints(long_sequences="window", max_residues=17, window_overlap=5)
+    assert any(has_long)
+    assert [a != b for a, b in zip(full, window, strict=True)] == has_long
+    sampled, _ = fingerprints(long_sequences="full", max_residues=17, residues_per_protein=3)
+    assert not set(full) & set(sampled)
+
+
+def test_windows_without_a_step_are_refused():
+    with pytest.raises(ValidationError, match="window_overlap 17 leaves windows of 17 residues no step"):
+        config(long_sequences="window", max_residues=17, window_overlap=17)
+
+
+def test_error_names_the_ways_out(model, tmp_path):
+    with pytest.raises(InputError, match="to window, full, truncate or skip"):
+        extract(tmp_path, model, proteins(), long_sequences="error", max_residues=17)
