@@ -1,0 +1,1 @@
+"""Masked-language modelling with models of ESM-2's architecture."""

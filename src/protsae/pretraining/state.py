@@ -1,0 +1,65 @@
+"""The state of an unfinished training on disk: whole or absent, and only for the training it belongs to."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+from protsae.core.errors import InputError
+from protsae.core.files import atomic_path
+
+_PREFIX = ".training-"
+
+
+class StateFile:
+    """The state file of one training, in the folder of the model that it makes.
+
+    The file's name holds the training's fingerprint: another configuration or other proteins never continue
+    it, and never overwrite it.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        """Name the file.
+
+        Args:
+            folder: where the model will be.
+            fingerprint: of all that the weights follow from.
+        """
+        self.path = folder / f"{_PREFIX}{fingerprint[:16]}.pt"
+        self._fingerprint = fingerprint
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write tensors and plain containers, atomically."""
+        import torch
+
+        with atomic_path(self.path) as temporary:
+            torch.save({"fingerprint": self._fingerprint, "state": state}, temporary)
+
+    def load(self) -> dict[str, Any] | None:
+        """Return what was saved last; None if nothing was.
+
+        Raises:
+            InputError: the file is damaged or belongs to another training.
+        """
+        import torch
+
+        if not self.path.is_file():
+            return None
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+            fingerprint, state = content["fingerprint"], content["state"]
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.path} is damaged ({type(error).__name__}): delete it to train from the start"
+            ) from error
+        if fingerprint != self._fingerprint:
+            raise InputError(f"{self.path} belongs to another training: delete it to train from the start")
+        return dict(state)
+
+    def remove(self) -> None:
+        """Delete the file: the training is done."""
+        self.path.unlink(missing_ok=True)
+
+    def others(self) -> list[str]:
+        """Return the names of the states of other unfinished trainings in the folder, sorted."""
+        found = self.path.parent.glob(f"{_PREFIX}*.pt")
+        return sorted(path.name for path in found if path != self.path)

@@ -1,0 +1,38 @@
+"""Ending a long loop when the process is asked to stop, at a moment of the loop's choosing."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequests:
+    """Within the block, SIGTERM and Ctrl-C only set `received`; behind it they act as they always do.
+
+    Outside the main thread, where Python allows no handlers, the block changes nothing.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was received yet."""
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopRequests":
+        """Install the handlers."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put the former handlers back, and pass on a signal that came."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self.received is not None:
+            signal.raise_signal(self.received)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.received = number
