@@ -2,7 +2,7 @@
 
 import random
 
-from protsae.plm.batching import token_budget_batches
+from protsae.plm.batching import consecutive_parts, token_budget_batches
 
 
 def test_batches_are_sorted_and_fill_the_budget_with_special_tokens_counted():
@@ -24,3 +24,9 @@ def test_every_sequence_is_in_one_batch_within_budget():
 
 def test_nothing_makes_no_batch():
     assert token_budget_batches([], max_tokens=10) == []
+
+
+def test_consecutive_parts_keep_the_order_and_the_budget():
+    assert consecutive_parts([3, 3, 3, 20, 1, 4], 10) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 6)]
+    assert consecutive_parts([3, 3], 10) == [slice(0, 2)]
+    assert consecutive_parts([], 10) == []

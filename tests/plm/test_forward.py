@@ -1,5 +1,6 @@
 """The packed forward pass against fair-esm's own."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,16 @@ from protsae.plm.hook_points import LAYER_KINDS
 
 TOLERANCE = 1e-5
 EVERY_POINT = [f"layers.{i}.{kind}" for i in range(N_LAYERS) for kind in LAYER_KINDS] + ["final_norm"]
+EDGE_LENGTHS = [1, 2, 50, 1021, 1022, 1023, 1024, 1025]
 DEMO_MODEL = Path(__file__).parents[2] / "data/01_raw/demo/esm2_mini.safetensors"
+
+
+@pytest.fixture
+def torch_threads():
+    """Return `torch.set_num_threads`; the number is as before after the test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 def test_every_hook_point_equals_hooks_on_fair_esm(tmp_path):
@@ -47,12 +57,45 @@ def test_residual_streams_equal_repr_layers(tmp_path):
         assert worst_difference(ours[name], theirs[i][0, 1:-1]) < TOLERANCE, name
 
 
-@pytest.mark.parametrize("length", [1, 2, 1021, 1022, 1023, 1024, 1025, 1500])
-def test_no_length_is_cut_and_each_residue_has_a_row(tmp_path, length):
+@pytest.mark.parametrize("length", [*EDGE_LENGTHS, 1500])
+def test_no_length_is_cut_and_every_point_has_a_row_per_residue(tmp_path, length):
     sequences = random_sequences([length])
-    ours = Esm2Forward(tiny_model(tmp_path), ["final_norm"]).run(sequences)["final_norm"]
-    assert len(ours) == length
-    assert worst_difference(ours, fair_esm_activations(tiny_esm2(), sequences)["final_norm"]) < TOLERANCE
+    ours = Esm2Forward(tiny_model(tmp_path), EVERY_POINT).run(sequences)
+    theirs = fair_esm_activations(tiny_esm2(), sequences)
+    for name in EVERY_POINT:
+        assert len(ours[name]) == length
+        assert worst_difference(ours[name], theirs[name]) < TOLERANCE, name
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_mixed_and_shuffled_batches_equal_fair_esm_on_each_protein_alone(tmp_path, n_threads, torch_threads):
+    torch_threads(n_threads)
+    sequences = random_sequences(EDGE_LENGTHS * 2)
+    random.Random(0).shuffle(sequences)
+    ours = Esm2Forward(tiny_model(tmp_path), EVERY_POINT).run(sequences)
+    alone = [fair_esm_activations(tiny_esm2(), [sequence]) for sequence in sequences]
+    for name in EVERY_POINT:
+        assert worst_difference(ours[name], torch.cat([one[name] for one in alone])) < TOLERANCE, name
+    assert torch.get_num_threads() == n_threads
+
+
+def test_one_and_several_threads_give_the_same_bits(tmp_path, torch_threads):
+    sequences = random_sequences([400] * 8)  # four parts
+    forward = Esm2Forward(tiny_model(tmp_path), EVERY_POINT)
+    torch_threads(1)
+    one = forward.run(sequences)
+    torch_threads(2)
+    two = forward.run(sequences)
+    assert all(torch.equal(one[name], two[name]) for name in EVERY_POINT)
+
+
+def test_an_error_in_a_thread_is_raised(tmp_path, torch_threads, monkeypatch):
+    torch_threads(2)
+    forward = Esm2Forward(tiny_model(tmp_path), ["final_norm"])
+    monkeypatch.setattr("protsae.plm.forward._gelu_in_place", lambda _x: pytest.fail("in a thread"))
+    with pytest.raises(pytest.fail.Exception, match="in a thread"):
+        forward.run(random_sequences([700, 700]))
+    assert torch.get_num_threads() == 2
 
 
 def test_company_in_the_batch_changes_nothing(tmp_path):
@@ -136,8 +179,8 @@ def test_a_hook_point_that_the_model_lacks_is_refused(tmp_path):
 @pytest.mark.skipif(not DEMO_MODEL.is_file(), reason="no demo model")
 def test_the_demo_model_equals_fair_esm_on_each_protein_alone():
     model = load_plm(DEMO_MODEL)
-    names = ["layers.2.resid_post", "layers.3.attn_out", "layers.3.resid_post", "final_norm"]
-    sequences = [*random_sequences([80, 200, 310]), LETTERS]
+    names = [f"layers.{i}.{kind}" for i in range(model.n_layers) for kind in LAYER_KINDS] + ["final_norm"]
+    sequences = [*random_sequences([80, 700, 1100]), LETTERS]
     ours = Esm2Forward(model, names).run(sequences)
     theirs = [fair_esm_activations(model.module, [sequence]) for sequence in sequences]
     for name in names:

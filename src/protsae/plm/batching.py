@@ -26,3 +26,17 @@ def token_budget_batches(lengths: Sequence[int], max_tokens: int) -> list[list[i
         batches[-1].append(position)
         room -= n_tokens
     return batches
+
+
+def consecutive_parts(lengths: Sequence[int], max_tokens: int) -> list[slice]:
+    """Cut sequences, in their order, into runs of at most `max_tokens` tokens; a longer one is by itself."""
+    parts: list[slice] = []
+    room = 0
+    for position, length in enumerate(lengths):
+        n_tokens = length + SPECIAL_TOKENS
+        if n_tokens > room:
+            parts.append(slice(position, position))
+            room = max_tokens
+        parts[-1] = slice(parts[-1].start, position + 1)
+        room -= n_tokens
+    return parts
