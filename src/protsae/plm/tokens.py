@@ -20,6 +20,8 @@ class PackedTokens:
 
     tokens: torch.Tensor
     """Token ids, int64 [n_tokens]."""
+    position: torch.Tensor
+    """Position of each token within its own sequence, int64 [n_tokens]."""
     is_residue: torch.Tensor
     """False for start and end tokens, bool [n_tokens]."""
     sizes: list[int]
@@ -54,6 +56,7 @@ class Tokenizer:
             is_residue[at] = False
         return PackedTokens(
             tokens=torch.from_numpy(tokens),
+            position=torch.from_numpy(np.arange(len(tokens)) - np.repeat(starts, sizes)),
             is_residue=torch.from_numpy(is_residue),
             sizes=sizes,
         )
