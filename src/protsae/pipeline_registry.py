@@ -2,7 +2,16 @@
 
 from kedro.pipeline import Pipeline
 
-from protsae.pipelines import annotation, extraction, ingestion, interpretation, probing, reporting, training
+from protsae.pipelines import (
+    annotation,
+    extraction,
+    ingestion,
+    interpretation,
+    pretraining,
+    probing,
+    reporting,
+    training,
+)
 
 PIPELINES = {
     "ingestion": ingestion,
@@ -12,7 +21,10 @@ PIPELINES = {
     "probing": probing,
     "interpretation": interpretation,
     "reporting": reporting,
+    "pretraining": pretraining,
 }
+BY_NAME_ONLY = frozenset({"pretraining"})
+"""What `__default__` leaves out: it takes hours, and its product comes in as an input, `plm_checkpoint`."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -22,8 +34,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     """
     own = {name: Pipeline(module.create_pipeline().nodes, tags=name) for name, module in PIPELINES.items()}
     everything = sum(own.values(), Pipeline([]))
+    default = sum((own[name] for name in own if name not in BY_NAME_ONLY), Pipeline([]))
     closed = {
         name: everything.to_nodes(*(node.name for node in pipeline.nodes)) if pipeline.nodes else pipeline
         for name, pipeline in own.items()
     }
-    return {"__default__": everything, **closed}
+    return {"__default__": default, **closed}

@@ -4,7 +4,10 @@ import pytest
 
 from protsae.caching.code import CodeIndex
 
-PIPELINES = ("ingestion", "annotation", "extraction", "training", "probing", "interpretation", "reporting")
+PIPELINES = (
+    *("ingestion", "annotation", "extraction", "training", "probing", "interpretation", "reporting"),
+    "pretraining",
+)
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project
 from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
 from kedro.validation import TypeExtractor
 
 from protsae.core.config import Config
-from protsae.pipeline_registry import PIPELINES, register_pipelines
+from protsae.pipeline_registry import BY_NAME_ONLY, PIPELINES, register_pipelines
 from protsae.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,11 @@ def project():
 @pytest.fixture(scope="module")
 def pipelines():
     return register_pipelines()
+
+
+@pytest.fixture(scope="module")
+def everything(pipelines):
+    return sum(pipelines.values(), Pipeline([]))
 
 
 def load_config(environment: str) -> OmegaConfigLoader:
@@ -52,14 +58,14 @@ def datasets_of(pipeline) -> set[str]:
     return {name for name in pipeline.datasets() if not name.startswith(("params:", "parameters"))}
 
 
-def test_every_dataset_of_every_pipeline_is_declared_on_disk(pipelines, catalog):
-    for name in sorted(datasets_of(pipelines["__default__"])):
+def test_every_dataset_of_every_pipeline_is_declared_on_disk(catalog, everything):
+    for name in sorted(datasets_of(everything)):
         assert not isinstance(catalog[name], MemoryDataset), name
 
 
-def test_every_catalog_entry_is_used(pipelines):
+def test_every_catalog_entry_is_used(everything):
     config = load_config("base")["catalog"]
-    used = datasets_of(pipelines["__default__"])
+    used = datasets_of(everything)
     catalog = DataCatalog.from_config(dict(config))
     for entry in config:
         if entry.startswith("_"):
@@ -70,8 +76,8 @@ def test_every_catalog_entry_is_used(pipelines):
             assert entry in used, entry
 
 
-def test_every_dataset_has_a_layer_for_kedro_viz(pipelines, catalog):
-    for name in sorted(datasets_of(pipelines["__default__"])):
+def test_every_dataset_has_a_layer_for_kedro_viz(catalog, everything):
+    for name in sorted(datasets_of(everything)):
         metadata = catalog[name].metadata or {}
         assert metadata.get("kedro-viz", {}).get("layer"), name
 
@@ -83,21 +89,21 @@ def test_every_path_lies_below_the_data_root(pipelines):
             assert path is None or path.startswith("data/"), name  # None: an input left out
 
 
-def test_node_names_are_unique_and_equal_to_their_functions(pipelines):
-    names = Counter(node.name for node in pipelines["__default__"].nodes)
+def test_node_names_are_unique_and_equal_to_their_functions(everything):
+    names = Counter(node.name for node in everything.nodes)
     assert [name for name, count in names.items() if count > 1] == []
-    for node in pipelines["__default__"].nodes:
+    for node in everything.nodes:
         assert node.name.split(".")[-1] == node.func.__name__
 
 
-def test_nodes_carry_their_pipeline_as_tag_and_can_be_pickled(pipelines):
-    for node in pipelines["__default__"].nodes:
+def test_nodes_carry_their_pipeline_as_tag_and_can_be_pickled(everything):
+    for node in everything.nodes:
         assert len(node.tags & set(PIPELINES)) == 1, node.name
         pickle.dumps(node)
 
 
-def test_nodes_are_thin(pipelines):
-    for node in pipelines["__default__"].nodes:
+def test_nodes_are_thin(everything):
+    for node in everything.nodes:
         source = ast.parse(inspect.getsource(node.func).lstrip()).body[0]
         body = [s for s in source.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
         lines = body[-1].end_lineno - body[0].lineno + 1
@@ -118,10 +124,10 @@ def arguments_of(node) -> dict[str, str]:
     )
 
 
-def test_every_parameter_that_a_function_types_as_a_config_is_validated_by_kedro(pipelines):
+def test_every_parameter_that_a_function_types_as_a_config_is_validated_by_kedro(pipelines, everything):
     typed = TypeExtractor(pipelines).extract_types_from_pipelines()
     seen = 0
-    for node in pipelines["__default__"].nodes:
+    for node in everything.nodes:
         parameters = inspect.signature(node.func).parameters
         for argument, dataset in arguments_of(node).items():
             annotation = parameters[argument].annotation if argument in parameters else None
@@ -131,14 +137,19 @@ def test_every_parameter_that_a_function_types_as_a_config_is_validated_by_kedro
     assert seen >= len(PIPELINES)
 
 
-def test_a_named_pipeline_is_its_nodes_and_all_their_ancestors(pipelines):
-    everything = pipelines["__default__"]
+def test_a_named_pipeline_is_its_nodes_and_all_their_ancestors(pipelines, everything):
     for name in PIPELINES:
         closed = pipelines[name]
         outputs = {output for node in closed.nodes for output in node.outputs}
         wanted = {i for node in closed.nodes for i in node.inputs if not i.startswith("params:")}
         produced = {output for node in everything.nodes for output in node.outputs}
         assert wanted & produced <= outputs, name
+
+
+def test_a_plain_run_leaves_out_what_runs_by_name_only(pipelines):
+    tags = {tag for node in pipelines["__default__"].nodes for tag in node.tags}
+    assert tags == set(PIPELINES) - BY_NAME_ONLY
+    assert {"pretraining"} == BY_NAME_ONLY
 
 
 def test_one_parameter_file_per_pipeline_with_its_name_as_the_only_key():

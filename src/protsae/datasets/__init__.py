@@ -5,13 +5,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from protsae.datasets.activation_shards import ActivationShardsDataset
+    from protsae.datasets.pretrained_plm import PretrainedPlmDataset
     from protsae.datasets.sae_checkpoint import SaeCheckpointDataset
     from protsae.datasets.source_file import SourceFileDataset, SourceFilesDataset
 
-__all__ = ["ActivationShardsDataset", "SaeCheckpointDataset", "SourceFileDataset", "SourceFilesDataset"]
+__all__ = [
+    "ActivationShardsDataset",
+    "PretrainedPlmDataset",
+    "SaeCheckpointDataset",
+    "SourceFileDataset",
+    "SourceFilesDataset",
+]
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
+    "PretrainedPlmDataset": "pretrained_plm",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",
