@@ -9,7 +9,7 @@ where the matrix library sums alike, and not only to rounding: ESM-2's residual 
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.plm.attention import Rotary, SelfAttention
-from protsae.plm.batching import consecutive_parts
+from protsae.plm.batching import SPECIAL_TOKENS, consecutive_parts
 from protsae.plm.checkpoint import PlmModel
-from protsae.plm.hook_points import FINAL_NORM, HookPoint, parse_hook_point
+from protsae.plm.hook_points import FINAL_NORM, parse_hook_point
+from protsae.plm.patching import Patches, Tape, check_patches_matter, parse_patches
 from protsae.plm.tokens import PackedTokens, Tokenizer
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _TOKEN_DROPOUT_SCALE = 1 - 0.15 * 0.8  # ESM-2 was trained with this share of tokens masked and scales for it
 _GELU_ROWS = 64
 _TOKENS_PER_PART = 1024
+LOGITS = "logits"
+"""Name of the language-model head's output among the results."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +47,6 @@ class _Norm:
 
     def __call__(self, x: Tensor) -> Tensor:
         return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
-
-
-class _Tape:
-    """Writes the values at the hook points asked for to their rows of the results."""
-
-    def __init__(self, wanted: Collection[HookPoint], is_residue: Tensor, results: dict[str, Tensor]) -> None:
-        self._missing = set(wanted)
-        self._rows = is_residue.nonzero().flatten()
-        self._results = results
-
-    def offer(self, value: Tensor, kind: str, layer: int | None = None) -> None:
-        point = HookPoint(kind, layer)
-        if point in self._missing:
-            torch.index_select(value, 0, self._rows, out=self._results[str(point)])
-            self._missing.remove(point)
-
-    def is_complete(self) -> bool:
-        return not self._missing
 
 
 def _gelu_in_place(x: Tensor) -> Tensor:
@@ -112,58 +97,81 @@ class Esm2Forward:
         self._embedding = module.embed_tokens.weight * scale
         self._layers = [_Layer(layer) for layer in module.layers]
         self._final_norm = _Norm.of(module.emb_layer_norm_after)
+        self._head: Callable[[Tensor], Tensor] = module.lm_head
         self._rotary = Rotary(module.layers[0].self_attn.rot_emb.inv_freq)
 
-    def run(self, sequences: Sequence[str]) -> dict[str, Tensor]:
+    def run(
+        self, sequences: Sequence[str], patches: Patches | None = None, *, logits: bool = False
+    ) -> dict[str, Tensor]:
         """Run one batch.
 
         Args:
             sequences: residues, one string per protein. Proteins of similar length beside each other are
                 fastest.
+            patches: what to replace at which hook points. The pass goes on with it, and captured values
+                contain it. A patched run sees all sequences at once, whatever memory that takes.
+            logits: whether to run on to the language-model head.
 
         Returns:
             For every hook point the activations of residues only, start and end tokens left out, float32
-            [sum of lengths, d_model], in the order of `sequences`. Values do not depend on the number of
-            threads.
+            [sum of lengths, d_model], in the order of `sequences`; with `logits` also `LOGITS`, likewise
+            [sum of lengths, size of the vocabulary]. Values do not depend on the number of threads.
 
         Raises:
-            InputError: an empty sequence or a letter that is no residue.
+            InputError: an empty sequence, a letter that is no residue, or a patch that does not fit.
         """
+        replaced = parse_patches(patches or {}, len(self._layers))
+        if not logits:
+            check_patches_matter(replaced, self._hook_points)
         lengths = [len(sequence) for sequence in sequences]
-        results = {str(point): torch.empty(sum(lengths), self._d_model) for point in self._hook_points}
-        parts = consecutive_parts(lengths, _TOKENS_PER_PART)
+        results = self._empty_results(sum(lengths), logits)
+        parts = [slice(None)] if replaced else consecutive_parts(lengths, _TOKENS_PER_PART)
         packed = [self._tokenizer.pack(sequences[part]) for part in parts]
         n_rows = [sum(lengths[part]) for part in parts]
-        rotary = self._rotary.up_to(max(size for part in packed for size in part.sizes))
+        rotary = self._rotary.up_to(max(lengths) + SPECIAL_TOKENS)
 
         def run_part(i: int) -> None:
             rows = slice(sum(n_rows[:i]), sum(n_rows[: i + 1]))
+            found = {name: result[rows] for name, result in results.items()}
             with torch.inference_mode():
-                self._run(packed[i], rotary, {name: result[rows] for name, result in results.items()})
+                tape = Tape(self._hook_points, replaced, packed[i].is_residue, found)
+                x = self._run(packed[i], rotary, tape, logits)
+                if logits:
+                    found[LOGITS].copy_(self._head(x[packed[i].is_residue]))
 
         _for_each(run_part, len(parts))
         return results
 
-    def _run(self, packed: PackedTokens, rotary: tuple[Tensor, Tensor], results: dict[str, Tensor]) -> None:
-        tape = _Tape(self._hook_points, packed.is_residue, results)
-        x = self._embedding[packed.tokens]
+    def _empty_results(self, n_rows: int, logits: bool) -> dict[str, Tensor]:
+        results = {str(point): torch.empty(n_rows, self._d_model) for point in self._hook_points}
+        if logits:
+            results[LOGITS] = torch.empty(n_rows, len(self._embedding))
+        return results
+
+    def _run(
+        self, packed: PackedTokens, rotary: tuple[Tensor, Tensor], tape: Tape, to_the_end: bool
+    ) -> Tensor:
+        """Run a part as far as `tape` asks, or to the final norm; return where it came to."""
+        x: Tensor = self._embedding[packed.tokens]
         for i, layer in enumerate(self._layers):
             tape.offer(x, "resid_pre", i)
-            if tape.is_complete():
-                return
+            if tape.is_complete() and not to_the_end:
+                return x
             update = layer.attention(x, rotary, packed.sizes)
             tape.offer(update, "attn_out", i)
             x += update
             tape.offer(x, "resid_mid", i)
-            if tape.is_complete():
-                return
+            if tape.is_complete() and not to_the_end:
+                return x
             update = layer.mlp(x)
             tape.offer(update, "mlp_out", i)
             x += update
             tape.offer(x, "resid_post", i)
-            if tape.is_complete():
-                return
-        tape.offer(self._final_norm(x), FINAL_NORM)
+            if tape.is_complete() and not to_the_end:
+                return x
+        x = self._final_norm(x)
+        tape.offer(x, FINAL_NORM)
+        return x
 
 
 def _for_each(function: Callable[[int], None], n: int) -> None:
