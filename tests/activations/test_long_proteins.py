@@ -155,7 +155,7 @@ def test_batches_of_a_sample_name_the_true_residues(model, tmp_path):
     for batch in sampler.epoch(0):
         for x, segment, residue in zip(batch.x, batch.segment, batch.residue_index, strict=True):
             residues, values = rows[ids[batch.proteins[segment]]]
-            assert torch.equal(x, torch.from_numpy(values[residues.index(int(residue))]).float())
+            assert torch.equal(x, torch.tensor(values[residues.index(int(residue))]).float())
 
 
 def test_bfloat16_is_stored_as_float32_rounded_to_it(model, tmp_path):

@@ -49,6 +49,9 @@ class World:
             iter_stored=lambda hook_point, ids: (
                 (position[i], np.arange(len(of[i])), of[i]) for i in sorted(ids)
             ),
+            groups=lambda ids: [np.array([i]) for i in sorted(position[protein_id] for protein_id in ids)],
+            read_group=lambda hook_point, group: ((i, np.arange(len(self.x[i])), self.x[i]) for i in group),
+            largest_group=max(map(len, self.x)),
             statistics=statistics,
             manifest=SimpleNamespace(dtype="float32", model=SimpleNamespace(name="toy", sha256="ab")),
         )

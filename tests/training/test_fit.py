@@ -54,6 +54,17 @@ def test_same_seed_same_bytes_of_checkpoint_and_log(source, tables, tmp_path):
     assert first[0] != other[0]
 
 
+def test_proteins_above_the_memory_limit_are_streamed_and_train_as_well(source, caplog):
+    caplog.set_level("INFO")
+    roomy = CONFIG.model_copy(update={"proteins_per_batch": 5})
+    held = fit_topk(source, Size(48, 3, 0), roomy)
+    assert "streaming" not in caplog.text
+    streamed = fit_topk(source, Size(48, 3, 0), roomy.model_copy(update={"max_memory_gb": 8e-5}))
+    assert "40 proteins take" in caplog.text
+    fve = [fitted[0][1]["training"]["validation/fve"] for fitted in (held, streamed)]
+    assert abs(fve[1] - fve[0]) < 0.1 < min(fve)
+
+
 def test_checkpoint_knows_where_it_belongs(source, tables, tmp_path):
     (sae, metadata), log = fit_protsae(source, Size(48, 3, 5), CONFIG, GuidanceConfig(), **tables)
     save_sae(sae, tmp_path / "sae", metadata)

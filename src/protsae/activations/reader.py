@@ -109,6 +109,11 @@ class ActivationStore:
         for group in self.groups(self.protein_ids if protein_ids is None else protein_ids):
             yield from self.read_group(hook_point, group)
 
+    @property
+    def largest_group(self) -> int:
+        """Rows of the largest row group: what reading any protein brings into memory at most."""
+        return int(np.bincount(self._group_start, weights=self._n_rows).max())
+
     def groups(self, protein_ids: Collection[str]) -> list[np.ndarray]:
         """Return the positions of proteins in stored order, cut by the row groups that hold them.
 

@@ -63,13 +63,7 @@ class ResidueSampler:
         Raises:
             InputError: no proteins, an unknown or repeated one, a count below 1, or memory above the limit.
         """
-        for name, value in (
-            ("residues_per_protein", residues_per_protein),
-            ("proteins_per_batch", proteins_per_batch),
-            ("number of proteins", len(protein_ids)),
-        ):
-            if value < 1:
-                raise InputError(f"{name} is {value}, it must be at least 1")
+        check_counts(residues_per_protein, proteins_per_batch, len(protein_ids))
         self._residues_per_protein = residues_per_protein
         self._proteins_per_batch = proteins_per_batch
         self._seed = seed
@@ -78,7 +72,7 @@ class ResidueSampler:
         self._length = np.array([stored[protein_id] for protein_id in protein_ids], dtype=np.int64)
         self._first_row = np.concatenate([[0], np.cumsum(self._length)[:-1]])
         n_rows = int(self._length.sum())
-        needed = n_rows * store.d_model * dtype.itemsize / _GB
+        needed = self.memory_gb(store, protein_ids)
         if needed > max_memory_gb:
             raise InputError(
                 f"sampling {n_rows} residues of {store.d_model} dimensions needs {needed:.3g} GB of memory, "
@@ -90,6 +84,13 @@ class ResidueSampler:
             first = self._first_row[order[position]]
             self._rows[first : first + len(block)] = block
             self._residue_index[first : first + len(block)] = residues
+
+    @staticmethod
+    def memory_gb(store: ActivationStore, protein_ids: Sequence[str]) -> float:
+        """Return how many GB (10^9 bytes) the stored residues of some proteins take."""
+        stored, dtype = store.n_rows(), storage_dtype(store.manifest.dtype)
+        n_rows = sum(stored[protein_id] for protein_id in protein_ids if protein_id in stored)
+        return n_rows * store.d_model * dtype.itemsize / _GB
 
     @property
     def n_batches(self) -> int:
@@ -133,3 +134,18 @@ class ResidueSampler:
         within = np.arange(len(by_protein)) - np.repeat(np.cumsum(length) - length, length)
         rows = by_protein[within < self._residues_per_protein]
         return proteins, rows, np.cumsum(np.minimum(length, self._residues_per_protein))
+
+
+def check_counts(residues_per_protein: int, proteins_per_batch: int, n_proteins: int) -> None:
+    """Refuse what makes no batch.
+
+    Raises:
+        InputError: a count below 1.
+    """
+    for name, value in (
+        ("residues_per_protein", residues_per_protein),
+        ("proteins_per_batch", proteins_per_batch),
+        ("number of proteins", n_proteins),
+    ):
+        if value < 1:
+            raise InputError(f"{name} is {value}, it must be at least 1")

@@ -102,9 +102,13 @@ def vectors_to_arrow(values: np.ndarray) -> pa.FixedSizeListArray:
 
 
 def vectors_to_numpy(column: pa.ChunkedArray) -> np.ndarray:
-    """Turn a column of n vectors into [n, d]."""
+    """Turn a column of n vectors into [n, d]: a read-only view of a column of one chunk, else a copy."""
     width = column.type.list_size
-    chunks = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width) for chunk in column.chunks]
+    chunks: list[np.ndarray] = [
+        chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width) for chunk in column.chunks
+    ]
+    if len(chunks) == 1:
+        return chunks[0]
     empty = np.empty((0, width), dtype=column.type.value_type.to_pandas_dtype())
     return np.concatenate(chunks or [empty])
 

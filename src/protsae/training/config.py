@@ -16,6 +16,9 @@ class TrainerConfig(Config):
     """Proteins per step."""
     validation_residues_per_protein: int = Field(32, gt=0)
     """Residues of each validation protein, the same in every pass."""
+    max_memory_gb: float = Field(8.0, gt=0)
+    """GB (10^9 bytes) that the activations of each split may take. Where they take more, they are streamed
+    from the shards through a buffer of this size: other draws, of the same kind."""
     learning_rate: float = Field(3e-3, gt=0)
     """Peak rate of Adam."""
     warmup_share: float = Field(0.05, ge=0, lt=1)

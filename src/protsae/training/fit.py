@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from protsae.activations.reader import ActivationStore
-from protsae.activations.sampler import ResidueSampler
+from protsae.activations.streaming import sampler_for
 from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
@@ -132,13 +132,14 @@ def _split(
             f"no protein of split '{name}' has activations: change ingestion.split or extract again"
         )
     residues = config.residues_per_protein if name == "train" else config.validation_residues_per_protein
-    sampler = ResidueSampler(
+    sampler = sampler_for(
         source.store,
         source.hook_point,
         protein_ids,
         residues_per_protein=residues,
         proteins_per_batch=config.proteins_per_batch,
         seed=derive_seed(size.seed, "sampler", name),
+        max_memory_gb=config.max_memory_gb,
     )
     labels = None if tables is None else labels_of(tables, protein_ids, source.store.lengths())
     return Split(protein_ids, sampler, labels)
