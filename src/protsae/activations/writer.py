@@ -3,11 +3,14 @@
 import logging
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from protsae.activations.executors import Executor, LocalExecutor
 from protsae.activations.manifest import MANIFEST_NAME, FileRecord, Manifest, ShardRecord
 from protsae.activations.plan import ExtractionPlan
 from protsae.activations.schema import STATISTICS_NAME, footer_of, statistics_schema
@@ -16,12 +19,56 @@ from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_file, sha256_text
 from protsae.core.progress import track
 
+if TYPE_CHECKING:
+    from protsae.plm.forward import Esm2Forward
+
 _LOGGER = logging.getLogger(__name__)
 _OURS = re.compile(r"\.?(shard-\d{5,}|statistics)\.parquet(\.\w+\.tmp)?|\.?manifest\.json\.\w+\.tmp")
 _RECORDED = {"long_sequences", "max_residues", "window_overlap", "residues_per_protein", "sample_seed"}
 
 
-def write_activations(plan: ExtractionPlan, root: Path) -> Manifest:
+class ShardMaker:
+    """Makes shards of one extraction, or keeps those that are whole.
+
+    Picklable, so that workers elsewhere can make shards too: the forward pass is built when first needed.
+    """
+
+    def __init__(self, plan: ExtractionPlan, root: Path, valid: Collection[int]) -> None:
+        """Keep what all shards share.
+
+        Args:
+            plan: model and settings.
+            root: folder of the shards.
+            valid: indices of the shards that are there already.
+        """
+        self._model = plan.model
+        self._recipe = plan.recipe
+        self._root = root
+        self._valid = frozenset(valid)
+        self._forward: Esm2Forward | None = None
+
+    def __call__(self, job: ShardJob) -> tuple[ShardRecord, pa.Table]:
+        """Write the shard of a job; return its record and its proteins' statistics.
+
+        Raises:
+            InputError: see `shard.compute_shard`.
+        """
+        path = self._root / job.name
+        table = _read_whole(path) if job.index in self._valid else None
+        if table is None:
+            table = compute_shard(job, self._recipe, self._forward_pass())
+            write_shard(table, job, path)
+        return _shard_record(path, job), protein_statistics(table, job, self._recipe)
+
+    def _forward_pass(self) -> "Esm2Forward":
+        from protsae.plm.forward import Esm2Forward
+
+        if self._forward is None:
+            self._forward = Esm2Forward(self._model, self._recipe.hook_points)
+        return self._forward
+
+
+def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | None = None) -> Manifest:
     """Make every shard of `plan` in `root`, then the statistics, then the manifest.
 
     Shards already there that were made from the same sequences, model, settings and code are kept, so that a
@@ -30,34 +77,29 @@ def write_activations(plan: ExtractionPlan, root: Path) -> Manifest:
     Args:
         plan: the jobs.
         root: folder; made if missing.
+        executor: who makes the shards; None: this process.
 
     Raises:
         InputError: too little free disk space, before anything is written; or an activation that is not
             finite in the storage type.
     """
-    from protsae.plm.forward import Esm2Forward
-
     root.mkdir(parents=True, exist_ok=True)
     valid = {job.index for job in plan.jobs if _is_current(root / job.name, job)}
     _check_disk(plan, root, [job for job in plan.jobs if job.index not in valid])
     (root / MANIFEST_NAME).unlink(missing_ok=True)  # from here on the folder is not a complete extraction
     _remove_left_overs(plan, root)
-    forward = Esm2Forward(plan.model, plan.hook_points)
+    maker = ShardMaker(plan, root.absolute(), valid)
+    made = (executor or LocalExecutor()).run(maker, plan.jobs)
     shards = []
     statistics_path = root / STATISTICS_NAME
-    recipe = plan.recipe
-    schema = statistics_schema(plan.hook_points, plan.model.d_model, recipe.about)
+    schema = statistics_schema(plan.hook_points, plan.model.d_model, plan.recipe.about)
     with (
         atomic_path(statistics_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as statistics,
     ):
-        for job in track(plan.jobs, "extracting shards"):
-            table = _read_whole(root / job.name) if job.index in valid else None
-            if table is None:
-                table = compute_shard(job, recipe, forward)
-                write_shard(table, job, root / job.name)
-            statistics.write_table(protein_statistics(table, job, recipe))
-            shards.append(_shard_record(root / job.name, job))
+        for record, of_proteins in track(made, "extracting shards", total=len(plan.jobs)):
+            statistics.write_table(of_proteins)
+            shards.append(record)
     manifest = _manifest(plan, shards, _file_record(statistics_path))
     manifest.write(root)
     return manifest

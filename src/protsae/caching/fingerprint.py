@@ -24,8 +24,17 @@ _DISTRIBUTIONS = {
     "kedro_datasets": "kedro-datasets",
 }
 """Import name to distribution, where they differ."""
-_UNCOUNTED_SETTINGS = {"filepath", "path", "metadata", "credentials", "version", "versioned", "fs_args"}
-"""Catalog settings that say where bytes lie or how they are shown, not what they are."""
+_UNCOUNTED_SETTINGS = {
+    "filepath",
+    "path",
+    "metadata",
+    "credentials",
+    "version",
+    "versioned",
+    "fs_args",
+    "ray",
+}
+"""Catalog settings that say where bytes lie, who makes them or how they are shown, not what they are."""
 
 
 @dataclass(frozen=True)

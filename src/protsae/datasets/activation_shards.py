@@ -5,6 +5,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from protsae.activations.executors import Executor, LocalExecutor, RayConfig, RayExecutor
 from protsae.activations.manifest import MANIFEST_NAME
 from protsae.activations.plan import ExtractionPlan
 from protsae.activations.reader import ActivationStore
@@ -26,14 +27,19 @@ class ActivationShardsDataset(AbstractDataset[ExtractionPlan, ActivationStore]):
         ```
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, filepath: str, ray: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
         """Keep the path of the folder.
 
         Args:
             filepath: local folder; Kedro resolves a relative one against the project.
+            ray: settings of `activations.executors.RayConfig`: the shards are made by a Ray cluster whose
+                workers see the folder. None: by this process.
             metadata: read by Kedro-Viz.
         """
         self._filepath = Path(filepath)
+        self._executor: Executor = LocalExecutor() if ray is None else RayExecutor(RayConfig(**ray))
         self.metadata = metadata
 
     def load(self) -> ActivationStore:
@@ -52,7 +58,7 @@ class ActivationShardsDataset(AbstractDataset[ExtractionPlan, ActivationStore]):
             DatasetInputError: too little disk space, or an activation that cannot be stored.
         """
         with input_errors_pass():
-            write_activations(data, self._filepath)
+            write_activations(data, self._filepath, self._executor)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
