@@ -207,6 +207,26 @@ def test_bfloat16_trains_to_nearly_the_same_loss(proteins, shape, small, tmp_pat
     assert not np.array_equal(*losses)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 0.05)])
+def test_a_gpu_trains_to_the_loss_of_the_cpu_and_continues(
+    plan, proteins, shape, small, tmp_path, dtype, tolerance
+):
+    config = small.model_copy(update={"device": "cuda", "dtype": dtype})
+    on_gpu = plan_pretraining(proteins, shape, config, seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, 3)
+        with pytest.raises(KilledError):
+            run_pretraining(on_gpu, tmp_path / "gpu.safetensors")
+    run_pretraining(on_gpu, tmp_path / "gpu.safetensors")
+    run_pretraining(plan, tmp_path / "cpu.safetensors")
+    losses = [
+        log.loc[(log["split"] == "train") & (log["term"] == "loss/mlm"), "value"].to_numpy()
+        for log in (read_plm_header(tmp_path / f"{name}.safetensors").log for name in ("gpu", "cpu"))
+    ]
+    np.testing.assert_allclose(*losses, atol=tolerance)
+
+
 def test_the_exported_file_gives_fair_esm_and_our_forward_the_trained_weights(shape, tmp_path):
     module = build_module(shape, 3)
     path = tmp_path / "plm.safetensors"

@@ -166,20 +166,26 @@ def _attention(layer: Any, x: Tensor, rotary: tuple[Tensor, Tensor], groups: lis
     weight = torch.cat([projection.weight for projection in projections])
     bias = torch.cat([projection.bias for projection in projections])
     qkv = functional.linear(layer.self_attn_layer_norm(x), weight, bias)
-    qkv = qkv.view(len(x), 3, attention.num_heads, -1)
-    rotated = _rotate(qkv[:, :2], *rotary).to(qkv.dtype)
-    qkv = torch.cat((rotated, qkv[:, 2:]), dim=1)
-    mixed = [_attend(qkv[group.first : group.first + group.n_tokens], group) for group in groups]
+    qk, v = torch.split(qkv.view(len(x), 3, attention.num_heads, -1), [2, 1], dim=1)
+    rotated = _rotate(qk, *rotary).to(qkv.dtype)
+    # one split, not a slice per group: the gradient of a slice is as large as what it was cut from
+    cut = [group.n_tokens for group in groups]
+    parts = zip(torch.split(rotated, cut), torch.split(v.squeeze(1), cut), groups, strict=True)
+    mixed = [_attend(qk_part, v_part, group) for qk_part, v_part, group in parts]
     out: Tensor = attention.out_proj(torch.cat(mixed).flatten(1))
     return out
 
 
-def _attend(qkv: Tensor, group: _Group) -> Tensor:
-    """Attend within each sequence: [n_tokens, 3, heads, head_dim] to [n_tokens, heads, head_dim]."""
+def _attend(qk: Tensor, v: Tensor, group: _Group) -> Tensor:
+    """Attend within each sequence: qk [n_tokens, 2, heads, head_dim], v and the result without the 2."""
     padded = group.padded
-    rows = qkv if padded is None else qkv[padded.rows]
-    rows = rows.view(group.n_sequences, group.longest, *qkv.shape[1:])
-    q, k, v = rows.permute(2, 0, 3, 1, 4)  # each [n_sequences, heads, longest, head_dim]
+    shape = (group.n_sequences, group.longest)
+    if padded is not None:
+        qk, v = qk[padded.rows], v[padded.rows]
+    q, k = qk.view(*shape, *qk.shape[1:]).permute(
+        2, 0, 3, 1, 4
+    )  # each [n_sequences, heads, longest, head_dim]
+    v = v.view(*shape, *v.shape[1:]).transpose(1, 2)
     keys = None if padded is None else padded.is_key
     mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=keys).transpose(1, 2).flatten(0, 1)
     return mixed if padded is None else mixed[padded.keep]
