@@ -92,7 +92,7 @@ def test_one_and_several_threads_give_the_same_bits(tmp_path, torch_threads):
 def test_an_error_in_a_thread_is_raised(tmp_path, torch_threads, monkeypatch):
     torch_threads(2)
     forward = Esm2Forward(tiny_model(tmp_path), ["final_norm"])
-    monkeypatch.setattr("protsae.plm.forward._gelu_in_place", lambda _x: pytest.fail("in a thread"))
+    monkeypatch.setattr("protsae.plm.forward.gelu", lambda *_args: pytest.fail("in a thread"))
     with pytest.raises(pytest.fail.Exception, match="in a thread"):
         forward.run(random_sequences([700, 700]))
     assert torch.get_num_threads() == 2
@@ -140,23 +140,67 @@ def test_nothing_beyond_the_hook_point_is_looked_at(tmp_path, monkeypatch, name,
     model = tiny_model(tmp_path)
     forward = Esm2Forward(model, [name])
     beyond = model.module.get_submodule(poisoned)
-    monkeypatch.setattr(torch.nn.functional, "layer_norm", refusing(beyond, torch.nn.functional.layer_norm))
-    monkeypatch.setattr(beyond, "forward", lambda *_args: pytest.fail(f"{poisoned} was run"))
+    for operation in ("layer_norm", "linear"):
+        plain = getattr(torch.nn.functional, operation)
+        monkeypatch.setattr(torch.nn.functional, operation, refusing(beyond, plain))
     assert torch.isfinite(forward.run(random_sequences([5]))[name]).all()
     if poisoned != "layers.0.self_attn.q_proj":  # its weights are fused, so it is not called either way
         with pytest.raises(pytest.fail.Exception, match="was run"):
             Esm2Forward(model, ["final_norm"]).run(random_sequences([5]))
 
 
-def refusing(module, layer_norm):
-    """Return `layer_norm`, failing when it is given the weight of `module`."""
+def refusing(module, operation):
+    """Return `operation`, failing when it is given the weight of `module`."""
 
-    def wrapped(x, shape, weight, bias, eps):
-        if weight is getattr(module, "weight", None):
-            pytest.fail("a layer norm beyond the hook point was run")
-        return layer_norm(x, shape, weight, bias, eps)
+    def wrapped(*args):
+        if any(one is module.weight for one in args):
+            pytest.fail(f"{module} was run")
+        return operation(*args)
 
     return wrapped
+
+
+def test_fast_arithmetic_equals_fair_esm_to_rounding(tmp_path):
+    sequences = random_sequences([1, 2, 50, 1025, 300, 300])
+    ours = Esm2Forward(tiny_model(tmp_path), EVERY_POINT, "fast").run(sequences)
+    theirs = [fair_esm_activations(tiny_esm2(), [sequence]) for sequence in sequences]
+    for name in EVERY_POINT:
+        assert worst_difference(ours[name], torch.cat([one[name] for one in theirs])) < TOLERANCE, name
+    exact = Esm2Forward(tiny_model(tmp_path), EVERY_POINT).run(sequences)
+    assert any(not torch.equal(ours[name], exact[name]) for name in EVERY_POINT)  # it is another arithmetic
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_fast_arithmetic_holds_where_scores_leave_the_range_of_exp(tmp_path, sign):
+    module = tiny_esm2()
+    attention = module.layers[0].self_attn
+    attention.k_proj.weight.zero_()
+    attention.k_proj.bias.fill_(1.0)
+    attention.q_proj.bias.fill_(sign * 200.0)
+    model = load_plm(write_safetensors(tmp_path / "m.safetensors", module))
+    sequences = random_sequences([30])
+    ours = Esm2Forward(model, ["layers.0.attn_out"], "fast").run(sequences)["layers.0.attn_out"]
+    theirs = fair_esm_activations(module, sequences)["layers.0.attn_out"]
+    assert worst_difference(ours, theirs) < TOLERANCE
+
+
+@pytest.mark.skipif(not DEMO_MODEL.is_file(), reason="no demo model")
+def test_fast_arithmetic_is_as_near_as_a_padded_batch_of_fair_esm_itself():
+    model = load_plm(DEMO_MODEL)
+    names = [f"layers.{i}.resid_post" for i in range(model.n_layers)]
+    sequences = random_sequences([80, 310])
+    alone = [fair_esm_activations(model.module, [sequence]) for sequence in sequences]
+    ours = Esm2Forward(model, names, "fast").run(sequences)
+    worst = max(worst_difference(ours[name], torch.cat([one[name] for one in alone])) for name in names)
+    assert 0 < worst < 3e-4  # fair-esm against itself in float64: 3.4e-4
+
+
+def test_bfloat16_is_near_and_float32_on_return(tmp_path):
+    sequences = random_sequences([50, 300])
+    ours = Esm2Forward(tiny_model(tmp_path), ["final_norm"], "bfloat16").run(sequences)["final_norm"]
+    exact = Esm2Forward(tiny_model(tmp_path), ["final_norm"]).run(sequences)["final_norm"]
+    assert ours.dtype == torch.float32
+    assert 1e-4 < float((ours - exact).norm() / exact.norm()) < 0.05
 
 
 @pytest.mark.parametrize("foreign", ["J", "*", "-", ".", "a", " ", "<", "é", "語"])

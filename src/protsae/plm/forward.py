@@ -1,14 +1,13 @@
 """The forward pass of ESM-2 over packed sequences: no padding, no language-model head, no layer too many.
 
 A batch is run in parts that fit the processor's cache, on as many threads as torch may use, each part on one.
-Linear layers see all tokens of a part as one matrix, attention runs per sequence. Every operation is
-fair-esm's, in fair-esm's order, so that values equal fair-esm's, run on the protein alone, to the last bit
+Linear layers see all tokens of a part as one matrix, attention runs per sequence. By default every operation
+is fair-esm's, in fair-esm's order, so that values equal fair-esm's, run on the protein alone, to the last bit
 where the matrix library sums alike, and not only to rounding: ESM-2's residual stream has components above
 100, and a change of one unit in the last place moves small ones by 1e-4 a few layers later
 (docs/decisions/0008).
 """
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from protsae.plm.attention import Rotary, SelfAttention
 from protsae.plm.batching import SPECIAL_TOKENS, consecutive_parts
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.hook_points import FINAL_NORM, parse_hook_point
+from protsae.plm.linear import Arithmetic, Linear, gelu
 from protsae.plm.patching import Patches, Tape, check_patches_matter, parse_patches
 from protsae.plm.tokens import PackedTokens, Tokenizer
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 _TOKEN_DROPOUT_SCALE = 1 - 0.15 * 0.8  # ESM-2 was trained with this share of tokens masked and scales for it
-_GELU_ROWS = 64
 _TOKENS_PER_PART = 1024
 LOGITS = "logits"
 """Name of the language-model head's output among the results."""
@@ -49,21 +48,14 @@ class _Norm:
         return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
-def _gelu_in_place(x: Tensor) -> Tensor:
-    """Apply x * 0.5 * (1 + erf(x / sqrt(2))) to x [n_tokens, width], a few rows at a time."""
-    for rows in torch.split(x, _GELU_ROWS):
-        factor = torch.div(rows, math.sqrt(2.0)).erf_().add_(1.0)
-        rows.mul_(0.5).mul_(factor)
-    return x
-
-
 class _Layer:
     """One transformer layer."""
 
-    def __init__(self, module: Any) -> None:
-        self._attention = SelfAttention(module.self_attn)
-        self._fc1: Callable[[Tensor], Tensor] = module.fc1
-        self._fc2: Callable[[Tensor], Tensor] = module.fc2
+    def __init__(self, module: Any, arithmetic: Arithmetic) -> None:
+        self._arithmetic = arithmetic
+        self._attention = SelfAttention(module.self_attn, arithmetic)
+        self._fc1 = Linear(module.fc1.weight, module.fc1.bias, arithmetic)
+        self._fc2 = Linear(module.fc2.weight, module.fc2.bias, arithmetic)
         self._attention_norm = _Norm.of(module.self_attn_layer_norm)
         self._mlp_norm = _Norm.of(module.final_layer_norm)
 
@@ -73,18 +65,22 @@ class _Layer:
 
     def mlp(self, x: Tensor) -> Tensor:
         """Return what the feed-forward block adds to the residual stream, [n_tokens, d_model]."""
-        return self._fc2(_gelu_in_place(self._fc1(self._mlp_norm(x))))
+        return self._fc2(gelu(self._fc1(self._mlp_norm(x)), self._arithmetic))
 
 
 class Esm2Forward:
     """Runs sequences through an ESM-2 model up to the highest hook point asked for."""
 
-    def __init__(self, model: PlmModel, hook_points: Sequence[str]) -> None:
+    def __init__(
+        self, model: PlmModel, hook_points: Sequence[str], arithmetic: Arithmetic = "fair_esm"
+    ) -> None:
         """Prepare the weights.
 
         Args:
             model: the model.
             hook_points: names of the points to capture.
+            arithmetic: how to compute. `fast` differs from fair-esm as much as fair-esm, running a batch,
+                differs from itself; `bfloat16` by about 1 % of a value. Results are float32 in any case.
 
         Raises:
             InputError: an unknown name, or a layer that the model does not have.
@@ -95,7 +91,7 @@ class Esm2Forward:
         self._tokenizer = Tokenizer(module.alphabet)
         scale = _TOKEN_DROPOUT_SCALE if module.token_dropout else 1.0
         self._embedding = module.embed_tokens.weight * scale
-        self._layers = [_Layer(layer) for layer in module.layers]
+        self._layers = [_Layer(layer, arithmetic) for layer in module.layers]
         self._final_norm = _Norm.of(module.emb_layer_norm_after)
         self._head: Callable[[Tensor], Tensor] = module.lm_head
         self._rotary = Rotary(module.layers[0].self_attn.rot_emb.inv_freq)
