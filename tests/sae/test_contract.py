@@ -1,5 +1,7 @@
 """What holds for every architecture of the registry."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -65,6 +67,13 @@ def test_encoder_weights_give_the_unforced_codes(sae, x):
     bias = sae.b_enc if hasattr(sae, "b_enc") else sae.b_free
     free = (pre_acts[:, sae.n_defined :] + bias).max(dim=1).values.clamp_min(0)
     torch.testing.assert_close(sae.encode(x)[:, sae.n_defined :].max(dim=1).values, free)
+
+
+def test_a_step_reports_which_latents_fire_and_how_many_per_residue(sae, batch):
+    batch = replace(batch, x=batch.x[:3], segment=batch.segment[:3])
+    output, active = sae.step_output(batch), sae.encode(batch.x) > 0
+    assert torch.equal(output.fired, active.any(dim=0)) and not output.fired.all()
+    assert float(output.l0) == pytest.approx(float(active.sum()) / len(batch.x), rel=1e-12)
 
 
 def test_loss_changes_nothing(sae, batch):

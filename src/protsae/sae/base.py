@@ -39,8 +39,10 @@ class StepOutput:
 
     losses: dict[str, Tensor]
     """Unweighted scalar terms, and `loss/total`, their weighted sum."""
-    latent_acts: Tensor
-    """Codes [n_residues, d_sae], detached."""
+    fired: Tensor
+    """Bool [d_sae]: latents active anywhere in the batch."""
+    l0: Tensor
+    """Float scalar: mean number of active latents per residue."""
     logits: Tensor | None = None
     """Predictor logits [n_residues, n_defined], detached; None for unguided architectures."""
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from protsae.sae.axioms import AxiomIndices, axiom_loss
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
+from protsae.sae.codes import mean_active
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.guidance import Supervision, firing_thresholds, guided_loss
 from protsae.sae.losses import auxk_loss, reconstruction_loss, scatter_codes, top_k_codes
@@ -196,7 +197,8 @@ class ProtSae(SparseAutoencoder):
             terms["loss/axiom"] = (guidance.lambda_axiom, self.axiom_terms(batch.axioms))
         losses = {name: value for name, (_, value) in terms.items()}
         losses["loss/total"] = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        return StepOutput(losses, codes.latent_acts.detach(), logits.detach())
+        fired = (codes.latent_acts > 0).any(dim=0)
+        return StepOutput(losses, fired, mean_active(codes.latent_acts), logits.detach())
 
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:

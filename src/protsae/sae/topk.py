@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import TopKConfig
-from protsae.sae.losses import auxk_loss, reconstruction_loss, scatter_codes, top_k_codes
+from protsae.sae.losses import auxk_loss, reconstruction_loss, top_k_codes
 
 
 class TopKSae(SparseAutoencoder):
@@ -25,8 +26,9 @@ class TopKSae(SparseAutoencoder):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
-        values, columns = top_k_codes(self._pre_acts(self.scale_input(x)), self.config.k)
-        return scatter_codes(values, columns, self.config.d_sae)
+        return SparseCodes(*top_k_codes(self._pre_acts(self.scale_input(x)), self.config.k)).dense(
+            self.config.d_sae
+        )
 
     def _pre_acts(self, scaled: Tensor) -> Tensor:
         return torch.addmm(self.b_enc, scaled, self.encoder)
@@ -35,9 +37,8 @@ class TopKSae(SparseAutoencoder):
         """Return losses and codes of one batch, without side effects."""
         scaled = self.scale_input(batch.x)
         pre_acts = self._pre_acts(scaled)
-        values, columns = top_k_codes(pre_acts, self.config.k)
-        latent_acts = scatter_codes(values, columns, self.config.d_sae)
-        x_hat = self._decode_scaled(latent_acts)
+        codes = SparseCodes(*top_k_codes(pre_acts, self.config.k))
+        x_hat = self._decode_scaled(codes.dense(self.config.d_sae))
         reconstruction = reconstruction_loss(x_hat, scaled)
         aux = auxk_loss(scaled - x_hat, pre_acts, self.W_dec, batch.dead)
         losses = {
@@ -45,4 +46,4 @@ class TopKSae(SparseAutoencoder):
             "loss/aux": aux,
             "loss/total": reconstruction + self.config.aux_coefficient * aux,
         }
-        return StepOutput(losses, latent_acts.detach())
+        return StepOutput(losses, codes.fired(self.config.d_sae), codes.l0())

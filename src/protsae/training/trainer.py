@@ -138,7 +138,7 @@ class Trainer:
         self._optimiser.step()
         self._sae.normalise_decoder()
         self._sae.after_step(batch, output)
-        l0 = self._count(output)
+        l0 = self._count(output, len(batch.x))
         return losses | {
             "gradient_norm": float(norm),
             "learning_rate": rate,
@@ -163,15 +163,12 @@ class Trainer:
     def _dead(self) -> Tensor:
         return self._silent_for >= self._config.dead_after_n_tokens
 
-    def _count(self, output: StepOutput) -> float:
+    def _count(self, output: StepOutput, n_residues: int) -> float:
         """Advance the counters of silence, and return the batch's L0."""
-        active = output.latent_acts > 0
-        n_residues = len(active)
-        fired = active.any(dim=0)
-        self._silent_for = torch.where(fired, 0, self._silent_for + n_residues)
+        self._silent_for = torch.where(output.fired, 0, self._silent_for + n_residues)
         self._step += 1
         self._n_residues += n_residues
-        return float(active.sum()) / n_residues
+        return float(output.l0)
 
     def _check_finite(self, losses: dict[str, float], residues: ResidueBatch) -> None:
         bad = [f"{term} is {value}" for term, value in losses.items() if not abs(value) < float("inf")]

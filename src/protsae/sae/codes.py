@@ -1,0 +1,37 @@
+"""Codes of which only the latents that may be active are kept."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class SparseCodes(NamedTuple):
+    """Up to k latents per residue; every other latent is zero.
+
+    A column stands at most once in a row. Entries of value 0 are not active.
+    """
+
+    values: Tensor
+    """[n, k], not negative."""
+    columns: Tensor
+    """Int64 [n, k]: the latent of each value."""
+
+    def dense(self, d_sae: int) -> Tensor:
+        """Return the codes as [n, d_sae]."""
+        return self.values.new_zeros(len(self.values), d_sae).scatter(1, self.columns, self.values)
+
+    def fired(self, d_sae: int) -> Tensor:
+        """Return which latents are active anywhere: bool [d_sae]."""
+        fired = torch.zeros(d_sae, dtype=torch.bool, device=self.values.device)
+        fired[self.columns[self.values > 0]] = True
+        return fired
+
+    def l0(self) -> Tensor:
+        """Return the mean number of active latents per residue: a float64 scalar."""
+        return mean_active(self.values)
+
+
+def mean_active(latent_acts: Tensor) -> Tensor:
+    """Return the mean number of positive codes per row of [n, d]: a float64 scalar."""
+    return (latent_acts > 0).sum().double() / len(latent_acts)
