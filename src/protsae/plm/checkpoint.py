@@ -3,15 +3,15 @@
 Nothing in a checkpoint is executed, and no contact-regression file is needed: the contact head is left out.
 """
 
-import pickle
 import re
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_file
+from protsae.core.tensor_files import load_plain_torch, load_safetensors
 
 if TYPE_CHECKING:
     from esm import ESM2
@@ -102,14 +102,7 @@ def _cached_or_downloaded(name: str) -> Path:
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, "Tensor"], _Shape]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({error}): fetch it again") from error
+    state, header = load_safetensors(path)
     kind = (header.get("architecture"), header.get("alphabet"))
     if kind != ("ESM2", "ESM-1b"):
         raise InputError(f"{path} holds no ESM2 with alphabet ESM-1b: its header says {kind[0]}, {kind[1]}")
@@ -126,7 +119,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, "Tensor"], _Shape]:
 
 
 def _read_fair_esm(path: Path) -> tuple[dict[str, "Tensor"], _Shape]:
-    content = _unpickle_plain(path)
+    content = load_plain_torch(path, "fair-esm checkpoint", allowed=[Namespace])
     try:
         config = content["cfg"]["model"]
         shape = _Shape(
@@ -139,31 +132,6 @@ def _read_fair_esm(path: Path) -> tuple[dict[str, "Tensor"], _Shape]:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a fair-esm ESM-2 checkpoint: it lacks {error}") from error
     return state, shape
-
-
-def _unpickle_plain(path: Path) -> Any:
-    """Load tensors, plain containers and `argparse.Namespace`; refuse all else before it could run."""
-    import torch
-
-    try:
-        with torch.serialization.safe_globals([Namespace]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        unsafe = re.search(r"GLOBAL (\S+)|(?:global|class|type) (\S+)", str(error))
-        if unsafe is None:
-            raise InputError(f"{path} is not a fair-esm checkpoint ({_first_line(error)})") from error
-        raise InputError(
-            f"{path.name}: not a plain fair-esm checkpoint (unsafe global {unsafe[1] or unsafe[2]}). "
-            "Refusing to unpickle; save its weights as safetensors on a machine you trust."
-        ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise InputError(
-            f"{path} is truncated or not a torch file ({_first_line(error)}): fetch it again"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _build(path: Path, state: dict[str, "Tensor"], shape: _Shape) -> "ESM2":
