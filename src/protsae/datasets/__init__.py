@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from protsae.datasets.activation_shards import ActivationShardsDataset
+    from protsae.datasets.plm_checkpoint import PlmCheckpointDataset
     from protsae.datasets.pretrained_plm import PretrainedPlmDataset
     from protsae.datasets.sae_checkpoint import SaeCheckpointDataset
     from protsae.datasets.source_file import SourceFileDataset, SourceFilesDataset
 
 __all__ = [
     "ActivationShardsDataset",
+    "PlmCheckpointDataset",
     "PretrainedPlmDataset",
     "SaeCheckpointDataset",
     "SourceFileDataset",
@@ -19,6 +21,7 @@ __all__ = [
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
+    "PlmCheckpointDataset": "plm_checkpoint",
     "PretrainedPlmDataset": "pretrained_plm",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
