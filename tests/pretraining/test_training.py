@@ -21,7 +21,7 @@ from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import PerplexityConfig, PretrainerConfig, ShapeConfig
 from protsae.pretraining.evaluation import masked_scores, residue_frequencies, summarise
 from protsae.pretraining.model import build_module
-from protsae.pretraining.plan import pick_device, plan_pretraining, run_pretraining
+from protsae.pretraining.plan import plan_pretraining, run_pretraining
 from protsae.pretraining.trainer import Pretrainer
 
 CPU = torch.device("cpu")
@@ -147,7 +147,7 @@ def test_the_file_holds_the_weights_that_validation_chose(proteins, shape, small
         kept.append({name: value.clone() for name, value in module.state_dict().items()})
         return {"loss/mlm": next(values)}
 
-    from protsae.pretraining.state import StateFile
+    from protsae.training.state import StateFile
 
     pretrainer = Pretrainer(
         shape, small, proteins["protein_id"].tolist(), proteins["sequence"].tolist(),
@@ -187,13 +187,6 @@ def test_a_split_without_proteins_and_a_foreign_letter_are_refused(proteins, sha
     proteins.loc[0, "sequence"] = "MA*"
     with pytest.raises(InputError, match=r"protein 'train000': letter '\*' at position 3"):
         plan_pretraining(proteins, shape, small, seed=0)
-
-
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert pick_device("auto") == CPU
-    with pytest.raises(InputError, match="torch finds no GPU"):
-        pick_device("cuda")
 
 
 def test_bfloat16_trains_to_nearly_the_same_loss(proteins, shape, small, tmp_path):

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from protsae.activations.sampler import ResidueBatch
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
+from protsae.training.config import TrainerConfig
+from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 
 D_MODEL, N_ATOMS, ACTIVE = 24, 32, 3
 
@@ -53,6 +58,7 @@ class World:
             read_group=lambda hook_point, group: ((i, np.arange(len(self.x[i])), self.x[i]) for i in group),
             largest_group=max(map(len, self.x)),
             statistics=statistics,
+            fingerprint=lambda: "toy",
             manifest=SimpleNamespace(dtype="float32", model=SimpleNamespace(name="toy", sha256="ab")),
         )
 
@@ -90,3 +96,29 @@ def batches(world: World) -> Callable[[range, int], ListBatches]:
         return ListBatches(made)
 
     return make
+
+
+def toy_plan(world: World, architecture: str, **trainer: Any) -> TrainingPlan:
+    """Return a training of three epochs of four steps, the state saved after every third."""
+    settings = {"epochs": 3, "residues_per_protein": 16, "proteins_per_batch": 10, "device": "cpu"}
+    config = TrainerConfig(
+        **{**settings, "save_every": 3, "log_every": 2, "dead_after_n_tokens": 500, **trainer}
+    )
+    split = ["train"] * 40 + ["validation"] * 15 + ["test"] * 5
+    proteins = pd.DataFrame({"protein_id": world.ids, "split": split})
+    source = Source(world.store(), "layers.0.resid_post", proteins)
+    knowledge = None
+    if architecture == "protsae":
+        rows = [(world.ids[p], c) for p, c in zip(*world.labels.nonzero(), strict=True)]
+        concepts = pd.DataFrame(
+            {"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": "BPO", "level": "protein"}
+        )
+        tables = LabelTables(
+            concepts,
+            pd.DataFrame(rows, columns=["protein_id", "concept_idx"]),
+            pd.DataFrame({"protein_id": world.ids, "aspect": "BPO"}),
+            pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
+        )
+        axioms = [("NF1", 0, -1, 1), ("NF4", 1, 0, 2)]
+        knowledge = Knowledge(tables, pd.DataFrame(axioms, columns=["normal_form", "c", "relation", "d"]))
+    return TrainingPlan(architecture, source, Size(48, 3, 0), config, {}, knowledge)

@@ -18,6 +18,7 @@ from protsae.activations.schema import (
     vectors_to_numpy,
 )
 from protsae.core.errors import InputError
+from protsae.core.files import sha256_text
 
 _LOGGER = logging.getLogger(__name__)
 _REBUILD = "extract again: what is whole is kept, this file is rebuilt"
@@ -70,6 +71,10 @@ class ActivationStore:
         )
         self._group, self._group_start = _groups_of(self._shard, self._n_rows)
         self._position = {protein_id: i for i, protein_id in enumerate(self.protein_ids)}
+
+    def fingerprint(self) -> str:
+        """Return a hash that differs where the stored activations do, in hex."""
+        return sha256_text(*(record.sha256 for record in (*self.manifest.shards, self.manifest.statistics)))
 
     def lengths(self) -> dict[str, int]:
         """Return the number of residues of every protein, stored or not."""

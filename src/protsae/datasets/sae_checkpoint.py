@@ -1,7 +1,7 @@
 """Checkpoints of sparse autoencoders in the catalog."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from kedro.io import AbstractDataset
 
@@ -9,11 +9,20 @@ from protsae.datasets.errors import input_errors_pass
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 
 
+@runtime_checkable
+class Plan(Protocol):
+    """What makes a checkpoint by itself: this module need not know how."""
+
+    def run(self, path: Path) -> None:
+        """Write the checkpoint to `path`."""
+
+
 class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
     """Saves a trained module with what it belongs to; loads a light handle.
 
-    Saves `module` or `(module, metadata)`; loads `sae.checkpoint.SaeCheckpoint`, whose `.load()` gives the
-    module.
+    Saves `module` or `(module, metadata)`, or a `training.plan.TrainingPlan` by training: saving again after
+    a kill goes on where the last saved state lies, a dot file beside the checkpoint. Loads
+    `sae.checkpoint.SaeCheckpoint`, whose `.load()` gives the module.
 
     Example:
         ```yaml
@@ -43,7 +52,15 @@ class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
             return SaeCheckpoint(self._filepath)
 
     def save(self, data: Any) -> None:
-        """Write `module` or `(module, metadata)`, atomically."""
+        """Write `module` or `(module, metadata)`, atomically; run a plan.
+
+        Raises:
+            DatasetInputError: training diverges, or the saved state is damaged.
+        """
+        if isinstance(data, Plan):
+            with input_errors_pass():
+                data.run(self._filepath)
+            return
         sae, metadata = data if isinstance(data, tuple) else (data, {})
         save_sae(sae, self._filepath, metadata)
 

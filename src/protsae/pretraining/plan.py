@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,13 +12,11 @@ from protsae.core.files import sha256_file, sha256_text
 from protsae.plm.residues import check_residues
 from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import PerplexityConfig, PretrainerConfig, ShapeConfig
-from protsae.pretraining.state import StateFile
-
-if TYPE_CHECKING:
-    import torch
+from protsae.training.state import StateFile
 
 _PACKAGE = Path(__file__).parents[1]
-_CODE = ("core/*.py", "plm/*.py", "pretraining/*.py", "training/schedule.py", "training/threads.py")
+_SHARED = ("training/schedule.py", "training/threads.py", "training/devices.py")
+_CODE = ("core/*.py", "plm/*.py", "pretraining/*.py", *_SHARED)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -86,20 +83,6 @@ def split_proteins(proteins: pd.DataFrame, name: str) -> SplitProteins:
     return SplitProteins(tuple(rows["protein_id"]), tuple(rows["sequence"]))
 
 
-def pick_device(name: str) -> "torch.device":
-    """Return the device that `auto`, `cpu` or `cuda` stands for here.
-
-    Raises:
-        InputError: cuda where there is none.
-    """
-    import torch
-
-    has_gpu = torch.cuda.is_available()
-    if name == "cuda" and not has_gpu:
-        raise InputError("pretraining.trainer.device is cuda, but torch finds no GPU: set it to auto or cpu")
-    return torch.device("cuda" if name != "cpu" and has_gpu else "cpu")
-
-
 def run_pretraining(plan: PretrainingPlan, path: Path) -> None:
     """Train, or go on training, and write the model to `path`; nothing is done where it already lies there.
 
@@ -133,9 +116,11 @@ def _is_made(path: Path, fingerprint: str) -> bool:
 def _train(plan: PretrainingPlan, path: Path, state_file: StateFile, fingerprint: str) -> None:
     from protsae.pretraining.evaluation import draw_proteins, validation_terms
     from protsae.pretraining.trainer import Pretrainer
+    from protsae.training.devices import pick_device
     from protsae.training.threads import torch_threads
 
-    config, device = plan.trainer, pick_device(plan.trainer.device)
+    config = plan.trainer
+    device = pick_device(config.device, "pretraining.trainer.device")
     judged = PerplexityConfig(
         seed=plan.seed,
         mask_probability=config.masking.mask_probability,

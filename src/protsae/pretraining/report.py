@@ -7,7 +7,7 @@ import pandas as pd
 from protsae.plm import load_plm
 from protsae.pretraining.checkpoint import PretrainedPlm
 from protsae.pretraining.config import PerplexityConfig
-from protsae.pretraining.plan import pick_device, split_proteins
+from protsae.pretraining.plan import split_proteins
 
 if TYPE_CHECKING:
     from protsae.plm import PlmModel
@@ -53,9 +53,10 @@ def judge(model: "PlmModel", proteins: pd.DataFrame, config: PerplexityConfig) -
         InputError: a split without proteins, or a letter that is no residue.
     """
     from protsae.pretraining.evaluation import draw_proteins, masked_scores, residue_frequencies, summarise
+    from protsae.training.devices import pick_device
 
     frequencies = residue_frequencies(split_proteins(proteins, "train").sequences)
-    device = pick_device("auto")
+    device = pick_device("auto", "device")
     module = model.module.to(device)
     figures = {}
     for name in JUDGED:

@@ -17,9 +17,9 @@ from protsae.pretraining.batches import ProteinBatches
 from protsae.pretraining.config import PretrainerConfig, ShapeConfig
 from protsae.pretraining.masking import MaskedBatch, masker_of
 from protsae.pretraining.model import MaskedForward, build_module
-from protsae.pretraining.state import StateFile
-from protsae.pretraining.stopping import StopRequests
 from protsae.training.schedule import rate_factor
+from protsae.training.state import StateFile
+from protsae.training.stopping import StopRequests
 
 if TYPE_CHECKING:
     from esm import ESM2

@@ -1,5 +1,7 @@
 """Settings of the trainer. No torch here."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from protsae.core.config import Config
@@ -33,3 +35,19 @@ class TrainerConfig(Config):
     fve_tolerance: float = Field(0.01, ge=0)
     """ProtSAE keeps the epoch of best validation average precision among those whose validation FVE is within
     this of the run's best; TopK keeps the epoch of best validation FVE."""
+    patience: int | None = Field(None, gt=0)
+    """Epochs without a better validation figure (the one that chooses the epoch) after which training ends
+    early; None: never. The learning rate falls as if all epochs came."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the matrix products of training: bfloat16 on hardware that has it. Weights and validation stay
+    float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train; `auto`: on a GPU where there is one."""
+    save_every: int = Field(1000, gt=0)
+    """Steps between two savings of the state from which a killed training goes on; changes no result."""
+    log_every: int = Field(50, gt=0)
+    """Steps of which each line of the live metrics is the mean; changes no result."""
+
+    def settings_json(self) -> str:
+        """Return all that the weights follow from, as JSON."""
+        return self.model_dump_json(exclude={"save_every", "log_every"})

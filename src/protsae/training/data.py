@@ -1,8 +1,8 @@
 """What a training run is given: batches of residues, and what guides it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -77,6 +77,13 @@ class Ontology:
     """Bool [n_concepts, n_concepts]: [c, d] true where NF1 axioms make d an ancestor of c."""
     aspects: np.ndarray
     """Aspect of each concept [n_concepts]."""
+
+    def to(self, device: torch.device) -> "Ontology":
+        """Return it with the axioms on a device."""
+        on_device: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self.axioms).items() if isinstance(value, Tensor)
+        }
+        return replace(self, axioms=replace(self.axioms, **on_device))
 
     @classmethod
     def of(cls, axioms: AxiomIndices, aspects: Sequence[str]) -> "Ontology":

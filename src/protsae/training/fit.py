@@ -1,59 +1,97 @@
-"""From stored activations and tables to a trained autoencoder: puts the trainer's parts together."""
+"""From a plan to a trained autoencoder: puts the trainer's parts together."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import torch
 
-from protsae.activations.reader import ActivationStore
 from protsae.activations.streaming import sampler_for
 from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.config import GuidanceConfig, ProtSaeConfig, TopKConfig
+from protsae.sae.config import GuidanceConfig
 from protsae.sae.protsae import ProtSae
-from protsae.sae.topk import TopKSae
+from protsae.sae.registry import ARCHITECTURES
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Ontology, Split, labels_of
+from protsae.training.files import TrainingFiles
+from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 from protsae.training.trainer import Trainer, TrainingResult
+
+__all__ = ["Fitted", "Knowledge", "Size", "Source", "TrainingPlan", "fit", "fit_protsae", "fit_topk"]
 
 Fitted = tuple[tuple[SparseAutoencoder, dict[str, Any]], pd.DataFrame]
 
 
-class Source(NamedTuple):
-    """Where residues come from."""
+def fit(plan: TrainingPlan, files: TrainingFiles | None = None) -> Fitted:
+    """Train the autoencoder of a plan on the training proteins.
 
-    store: ActivationStore
-    hook_point: str
-    proteins: pd.DataFrame
-    """`protein_id`, `split`."""
-
-
-class Size(NamedTuple):
-    """How large an autoencoder is, and its seed."""
-
-    d_sae: int
-    k: int
-    seed: int
-
-
-def fit_topk(source: Source, size: Size, config: TrainerConfig) -> Fitted:
-    """Train a TopK autoencoder on the training proteins.
+    Args:
+        plan: everything that the weights follow from.
+        files: where an unfinished training lies and will lie; None: nowhere.
 
     Returns:
         ((module, checkpoint metadata), training log).
 
     Raises:
-        InputError: k above d_sae, a split without proteins, or training that diverges.
+        InputError: an unknown architecture, k above the number of free latents, no concepts for a guided
+            architecture, a split without proteins, or training that diverges.
     """
-    _check_k(size, 0)
-    shape = TopKConfig(d_model=source.store.d_model, d_sae=size.d_sae, k=size.k)
-    sae = TopKSae(shape, torch_generator(size.seed, "init"))
-    train, validation = (_split(source, size, config, name) for name in ("train", "validation"))
-    _centre(sae, source, train)
-    return _packed(sae, source, size, Trainer(sae, config, train, validation).fit())
+    if plan.architecture not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise InputError(f"architecture '{plan.architecture}' is not known: take one of {known}")
+    kind, shape = ARCHITECTURES[plan.architecture]
+    if "concept_ids" in shape.model_fields:
+        return _fit_guided(plan, files)
+    _check_k(plan.size, 0)
+    sae = kind(shape(**_shape_of(plan)), torch_generator(plan.size.seed, "init"))
+    train, validation = (_split(plan, name) for name in ("train", "validation"))
+    _centre(sae, plan.source, train)
+    trainer = Trainer(sae, plan.trainer, train, validation, seed=derive_seed(plan.size.seed, "training"))
+    return _packed(sae, plan, trainer.fit(files))
+
+
+def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None) -> Fitted:
+    """Train ProtSAE on the training proteins, their labels and the axioms."""
+    if plan.knowledge is None or plan.knowledge.tables.concepts.empty:
+        raise InputError("there are no concepts to guide ProtSAE: lower the counts in params:annotation")
+    tables, axioms = plan.knowledge
+    concepts = tables.concepts
+    _check_k(plan.size, len(concepts))
+    indices = AxiomIndices.from_table(axioms, len(concepts))
+    ontology = Ontology.of(indices, concepts["aspect"].tolist())
+    kind, shape = ARCHITECTURES[plan.architecture]
+    known = {
+        "concept_ids": tuple(concepts["concept_id"]),
+        "residue_level": tuple(concepts.loc[concepts["level"] == "residue", "concept_id"]),
+        "n_zero": indices.n_classes - len(concepts),
+        "n_relations": indices.n_relations,
+    }
+    sae = kind(shape(**_shape_of(plan), **known), torch_generator(plan.size.seed, "init"))
+    assert isinstance(sae, ProtSae)
+    train, validation = (_split(plan, name, tables) for name in ("train", "validation"))
+    _centre(sae, plan.source, train)
+    assert train.labels is not None
+    sae.set_concept_rates(train.labels.rates())
+    whole_proteins = (concepts["level"] == "protein").any()
+    select_by = "average_precision/predictor" if whole_proteins else "average_precision/residue_predictor"
+    trainer = Trainer(
+        sae,
+        plan.trainer,
+        train,
+        validation,
+        ontology=ontology,
+        select_by=select_by,
+        seed=derive_seed(plan.size.seed, "training"),
+    )
+    return _packed(sae, plan, trainer.fit(files))
+
+
+def fit_topk(source: Source, size: Size, config: TrainerConfig) -> Fitted:
+    """Train a TopK autoencoder, see `fit`."""
+    return fit(TrainingPlan("topk", source, size, config))
 
 
 def fit_protsae(
@@ -65,47 +103,16 @@ def fit_protsae(
     tables: LabelTables,
     axioms: pd.DataFrame,
 ) -> Fitted:
-    """Train ProtSAE on the training proteins, their labels and the axioms.
-
-    Args:
-        source: activations and proteins.
-        size: shape and seed.
-        config: trainer.
-        guidance: how the ontology guides.
-        tables: concepts, whose row order is latent order, and what carries them.
-        axioms: see `sae.axioms.AxiomIndices.from_table`.
-
-    Returns:
-        ((module, checkpoint metadata), training log).
-
-    Raises:
-        InputError: k above the number of free latents, no concepts, or what `fit_topk` raises.
-    """
-    concepts = tables.concepts
-    if concepts.empty:
-        raise InputError("there are no concepts to guide ProtSAE: lower the counts in params:annotation")
-    _check_k(size, len(concepts))
-    indices = AxiomIndices.from_table(axioms, len(concepts))
-    ontology = Ontology.of(indices, concepts["aspect"].tolist())
-    shape = ProtSaeConfig(
-        d_model=source.store.d_model,
-        d_sae=size.d_sae,
-        k=size.k,
-        concept_ids=tuple(concepts["concept_id"]),
-        residue_level=tuple(concepts.loc[concepts["level"] == "residue", "concept_id"]),
-        n_zero=indices.n_classes - len(concepts),
-        n_relations=indices.n_relations,
-        guidance=guidance,
+    """Train ProtSAE, see `fit`."""
+    return fit(
+        TrainingPlan("protsae", source, size, config, {"guidance": guidance}, Knowledge(tables, axioms))
     )
-    sae = ProtSae(shape, torch_generator(size.seed, "init"))
-    train, validation = (_split(source, size, config, name, tables) for name in ("train", "validation"))
-    _centre(sae, source, train)
-    assert train.labels is not None
-    sae.set_concept_rates(train.labels.rates())
-    whole_proteins = (concepts["level"] == "protein").any()
-    select_by = "average_precision/predictor" if whole_proteins else "average_precision/residue_predictor"
-    trainer = Trainer(sae, config, train, validation, ontology=ontology, select_by=select_by)
-    return _packed(sae, source, size, trainer.fit())
+
+
+def _shape_of(plan: TrainingPlan) -> dict[str, Any]:
+    """Return what every architecture's config takes, and the settings of this one."""
+    d_sae, k, _ = plan.size
+    return {"d_model": plan.source.store.d_model, "d_sae": d_sae, "k": k, **plan.settings}
 
 
 def _check_k(size: Size, n_defined: int) -> None:
@@ -117,13 +124,8 @@ def _check_k(size: Size, n_defined: int) -> None:
         )
 
 
-def _split(
-    source: Source,
-    size: Size,
-    config: TrainerConfig,
-    name: str,
-    tables: LabelTables | None = None,
-) -> Split:
+def _split(plan: TrainingPlan, name: str, tables: LabelTables | None = None) -> Split:
+    source, config = plan.source, plan.trainer
     stored = set(source.store.protein_ids)
     chosen = source.proteins.loc[source.proteins["split"] == name, "protein_id"]
     protein_ids = [protein_id for protein_id in chosen if protein_id in stored]
@@ -138,7 +140,7 @@ def _split(
         protein_ids,
         residues_per_protein=residues,
         proteins_per_batch=config.proteins_per_batch,
-        seed=derive_seed(size.seed, "sampler", name),
+        seed=derive_seed(plan.size.seed, "sampler", name),
         max_memory_gb=config.max_memory_gb,
     )
     labels = None if tables is None else labels_of(tables, protein_ids, source.store.lengths())
@@ -150,13 +152,13 @@ def _centre(sae: SparseAutoencoder, source: Source, train: Split) -> None:
     sae.set_input_statistics(torch.from_numpy(moments.mean), moments.total_variance)
 
 
-def _packed(sae: SparseAutoencoder, source: Source, size: Size, result: TrainingResult) -> Fitted:
-    model = source.store.manifest.model
+def _packed(sae: SparseAutoencoder, plan: TrainingPlan, result: TrainingResult) -> Fitted:
+    model = plan.source.store.manifest.model
     metadata = {
-        "hook_point": source.hook_point,
+        "hook_point": plan.source.hook_point,
         "model": model.name,
         "model_sha256": model.sha256,
-        "seed": size.seed,
+        "seed": plan.size.seed,
         "training": result.summary,
     }
     return (sae, metadata), result.log

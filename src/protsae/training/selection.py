@@ -1,6 +1,6 @@
-"""Which epoch's weights to keep."""
+"""Which epoch's weights to keep, and when no better ones are to be expected."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
@@ -50,3 +50,45 @@ class CheckpointChoice:
     def best(self) -> Candidate | None:
         """Return the choice among what was offered; None if nothing was eligible."""
         return max(self._candidates, key=lambda c: (c.score, -c.epoch), default=None)
+
+    def state(self) -> list[dict[str, Any]]:
+        """Return what `load_state` takes."""
+        return [
+            {"epoch": c.epoch, "fve": c.fve, "score": c.score, "state": c.state} for c in self._candidates
+        ]
+
+    def load_state(self, state: list[dict[str, Any]]) -> None:
+        """Go on from a saved state."""
+        self._candidates = [Candidate(**values) for values in state]
+
+
+@dataclass
+class Patience:
+    """Counts epochs that bring no better score."""
+
+    limit: int | None
+    """Epochs in a row without a better score that are borne; None: any number."""
+    best: float | None = None
+    """Best score so far."""
+    waited: int = 0
+    """Epochs since then."""
+
+    def look(self, score: float) -> None:
+        """Take in the score of an epoch; one that is not a number is no better than any."""
+        if not isnan(score) and (self.best is None or score > self.best):
+            self.best, self.waited = score, 0
+        else:
+            self.waited += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether to end."""
+        return self.limit is not None and self.waited >= self.limit
+
+    def state(self) -> dict[str, Any]:
+        """Return what `load_state` takes."""
+        return asdict(self)
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.best, self.waited = state["best"], state["waited"]

@@ -1,8 +1,11 @@
 """The one trainer. It knows batches, loss terms and an optimiser, and nothing of architectures."""
 
+import logging
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -15,26 +18,32 @@ from protsae.core.progress import track
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Ontology, Split
+from protsae.training.devices import autocast, pick_device
+from protsae.training.files import TrainingFiles
+from protsae.training.live import RunningMeans
 from protsae.training.schedule import rate_factor
-from protsae.training.selection import Candidate, CheckpointChoice
+from protsae.training.selection import Candidate, CheckpointChoice, Patience
+from protsae.training.stopping import StopRequests
 from protsae.training.threads import torch_threads
 from protsae.training.validation import validate
 
 LOG_COLUMNS = ("step", "epoch", "split", "term", "value")
+_KEY = "training.trainer"
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Outcome of a run; the module that was trained holds the chosen weights."""
+    """Outcome of a run; the module that was trained holds the chosen weights, on the CPU."""
 
     log: pd.DataFrame
     """Columns `LOG_COLUMNS`: means over the epoch (train) and one pass at its end (validation)."""
     summary: dict[str, float | int]
-    """Steps, residues seen, the chosen epoch and its validation metrics."""
+    """Steps, epochs, residues seen, the chosen epoch and its validation metrics."""
 
 
 class Trainer:
-    """Trains one autoencoder in place.
+    """Trains one autoencoder in place. It can be killed at any moment and continues as if it had not been.
 
     Args:
         sae: the module, its input statistics set.
@@ -44,6 +53,10 @@ class Trainer:
         ontology: axioms; None for unguided architectures.
         select_by: validation term to maximise among epochs whose FVE is within `fve_tolerance` of the best;
             None: best FVE.
+        seed: of what an architecture draws from torch's own generator while it trains.
+
+    Raises:
+        InputError: the device or the arithmetic that the settings ask for is not there.
     """
 
     def __init__(
@@ -55,42 +68,92 @@ class Trainer:
         *,
         ontology: Ontology | None = None,
         select_by: str | None = None,
+        seed: int = 0,
     ) -> None:
-        self._sae = sae
+        self._device = pick_device(config.device, f"{_KEY}.device")
+        self._autocast = autocast(config.dtype, self._device, f"{_KEY}.dtype")
+        self._sae = sae.to(self._device)
         self._config = config
         self._train = train
         self._validation = validation
-        self._ontology = ontology
+        self._ontology = None if ontology is None else ontology.to(self._device)
         self._select_by = select_by
+        self._seed = seed
         self._trainable = [p for p in sae.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.Adam(_parameter_groups(sae))
+        self._optimiser = _optimiser_of(sae)
+        self._choice = CheckpointChoice(config.fve_tolerance if select_by else 0.0)
+        self._patience = Patience(config.patience)
         self._n_steps = config.epochs * train.batches.n_batches
-        self._step = 0
-        self._n_residues = 0
-        self._silent_for = torch.zeros(sae.config.d_sae, dtype=torch.int64)
+        self._step = self._epoch = self._n_batches = self._n_residues = 0
+        self._silent_for = torch.zeros(sae.config.d_sae, dtype=torch.int64, device=self._device)
+        self._of_epoch, self._recent = RunningMeans(), RunningMeans()
         self._rows: list[tuple[int, int, str, str, float]] = []
 
-    def fit(self) -> TrainingResult:
-        """Train, and leave the chosen epoch's weights in the module.
+    def fit(self, files: TrainingFiles | None = None) -> TrainingResult:
+        """Train, from where `files` say that an earlier run stopped, and leave the chosen epoch's weights in
+        the module.
+
+        On SIGTERM or Ctrl-C the step is finished and the state saved before the process ends.
+
+        Args:
+            files: where state and live metrics lie; None: neither is kept.
 
         Raises:
-            InputError: a loss is not finite, or no epoch gave a finite validation figure.
+            InputError: a loss is not finite, no epoch gave a finite validation figure, or the state is
+                damaged.
         """
-        with torch_threads(self._config.threads):
-            return self._fit()
+        gpus = [torch.cuda.current_device()] if self._device.type == "cuda" else []
+        with torch_threads(self._config.threads), torch.random.fork_rng(gpus):
+            torch.manual_seed(self._seed)
+            self._restore(files)
+            self._run(files)
+        self._sae.to("cpu")
+        return self._result()
 
-    def _fit(self) -> TrainingResult:
-        choice = CheckpointChoice(self._config.fve_tolerance if self._select_by else 0.0)
-        for epoch in track(range(self._config.epochs), f"training {self._sae.config_json()['architecture']}"):
-            self._train_epoch(epoch)
-            self._sae.after_epoch(self._batch(batch) for batch in self._train.batches.epoch(epoch))
-            values = validate(self._sae, self._validation, self._ontology)
-            self._log(epoch, "validation", values)
-            score = values[self._select_by] if self._select_by else values["fve"]
-            if choice.wants(values["fve"], score):
-                state = {name: tensor.clone() for name, tensor in self._sae.state_dict().items()}
-                choice.offer(Candidate(epoch, values["fve"], score, state))
-        best = choice.best()
+    def _run(self, files: TrainingFiles | None) -> None:
+        title = f"training {self._sae.config_json()['architecture']}"
+        with StopRequests() as requests:
+            for _ in track(self._steps(files), title, total=self._n_steps - self._step):
+                if files and (requests.received or self._step % self._config.save_every == 0):
+                    files.state.save(self._state(files))
+                if requests.received:
+                    kept = "nothing is kept"
+                    if files:
+                        kept = f"its state is in {files.state.path}, and the same command goes on from there"
+                    where = f"after step {self._step} of {self._n_steps}"
+                    _LOGGER.warning("%s: training stopped %s; %s", requests.name, where, kept)
+                    break
+
+    def _steps(self, files: TrainingFiles | None) -> Iterator[None]:
+        """Make the steps that are left, and what belongs to the end of each epoch."""
+        while self._epoch < self._config.epochs and not self._patience.is_over:
+            for residues in islice(self._train.batches.epoch(self._epoch), self._n_batches, None):
+                values = self.step(residues)
+                self._n_batches += 1
+                self._of_epoch.add(values)
+                self._recent.add(values)
+                if files and len(self._recent) == self._config.log_every:
+                    files.live.write(self._step, self._epoch, "train", self._recent.take())
+                yield
+            self._end_epoch(files)
+
+    def _end_epoch(self, files: TrainingFiles | None) -> None:
+        epoch = self._epoch
+        self._log("train", self._of_epoch.take())
+        self._sae.after_epoch(self._batch(batch) for batch in self._train.batches.epoch(epoch))
+        values = validate(self._sae, self._validation, self._ontology)
+        self._log("validation", values)
+        if files:
+            files.live.write(self._step, epoch, "validation", values)
+        score = values[self._select_by] if self._select_by else values["fve"]
+        if self._choice.wants(values["fve"], score):
+            state = {name: t.detach().to("cpu", copy=True) for name, t in self._sae.state_dict().items()}
+            self._choice.offer(Candidate(epoch, values["fve"], score, state))
+        self._patience.look(score)
+        self._epoch, self._n_batches = epoch + 1, 0
+
+    def _result(self) -> TrainingResult:
+        best = self._choice.best()
         if best is None:
             raise InputError(
                 f"no epoch has a finite validation fve and {self._select_by}: look at the training log"
@@ -107,16 +170,8 @@ class Trainer:
             for term, value in zip(chosen["term"], chosen["value"], strict=True)
             if math.isfinite(value)
         }
-        return {"n_steps": self._step, "n_residues": self._n_residues, "chosen_epoch": epoch, **metrics}
-
-    def _train_epoch(self, epoch: int) -> None:
-        sums: dict[str, float] = defaultdict(float)
-        n_batches = 0
-        for batch in self._train.batches.epoch(epoch):
-            for term, value in self.step(batch).items():
-                sums[term] += value
-            n_batches += 1
-        self._log(epoch, "train", {term: total / n_batches for term, total in sums.items()})
+        about = {"n_steps": self._step, "n_epochs": self._epoch, "n_residues": self._n_residues}
+        return {**about, "chosen_epoch": epoch, **metrics}
 
     def step(self, residues: ResidueBatch) -> dict[str, float]:
         """Make one optimiser step and return what is logged of it.
@@ -125,7 +180,10 @@ class Trainer:
             InputError: a loss term is not finite.
         """
         batch = self._batch(residues)
-        output = self._sae.step_output(batch)
+        with self._autocast:
+            output = self._sae.step_output(batch)
+        if output.logits is not None:
+            output = replace(output, logits=output.logits.float())
         losses = {term: float(value.detach()) for term, value in output.losses.items()}
         self._check_finite(losses, residues)
         rate = self._config.learning_rate * rate_factor(self._step, self._n_steps, self._config.warmup_share)
@@ -147,16 +205,17 @@ class Trainer:
         }
 
     def _batch(self, residues: ResidueBatch) -> TrainingBatch:
-        if self._train.labels is None:
-            return TrainingBatch(residues.x, self._dead())
-        labels = self._train.labels
+        x, labels = residues.x.to(self._device), self._train.labels
+        if labels is None:
+            return TrainingBatch(x, self._dead())
+        of_residues = labels.of_residues(residues)
         return TrainingBatch(
-            residues.x,
+            x,
             self._dead(),
-            residues.segment,
-            labels.labels[residues.proteins],
-            labels.labelled[residues.proteins],
-            labels.of_residues(residues),
+            residues.segment.to(self._device),
+            labels.labels[residues.proteins].to(self._device),
+            labels.labelled[residues.proteins].to(self._device),
+            None if of_residues is None else of_residues.to(self._device),
             None if self._ontology is None else self._ontology.axioms,
         )
 
@@ -179,8 +238,54 @@ class Trainer:
                 f"training.trainer.learning_rate, or look at the activations of the batch's proteins: {names}"
             )
 
-    def _log(self, epoch: int, split: str, values: dict[str, float]) -> None:
-        self._rows.extend((self._step, epoch, split, term, value) for term, value in values.items())
+    def _log(self, split: str, values: dict[str, float]) -> None:
+        self._rows.extend((self._step, self._epoch, split, term, value) for term, value in values.items())
+
+    def _state(self, files: TrainingFiles) -> dict[str, Any]:
+        """Return all that the next step depends on. The learning rate is a function of the step."""
+        on_gpu = self._device.type == "cuda"
+        return {
+            "step": self._step,
+            "epoch": self._epoch,
+            "n_batches": self._n_batches,
+            "n_residues": self._n_residues,
+            "module": self._sae.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "silent_for": self._silent_for,
+            "choice": self._choice.state(),
+            "patience": self._patience.state(),
+            "of_epoch": self._of_epoch.state(),
+            "recent": self._recent.state(),
+            "rows": self._rows,
+            "n_live_lines": files.live.n_lines,
+            "random": torch.get_rng_state(),
+            "random_gpu": torch.cuda.get_rng_state() if on_gpu else None,
+        }
+
+    def _restore(self, files: TrainingFiles | None) -> None:
+        """Go on from the saved state, where there is one."""
+        state = None if files is None else files.state.load()
+        if files:
+            files.live.go_on(0 if state is None else state["n_live_lines"])
+        if state is None:
+            return
+        _LOGGER.info("going on after step %d of %d", state["step"], self._n_steps)
+        self._step, self._epoch, self._n_batches = state["step"], state["epoch"], state["n_batches"]
+        self._n_residues, self._rows = state["n_residues"], [tuple(row) for row in state["rows"]]
+        self._sae.load_state_dict(state["module"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._silent_for = state["silent_for"].to(self._device)
+        self._choice.load_state(state["choice"])
+        self._patience.load_state(state["patience"])
+        self._of_epoch.load_state(state["of_epoch"])
+        self._recent.load_state(state["recent"])
+        torch.set_rng_state(state["random"])
+        if state["random_gpu"] is not None:
+            torch.cuda.set_rng_state(state["random_gpu"])
+
+
+def _optimiser_of(sae: SparseAutoencoder) -> torch.optim.Optimizer:
+    return torch.optim.Adam(_parameter_groups(sae))
 
 
 def _parameter_groups(sae: SparseAutoencoder) -> list[dict[str, Any]]:

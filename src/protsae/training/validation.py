@@ -22,8 +22,9 @@ def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) ->
     quality = ReconstructionAccumulator()
     guided = _Guided(sae, split.labels) if isinstance(sae, ProtSae) and split.labels is not None else None
     for batch in split.batches.epoch(0):
-        latent_acts = sae.encode(batch.x) if guided is None else guided.update(batch)
-        quality.update(batch.x, sae.decode(latent_acts), latent_acts)
+        x = batch.x.to(sae.b_dec.device)
+        latent_acts = sae.encode(x) if guided is None else guided.update(batch, x)
+        quality.update(x, sae.decode(latent_acts), latent_acts)
     values = quality.compute()
     if guided is not None:
         values |= guided.compute()
@@ -42,8 +43,8 @@ def axiom_metrics(sae: ProtSae, ontology: Ontology) -> dict[str, float]:
         outside = nf1_excess(centres, radii, ontology.axioms.nf1) > sae.config.guidance.axiom_margin
         values["axiom_violation"] = float(outside.double().mean())
     auc, n_pairs = subsumption_auc(
-        centres[:m].numpy(),
-        radii[:m].numpy(),
+        centres[:m].cpu().numpy(),
+        radii[:m].cpu().numpy(),
         ontology.is_ancestor,
         ontology.aspects,
         numpy_generator(0, "subsumption"),
@@ -66,13 +67,13 @@ class _Guided:
         self._n_gated = self._n_pairs = 0
         self._lift = 0.0
 
-    def update(self, batch: ResidueBatch) -> Tensor:
-        """Add one batch and return its codes."""
-        x, segment, proteins = batch.x, batch.segment, batch.proteins
+    def update(self, batch: ResidueBatch, x: Tensor) -> Tensor:
+        """Add one batch, whose activations `x` lie where the module does, and return its codes."""
+        segment, proteins = batch.segment, batch.proteins
         m = self._sae.n_defined
         codes = self._sae.codes(x)
-        defined = codes.latent_acts[:, :m]
-        logits = self._sae.predictor_logits(x)
+        defined = codes.latent_acts[:, :m].cpu()
+        logits = self._sae.predictor_logits(x).cpu()
         self._logits[proteins] = segment_mean(logits, segment, len(proteins))
         truth = self._labels.of_residues(batch)
         if truth is not None:
@@ -80,10 +81,10 @@ class _Guided:
             both = (logits, defined, truth, known)
             self._residues.append(tuple(values[:, self._residue_columns] for values in both))
         self._pooled[proteins] = segment_mean(defined, segment, len(proteins))
-        self._squares += codes.latent_acts.double().square().sum(dim=0).numpy()
+        self._squares += codes.latent_acts.double().square().sum(dim=0).cpu().numpy()
         self._n_gated += int(codes.gate.sum())
         self._n_pairs += codes.gate.numel()
-        self._lift += float((defined - codes.drive).double().sum())
+        self._lift += float((codes.latent_acts[:, :m] - codes.drive).double().sum())
         return codes.latent_acts
 
     def compute(self) -> dict[str, float]:
@@ -92,7 +93,7 @@ class _Guided:
         known[:, self._residue_columns] = False
         predictor = Ranking(self._logits.numpy(), truth, known)
         latent = Ranking(self._pooled.numpy(), truth, known)
-        norms = self._sae.W_dec.double().norm(dim=1).numpy()
+        norms = self._sae.W_dec.double().norm(dim=1).cpu().numpy()
         return {
             "loss/annotation": float(masked_bce(self._logits, self._labels.labels, torch.from_numpy(known))),
             "average_precision/predictor": _mean(predictor.average_precision()),

@@ -25,9 +25,11 @@ def test_each_dictionary_depends_on_what_it_uses_and_no_more():
     guided = {"protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms"}
     guided |= {"params:training.guidance"}
     assert set(nodes["protsae.train_protsae"].inputs) == common | guided
-    assert nodes["topk.train_topk"].outputs == ["topk.sae_checkpoint", "topk.training_log"]
-    assert nodes["protsae.train_protsae"].outputs == ["protsae.sae_checkpoint", "protsae.training_log"]
-    assert len(nodes) == 2
+    for method in ("topk", "protsae"):
+        assert nodes[f"{method}.train_{method}"].outputs == [f"{method}.sae_checkpoint"]
+        log = nodes[f"{method}.read_training_log"]
+        assert (log.inputs, log.outputs) == ([f"{method}.sae_checkpoint"], [f"{method}.training_log"])
+    assert len(nodes) == 4
 
 
 def test_declaring_it_warns_of_nothing():
@@ -73,6 +75,7 @@ def test_a_run_gives_checkpoints_and_logs(store, tmp_path):
     }
     for method in ("topk", "protsae"):
         inputs[f"{method}.sae_checkpoint"] = _checkpoint(tmp_path, method)
+        inputs[f"{method}.training_log"] = MemoryDataset()
     catalog = DataCatalog(inputs)
     SequentialRunner().run(create_pipeline(), catalog)
     assert catalog["topk.sae_checkpoint"].load().config["architecture"] == "topk"
@@ -80,6 +83,11 @@ def test_a_run_gives_checkpoints_and_logs(store, tmp_path):
     assert handle.metadata["concept_ids"] == ["GO:1"]
     assert handle.config["k"] == 2
     assert handle.load().encode(_tensor(store)).shape == (5, 16)
+    log = catalog["protsae.training_log"].load()
+    assert set(log["epoch"]) == {0, 1} and set(log["split"]) == {"train", "validation"}
+    fve = log.loc[(log["term"] == "fve") & (log["epoch"] == handle.metadata["training"]["chosen_epoch"])]
+    assert fve["value"].item() == handle.metadata["training"]["validation/fve"]
+    assert sorted(path.name for path in (tmp_path / "topk").iterdir()) == [".live.jsonl", "sae.safetensors"]
 
 
 def _checkpoint(tmp_path, method):
@@ -111,5 +119,6 @@ def store():
         n_rows=lambda: dict.fromkeys(ids, 5),
         iter_stored=lambda hook_point, wanted: ((position[i], np.arange(5), x[i]) for i in sorted(wanted)),
         statistics=lambda hook_point, wanted: SimpleNamespace(mean=np.zeros(8), total_variance=8.0),
+        fingerprint=lambda: "toy",
         manifest=SimpleNamespace(dtype="float32", model=SimpleNamespace(name="toy", sha256="ab")),
     )

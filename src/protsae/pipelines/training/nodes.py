@@ -17,8 +17,8 @@ def train_topk(
     k: int,
     seed: int,
     trainer: TrainerConfig,
-) -> tuple[Any, pd.DataFrame]:
-    """Train a plain TopK autoencoder: the unguided dictionary that ProtSAE is read against.
+) -> Any:
+    """Plan a plain TopK autoencoder: the unguided dictionary that ProtSAE is read against.
 
     Args:
         activation_shards: `activations.ActivationStore`.
@@ -30,11 +30,13 @@ def train_topk(
         trainer: settings of the trainer.
 
     Returns:
-        (module, checkpoint metadata), and the training log.
+        `training.plan.TrainingPlan`, which the checkpoint's dataset runs: that knows where an unfinished
+        training lies.
     """
-    from protsae.training.fit import Size, Source, fit_topk
+    from protsae.training.fit import Size, Source, TrainingPlan
 
-    return fit_topk(Source(activation_shards, hook_point, proteins), Size(d_sae, k, seed), trainer)
+    source = Source(activation_shards, hook_point, proteins)
+    return TrainingPlan("topk", source, Size(d_sae, k, seed), trainer)
 
 
 def train_protsae(
@@ -52,8 +54,8 @@ def train_protsae(
     seed: int,
     trainer: TrainerConfig,
     guidance: GuidanceConfig,
-) -> tuple[Any, pd.DataFrame]:
-    """Train ProtSAE: its first latents are tied to the concepts.
+) -> Any:
+    """Plan ProtSAE: its first latents are tied to the concepts.
 
     Args:
         activation_shards: `activations.ActivationStore`.
@@ -71,11 +73,20 @@ def train_protsae(
         guidance: how the ontology guides.
 
     Returns:
-        (module, checkpoint metadata), and the training log.
+        `training.plan.TrainingPlan`, which the checkpoint's dataset runs: that knows where an unfinished
+        training lies.
     """
     from protsae.annotations.labels import LabelTables
-    from protsae.training.fit import Size, Source, fit_protsae
+    from protsae.training.fit import Knowledge, Size, Source, TrainingPlan
 
     source, size = Source(activation_shards, hook_point, proteins), Size(d_sae, k, seed)
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    return fit_protsae(source, size, trainer, guidance, tables=tables, axioms=axioms)
+    settings = {"guidance": guidance}
+    return TrainingPlan("protsae", source, size, trainer, settings, Knowledge(tables, axioms))
+
+
+def read_training_log(sae_checkpoint: Any) -> pd.DataFrame:
+    """Return the training log that a checkpoint (a `SaeCheckpoint`) carries."""
+    from protsae.training.plan import log_of
+
+    return log_of(sae_checkpoint)

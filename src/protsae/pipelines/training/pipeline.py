@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import train_protsae, train_topk
+from .nodes import read_training_log, train_protsae, train_topk
 
 _STORED = ("activation_shards", "proteins")
 _KNOWLEDGE = ("protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms")
@@ -20,10 +20,11 @@ def _dictionary(
     node = Node(
         train,
         inputs={**{name: name for name in tables}, **parameters},
-        outputs=["sae_checkpoint", "training_log"],
+        outputs="sae_checkpoint",
         name=train.__name__,
     )
-    return Pipeline([node], namespace=method, inputs=set(tables), parameters=set(parameters.values()))
+    log = Node(read_training_log, inputs="sae_checkpoint", outputs="training_log", name="read_training_log")
+    return Pipeline([node, log], namespace=method, inputs=set(tables), parameters=set(parameters.values()))
 
 
 def create_pipeline() -> Pipeline:

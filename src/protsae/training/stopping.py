@@ -19,6 +19,11 @@ class StopRequests:
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 
+    @property
+    def name(self) -> str:
+        """Name of the signal that came."""
+        return "" if self.received is None else signal.Signals(self.received).name
+
     def __enter__(self) -> "StopRequests":
         """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
@@ -33,6 +38,7 @@ class StopRequests:
             signal.signal(number, handler)
         if self.received is not None:
             signal.raise_signal(self.received)
+            raise SystemExit(128 + self.received)  # where a handler of someone else's let it pass
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.received = number

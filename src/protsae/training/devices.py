@@ -1,0 +1,52 @@
+"""Where training computes, and in what arithmetic."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from protsae.core.errors import InputError
+
+
+def pick_device(name: str, key: str) -> torch.device:
+    """Return the device that `auto`, `cpu` or `cuda` stands for here.
+
+    Args:
+        name: the setting.
+        key: its dotted name, for the message.
+
+    Raises:
+        InputError: cuda where there is none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if name == "cuda" and not has_gpu:
+        raise InputError(f"{key} is cuda, but torch finds no GPU: set it to auto or cpu")
+    return torch.device("cuda" if name != "cpu" and has_gpu else "cpu")
+
+
+def autocast(dtype: str, device: torch.device, key: str) -> AbstractContextManager[object]:
+    """Return a context in which matrix products are of `dtype`; of float32 it changes nothing.
+
+    Args:
+        dtype: float32 or bfloat16.
+        device: where.
+        key: dotted name of the setting, for the message.
+
+    Raises:
+        InputError: bfloat16 on hardware that has no instructions for it.
+    """
+    if dtype == "float32":
+        return nullcontext()
+    if not has_bfloat16(device):
+        raise InputError(
+            f"{key} is {dtype}, but this {'GPU' if device.type == 'cuda' else 'processor'} has no "
+            "instructions for it, and would only emulate it: set it to float32"
+        )
+    return torch.autocast(device.type, dtype=getattr(torch, dtype))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Say whether the hardware multiplies in bfloat16."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    supported: bool = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return supported

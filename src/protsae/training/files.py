@@ -1,0 +1,31 @@
+"""What an unfinished training keeps on disk, in the folder of the checkpoint that it makes."""
+
+from pathlib import Path
+
+from protsae.training.live import LiveLog
+from protsae.training.state import StateFile
+
+LIVE_NAME = ".live.jsonl"
+"""Live metrics of the training that made the checkpoint beside it; a running one has its fingerprint in the
+name."""
+
+
+class TrainingFiles:
+    """State and live metrics of one training."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        """Name the files.
+
+        Args:
+            folder: where the checkpoint will be.
+            fingerprint: of all that the weights follow from.
+        """
+        self.state = StateFile(folder, fingerprint)
+        self.live = LiveLog(folder / f".live-{fingerprint[:16]}.jsonl")
+        self._folder = folder
+
+    def close(self) -> None:
+        """Delete the state and keep the live metrics under their final name: the training is done."""
+        self.state.remove()
+        if self.live.path.is_file():
+            self.live.path.replace(self._folder / LIVE_NAME)

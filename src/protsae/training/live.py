@@ -1,0 +1,70 @@
+"""Metrics of a training while it runs: one JSON object per line, appended as steps are made."""
+
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from protsae.core.files import write_text_atomic
+
+
+class RunningMeans:
+    """Means of named values since they were last taken."""
+
+    def __init__(self) -> None:
+        """Nothing was added yet."""
+        self._sums: dict[str, float] = defaultdict(float)
+        self._n = 0
+
+    def __len__(self) -> int:
+        """Return how often values were added since the means were taken."""
+        return self._n
+
+    def add(self, values: dict[str, float]) -> None:
+        """Add the values of one step."""
+        for term, value in values.items():
+            self._sums[term] += value
+        self._n += 1
+
+    def take(self) -> dict[str, float]:
+        """Return the means and start anew."""
+        means = {term: total / self._n for term, total in self._sums.items()}
+        self._sums, self._n = defaultdict(float), 0
+        return means
+
+    def state(self) -> dict[str, Any]:
+        """Return what `load_state` takes."""
+        return {"sums": dict(self._sums), "n": self._n}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self._sums, self._n = defaultdict(float, state["sums"]), state["n"]
+
+
+class LiveLog:
+    """A file of one line per logged stretch of steps and per validation pass.
+
+    Each line holds `step`, `epoch`, `split` (`train`: means since the line before; `validation`) and the
+    terms of the training log; null stands for a value that does not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; `go_on` begins it."""
+        self.path = path
+        self.n_lines = 0
+
+    def go_on(self, n_lines: int) -> None:
+        """Keep the first lines, which a saved state knows of; drop what a killed run wrote behind them."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = self.path.read_text(encoding="utf-8").splitlines()[:n_lines] if self.path.is_file() else []
+        write_text_atomic(self.path, "".join(f"{line}\n" for line in lines))
+        self.n_lines = len(lines)
+
+    def write(self, step: int, epoch: int, split: str, values: dict[str, float]) -> None:
+        """Append a line."""
+        known = {term: value if math.isfinite(value) else None for term, value in values.items()}
+        line = json.dumps({"step": step, "epoch": epoch, "split": split, **known}, allow_nan=False)
+        with self.path.open("a", encoding="utf-8") as handle:
+            handle.write(line + "\n")
+        self.n_lines += 1

@@ -1,0 +1,183 @@
+"""A training decided before anything is computed, and its running into a checkpoint."""
+
+import ast
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from protsae.activations.reader import ActivationStore
+from protsae.annotations.labels import LabelTables
+from protsae.core.errors import InputError
+from protsae.core.files import sha256_text
+from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.training.config import TrainerConfig
+
+_PACKAGE = Path(__file__).parents[1]
+_CODE = (
+    *("core/*.py", "activations/*.py", "annotations/labels.py", "metrics/*.py"),
+    *("sae/*.py", "sae/kernels/*.py", "training/*.py"),
+)
+_LOGGER = logging.getLogger(__name__)
+
+
+class Source(NamedTuple):
+    """Where residues come from."""
+
+    store: ActivationStore
+    hook_point: str
+    proteins: pd.DataFrame
+    """`protein_id`, `split`."""
+
+
+class Size(NamedTuple):
+    """How large an autoencoder is, and its seed."""
+
+    d_sae: int
+    k: int
+    seed: int
+
+
+class Knowledge(NamedTuple):
+    """What guided architectures are told."""
+
+    tables: LabelTables
+    """Concepts, whose row order is latent order, and what carries them."""
+    axioms: pd.DataFrame
+    """See `sae.axioms.AxiomIndices.from_table`."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """All that the weights of one autoencoder follow from. Test proteins take no part in it."""
+
+    architecture: str
+    """Name in `sae.registry.ARCHITECTURES`."""
+    source: Source
+    size: Size
+    trainer: TrainerConfig
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the architecture's config, such as `guidance`."""
+    knowledge: Knowledge | None = None
+    """None for unguided architectures."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of activations, proteins, labels, settings, code and torch: equal ones, the same training.
+
+        The device counts as it is asked for: a GPU and a CPU do not give the same bits.
+        """
+        source, knowledge = self.source, self.knowledge
+        shown = source.proteins.loc[source.proteins["split"].isin(["train", "validation"])]
+        tables: list[pd.DataFrame] = [shown[["protein_id", "split"]]]
+        if knowledge is not None:
+            labels = knowledge.tables
+            tables += [labels.concepts[["concept_idx", "concept_id", "aspect", "level"]]]
+            tables += [labels.protein_labels, labels.labelled_aspects, labels.residue_labels]
+            tables += [knowledge.axioms]
+        settings = {name: _plain(value) for name, value in sorted(self.settings.items())}
+        return sha256_text(
+            self.architecture,
+            source.store.fingerprint(),
+            source.hook_point,
+            *map(str, self.size),
+            self.trainer.settings_json(),
+            repr(settings),
+            *map(_hash_of, tables),
+            _code_hash(),
+            version("torch"),
+        )
+
+    def run(self, path: Path) -> None:
+        """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
+
+        State and live metrics of an unfinished training lie beside it as dot files.
+
+        Raises:
+            InputError: what `fit` refuses, or a damaged state.
+        """
+        from protsae.training.files import TrainingFiles
+        from protsae.training.fit import fit
+
+        fingerprint = self.fingerprint
+        files = TrainingFiles(path.parent, fingerprint)
+        if made_by(path) == fingerprint:
+            _LOGGER.info("%s is the checkpoint of this very training: kept", path)
+            files.close()
+            return
+        if others := files.state.others():
+            _LOGGER.warning(
+                "unfinished trainings of other settings, data or code lie in %s and are left alone; delete "
+                "what you do not want to go on with: %s", path.parent, ", ".join(others),
+            )  # fmt: skip
+        (sae, metadata), log = fit(self, files)
+        about = {"fingerprint": fingerprint, "log": _log_rows(log)}
+        save_sae(sae, path, metadata | about)
+        files.close()
+
+
+def made_by(path: Path) -> str | None:
+    """Return the fingerprint of the training that made a checkpoint; None without one, or of no plan."""
+    try:
+        found = SaeCheckpoint(path).metadata.get("fingerprint")
+    except InputError:
+        return None
+    return None if found is None else str(found)
+
+
+def log_of(checkpoint: SaeCheckpoint) -> pd.DataFrame:
+    """Return the training log that a checkpoint carries: `step`, `epoch`, `split`, `term`, `value`.
+
+    Raises:
+        InputError: it carries none, because it was not trained by a plan.
+    """
+    if "log" not in checkpoint.metadata:
+        raise InputError(f"{checkpoint.path} carries no training log: the training pipeline did not make it")
+    log = pd.DataFrame(checkpoint.metadata["log"], columns=["step", "epoch", "split", "term", "value"])
+    return log.astype({"value": "float64"})
+
+
+def _log_rows(log: pd.DataFrame) -> list[list[Any]]:
+    """Return the rows as JSON values, null for what is no number."""
+    values = [value if np.isfinite(value) else None for value in log["value"].tolist()]
+    return [list(row) for row in zip(*(log[name].tolist() for name in log.columns[:-1]), values, strict=True)]
+
+
+def _hash_of(table: pd.DataFrame) -> str:
+    """Return a hash of a table's columns and rows, whatever types hold them."""
+    plain = table.astype({name: "str" for name in table.columns if table[name].dtype.kind not in "biuf"})
+    hashed = pd.util.hash_pandas_object(plain, index=False, categorize=False).to_numpy()
+    return sha256_text(*map(str, table.columns), hashed.tobytes().hex())
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump_json() if hasattr(value, "model_dump_json") else value
+
+
+@cache
+def _code_hash() -> str:
+    """Return a hash of the syntax of the code that trains, without docstrings and comments.
+
+    Taken once per process: later edits do not reach the modules that it has imported.
+    """
+    files: Iterable[Path] = sorted({path for pattern in _CODE for path in _PACKAGE.glob(pattern)})
+    parts = ((str(path.relative_to(_PACKAGE)), _syntax(path.read_text(encoding="utf-8"))) for path in files)
+    return sha256_text(*(part for pair in parts for part in pair))
+
+
+def _syntax(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [
+                line
+                for line in node.body
+                if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+            ] or [ast.Pass()]
+    return ast.dump(tree)

@@ -1,0 +1,256 @@
+"""A training that is killed and continued ends in the bytes of the one that ran straight through."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import torch
+from tests.training.conftest import World, toy_plan
+
+from protsae.core.errors import InputError
+from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.training import plan as plan_module
+from protsae.training import trainer as trainer_module
+from protsae.training.config import TrainerConfig
+from protsae.training.files import LIVE_NAME
+from protsae.training.plan import TrainingPlan, log_of, made_by
+from protsae.training.trainer import Trainer
+
+ROOT = Path(__file__).parents[2]
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def kill_after(patch: pytest.MonkeyPatch, n_steps: int, where: str = "_count") -> None:
+    """Raise when the trainer's step counter has come to `n_steps`."""
+    original = getattr(Trainer, where)
+
+    def counted(self, *arguments):
+        result = original(self, *arguments)
+        if self._step == n_steps:
+            raise KilledError
+        return result
+
+    patch.setattr(Trainer, where, counted)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """Checkpoint and live metrics of both architectures, run without interruption."""
+    made = {}
+    for architecture in ("topk", "protsae"):
+        folder = tmp_path_factory.mktemp(architecture)
+        toy_plan(World(), architecture).run(folder / "sae.safetensors")
+        made[architecture] = folder
+    return made
+
+
+def assert_same(folder: Path, expected: Path) -> None:
+    for name in ("sae.safetensors", LIVE_NAME):
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+    assert sorted(path.name for path in folder.iterdir()) == [LIVE_NAME, "sae.safetensors"]
+
+
+@pytest.mark.parametrize("architecture", ["topk", "protsae"])
+def test_killed_anywhere_it_ends_in_the_same_bytes(world, architecture, straight, tmp_path):
+    """Steps per epoch: 4. States are saved after steps 3, 6, 9, ...; kills come before the first, in the
+    middle, on the first and the last step of an epoch, before and after its validation."""
+    plan = toy_plan(world, architecture)
+    path = tmp_path / "sae.safetensors"
+    for n_steps, where in ((2, "_count"), (4, "_count"), (4, "_end_epoch"), (9, "_count"), (11, "_count")):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+            kill_after(patch, n_steps, where)
+            plan.run(path)
+        assert not path.exists()
+    plan.run(path)
+    assert_same(tmp_path, straight[architecture])
+
+
+def test_what_is_finished_is_kept_and_not_trained_again(world, tmp_path, caplog):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(world, "topk")
+    plan.run(path)
+    before = path.stat().st_mtime_ns
+    with pytest.MonkeyPatch.context() as patch:
+        kill_after(patch, 1)
+        caplog.set_level("INFO")
+        plan.run(path)
+    assert path.stat().st_mtime_ns == before
+    assert "this very training: kept" in caplog.text
+
+
+def test_another_configuration_ignores_the_state_and_says_so(world, tmp_path, caplog):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(world, "topk")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        kill_after(patch, 5)
+        plan.run(path)
+    (state,) = tmp_path.glob(".training-*.pt")
+    other = replace(plan, trainer=plan.trainer.model_copy(update={"learning_rate": 1e-3}))
+    other.run(path)
+    assert "unfinished trainings of other settings" in caplog.text and state.name in caplog.text
+    assert state.exists()
+    assert SaeCheckpoint(path).metadata["training"]["n_steps"] == 12
+    assert made_by(path) == other.fingerprint != plan.fingerprint
+
+
+def test_a_damaged_state_is_refused(world, tmp_path):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(world, "topk")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        kill_after(patch, 5)
+        plan.run(path)
+    (state,) = tmp_path.glob(".training-*.pt")
+    state.write_bytes(state.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"is damaged .*: delete it to train from the start"):
+        plan.run(path)
+
+
+def test_a_loss_that_is_not_finite_after_a_resume_names_the_proteins(world, tmp_path):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(world, "topk")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        kill_after(patch, 6)
+        plan.run(path)
+    with pytest.MonkeyPatch.context() as patch:
+        batch = Trainer._batch
+        patch.setattr(Trainer, "_batch", lambda *given: replace(batch(*given), x=batch(*given).x * torch.nan))
+        with pytest.raises(InputError, match=r"stopped at step 3: .* is nan.*proteins: P0\d\d, "):
+            plan.run(path)
+
+
+def test_every_part_of_a_plan_counts(world):
+    plan = toy_plan(world, "protsae")
+    assert plan.fingerprint == toy_plan(World(), "protsae").fingerprint
+    proteins = plan.source.proteins
+    moved = proteins.assign(split=proteins["split"].where(proteins["protein_id"] != "P050", "train"))
+    tested = proteins.assign(split=proteins["split"].replace("test", "excluded"))
+    tables = plan.knowledge.tables
+    others: list[TrainingPlan] = [
+        replace(plan, architecture="topk"),
+        replace(plan, size=plan.size._replace(seed=1)),
+        replace(plan, source=plan.source._replace(hook_point="final_norm")),
+        replace(plan, source=plan.source._replace(proteins=moved)),
+        replace(plan, trainer=plan.trainer.model_copy(update={"patience": 3})),
+        replace(plan, settings={"guidance": {"detach": False}}),
+        replace(plan, knowledge=plan.knowledge._replace(axioms=plan.knowledge.axioms.head(1))),
+        replace(
+            plan,
+            knowledge=plan.knowledge._replace(
+                tables=replace(tables, protein_labels=tables.protein_labels.iloc[1:])
+            ),
+        ),
+    ]
+    assert len({plan.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
+    same = [
+        replace(plan, source=plan.source._replace(proteins=tested)),
+        replace(plan, trainer=plan.trainer.model_copy(update={"save_every": 7, "log_every": 2})),
+    ]
+    assert {other.fingerprint for other in same} == {plan.fingerprint}
+
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+from protsae.training.trainer import Trainer
+from tests.training.conftest import World, toy_plan
+
+original = Trainer._count
+def counted(self, *arguments):
+    result = original(self, *arguments)
+    if self._step == 5:
+        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+    return result
+Trainer._count = counted
+toy_plan(World(), "protsae").run(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("name", "saved"), [("SIGKILL", 3), ("SIGTERM", 5)])
+def test_a_process_that_is_ended_goes_on(world, name, saved, straight, tmp_path):
+    """kill -9 costs what came after the last saved state, SIGTERM nothing."""
+    path = tmp_path / "sae.safetensors"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), name],
+        env=environment, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == -getattr(signal, name), done.stderr
+    (state,) = tmp_path.glob(".training-*.pt")
+    assert torch.load(state, weights_only=True)["state"]["step"] == saved
+    if name == "SIGTERM":
+        assert f"SIGTERM: training stopped after step 5 of 12; its state is in {state}" in done.stderr
+    toy_plan(world, "protsae").run(path)
+    assert_same(tmp_path, straight["protsae"])
+
+
+def test_live_metrics_follow_the_steps_and_agree_with_the_final_table(straight):
+    folder = straight["protsae"]
+    lines = [json.loads(line) for line in (folder / LIVE_NAME).read_text().splitlines()]
+    train = [line for line in lines if line["split"] == "train"]
+    assert [line["step"] for line in train] == [2, 4, 6, 8, 10, 12]
+    assert train[0].keys() >= {"loss/total", "loss/annotation", "l0", "dead_share", "gradient_norm"}
+    looks = [line for line in lines if line["split"] == "validation"]
+    assert [line["step"] for line in looks] == [4, 8, 12]
+    assert looks[0].keys() >= {
+        "fve", "l0", "dead_share", "gate_rate", "defined_participation", "mean_lift", "axiom_violation",
+        "subsumption_auc",
+    }  # fmt: skip
+    log = log_of(SaeCheckpoint(folder / "sae.safetensors"))
+    total = log[(log["split"] == "train") & (log["term"] == "loss/total") & (log["epoch"] == 1)]["value"]
+    assert total.item() == pytest.approx((train[2]["loss/total"] + train[3]["loss/total"]) / 2, rel=1e-12)
+    fve = log[(log["split"] == "validation") & (log["term"] == "fve")]["value"]
+    assert fve.tolist() == [look["fve"] for look in looks]
+
+
+def test_patience_ends_training_and_a_resume_knows_how_long_it_waited(world, tmp_path, monkeypatch):
+    figures = [0.5, 0.6, 0.55, 0.58, 0.7, 0.8]
+    monkeypatch.setattr(trainer_module, "validate", lambda *_: {"fve": figures[len(seen)]})
+    original = Trainer._end_epoch
+    seen: list[int] = []
+
+    def counted(self, files):
+        seen[:] = range(self._epoch)
+        original(self, files)
+
+    monkeypatch.setattr(Trainer, "_end_epoch", counted)
+    plan = toy_plan(world, "topk", epochs=6, patience=2)
+    plan.run(tmp_path / "sae.safetensors")
+    training = SaeCheckpoint(tmp_path / "sae.safetensors").metadata["training"]
+    assert (training["n_epochs"], training["n_steps"], training["chosen_epoch"]) == (4, 16, 1)
+    other = tmp_path / "killed/sae.safetensors"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        kill_after(patch, 15)
+        plan.run(other)
+    plan.run(other)
+    assert other.read_bytes() == (tmp_path / "sae.safetensors").read_bytes()
+
+
+def test_a_log_with_values_that_do_not_exist_comes_back(world, tmp_path):
+    plan = toy_plan(world, "protsae")
+    tables = plan.knowledge.tables
+    nobody = replace(tables, protein_labels=tables.protein_labels.iloc[:0])  # no AUC without positives
+    with pytest.raises(InputError, match="no epoch has a finite validation fve"):
+        replace(plan, knowledge=plan.knowledge._replace(tables=nobody)).run(tmp_path / "sae.safetensors")
+    row = (4, 0, "validation", "auc/latent")
+    log = pd.DataFrame([(*row, float("nan")), (*row, 0.25)], columns=list(trainer_module.LOG_COLUMNS))
+    rows = plan_module._log_rows(log)
+    assert json.loads(json.dumps(rows, allow_nan=False)) == [[*row, None], [*row, 0.25]]
+    handle = SimpleNamespace(metadata={"log": rows}, path=tmp_path)
+    pd.testing.assert_frame_equal(log_of(handle), log)
+    with pytest.raises(InputError, match="carries no training log"):
+        log_of(SimpleNamespace(metadata={}, path=tmp_path))
+
+
+def test_settings_that_change_no_result_are_out_of_the_settings():
+    assert TrainerConfig().settings_json() == TrainerConfig(save_every=1, log_every=1).settings_json()
+    assert TrainerConfig().settings_json() != TrainerConfig(epochs=1).settings_json()
