@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from protsae.core.config import Config
+from protsae.plm.arithmetic import Arithmetic, Device
 from protsae.plm.hook_points import parse_hook_point
 
 
@@ -21,7 +22,7 @@ class ExtractionConfig(Config):
     proteins_per_shard: int = Field(gt=0)
     """Proteins per shard: the unit of work that survives a kill, and what is held in memory at once."""
     dtype: Literal["float16", "float32", "bfloat16"]
-    """Type in which activations are stored. They are computed in float32. Parquet has no bfloat16: it is
+    """Type in which activations are stored, however they are computed. Parquet has no bfloat16: it is
     stored as float32 whose lower half is zero, which compresses away on disk and not in memory."""
     long_sequences: Literal["window", "full", "skip", "truncate", "error"]
     """Proteins above `max_residues`: run in overlapping windows of `max_residues`, run whole, leave out, run
@@ -36,6 +37,12 @@ class ExtractionConfig(Config):
     and example windows need all."""
     sample_seed: int = Field(0, ge=0)
     """Seed of that draw; with the protein's id and length it decides all."""
+
+    arithmetic: Arithmetic = "fair_esm"
+    """How activations are computed: by fair-esm's float32 operations in its order; `fast`: the same formulas
+    in float32 by faster operations; or `bfloat16`, whose error is measured and stored."""
+    device: Device = "auto"
+    """Where they are computed. It leaves shards already there as they are, whatever made them."""
 
     outlier_warning: float = Field(3.0, gt=0)
     """Warn where ||mean|| / ||std|| of a hook point is above this."""

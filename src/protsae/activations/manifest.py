@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import write_text_atomic
+from protsae.plm.arithmetic import Arithmetic
 
 MANIFEST_NAME = "manifest.json"
 FORMAT: Final = "protsae.activations"
@@ -26,6 +27,15 @@ class FileRecord(Config):
     """SHA-256 of its bytes, hex."""
 
 
+class MeasuredError(Config):
+    """How far activations at a hook point are from those in fair-esm's arithmetic, over one protein."""
+
+    relative: float
+    """||difference|| / ||value||."""
+    largest: float
+    """Largest |difference| / max(1, |value|)."""
+
+
 class ShardRecord(FileRecord):
     """One shard."""
 
@@ -33,6 +43,10 @@ class ShardRecord(FileRecord):
     """Residues in it: one residue is one row."""
     halved_batches: int
     """Batches that ran out of memory and were run in halves."""
+    device: str = "cpu"
+    """Type of device that computed it."""
+    error: dict[str, MeasuredError] | None = None
+    """Per hook point, measured on its first protein; null where the arithmetic is fair-esm's."""
     n_proteins: int
     """Proteins in it."""
     fingerprint: str
@@ -92,8 +106,10 @@ class Manifest(Config):
     """Length of every vector."""
     dtype: Literal["float16", "float32", "bfloat16"]
     """Type of the stored vectors; bfloat16 lies in columns of float32."""
-    compute_dtype: Literal["float32"]
-    """Type in which they were computed."""
+    compute_dtype: Literal["float32", "bfloat16"]
+    """Type of the numbers that linear layers multiplied."""
+    arithmetic: Arithmetic = "fair_esm"
+    """How they were computed."""
     max_tokens_per_batch: int
     """Token budget of the forward pass; fixes the composition of its batches."""
     long_sequences: Literal["window", "full", "skip", "truncate", "error"]

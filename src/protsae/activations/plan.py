@@ -59,6 +59,8 @@ class ExtractionPlan:
             "hook_points": list(self.hook_points),
             "d_model": self.model.d_model,
             "dtype": self.config.dtype,
+            "compute_dtype": "bfloat16" if self.config.arithmetic == "bfloat16" else "float32",
+            "arithmetic": self.config.arithmetic,
             "code_sha256": self.code_sha256,
         }
         return Recipe(self.config, self.hook_points, self.model.d_model, about)
@@ -130,8 +132,8 @@ def plan_extraction(
 
 
 def _settings_that_matter(longest: int, config: ExtractionConfig) -> tuple[str, ...]:
-    """Return the settings of long proteins and of samples that this shard's bytes depend on."""
-    settings: tuple[str, ...] = ()
+    """Return the settings of long proteins, samples and arithmetic that this shard's bytes depend on."""
+    settings: tuple[str, ...] = (config.arithmetic,)
     if longest > config.max_residues:
         settings += (config.long_sequences, str(config.max_residues), str(config.window_overlap))
     if config.residues_per_protein is not None:

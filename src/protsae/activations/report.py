@@ -18,11 +18,13 @@ def extraction_report(store: ActivationStore, outlier_warning: float) -> dict[st
         outlier_warning: warn where the outlier ratio of a hook point is above this.
 
     Returns:
-        `model`, `dtype`, `rows`, `shards`, `bytes`, `proteins` (the manifest's counts), and `hook_points`:
-        per name `mean_norm` (||mean||), `total_variance`, `outlier_ratio` (||mean|| / ||std||).
+        `model`, `dtype`, `arithmetic`, `devices`, `rows`, `shards`, `bytes`, `proteins` (the manifest's
+        counts), and `hook_points`: per name `mean_norm` (||mean||), `total_variance`, `outlier_ratio`
+        (||mean|| / ||std||) and, where the arithmetic is not fair-esm's, `error`: the worst over one
+        protein of each shard, `relative` and `largest` (see `manifest.MeasuredError`).
     """
     manifest = store.manifest
-    moments = {}
+    moments: dict[str, dict[str, Any]] = {}
     for name in store.hook_points:
         found = store.statistics(name, store.protein_ids)
         moments[name] = {
@@ -30,6 +32,12 @@ def extraction_report(store: ActivationStore, outlier_warning: float) -> dict[st
             "total_variance": found.total_variance,
             "outlier_ratio": found.outlier_ratio,
         }
+        errors = [shard.error[name] for shard in manifest.shards if shard.error]
+        if errors:
+            moments[name]["error"] = {
+                "relative": max(error.relative for error in errors),
+                "largest": max(error.largest for error in errors),
+            }
         if found.outlier_ratio > outlier_warning:
             _LOGGER.warning(
                 "%s: the mean is %.3g times as long as the standard deviations, above outlier_warning %g: "
@@ -41,6 +49,8 @@ def extraction_report(store: ActivationStore, outlier_warning: float) -> dict[st
     return {
         "model": manifest.model.name,
         "dtype": manifest.dtype,
+        "arithmetic": manifest.arithmetic,
+        "devices": sorted({shard.device for shard in manifest.shards}),
         "rows": manifest.rows,
         "shards": len(manifest.shards),
         "bytes": sum(shard.n_bytes for shard in manifest.shards),

@@ -28,6 +28,7 @@ from protsae.plm.batching import token_budget_batches
 from protsae.plm.halving import run_or_halve
 
 if TYPE_CHECKING:
+    from protsae.activations.passes import Passes
     from protsae.plm.forward import Esm2Forward
 
 
@@ -68,11 +69,12 @@ class Recipe:
     """What the footers say of it."""
 
 
-def compute_shard(job: ShardJob, recipe: Recipe, forward: "Esm2Forward") -> pa.Table:
+def compute_shard(job: ShardJob, recipe: Recipe, passes: "Passes") -> pa.Table:
     """Run the proteins of a shard.
 
     Returns:
-        The table of `schema.shard_schema`; its footer also counts `halved_batches`, which ran out of memory.
+        The table of `schema.shard_schema`; its footer also counts `halved_batches`, which ran out of memory,
+        and says what `Passes.about` does, measured on the shard's first protein.
 
     Raises:
         InputError: an activation that is not finite in the storage type, or too little memory for one
@@ -87,7 +89,7 @@ def compute_shard(job: ShardJob, recipe: Recipe, forward: "Esm2Forward") -> pa.T
     stored = storage_dtype(config.dtype)
     values = {name: np.empty((job.n_rows, recipe.d_model), stored) for name in recipe.hook_points}
     halved = 0
-    for pieces, found, halvings in _forward_passes(job, kept, config, forward):
+    for pieces, found, halvings in _forward_passes(job, kept, config, passes.forward):
         halved += halvings
         ends = np.cumsum([piece.n_residues for piece in pieces])
         for name, tensor in found.items():
@@ -100,6 +102,7 @@ def compute_shard(job: ShardJob, recipe: Recipe, forward: "Esm2Forward") -> pa.T
                 taken = block[of[low:high] - window.start]
                 values[name][target] = _cast(taken, config.dtype, where, of[low:high])
     about = {**recipe.about, "fingerprint": job.fingerprint, "n_proteins": len(job.protein_ids)}
+    about |= passes.about(job.sequences[0])
     schema = shard_schema(
         recipe.hook_points, recipe.d_model, config.dtype, {**about, "halved_batches": halved}
     )

@@ -5,22 +5,19 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from protsae.activations.executors import Executor, LocalExecutor
 from protsae.activations.manifest import MANIFEST_NAME, FileRecord, Manifest, ShardRecord
+from protsae.activations.passes import Passes
 from protsae.activations.plan import ExtractionPlan
 from protsae.activations.schema import STATISTICS_NAME, footer_of, statistics_schema
 from protsae.activations.shard import ShardJob, compute_shard, protein_statistics, write_shard
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_file, sha256_text
 from protsae.core.progress import track
-
-if TYPE_CHECKING:
-    from protsae.plm.forward import Esm2Forward
 
 _LOGGER = logging.getLogger(__name__)
 _OURS = re.compile(r"\.?(shard-\d{5,}|statistics)\.parquet(\.\w+\.tmp)?|\.?manifest\.json\.\w+\.tmp")
@@ -41,11 +38,10 @@ class ShardMaker:
             root: folder of the shards.
             valid: indices of the shards that are there already.
         """
-        self._model = plan.model
         self._recipe = plan.recipe
+        self._passes = Passes(plan.model, plan.config, plan.hook_points)
         self._root = root
         self._valid = frozenset(valid)
-        self._forward: Esm2Forward | None = None
 
     def __call__(self, job: ShardJob) -> tuple[ShardRecord, pa.Table]:
         """Write the shard of a job; return its record and its proteins' statistics.
@@ -56,16 +52,17 @@ class ShardMaker:
         path = self._root / job.name
         table = _read_whole(path) if job.index in self._valid else None
         if table is None:
-            table = compute_shard(job, self._recipe, self._forward_pass())
+            table = compute_shard(job, self._recipe, self._passes)
             write_shard(table, job, path)
         return _shard_record(path, job), protein_statistics(table, job, self._recipe)
 
-    def _forward_pass(self) -> "Esm2Forward":
-        from protsae.plm.forward import Esm2Forward
+    def check(self) -> None:
+        """Check that this machine can make shards.
 
-        if self._forward is None:
-            self._forward = Esm2Forward(self._model, self._recipe.hook_points)
-        return self._forward
+        Raises:
+            InputError: see `plm.arithmetic.choose_device`.
+        """
+        self._passes.check()
 
 
 def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | None = None) -> Manifest:
@@ -80,16 +77,19 @@ def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | Non
         executor: who makes the shards; None: this process.
 
     Raises:
-        InputError: too little free disk space, before anything is written; or an activation that is not
-            finite in the storage type.
+        InputError: too little free disk space, or a machine that cannot compute as asked, before anything is
+            written; or an activation that is not finite in the storage type.
     """
+    executor = executor or LocalExecutor()
     root.mkdir(parents=True, exist_ok=True)
     valid = {job.index for job in plan.jobs if _is_current(root / job.name, job)}
     _check_disk(plan, root, [job for job in plan.jobs if job.index not in valid])
+    maker = ShardMaker(plan, root.absolute(), valid)
+    if isinstance(executor, LocalExecutor):  # others compute elsewhere
+        maker.check()
     (root / MANIFEST_NAME).unlink(missing_ok=True)  # from here on the folder is not a complete extraction
     _remove_left_overs(plan, root)
-    maker = ShardMaker(plan, root.absolute(), valid)
-    made = (executor or LocalExecutor()).run(maker, plan.jobs)
+    made = executor.run(maker, plan.jobs)
     shards = []
     statistics_path = root / STATISTICS_NAME
     schema = statistics_schema(plan.hook_points, plan.model.d_model, plan.recipe.about)
@@ -148,10 +148,13 @@ def _file_record(path: Path) -> FileRecord:
 
 
 def _shard_record(path: Path, job: ShardJob) -> ShardRecord:
+    about, _ = footer_of(path)
     return ShardRecord(
         **_file_record(path).model_dump(),
         rows=job.n_rows,
-        halved_batches=footer_of(path)[0]["halved_batches"],
+        halved_batches=about["halved_batches"],
+        device=about["device"],
+        error=about.get("error"),
         n_proteins=len(job.protein_ids),
         fingerprint=job.fingerprint,
     )
@@ -163,7 +166,8 @@ def _manifest(plan: ExtractionPlan, shards: list[ShardRecord], statistics: FileR
         hook_points=plan.hook_points,
         d_model=plan.model.d_model,
         dtype=plan.config.dtype,
-        compute_dtype="float32",
+        compute_dtype=plan.recipe.about["compute_dtype"],
+        arithmetic=plan.config.arithmetic,
         max_tokens_per_batch=plan.config.max_tokens_per_batch,
         **plan.config.model_dump(include=_RECORDED),
         sequences_sha256=sha256_text(

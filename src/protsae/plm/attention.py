@@ -1,4 +1,4 @@
-"""Self-attention of ESM-2 over packed sequences.
+"""Self-attention of ESM-2 over packed sequences, on a CPU.
 
 Tokens come last, [heads, head_dim, tokens], so that rotating is one pass over long rows and each sequence is
 a slice. A few heads at a time are scored, weighted and summed, so that scores stay in the cache: at 1,000
@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from protsae.plm.linear import Arithmetic, Linear
+from protsae.plm.arithmetic import Arithmetic
+from protsae.plm.linear import Linear
 
 _SCORES_PER_BLOCK = 1 << 18  # 1 MiB of float32, half of a core's cache
 _SCORES_OF_ONE_HEAD = 1 << 20  # longer than 1,024 tokens: queries come in blocks, which bounds the memory
@@ -22,28 +23,33 @@ class Rotary:
     """Rotary position tables, computed once for the longest sequence so far."""
 
     def __init__(self, inverse_frequency: Tensor) -> None:
-        """Take fair-esm's `inverse_frequency` [head_dim / 2]."""
+        """Take fair-esm's `inverse_frequency` [head_dim / 2]. The tables are where it is."""
         self._inverse_frequency = inverse_frequency
-        self._cos = self._sin = torch.empty(len(inverse_frequency), 0)
+        self._cos = self._sin = inverse_frequency.new_empty(len(inverse_frequency), 0)
 
     def up_to(self, longest: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines, each [head_dim / 2, `longest` or more]."""
         if longest > self._cos.shape[1]:
-            steps = torch.arange(longest).type_as(self._inverse_frequency)
-            angle = torch.outer(steps, self._inverse_frequency).T.contiguous()
+            steps = torch.arange(longest, device=self._inverse_frequency.device, dtype=torch.float32)
+            angle = self._inverse_frequency.unsqueeze(1) * steps
             self._cos, self._sin = angle.cos(), angle.sin()
         return self._cos, self._sin
 
 
-class SelfAttention:
-    """The attention block of one layer, with query, key and value projections fused into one."""
+def fused_qkv(module: Any, arithmetic: Arithmetic, device: torch.device) -> Linear:
+    """Return query, key and value projections of fair-esm's `MultiheadAttention` as one layer."""
+    parts = (module.q_proj, module.k_proj, module.v_proj)
+    weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
+    return Linear(weight, bias, arithmetic, device)
 
-    def __init__(self, module: Any, arithmetic: Arithmetic) -> None:
+
+class BlockedAttention:
+    """The attention block of one layer."""
+
+    def __init__(self, module: Any, arithmetic: Arithmetic, device: torch.device) -> None:
         """Take the weights of fair-esm's `MultiheadAttention`."""
-        parts = (module.q_proj, module.k_proj, module.v_proj)
-        weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
-        self._qkv = Linear(weight, bias, arithmetic)
-        self._out = Linear(module.out_proj.weight, module.out_proj.bias, arithmetic)
+        self._qkv = fused_qkv(module, arithmetic, device)
+        self._out = Linear(module.out_proj.weight, module.out_proj.bias, arithmetic, device)
         self._n_heads: int = module.num_heads
         self._scaling: float = module.scaling
         self._mix: Mix = _mix if arithmetic == "fair_esm" else _mix_fast

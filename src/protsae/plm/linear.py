@@ -1,16 +1,12 @@
 """Linear layers and GELU in the arithmetic asked for."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Arithmetic = Literal["fair_esm", "fast", "bfloat16"]
-"""`fair_esm`: float32, fair-esm's operations in its order. `fast`: float32, the same formulas by faster
-operations. `bfloat16`: as `fast`, linear layers multiplying bfloat16 numbers; sums, attention scores, norms
-and the residual stream stay float32."""
+from protsae.plm.arithmetic import Arithmetic
 
 _GELU_ROWS = 64
 
@@ -18,18 +14,18 @@ _GELU_ROWS = 64
 class Linear:
     """x W^T + b, from float32 to float32."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, arithmetic: Arithmetic) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, arithmetic: Arithmetic, device: torch.device) -> None:
         """Take `weight` [n_out, n_in] and `bias` [n_out]."""
-        self._dtype = torch.bfloat16 if arithmetic == "bfloat16" else torch.float32
-        self._weight, self._bias = weight.to(self._dtype), bias.to(self._dtype)
+        self.dtype = torch.bfloat16 if arithmetic == "bfloat16" else torch.float32
+        self._weight, self._bias = weight.to(device, self.dtype), bias.to(device, self.dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return [n_tokens, n_out] for x [n_tokens, n_in]."""
-        return functional.linear(x.to(self._dtype), self._weight, self._bias).float()
+        return functional.linear(x.to(self.dtype), self._weight, self._bias).float()
 
     def transposed(self, x: Tensor) -> Tensor:
         """Return the same as [n_out, n_tokens]."""
-        return torch.addmm(self._bias[:, None], self._weight, x.to(self._dtype).T).float()
+        return torch.addmm(self._bias[:, None], self._weight, x.to(self.dtype).T).float()
 
 
 def gelu(x: Tensor, arithmetic: Arithmetic) -> Tensor:

@@ -86,17 +86,20 @@ class Tape:
         patches: Mapping[HookPoint, Patch],
         is_residue: Tensor,
         results: Mapping[str, Tensor],
+        device: torch.device | str = "cpu",
     ) -> None:
-        """Prepare for one pass over tokens of which `is_residue`, bool [n_tokens], are residues.
+        """Prepare for one pass on `device` over tokens of which `is_residue`, bool [n_tokens], are residues.
 
         Raises:
             InputError: rows of a patch that do not fit.
         """
         self._missing = set(captured)
         self._patches = {
-            point: (patch.function, patch.places(point, is_residue)) for point, patch in patches.items()
+            point: (patch.function, patch.places(point, is_residue).to(device))
+            for point, patch in patches.items()
         }
-        self._residues = is_residue.nonzero().flatten()
+        self.residues = is_residue.nonzero().flatten().to(device)
+        """Tokens that are residues, int64 [n_residues]."""
         self._results = results
 
     def offer(self, value: Tensor, kind: str, layer: int | None = None) -> None:
@@ -116,7 +119,7 @@ class Tape:
                 )
             value[places] = after.to(value.dtype)
         if point in self._missing:
-            torch.index_select(value, 0, self._residues, out=self._results[str(point)])
+            torch.index_select(value, 0, self.residues, out=self._results[str(point)])
             self._missing.remove(point)
 
     def is_complete(self) -> bool:
