@@ -5,9 +5,10 @@ One key, because safetensors writes several in no fixed order, and one training 
 """
 
 import json
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -16,12 +17,35 @@ from protsae.core.files import atomic_path
 from protsae.sae.config import ProtSaeConfig, TopKConfig, parse_config
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from protsae.sae.base import SparseAutoencoder
 
 FORMAT = "protsae.sae"
 FORMAT_VERSION = 1
 _KEY = "protsae"
 _AGAIN = "train again: `kedro run --pipelines training`"
+
+
+class Migration(NamedTuple):
+    """What turns a file's content of one format version into that of the next."""
+
+    header: Callable[[dict[str, Any]], dict[str, Any]]
+    """Of the JSON in the header, `format_version` aside."""
+    tensors: "Callable[[dict[str, Tensor]], dict[str, Tensor]]"
+    """Of the tensors by name."""
+
+
+MIGRATIONS: dict[int, Migration] = {}
+"""By the version they start from: one entry for each version before `FORMAT_VERSION`."""
+
+
+def is_checkpoint(path: str | PathLike[str]) -> bool:
+    """Return whether a file's header claims to be one of this package's, damaged or not."""
+    try:
+        return _KEY in _parse_header(Path(path))[0]["__metadata__"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def save_sae(sae: "SparseAutoencoder", path: str | PathLike[str], metadata: dict[str, Any]) -> None:
@@ -59,7 +83,10 @@ class SaeCheckpoint:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        about = _read_header(self.path)
+        about = _checked(self.path, _read_header(self.path))
+        self._version: int = about["format_version"]
+        for version in range(self._version, FORMAT_VERSION):
+            about = MIGRATIONS[version].header(about)
         self._config = _config_of(self.path, about)
         self.config: dict[str, Any] = about["config"]
         self.metadata: dict[str, Any] = about["metadata"]
@@ -78,6 +105,8 @@ class SaeCheckpoint:
         sae = ARCHITECTURES[self._config.architecture][0](self._config)
         try:
             tensors = load_file(str(self.path))
+            for version in range(self._version, FORMAT_VERSION):
+                tensors = MIGRATIONS[version].tensors(tensors)
             dtypes = {tensor.dtype for tensor in tensors.values()}
             sae.to(dtypes.pop() if len(dtypes) == 1 else None).load_state_dict(tensors)
         except (SafetensorError, OSError, RuntimeError) as error:
@@ -85,16 +114,21 @@ class SaeCheckpoint:
         return sae.eval()
 
 
+def _parse_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return a safetensors header and where the tensors start."""
+    with path.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        if not 2 <= length <= path.stat().st_size - 8:
+            raise ValueError("its header is longer than the file")
+        return json.loads(handle.read(length)), 8 + length
+
+
 def _read_header(path: Path) -> dict[str, Any]:
     """Return the JSON that `save_sae` put in the header; check that the file is as long as its tensors."""
     try:
-        with path.open("rb") as handle:
-            length = int.from_bytes(handle.read(8), "little")
-            if not 2 <= length <= path.stat().st_size - 8:
-                raise ValueError("its header is longer than the file")
-            header = json.loads(handle.read(length))
+        header, start = _parse_header(path)
         about = json.loads(header.pop("__metadata__")[_KEY])
-        end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+        end = start + max(entry["data_offsets"][1] for entry in header.values())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {_AGAIN}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -106,14 +140,20 @@ def _read_header(path: Path) -> dict[str, Any]:
     return dict(about)
 
 
-def _config_of(path: Path, about: dict[str, Any]) -> TopKConfig | ProtSaeConfig:
-    if about.get("format") != FORMAT or not isinstance(about.get("format_version"), int):
+def _checked(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Return the header's content, of this format and of a version that can be read."""
+    version = about.get("format_version")
+    if about.get("format") != FORMAT or not isinstance(version, int) or version < 1:
         raise InputError(f"{path} is of format {about.get('format')!r}, not {FORMAT}; {_AGAIN}")
-    if about["format_version"] > FORMAT_VERSION:
+    if version > FORMAT_VERSION:
         raise InputError(
-            f"{path} has format version {about['format_version']}, this protsae reads up to "
+            f"{path} has format version {version}, this protsae reads up to "
             f"{FORMAT_VERSION}: install a newer protsae"
         )
+    return about
+
+
+def _config_of(path: Path, about: dict[str, Any]) -> TopKConfig | ProtSaeConfig:
     try:
         return parse_config(about["config"])
     except ValidationError as error:

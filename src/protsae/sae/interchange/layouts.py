@@ -1,0 +1,165 @@
+"""Which layout a path is of, and reading it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from protsae.core.errors import InputError, about
+from protsae.sae.base import SparseAutoencoder
+from protsae.sae.checkpoint import SaeCheckpoint, is_checkpoint
+from protsae.sae.interchange.beside import read_beside
+from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary_learning import read_dictionary_learning
+from protsae.sae.interchange.input_norm import TokenNormalisedSae
+from protsae.sae.interchange.interplm import OWN_TENSORS, read_interplm
+from protsae.sae.interchange.interprot import read_interprot
+from protsae.sae.interchange.modules import module_of
+from protsae.sae.interchange.saelens import CFG, WEIGHTS, read_saelens
+from protsae.sae.interchange.sparsify import read_sparsify
+
+Layout = Literal["saelens", "interplm", "interprot", "sparsify", "dictionary_learning"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+
+
+class Choices(NamedTuple):
+    """What a file may leave open."""
+
+    k: int | None = None
+    """Latents per token: InterProt's files do not hold it."""
+    activation: Literal["topk", "batch_topk"] | None = None
+    """InterPLM's and dictionary_learning's files have the same tensors for both."""
+    normalise_codes: bool = False
+    """Divide InterPLM's codes by `activation_rescale_factor`."""
+
+
+def read_dictionary(
+    path: str | Path, layout: Layout | Literal["auto"] = "auto", **choices: object
+) -> Dictionary:
+    """Read another library's autoencoder as plain tensors.
+
+    Args:
+        path: a folder or a file, see docs/interchange.md.
+        layout: one of `LAYOUTS`; `auto`: told by names of files and tensors.
+        **choices: fields of `Choices`.
+
+    Raises:
+        InputError: not such a file, damaged, one that would run code, of a kind that cannot be read, or
+            something is open that a choice has to settle; and a choice that the layout has no use for.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise InputError(f"{source} does not exist")
+    if layout != "auto" and layout not in LAYOUTS:
+        raise InputError(f"unknown layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
+    found: Layout = layout_of(source) if layout == "auto" else layout
+    chosen = Choices(**choices)  # type: ignore[arg-type]
+    _check_use(found, chosen)
+    with about(source):
+        return _READERS[found](source, chosen)
+
+
+def load_sae(
+    path: str | Path, layout: Layout | Literal["auto"] = "auto", **choices: object
+) -> SparseAutoencoder | TokenNormalisedSae:
+    """Load an autoencoder of this package or another's, in evaluation mode.
+
+    A folder that was exported here with more beside it than the layout holds comes back as the whole module;
+    `layout="saelens"` takes the plain dictionary alone. Imported modules have their centring in the weights,
+    and decoder rows of whatever norm the file has.
+
+    Args:
+        path: a checkpoint of this package, or as `read_dictionary`.
+        layout: as `read_dictionary`.
+        **choices: fields of `Choices`.
+
+    Raises:
+        InputError: as `read_dictionary`.
+    """
+    source = Path(path)
+    if layout == "auto":
+        if source.is_file() and is_checkpoint(source):
+            return SaeCheckpoint(source).load()
+        if source.is_dir() and (whole := read_beside(source)) is not None:
+            return whole.load()
+    return module_of(read_dictionary(source, layout, **choices))
+
+
+def layout_of(path: Path) -> Layout:
+    """Tell the layout by the names of files, and where these do not tell, of tensors.
+
+    Raises:
+        InputError: none fits, or more than one file does.
+    """
+    if path.is_dir():
+        return _of_folder(path)
+    if path.name == WEIGHTS:
+        return "saelens"
+    if path.name == "sae.safetensors" and (path.parent / CFG).is_file():
+        return "sparsify"
+    if path.suffix in (".safetensors", ".ckpt"):
+        return "interprot"
+    if path.suffix == ".pt":
+        return _of_torch_file(path)
+    raise InputError(f"{path}: no layout has a file of this name; give `layout`, one of {', '.join(LAYOUTS)}")
+
+
+def _of_folder(folder: Path) -> Layout:
+    if (folder / WEIGHTS).is_file():
+        return "saelens"
+    if (folder / "sae.safetensors").is_file():
+        return "sparsify"
+    if (folder / "ae.pt").is_file():
+        return _of_torch_file(folder / "ae.pt")
+    models = sorted(path.name for path in folder.glob("*") if path.suffix in (".pt", ".ckpt", ".safetensors"))
+    if models:
+        raise InputError(f"{folder} holds {', '.join(models[:5])}: give the path of the one to read")
+    raise InputError(f"{folder} holds no autoencoder of a known layout ({', '.join(LAYOUTS)})")
+
+
+def _of_torch_file(path: Path) -> Layout:
+    from protsae.core.tensor_files import load_plain_torch
+
+    content = load_plain_torch(path, "autoencoder's state dict")
+    names = set(content) if isinstance(content, dict) else set()
+    if "w_enc" in names or "sae_model.w_enc" in names:
+        return "interprot"
+    is_interplm = names & OWN_TENSORS or path.stem in ("ae_normalized", "ae_unnormalized")
+    if is_interplm or (
+        (path.parent / "config.yaml").is_file() and not (path.parent / "config.json").is_file()
+    ):
+        return "interplm"
+    return "dictionary_learning"
+
+
+def _file_in(path: Path, name: str) -> Path:
+    return path / name if path.is_dir() else path
+
+
+def _folder_of(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+_READERS: dict[Layout, Callable[[Path, Choices], Dictionary]] = {
+    "saelens": lambda path, _: read_saelens(_folder_of(path)),
+    "sparsify": lambda path, _: read_sparsify(_folder_of(path)),
+    "interprot": lambda path, choices: read_interprot(path, choices.k),
+    "interplm": lambda path, choices: read_interplm(
+        _file_in(path, "ae.pt"), choices.activation, choices.normalise_codes
+    ),
+    "dictionary_learning": lambda path, choices: read_dictionary_learning(
+        _file_in(path, "ae.pt"), choices.activation
+    ),
+}
+_USED: dict[Layout, tuple[str, ...]] = {
+    "saelens": (),
+    "sparsify": (),
+    "interprot": ("k",),
+    "interplm": ("activation", "normalise_codes"),
+    "dictionary_learning": ("activation",),
+}
+
+
+def _check_use(layout: Layout, choices: Choices) -> None:
+    given = [name for name, value in choices._asdict().items() if value != Choices._field_defaults[name]]
+    if useless := [name for name in given if name not in _USED[layout]]:
+        raise InputError(f"layout {layout} has no use for {useless[0]}")
