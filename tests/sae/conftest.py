@@ -1,15 +1,16 @@
 """Small modules in float64, with weights that do something."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder, TrainingBatch
-from protsae.sae.config import GuidanceConfig, ProtSaeConfig, TopKConfig
+from protsae.sae.config import GuidanceConfig, ProtSaeConfig
 from protsae.sae.protsae import ProtSae
-from protsae.sae.topk import TopKSae
+from protsae.sae.registry import build, unguided_config
 
 D_MODEL, D_SAE, K, N_DEFINED = 6, 16, 3, 4
 
@@ -27,12 +28,19 @@ def _stir(sae: SparseAutoencoder) -> SparseAutoencoder:
 
 
 @pytest.fixture
-def make_topk() -> Callable[..., TopKSae]:
-    def make(**settings: object) -> TopKSae:
-        config = TopKConfig(**{"d_model": D_MODEL, "d_sae": D_SAE, "k": K, **settings})
-        return _stir(TopKSae(config, torch.Generator().manual_seed(0)))
+def make_unguided() -> Callable[..., SparseAutoencoder]:
+    """By an architecture's name and settings."""
+
+    def make(architecture: str, **settings: object) -> SparseAutoencoder:
+        config = unguided_config(architecture, settings, d_model=D_MODEL, d_sae=D_SAE, k=K)
+        return _stir(build(config, torch.Generator().manual_seed(0)))
 
     return make
+
+
+@pytest.fixture
+def make_topk(make_unguided) -> Callable[..., SparseAutoencoder]:
+    return partial(make_unguided, "topk")
 
 
 @pytest.fixture

@@ -1,17 +1,63 @@
-"""What holds for every architecture of the registry."""
+"""What holds for every architecture of the registry, in each of its published forms."""
 
 from dataclasses import replace
 
 import pytest
 import torch
+from tests.sae.steps import train
 
+from protsae.core.errors import InputError
+from protsae.sae.batch_topk import BatchTopKSae
+from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import parse_config
-from protsae.sae.registry import ARCHITECTURES
+from protsae.sae.registry import ARCHITECTURES, build, unguided_config
+from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED, UnguidedSettings
+
+FORMS = {
+    **{name: (name, {}) for name in sorted(UNGUIDED)},
+    "gba/relu": ("gba", {"activation": "relu"}),
+    "jumprelu/tanh": ("jumprelu", {"penalty_kind": "tanh"}),
+    "matryoshka/weighted": ("matryoshka", {"group_shares": (0.25, 0.75), "prefix_weights": (2.0, 1.0)}),
+    "ordered/falling": ("ordered", {"prefix_exponent": 1.5, "k_start_factor": 2.0}),
+    "relu/in_penalty": ("relu", {"decoder_norm": "in_penalty", "target_l0": 2.0}),
+    "protsae": ("protsae", {}),
+}
+SMALL = {"matryoshka": {"group_shares": (0.125, 0.25, 0.625)}, "gba": {"n_groups": 4}}
+
+# Pairs of loss term and parameter that a published stop-gradient or straight-through estimator sets apart.
+STOPPED = {
+    "jumprelu": {(None, "log_threshold")},
+    "jumprelu/tanh": {(None, "log_threshold")},
+    "gated": {(term, name) for term in ("loss/gate", "loss/total") for name in ("W_dec", "b_dec")},
+    "protsae": {(None, "W_pred"), (None, "b_pred")},  # tests/sae/test_protsae.py
+}
 
 
-@pytest.fixture(params=sorted(ARCHITECTURES))
-def sae(request, make_topk, make_protsae):
-    return {"topk": make_topk, "protsae": make_protsae}[request.param]()
+@pytest.fixture(params=FORMS)
+def form(request):
+    return request.param
+
+
+@pytest.fixture
+def sae(form, make_unguided, make_protsae, batch):
+    architecture, settings = FORMS[form]
+    if architecture == "protsae":
+        return make_protsae()
+    return _encoding_as_it_trains(
+        make_unguided(architecture, **{**SMALL.get(architecture, {}), **settings}), batch
+    )
+
+
+def _encoding_as_it_trains(sae, batch):
+    """Set BatchTopK's threshold just below what the batch keeps, so that encoding gives the same codes."""
+    if isinstance(sae, BatchTopKSae):
+        sae.threshold.copy_(sae.step_output(batch).statistics["smallest"] * (1 - 1e-9))
+    return sae
+
+
+def test_every_architecture_is_here():
+    assert {architecture for architecture, _ in FORMS.values()} == set(ARCHITECTURES)
+    assert {"protsae", *UNGUIDED} == set(ARCHITECTURES)
 
 
 def test_registry_agrees_with_config(sae):
@@ -23,6 +69,7 @@ def test_registry_agrees_with_config(sae):
 
 def test_forward_is_decode_of_encode_and_codes_are_not_negative(sae, x):
     codes = sae.encode(x)
+    assert codes.shape == (len(x), sae.config.d_sae)
     assert codes.min() == 0 < codes.max()
     torch.testing.assert_close(sae(x), sae.decode(codes), rtol=0, atol=0)
 
@@ -33,47 +80,26 @@ def test_decode_is_affine_in_raw_units(sae, x):
     torch.testing.assert_close(sae.decode(codes), expected)
 
 
-def test_at_most_k_free_latents_fire(sae, x):
-    assert (sae.encode(x)[:, sae.n_defined :] > 0).sum(dim=1).max() == sae.config.k
+def test_codes_of_a_residue_do_not_depend_on_its_batch(sae, x):
+    together = sae.encode(x)
+    alone = torch.cat([sae.encode(row.unsqueeze(0)) for row in x])
+    torch.testing.assert_close(together, alone)
 
 
-def test_permuting_free_latents_leaves_the_reconstruction(sae, x):
-    before = sae(x)
-    order = torch.arange(sae.config.d_sae)
-    order[sae.n_defined :] = order[sae.n_defined :].flip(0)
-    free = order[sae.n_defined :] - sae.n_defined
-    with torch.no_grad():
-        sae.W_dec.copy_(sae.W_dec[order].clone())
-        for name in ("encoder", "W_free"):
-            if hasattr(sae, name):
-                getattr(sae, name).copy_(getattr(sae, name)[:, free].clone())
-        for name in ("b_enc", "b_free"):
-            if hasattr(sae, name):
-                getattr(sae, name).copy_(getattr(sae, name)[free].clone())
-    torch.testing.assert_close(sae(x), before)
+def test_units_of_the_input_do_not_matter(sae, x):
+    codes, x_hat = sae.encode(x), sae(x)
+    mean, variance = sae.input_mean.clone(), float(sae.config.d_model / sae.input_scale**2)
+    sae.set_input_statistics(5 * mean - 3, 25 * variance)
+    torch.testing.assert_close(sae.encode(5 * x - 3), codes)
+    torch.testing.assert_close(sae(5 * x - 3), 5 * x_hat - 3)
 
 
 def test_reconstruction_loss_is_in_units_of_the_training_variance(sae, batch):
     sae.set_input_statistics(batch.x.mean(dim=0), float(batch.x.var(dim=0, correction=0).sum()))
+    _encoding_as_it_trains(sae, batch)
     residual = (sae(batch.x) - batch.x).square().sum()
     expected = residual / (batch.x - batch.x.mean(dim=0)).square().sum()
     torch.testing.assert_close(sae.loss_terms(batch)["loss/reconstruction"], expected)
-
-
-def test_encoder_weights_give_the_unforced_codes(sae, x):
-    """W_enc with its thresholds is what the codes are made of: free pre-activations of the top latent."""
-    pre_acts = sae.scale_input(x) @ sae.W_enc
-    assert pre_acts.shape == (len(x), sae.config.d_sae)
-    bias = sae.b_enc if hasattr(sae, "b_enc") else sae.b_free
-    free = (pre_acts[:, sae.n_defined :] + bias).max(dim=1).values.clamp_min(0)
-    torch.testing.assert_close(sae.encode(x)[:, sae.n_defined :].max(dim=1).values, free)
-
-
-def test_a_step_reports_which_latents_fire_and_how_many_per_residue(sae, batch):
-    batch = replace(batch, x=batch.x[:3], segment=batch.segment[:3])
-    output, active = sae.step_output(batch), sae.encode(batch.x) > 0
-    assert torch.equal(output.fired, active.any(dim=0)) and not output.fired.all()
-    assert float(output.l0) == pytest.approx(float(active.sum()) / len(batch.x), rel=1e-12)
 
 
 def test_loss_changes_nothing(sae, batch):
@@ -84,32 +110,159 @@ def test_loss_changes_nothing(sae, batch):
     assert all(torch.equal(tensor, before[name]) for name, tensor in sae.state_dict().items())
 
 
-def test_gradients_equal_finite_differences(sae, batch):
-    sae.loss_terms(batch)["loss/total"].backward()
+def test_gradients_of_every_term_equal_finite_differences(sae, form, batch):
     generator = torch.Generator().manual_seed(3)
-    for name, parameter in sae.named_parameters():
-        if parameter.grad is None or name == "W_pred" or name == "b_pred":
-            continue  # the stop-gradient makes these differ on purpose: tests/sae/test_protsae.py
-        direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-        step = 1e-6
-        values = []
-        for sign in (1, -1):
+    apart = STOPPED.get(form, set())
+    parameters = {name: p for name, p in sae.named_parameters() if p.requires_grad}
+    directions = {
+        name: torch.randn(p.shape, generator=generator, dtype=torch.float64) for name, p in parameters.items()
+    }
+    numeric = {}
+    for name, parameter in parameters.items():
+        sides = []
+        for step in (1e-6, -2e-6):
             with torch.no_grad():
-                parameter.add_(sign * step * direction)
-                values.append(float(sae.loss_terms(batch)["loss/total"]))
-                parameter.sub_(sign * step * direction)
-        numeric = (values[0] - values[1]) / (2 * step)
-        assert float((parameter.grad * direction).sum()) == pytest.approx(numeric, rel=1e-5, abs=1e-8), name
+                parameter.add_(step * directions[name])
+                sides.append({term: float(value) for term, value in sae.loss_terms(batch).items()})
+        with torch.no_grad():
+            parameter.add_(1e-6 * directions[name])
+        numeric[name] = {term: (sides[0][term] - sides[1][term]) / 2e-6 for term in sides[0]}
+    n_moving = 0
+    for term, value in sae.loss_terms(batch).items():
+        if not value.requires_grad:
+            continue
+        gradients = torch.autograd.grad(
+            value, list(parameters.values()), retain_graph=True, allow_unused=True
+        )
+        for name, gradient in zip(parameters, gradients, strict=True):
+            if (term, name) in apart or (None, name) in apart:
+                continue
+            analytic = 0.0 if gradient is None else float((gradient * directions[name]).sum())
+            assert analytic == pytest.approx(numeric[name][term], rel=1e-5, abs=1e-8), (term, name)
+            n_moving += abs(analytic) > 1e-6
+    assert n_moving >= 3
 
 
-def test_decoder_projection_leaves_no_gradient_along_the_rows(sae, batch):
+def test_decoder_projection_leaves_no_gradient_along_the_rows(sae, form, batch):
+    if form == "relu/in_penalty":
+        pytest.skip("its rows are free while it trains")
     sae.loss_terms(batch)["loss/total"].backward()
     assert (sae.W_dec.grad * sae.W_dec).sum(dim=1).abs().max() > 1e-3
     sae.project_decoder_gradient()
     assert (sae.W_dec.grad * sae.W_dec).sum(dim=1).abs().max() < 1e-14
 
 
+def test_decoder_rows_have_unit_norm_after_training(sae, batch):
+    before = sae.W_dec.detach().clone()
+    train(sae, [batch] * 5)
+    sae.after_epoch([])
+    torch.testing.assert_close(sae.W_dec.norm(dim=1), torch.ones(sae.config.d_sae, dtype=torch.float64))
+    assert (sae.W_dec - before).abs().max() > 1e-3
+
+
+def test_loss_falls_when_one_batch_is_repeated(sae, batch):
+    before = sae.loss_terms(batch)["loss/total"]
+    train(sae, [batch] * 60)
+    assert sae.loss_terms(batch)["loss/total"] < 0.7 * before
+
+
+def test_step_says_what_fired_and_how_much(sae, batch):
+    batch = replace(batch, x=batch.x[:3], segment=batch.segment[:3])
+    _encoding_as_it_trains(sae, batch)
+    output, codes = sae.step_output(batch), sae.encode(batch.x)
+    assert torch.equal(output.fired, (codes > 0).any(dim=0)) and not output.fired.all()
+    assert float(output.l0) == pytest.approx(float((codes > 0).sum()) / len(codes), rel=1e-12)
+    assert not any(value.requires_grad for value in output.statistics.values())
+    assert not output.l0.requires_grad
+
+
+def test_training_is_determined_by_the_seed(form, sae, batch, tmp_path):
+    def trained(name, seed):
+        other = build(sae.config, torch.Generator().manual_seed(seed)).double()
+        train(other, [batch] * 3)
+        save_sae(other, tmp_path / name, {})
+        return (tmp_path / name).read_bytes()
+
+    assert trained("a", 1) == trained("b", 1) != trained("c", 2)
+
+
+def test_saved_and_loaded_it_encodes_and_trains_on_as_before(sae, batch, tmp_path):
+    train(sae, [batch] * 3)
+    save_sae(sae, tmp_path / "sae", {"seed": 1})
+    loaded = SaeCheckpoint(tmp_path / "sae").load()
+    assert loaded.config == sae.config
+    assert torch.equal(loaded.encode(batch.x), sae.encode(batch.x))
+    assert torch.equal(loaded(batch.x), sae(batch.x))
+    save_sae(loaded, tmp_path / "again", {"seed": 1})
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "sae").read_bytes()
+    for module in (sae, loaded):
+        train(module, [batch] * 3)
+    assert all(torch.equal(a, b) for a, b in zip(sae.parameters(), loaded.parameters(), strict=True))
+
+
+def test_concepts_are_those_of_the_config(sae, form):
+    concept_ids = getattr(sae.config, "concept_ids", ())
+    assert sae.concept_ids == concept_ids
+    assert sae.n_defined == len(concept_ids) == (4 if form == "protsae" else 0)
+
+
+def test_rates_name_parameters(sae):
+    assert set(sae.rate_factors()) <= {name for name, _ in sae.named_parameters()}
+
+
 @pytest.mark.parametrize("variance", [0.0, -1.0, float("nan"), float("inf")])
-def test_variance_has_to_be_positive(sae, variance):
+def test_variance_has_to_be_positive(make_topk, variance):
     with pytest.raises(ValueError, match="not positive"):
-        sae.set_input_statistics(torch.zeros(6), variance)
+        make_topk().set_input_statistics(torch.zeros(6), variance)
+
+
+@pytest.mark.parametrize("architecture", TOPK_FAMILY)
+def test_the_topk_family_fires_k_latents_per_residue(architecture, make_unguided, batch):
+    sae = make_unguided(architecture, **SMALL.get(architecture, {}))
+    assert float(sae.step_output(batch).l0) == 3
+    n_active = (_encoding_as_it_trains(sae, batch).encode(batch.x) > 0).sum(dim=1).double()
+    assert float(n_active.mean()) == 3
+    assert (n_active.max() == 3) == (architecture in ("topk", "ordered"))
+
+
+@pytest.mark.parametrize("architecture", ["topk", "batch_topk", "relu", "jumprelu", "gated"])
+def test_order_of_the_latents_does_not_matter(architecture, make_unguided, batch):
+    """Matryoshka and Ordered are about the order; GBA's groups are made of it."""
+    sae = make_unguided(architecture)
+    losses, codes = sae.loss_terms(batch), sae.encode(batch.x)
+    order = torch.randperm(sae.config.d_sae, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for tensor in sae.state_dict().values():
+            for axis in range(tensor.dim()):
+                if tensor.shape[axis] == sae.config.d_sae:
+                    tensor.copy_(tensor.index_select(axis, order))
+    torch.testing.assert_close(sae.encode(batch.x), codes[:, order])
+    torch.testing.assert_close(sae.loss_terms(batch), losses)
+
+
+@pytest.mark.parametrize("architecture", ["batch_topk", "gated", "jumprelu", "matryoshka", "ordered", "relu"])
+def test_auxk_has_a_weight_where_one_is_given(architecture, make_unguided, batch):
+    sae = make_unguided(architecture, **SMALL.get(architecture, {}), aux_coefficient=0.5)
+    none = make_unguided(architecture, **SMALL.get(architecture, {}), aux_coefficient=0.0)
+    dead = replace(batch, dead=torch.arange(16) % 3 == 0)
+    terms = sae.loss_terms(dead)
+    assert terms["loss/aux"] > 0
+    expected = none.loss_terms(dead)["loss/total"] + 0.5 * terms["loss/aux"]
+    torch.testing.assert_close(terms["loss/total"], expected)
+
+
+def test_a_name_that_is_none_and_settings_that_do_not_fit():
+    with pytest.raises(InputError, match="'topj' is not an unguided architecture: these are batch_topk"):
+        unguided_config("topj", {}, d_model=4, d_sae=8, k=2)
+    with pytest.raises(InputError, match=r"relu can not be built: .*did you mean 'penalty'"):
+        unguided_config("relu", {"penalti": 1.0}, d_model=4, d_sae=8, k=2)
+    with pytest.raises(InputError, match="leave a group of d_sae 8 without latents"):
+        unguided_config("matryoshka", {}, d_model=4, d_sae=8, k=2)
+
+
+@pytest.mark.parametrize("architecture", UNGUIDED)
+def test_default_settings_are_those_of_the_config(architecture):
+    settings = getattr(UnguidedSettings(), architecture).model_dump()
+    config = unguided_config(architecture, settings, d_model=4, d_sae=64, k=2)
+    assert config == unguided_config(architecture, {}, d_model=4, d_sae=64, k=2)
+    assert config.model_dump().items() >= settings.items()

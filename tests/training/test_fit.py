@@ -10,8 +10,9 @@ from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
+from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import Size, Source, fit_protsae, fit_topk
+from protsae.training.fit import Size, Source, TrainingPlan, fit, fit_protsae, fit_topk
 
 CONFIG = TrainerConfig(epochs=2, residues_per_protein=16, proteins_per_batch=10)
 CONCEPTS = pd.DataFrame(
@@ -138,3 +139,18 @@ def test_a_split_without_proteins(source):
     proteins = source.proteins.replace("validation", "test")
     with pytest.raises(InputError, match="no protein of split 'validation'"):
         fit_topk(source._replace(proteins=proteins), Size(48, 3, 0), CONFIG)
+
+
+@pytest.mark.parametrize("architecture", UNGUIDED)
+def test_every_unguided_architecture_trains_by_its_name(architecture, source, tmp_path):
+    """The trainer knows none of them; k reaches those that have one, settings reach all."""
+    setting = {"penalty": 0.01} if architecture in ("relu", "jumprelu", "gated") else {}
+    plan = TrainingPlan(architecture, source, Size(48, 3, 0), CONFIG, setting)
+    first, second = (_bytes(fit(plan), tmp_path / name) for name in ("a", "b"))
+    assert first[0] == second[0]
+    config = SaeCheckpoint(tmp_path / "a").config
+    assert config["architecture"] == architecture
+    assert config.get("k") == (3 if architecture in TOPK_FAMILY else None)
+    assert config.items() >= setting.items()
+    fve = first[1].query("term == 'fve'")["value"]
+    assert fve.iloc[-1] > fve.iloc[0]

@@ -27,7 +27,8 @@ class Run:
     method: str
     seed: int
     hook_point: str
-    k: int
+    k: int | None
+    """Latents per residue of a TopK dictionary; None: it has no such number."""
 
     @classmethod
     def of(cls, checkpoint: Any) -> "Run":
@@ -36,7 +37,7 @@ class Run:
             method=str(checkpoint.config["architecture"]),
             seed=int(checkpoint.metadata["seed"]),
             hook_point=str(checkpoint.metadata["hook_point"]),
-            k=int(checkpoint.config["k"]),
+            k=checkpoint.config.get("k"),
         )
 
 

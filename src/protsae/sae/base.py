@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -31,6 +31,8 @@ class TrainingBatch:
     none of these."""
     axioms: AxiomIndices | None = None
     """Axioms of the ontology."""
+    progress: float = 1.0
+    """Share of the training's steps that are done, for weights that rise with them."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class StepOutput:
     """Float scalar: mean number of active latents per residue."""
     logits: Tensor | None = None
     """Predictor logits [n_residues, n_defined], detached; None for unguided architectures."""
+    statistics: dict[str, Tensor] = field(default_factory=dict)
+    """Small detached tensors that the architecture's own `after_step` needs."""
 
 
 class SparseAutoencoder(nn.Module, ABC):

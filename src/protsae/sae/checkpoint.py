@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
-from protsae.sae.config import ProtSaeConfig, TopKConfig, parse_config
+from protsae.sae.config import AnySaeConfig, parse_config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,14 +100,14 @@ class SaeCheckpoint:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from protsae.sae.registry import ARCHITECTURES
+        from protsae.sae.registry import build
 
-        sae = ARCHITECTURES[self._config.architecture][0](self._config)
+        sae = build(self._config)
         try:
             tensors = load_file(str(self.path))
             for version in range(self._version, FORMAT_VERSION):
                 tensors = MIGRATIONS[version].tensors(tensors)
-            dtypes = {tensor.dtype for tensor in tensors.values()}
+            dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
             sae.to(dtypes.pop() if len(dtypes) == 1 else None).load_state_dict(tensors)
         except (SafetensorError, OSError, RuntimeError) as error:
             raise InputError(f"{self.path} is damaged ({error}); {_AGAIN}") from error
@@ -153,7 +153,7 @@ def _checked(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def _config_of(path: Path, about: dict[str, Any]) -> TopKConfig | ProtSaeConfig:
+def _config_of(path: Path, about: dict[str, Any]) -> AnySaeConfig:
     try:
         return parse_config(about["config"])
     except ValidationError as error:

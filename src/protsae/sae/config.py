@@ -1,10 +1,39 @@
 """Settings of the architectures. Each is stored whole in the header of a checkpoint. No torch here."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from protsae.core.config import Config
+from protsae.sae.base_config import SaeConfig, TopKFamilyConfig
+from protsae.sae.unguided_config import (
+    AnyUnguidedConfig,
+    BatchTopKConfig,
+    GatedConfig,
+    GbaConfig,
+    JumpReluConfig,
+    MatryoshkaConfig,
+    OrderedConfig,
+    ReluConfig,
+    TopKConfig,
+)
+
+__all__ = [
+    "AnySaeConfig",
+    "BatchTopKConfig",
+    "GatedConfig",
+    "GbaConfig",
+    "GuidanceConfig",
+    "JumpReluConfig",
+    "MatryoshkaConfig",
+    "OrderedConfig",
+    "ProtSaeConfig",
+    "ReluConfig",
+    "SaeConfig",
+    "TopKConfig",
+    "parse_config",
+]
 
 
 class GuidanceConfig(Config):
@@ -41,41 +70,7 @@ class GuidanceConfig(Config):
     """Tolerance subtracted inside every axiom loss."""
 
 
-class SaeConfig(Config):
-    """What every architecture has."""
-
-    d_model: int = Field(gt=0)
-    """Width of the activations."""
-    d_sae: int = Field(gt=0)
-    """Number of latents."""
-    k: int = Field(gt=0)
-    """Latents that may be active per token, chosen by TopK (ProtSAE: among the free ones)."""
-    aux_coefficient: float = Field(1 / 32, ge=0)
-    """Weight of the AuxK loss, which revives dead latents."""
-
-    @property
-    def n_free(self) -> int:
-        """Latents that TopK chooses from."""
-        return self.d_sae
-
-    @model_validator(mode="after")
-    def _k_fits(self) -> "SaeConfig":
-        if self.n_free < 1 or self.k > self.n_free:
-            raise ValueError(
-                f"k {self.k} needs as many free latents, but d_sae {self.d_sae} leaves {self.n_free}: "
-                "lower k or raise d_sae"
-            )
-        return self
-
-
-class TopKConfig(SaeConfig):
-    """Plain TopK sparse autoencoder."""
-
-    architecture: Literal["topk"] = "topk"
-    """Name in the registry."""
-
-
-class ProtSaeConfig(SaeConfig):
+class ProtSaeConfig(TopKFamilyConfig):
     """ProtSAE: the first latents are tied to ontology concepts, the others are free."""
 
     architecture: Literal["protsae"] = "protsae"
@@ -108,14 +103,16 @@ class ProtSaeConfig(SaeConfig):
         return self.d_sae - self.n_defined
 
 
-AnySaeConfig = Annotated[TopKConfig | ProtSaeConfig, Field(discriminator="architecture")]
-_ADAPTER: TypeAdapter[TopKConfig | ProtSaeConfig] = TypeAdapter(AnySaeConfig)
+AnySaeConfig = AnyUnguidedConfig | ProtSaeConfig
+_ADAPTER: TypeAdapter[AnySaeConfig] = TypeAdapter(
+    Annotated[AnySaeConfig, Field(discriminator="architecture")]
+)
 
 
-def parse_config(values: dict[str, object]) -> TopKConfig | ProtSaeConfig:
+def parse_config(values: Mapping[str, object]) -> AnySaeConfig:
     """Return the config model that `values["architecture"]` names.
 
     Raises:
         pydantic.ValidationError: unknown architecture, unknown key or value out of bounds.
     """
-    return _ADAPTER.validate_python(values)
+    return _ADAPTER.validate_python(dict(values))

@@ -13,7 +13,8 @@ from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.protsae import ProtSae
-from protsae.sae.registry import ARCHITECTURES
+from protsae.sae.registry import ARCHITECTURES, build, unguided_config
+from protsae.sae.unguided_config import TOPK_FAMILY
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Ontology, Split, labels_of
 from protsae.training.files import TrainingFiles
@@ -42,11 +43,15 @@ def fit(plan: TrainingPlan, files: TrainingFiles | None = None) -> Fitted:
     if plan.architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         raise InputError(f"architecture '{plan.architecture}' is not known: take one of {known}")
-    kind, shape = ARCHITECTURES[plan.architecture]
-    if "concept_ids" in shape.model_fields:
+    if "concept_ids" in ARCHITECTURES[plan.architecture][1].model_fields:
         return _fit_guided(plan, files)
-    _check_k(plan.size, 0)
-    sae = kind(shape(**_shape_of(plan)), torch_generator(plan.size.seed, "init"))
+    if plan.architecture in TOPK_FAMILY:
+        _check_k(plan.size, 0)
+    d_sae, k, seed = plan.size
+    config = unguided_config(
+        plan.architecture, plan.settings, d_model=plan.source.store.d_model, d_sae=d_sae, k=k
+    )
+    sae = build(config, torch_generator(seed, "init"))
     train, validation = (_split(plan, name) for name in ("train", "validation"))
     _centre(sae, plan.source, train)
     trainer = Trainer(sae, plan.trainer, train, validation, seed=derive_seed(plan.size.seed, "training"))
@@ -110,7 +115,7 @@ def fit_protsae(
 
 
 def _shape_of(plan: TrainingPlan) -> dict[str, Any]:
-    """Return what every architecture's config takes, and the settings of this one."""
+    """Return what ProtSAE's config takes of the plan."""
     d_sae, k, _ = plan.size
     return {"d_model": plan.source.store.d_model, "d_sae": d_sae, "k": k, **plan.settings}
 

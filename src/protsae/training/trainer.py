@@ -207,7 +207,7 @@ class Trainer:
     def _batch(self, residues: ResidueBatch) -> TrainingBatch:
         x, labels = residues.x.to(self._device), self._train.labels
         if labels is None:
-            return TrainingBatch(x, self._dead())
+            return TrainingBatch(x, self._dead(), progress=self._step / self._n_steps)
         of_residues = labels.of_residues(residues)
         return TrainingBatch(
             x,
@@ -217,6 +217,7 @@ class Trainer:
             labels.labelled[residues.proteins].to(self._device),
             None if of_residues is None else of_residues.to(self._device),
             None if self._ontology is None else self._ontology.axioms,
+            progress=self._step / self._n_steps,
         )
 
     def _dead(self) -> Tensor:

@@ -1,0 +1,71 @@
+"""BatchTopK sparse autoencoder (Bussmann, Leask and Nanda 2024, arXiv 2412.06410)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.config import BatchTopKConfig, MatryoshkaConfig
+from protsae.sae.dense import LinearEncoderSae, step_of
+from protsae.sae.losses import auxk_loss, reconstruction_loss
+
+
+def batch_top_k(pre_acts: Tensor, k: int) -> Tensor:
+    """Return codes that keep the n * k largest positive pre-activations [n, d_sae] of the whole batch."""
+    positive = functional.relu(pre_acts)
+    values, places = positive.flatten().topk(k * len(pre_acts), sorted=False)
+    return torch.zeros_like(positive).flatten().scatter(0, places, values).view_as(positive)
+
+
+class BatchTopKSae(LinearEncoderSae):
+    """Trains on the n * k largest pre-activations of a batch; encodes with one threshold for all latents.
+
+    The threshold follows the smallest pre-activation that a training batch keeps, so that a token's code
+    depends on no other token.
+    """
+
+    config: BatchTopKConfig | MatryoshkaConfig
+    threshold: Tensor
+    """What a pre-activation has to exceed."""
+    n_threshold_steps: Tensor
+    """Steps that it has followed."""
+
+    def __init__(
+        self, config: BatchTopKConfig | MatryoshkaConfig, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__(config, generator)
+        self.register_buffer("threshold", torch.zeros(()))
+        self.register_buffer("n_threshold_steps", torch.zeros((), dtype=torch.int64))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
+        pre_acts = self._pre_acts(self.scale_input(x))
+        return functional.relu(pre_acts) * (pre_acts > self.threshold)
+
+    def step_output(self, batch: TrainingBatch) -> StepOutput:
+        """Return losses and codes of one batch, without side effects."""
+        scaled = self.scale_input(batch.x)
+        pre_acts = self._pre_acts(scaled)
+        latent_acts = batch_top_k(pre_acts, self.config.k)
+        losses, residual = self._fit(latent_acts, scaled)
+        losses["loss/aux"] = auxk_loss(residual, pre_acts, self.W_dec, batch.dead)
+        losses["loss/total"] = losses["loss/total"] + self.config.aux_coefficient * losses["loss/aux"]
+        kept = latent_acts.detach()
+        smallest = kept.where(kept > 0, torch.inf).min()
+        return step_of(losses, latent_acts, smallest=smallest)
+
+    def _fit(self, latent_acts: Tensor, scaled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the terms of the fit with their total, and the residual [n, d_model]."""
+        x_hat = self._decode_scaled(latent_acts)
+        reconstruction = reconstruction_loss(x_hat, scaled)
+        return {"loss/reconstruction": reconstruction, "loss/total": reconstruction}, scaled - x_hat
+
+    @torch.no_grad()
+    def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
+        """Let the threshold follow the smallest pre-activation that the batch kept, if it kept any."""
+        smallest = output.statistics["smallest"]
+        if not torch.isfinite(smallest):
+            return
+        self.n_threshold_steps += 1
+        share = max(1 - self.config.threshold_momentum, 1 / int(self.n_threshold_steps))
+        self.threshold.lerp_(smallest, share)

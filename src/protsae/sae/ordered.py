@@ -1,0 +1,76 @@
+"""Ordered sparse autoencoder (Wang, Quach, Parsan and Yang 2025, arXiv 2512.02194)."""
+
+import torch
+from torch import Tensor
+
+from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.codes import SparseCodes
+from protsae.sae.config import OrderedConfig
+from protsae.sae.dense import LinearEncoderSae
+from protsae.sae.losses import auxk_loss, reconstruction_loss, top_k_codes
+
+
+class OrderedSae(LinearEncoderSae):
+    """TopK whose every prefix reconstructs: latent j helps only in prefixes longer than j.
+
+    The loss is the expectation of the reconstruction loss over the prefix length. It is taken exactly: a
+    token's reconstruction changes only at the k latents that are active, so k + 1 residuals are all there is.
+    """
+
+    config: OrderedConfig
+    survival: Tensor
+    """[d_sae]: probability that a latent lies within the prefix; falling, the first is 1."""
+
+    def __init__(self, config: OrderedConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__(config, generator)
+        lengths = torch.arange(1, config.d_sae + 1, dtype=torch.float64)
+        weights = lengths**-config.prefix_exponent
+        survival = weights.flip(0).cumsum(0).flip(0) / weights.sum()
+        self.register_buffer("survival", survival.to(self.W_dec.dtype), persistent=False)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
+        pre_acts = self._pre_acts(self.scale_input(x))
+        return SparseCodes(*top_k_codes(pre_acts, self.config.k)).dense(self.config.d_sae)
+
+    def step_output(self, batch: TrainingBatch) -> StepOutput:
+        """Return losses and codes of one batch, without side effects."""
+        scaled = self.scale_input(batch.x)
+        pre_acts = self._pre_acts(scaled)
+        values, columns = top_k_codes(pre_acts, self._k(batch.progress))
+        columns, order = columns.sort(dim=1)
+        values = values.gather(1, order)
+        residual, ordered = self._ordered(scaled, values, columns)
+        aux = auxk_loss(residual, pre_acts, self.W_dec, batch.dead)
+        losses = {
+            "loss/reconstruction": reconstruction_loss(residual, torch.zeros_like(residual)),
+            "loss/ordered": ordered,
+            "loss/aux": aux,
+            "loss/total": ordered + self.config.aux_coefficient * aux,
+        }
+        codes = SparseCodes(values.detach(), columns)
+        return StepOutput(losses, codes.fired(self.config.d_sae), codes.l0())
+
+    def _ordered(self, scaled: Tensor, values: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the residual of the whole code [n, d_model] and the expected loss over prefixes.
+
+        Args:
+            scaled: scaled input [n, d_model].
+            values: active codes [n, k].
+            columns: their latents [n, k], ascending.
+        """
+        within = self.survival[columns]
+        ends = torch.cat([torch.ones_like(within[:, :1]), within, torch.zeros_like(within[:, :1])], dim=1)
+        shares = ends[:, :-1] - ends[:, 1:]  # of the prefixes that end before the next active latent
+        residual = scaled - self.b_dec
+        expected = shares[:, 0] @ residual.square().sum(dim=1)
+        for i in range(columns.shape[1]):
+            residual = residual - values[:, i : i + 1] * self.W_dec[columns[:, i]]
+            expected = expected + shares[:, i + 1] @ residual.square().sum(dim=1)
+        return residual, expected / scaled.numel()
+
+    def _k(self, progress: float) -> int:
+        """Return how many latents per token are active after a share of the training."""
+        config = self.config
+        left = 0.0 if progress >= config.k_settled_at else 1 - progress / config.k_settled_at
+        return min(config.d_sae, round(config.k * (1 + (config.k_start_factor - 1) * left)))

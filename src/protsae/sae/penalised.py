@@ -1,0 +1,68 @@
+"""What architectures share whose codes a penalty keeps sparse: its weight, and steering it to an L0."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.config import GatedConfig, JumpReluConfig, ReluConfig
+from protsae.sae.dense import LinearEncoderSae, step_of
+from protsae.sae.losses import auxk_loss
+
+
+class PenalisedSae(LinearEncoderSae):
+    """The penalty's weight rises over the warm-up, and follows `target_l0` where one is set."""
+
+    config: ReluConfig | JumpReluConfig | GatedConfig
+    penalty_scale: Tensor
+    """Multiple of `config.penalty` that steering has arrived at."""
+
+    def __init__(
+        self, config: ReluConfig | JumpReluConfig | GatedConfig, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__(config, generator)
+        self.register_buffer("penalty_scale", torch.ones(()))
+
+    def _penalty_weight(self, progress: float) -> Tensor:
+        """Return the penalty's weight after a share of the training."""
+        warmup = self.config.penalty_warmup
+        risen = 1.0 if progress >= warmup else progress / warmup
+        return self.config.penalty * risen * self.penalty_scale
+
+    def _unit_norm(self, per_token: Tensor) -> Tensor:
+        """Return the batch mean of an L1 norm [n], as if inputs had a mean squared norm of 1."""
+        mean: Tensor = per_token.mean() / math.sqrt(self.config.d_model)
+        return mean
+
+    def _output(
+        self,
+        losses: dict[str, Tensor],
+        residual: Tensor,
+        pre_acts: Tensor,
+        latent_acts: Tensor,
+        batch: TrainingBatch,
+    ) -> StepOutput:
+        """Return the step's outcome: AuxK, if it has a weight, and the weighted sum join `losses`.
+
+        Args:
+            losses: `loss/sparsity`, and terms of weight 1.
+            residual: x - x̂ [n, d_model], scaled.
+            pre_acts: of the latents that AuxK may revive [n, d_sae].
+            latent_acts: codes [n, d_sae].
+            batch: the step's batch.
+        """
+        fit = [value for term, value in losses.items() if term != "loss/sparsity"]
+        total = torch.stack(fit).sum() + self._penalty_weight(batch.progress) * losses["loss/sparsity"]
+        if self.config.aux_coefficient > 0:
+            losses["loss/aux"] = auxk_loss(residual, pre_acts, self.W_dec, batch.dead)
+            total = total + self.config.aux_coefficient * losses["loss/aux"]
+        return step_of({**losses, "loss/total": total}, latent_acts)
+
+    @torch.no_grad()
+    def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
+        """Make the penalty heavier if more latents fire than wanted, lighter if fewer."""
+        target = self.config.target_l0
+        if target is not None and batch.progress >= self.config.penalty_warmup:
+            excess = float(output.l0) / target - 1
+            self.penalty_scale.mul_(math.exp(self.config.penalty_rate * max(-1.0, min(1.0, excess))))

@@ -1,0 +1,61 @@
+"""ReLU sparse autoencoder with an L1 penalty (Cunningham et al. 2023, arXiv 2309.08600)."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.config import ReluConfig
+from protsae.sae.losses import reconstruction_loss
+from protsae.sae.penalised import PenalisedSae
+
+
+class ReluSae(PenalisedSae):
+    """Codes are `ReLU(x_n W_enc + b_enc)`; the penalty is their sum."""
+
+    config: ReluConfig
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
+        return functional.relu(self._pre_acts(self.scale_input(x)))
+
+    def step_output(self, batch: TrainingBatch) -> StepOutput:
+        """Return losses and codes of one batch, without side effects."""
+        scaled = self.scale_input(batch.x)
+        pre_acts = self._pre_acts(scaled)
+        latent_acts = functional.relu(pre_acts)
+        x_hat = self._decode_scaled(latent_acts)
+        sizes = self._row_sizes()
+        losses = {
+            "loss/reconstruction": reconstruction_loss(x_hat, scaled),
+            "loss/sparsity": self._unit_norm(latent_acts @ sizes),
+        }
+        return self._output(losses, scaled - x_hat, pre_acts, latent_acts, batch)
+
+    def _row_sizes(self) -> Tensor:
+        """Return what a code of 1 counts in the penalty [d_sae]."""
+        if self.config.decoder_norm == "unit":
+            return torch.ones_like(self.b_enc)
+        norms: Tensor = self.W_dec.norm(dim=1)
+        return norms
+
+    def project_decoder_gradient(self) -> None:
+        """Keep decoder rows at unit norm; free rows need no projection."""
+        if self.config.decoder_norm == "unit":
+            super().project_decoder_gradient()
+
+    def normalise_decoder(self) -> None:
+        """Give the decoder rows unit norm, unless they are free."""
+        if self.config.decoder_norm == "unit":
+            super().normalise_decoder()
+
+    @torch.no_grad()
+    def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
+        """Move the norm of free decoder rows into their encoders: the reconstruction stays as it is."""
+        if self.config.decoder_norm == "in_penalty":
+            norms = self.W_dec.norm(dim=1).clamp_min(torch.finfo(self.W_dec.dtype).tiny)
+            self.W_dec.div_(norms.unsqueeze(1))
+            self.encoder.mul_(norms)
+            self.b_enc.mul_(norms)
