@@ -71,11 +71,43 @@ def test_every_windowed_row_is_fair_esm_s_on_that_window(model, tmp_path):
 
 
 def test_full_runs_long_proteins_whole(model, tmp_path):
-    sequences = of_length([1023, 1500])
-    store = extract(tmp_path, model, sequences, long_sequences="full", dtype="float32")
+    sequences = of_length(LENGTHS)
+    store = extract(tmp_path, model, sequences, long_sequences="full", max_residues=1022, dtype="float32")
     check_rows(store, sequences, {name: range(len(sequence)) for name, sequence in sequences.items()})
     for name, values in store.iter_proteins(HOOK_POINT):
-        assert_close(values, fair_esm_activations(tiny_esm2(), [sequences[name]])[HOOK_POINT].numpy())
+        alone = fair_esm_activations(tiny_esm2(), [sequences[name]])[HOOK_POINT].numpy()
+        assert_close(values, alone)
+    counts = store.manifest.proteins
+    assert (counts.extracted_long, counts.residues_truncated, counts.residues_skipped) == (5, 0, 0)
+
+
+def test_truncate_and_skip_at_esm2_s_own_length(model, tmp_path):
+    sequences = of_length(LENGTHS)
+    short = [name for name, sequence in sequences.items() if len(sequence) <= 1022]
+    assert short == ["L1", "L2", "L1021", "L1022"]
+    changes = {"max_residues": 1022, "dtype": "float32"}
+    cut = extract(tmp_path / "truncate", model, sequences, long_sequences="truncate", **changes)
+    check_rows(cut, sequences, {name: range(min(1022, len(text))) for name, text in sequences.items()})
+    counts = cut.manifest.proteins
+    assert (counts.truncated, counts.residues_truncated) == (5, 1 + 2 + 3 + 478 + 1978)
+    left = extract(tmp_path / "skip", model, sequences, long_sequences="skip", **changes)
+    check_rows(left, {n: sequences[n] for n in short}, {n: range(len(sequences[n])) for n in short})
+    counts = left.manifest.proteins
+    assert (counts.skipped_long, counts.residues_skipped) == (5, 1023 + 1024 + 1025 + 1500 + 3000)
+    assert left.manifest.skipped == ("L1023", "L1024", "L1025", "L1500", "L3000")
+    for store in (cut, left):
+        for name, values in store.iter_proteins(HOOK_POINT):
+            alone = fair_esm_activations(tiny_esm2(), [sequences[name][:1022]])[HOOK_POINT].numpy()
+            assert_close(values, alone)
+
+
+def test_error_stops_at_the_first_residue_too_many(model, tmp_path):
+    changes = {"long_sequences": "error", "max_residues": 1022}
+    store = extract(tmp_path, model, of_length([1, 2, 1021, 1022]), **changes)
+    assert store.n_rows() == {"L1": 1, "L2": 2, "L1021": 1021, "L1022": 1022}
+    with pytest.raises(InputError, match=r"1 sequences exceed max_residues=1022 \(longest L1023 1023\)"):
+        extract(tmp_path / "long", model, of_length([2, 1022, 1023]), **changes)
+    assert not (tmp_path / "long").exists()
 
 
 def test_truncated_proteins_hold_their_first_residues_and_the_rest_is_counted(model, tmp_path):
