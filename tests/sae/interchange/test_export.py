@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import save_sae
 from protsae.sae.interchange import TokenNormalisedSae, export_saelens, load_sae, read_dictionary
-from protsae.sae.interchange.modules import dictionary_of, module_of
+from protsae.sae.interchange.folding import dictionary_of, nearest_dictionary
+from protsae.sae.interchange.modules import module_of
+from protsae.sae.registry import ARCHITECTURES
 
 METADATA = {"hook_point": "layers.2.resid_post", "model": "esm2_mini", "seed": 3}
 
@@ -19,24 +21,108 @@ def topk(make_topk):
     return make_topk().eval()
 
 
+ARCHITECTURES_HERE = {
+    "topk": {},
+    "batch_topk": {},
+    "matryoshka": {"group_shares": (0.25, 0.75)},
+    "ordered": {},
+    "relu": {},
+    "jumprelu": {},
+    "gated": {},
+    "gba": {},
+    "gba, relu": {"activation": "relu"},
+}
+WRITTEN_AS = {
+    "batch_topk": "jumprelu",
+    "matryoshka": "jumprelu",
+    "ordered": "topk",
+    "relu": "standard",
+    "gba": "jumprelu",
+    "gba, relu": "standard",
+}
+
+
+@pytest.fixture(params=ARCHITECTURES_HERE)
+def unguided(request, make_unguided):
+    """Every architecture, with thresholds and biases that make a difference."""
+    sae = make_unguided(request.param.split(",")[0], **ARCHITECTURES_HERE[request.param]).eval()
+    with torch.no_grad():
+        for name, value in (("threshold", 1.5), ("bias", -0.3)):
+            if name in dict(sae.named_buffers()):
+                getattr(sae, name).fill_(value)
+        if hasattr(sae, "log_threshold"):
+            sae.log_threshold.copy_(torch.linspace(-2, 1, 16))
+    return request.param, sae
+
+
 def forward_of(folder, x):
     """Codes and reconstruction by SAELens' formulas, from the files alone."""
     cfg = json.loads((folder / "cfg.json").read_text())
     w = load_file(folder / "sae_weights.safetensors")
     assert not cfg["apply_b_dec_to_input"]
-    codes = torch.zeros(len(x), cfg["d_sae"], dtype=x.dtype)
-    for row, out in zip(x @ w["W_enc"] + w["b_enc"], codes, strict=True):
-        best = row.argsort(descending=True)[: cfg["k"]]
-        out[best] = row[best].clamp_min(0)
+    if cfg["architecture"] == "gated":
+        gate = x @ w["W_enc"] + w["b_gate"] > 0
+        codes = gate * (x @ (w["W_enc"] * w["r_mag"].exp()) + w["b_mag"]).clamp_min(0)
+        return codes, codes @ w["W_dec"] + w["b_dec"]
+    pre = x @ w["W_enc"] + w["b_enc"]
+    codes = pre.clamp_min(0)
+    if cfg["architecture"] == "jumprelu":
+        codes = codes * (pre > w["threshold"].clamp_min(0))
+    elif cfg["architecture"] == "topk":
+        codes = torch.zeros_like(pre)
+        for row, out in zip(pre, codes, strict=True):
+            best = row.argsort(descending=True)[: cfg["k"]]
+            out[best] = row[best].clamp_min(0)
     return codes, codes @ w["W_dec"] + w["b_dec"]
 
 
+def test_every_architecture_is_tried():
+    assert {name.split(",")[0] for name in ARCHITECTURES_HERE} == set(ARCHITECTURES) - {"protsae"}
+
+
 @torch.no_grad()
-def test_topk_keeps_its_codes_and_reconstructions(topk, x, tmp_path):
-    export_saelens(topk, tmp_path / "sae", METADATA)
+def test_every_architecture_keeps_its_codes_and_reconstructions(unguided, x, tmp_path):
+    name, sae = unguided
+    assert 0 < (sae.encode(x) > 0).double().mean() < 0.9
+    export_saelens(sae, tmp_path / "sae", METADATA)
     codes, reconstruction = forward_of(tmp_path / "sae", x)
-    torch.testing.assert_close(codes, topk.encode(x))
-    torch.testing.assert_close(reconstruction, topk(x))
+    torch.testing.assert_close(codes, sae.encode(x))
+    torch.testing.assert_close(reconstruction, sae(x))
+    cfg = json.loads((tmp_path / "sae/cfg.json").read_text())
+    assert cfg["architecture"] == WRITTEN_AS.get(name, name)
+    assert cfg["metadata"]["protsae"]["config"] == sae.config_json()
+
+
+@torch.no_grad()
+def test_every_architecture_takes_codes_in_raw_units(unguided, x, tmp_path):
+    _, sae = unguided
+    export_saelens(sae, tmp_path / "sae", unit_decoder=True)
+    codes, reconstruction = forward_of(tmp_path / "sae", x)
+    torch.testing.assert_close(codes, sae.encode(x) * (13 / 6) ** 0.5)
+    torch.testing.assert_close(reconstruction, sae(x))
+
+
+@torch.no_grad()
+def test_every_architecture_comes_back(unguided, x, tmp_path):
+    _, sae = unguided
+    export_saelens(sae, tmp_path / "sae")
+    back = load_sae(tmp_path / "sae")
+    torch.testing.assert_close(back.encode(x), sae.encode(x))
+    torch.testing.assert_close(back(x), sae(x))
+    again = module_of(dictionary_of(sae))
+    torch.testing.assert_close(again.encode(x), sae.encode(x))
+    expected = {"ordered": "topk", "gba": back.config.architecture}
+    assert again.config.architecture == expected.get(sae.config.architecture, sae.config.architecture)
+
+
+@torch.no_grad()
+def test_every_architecture_in_our_own_checkpoints(unguided, x, tmp_path):
+    _, sae = unguided
+    save_sae(sae, tmp_path / "sae.safetensors", METADATA)
+    back = load_sae(tmp_path / "sae.safetensors")
+    assert back.config == sae.config
+    assert torch.equal(back.encode(x), sae.encode(x))
+    assert all(torch.equal(tensor, back.state_dict()[name]) for name, tensor in sae.state_dict().items())
 
 
 @torch.no_grad()
@@ -120,8 +206,6 @@ def test_protsae_is_refused_unless_plainly_asked_for(make_protsae, tmp_path):
 @pytest.mark.parametrize("defined_bias", ["tied", "free", "none"])
 @torch.no_grad()
 def test_plain_protsae_has_the_pre_activations_of_drive_and_free_latents(make_protsae, x, defined_bias):
-    from protsae.sae.interchange.modules import nearest_dictionary
-
     sae = make_protsae(defined_bias=defined_bias, forced_activation=False)
     near = nearest_dictionary(sae)
     pre = x @ near.W_enc + near.b_enc

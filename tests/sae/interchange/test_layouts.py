@@ -17,7 +17,7 @@ def saelens(*arguments, **settings):
     return lambda folder: foreign.write_saelens(folder, *arguments, **settings)
 
 
-TOPK = {
+LAYOUTS = {
     "interprot": foreign.write_interprot,
     "sparsify": foreign.write_sparsify,
     "dictionary_learning topk": foreign.write_topk,
@@ -27,8 +27,6 @@ TOPK = {
     "saelens topk, layer_norm": saelens("topk", norm="layer_norm"),
     "saelens topk, constant_norm_rescale": saelens("topk", norm="constant_norm_rescale"),
     "saelens topk, rescaled": saelens("topk", rescaled=True),
-}
-OTHERS = {
     "dictionary_learning batch_topk": foreign.write_batch_topk,
     "dictionary_learning matryoshka": foreign.write_matryoshka,
     "dictionary_learning relu": foreign.write_relu,
@@ -43,6 +41,13 @@ OTHERS = {
     "saelens standard, constant_norm_rescale": saelens("standard", norm="constant_norm_rescale"),
     "saelens jumprelu": saelens("jumprelu"),
     "saelens gated": saelens("gated"),
+}
+ARCHITECTURE_OF = {
+    "interprot": "topk",
+    "sparsify": "topk",
+    "dictionary_learning relu new": "relu",
+    "saelens standard": "relu",
+    "saelens standard, constant_norm_rescale": "relu",
 }
 OPEN = {  # what the files leave open
     "interprot": {"k": K},
@@ -79,9 +84,9 @@ def close(actual, expected):
     np.testing.assert_allclose(np.asarray(actual), expected, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("layout", [*TOPK, *OTHERS])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_dictionary_gives_the_librarys_codes_and_reconstruction(layout, tmp_path):
-    path, codes, reconstruction = (TOPK | OTHERS)[layout](tmp_path)
+    path, codes, reconstruction = LAYOUTS[layout](tmp_path)
     assert (codes > 0).any(axis=1).all()
     assert (codes == 0).any()
     dictionary = read_dictionary(path, **OPEN.get(layout, {}))
@@ -91,24 +96,32 @@ def test_dictionary_gives_the_librarys_codes_and_reconstruction(layout, tmp_path
     close(actual[1], reconstruction)
 
 
-@pytest.mark.parametrize("layout", TOPK)
+@pytest.mark.parametrize("layout", LAYOUTS)
 @torch.no_grad()
 def test_module_gives_the_librarys_codes_and_reconstruction(layout, tmp_path):
-    path, codes, reconstruction = TOPK[layout](tmp_path)
+    path, codes, reconstruction = LAYOUTS[layout](tmp_path)
     sae = load_sae(path, **OPEN.get(layout, {}))
     x = torch.from_numpy(INPUT).float()
     close(sae.encode(x), codes)
     close(sae(x), reconstruction)
     assert not sae.training
+    named = layout.split(",")[0].split()[-1]
+    assert getattr(sae, "sae", sae).config.architecture == ARCHITECTURE_OF.get(layout, named)
 
 
-@pytest.mark.parametrize("layout", TOPK)
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_layout_may_be_named(layout, tmp_path):
-    path, _, _ = TOPK[layout](tmp_path)
+    path, _, _ = LAYOUTS[layout](tmp_path)
     name = layout.split()[0]
     dictionary = read_dictionary(path, name, **OPEN.get(layout, {}))
     assert dictionary.W_enc.shape == (D_MODEL, D_SAE)
     assert dictionary.W_enc.dtype == torch.float32
+
+
+def test_group_sizes_of_matryoshka_are_kept(tmp_path):
+    path, _, _ = foreign.write_matryoshka(tmp_path)
+    assert load_sae(path).config.prefixes == (4, 12)
+    assert load_sae(path).config.k == K
 
 
 @torch.no_grad()

@@ -36,13 +36,15 @@ class Dictionary:
     b_dec: "Tensor"
     """[d_model]."""
     k: int | None = None
-    """Latents per token: of `topk`; of `batch_topk` on average, where known."""
+    """Latents per token: of `topk`; of `batch_topk` on average."""
     threshold: "Tensor | None" = None
     """[d_sae], not negative: of `jumprelu` and `batch_topk`."""
     b_mag: "Tensor | None" = None
     """[d_sae]: of `gated`."""
     r_mag: "Tensor | None" = None
     """[d_sae], logarithmic: of `gated`."""
+    group_sizes: tuple[int, ...] | None = None
+    """Latents by which each prefix is longer than the one before: of a `batch_topk` trained as Matryoshka."""
     input_norm: TokenNorm = "none"
     """`layer_norm`: (x - mean) / (std + 1e-5) over the token's values, std unbiased, undone without the 1e-5.
     `sqrt_d`: x sqrt(d_model) / ‖x‖."""
@@ -75,6 +77,8 @@ class Dictionary:
                 raise InputError(f"{name} has shape {list(tensor.shape)}, W_enc asks for {list(shape)}")
             if not bool(tensor.isfinite().all()):
                 raise InputError(f"{name} holds values that are not finite")
+        needed = {"jumprelu": ("threshold",), "batch_topk": ("threshold", "k"), "gated": ("b_mag", "r_mag")}
+        assert all(getattr(self, name) is not None for name in needed.get(self.activation, ()))
         if self.activation == "topk" and not (self.k and 0 < self.k <= d_sae):
             raise InputError(f"k {self.k} of {d_sae} latents: TopK needs one between 1 and their number")
 
@@ -121,6 +125,8 @@ class Dictionary:
         Raises:
             InputError: TopK with factors that differ: the latents with the largest codes would change.
         """
+        needed = {"jumprelu": ("threshold",), "batch_topk": ("threshold", "k"), "gated": ("b_mag", "r_mag")}
+        assert all(getattr(self, name) is not None for name in needed.get(self.activation, ()))
         if self.activation == "topk" and not bool((factor == factor[0]).all()):
             raise InputError(
                 "TopK picks the largest codes: with a factor of its own for each latent it would pick "
@@ -136,7 +142,10 @@ class Dictionary:
             r_mag = (self.r_mag.double() + wide.log()).to(self.r_mag.dtype)
             return replace(changed, r_mag=r_mag, b_mag=times(self.b_mag))
         threshold = None if self.threshold is None else times(self.threshold)
-        return replace(changed, W_enc=times(self.W_enc), b_enc=times(self.b_enc), threshold=threshold)
+        changed = replace(changed, W_enc=times(self.W_enc), b_enc=times(self.b_enc), threshold=threshold)
+        if self.activation == "batch_topk" and bool((factor != factor[0]).any()):  # no longer one threshold
+            return replace(changed, activation="jumprelu", k=None, group_sizes=None)
+        return changed
 
     def with_notes(self, *notes: str) -> "Dictionary":
         """Return the same with more to say."""

@@ -9,8 +9,8 @@ from protsae import __version__
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.interchange.beside import write_beside
 from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.folding import dictionary_of, nearest_dictionary
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
-from protsae.sae.interchange.modules import dictionary_of, nearest_dictionary
 from protsae.sae.interchange.saelens import WEIGHTS, write_saelens
 from protsae.sae.protsae import ProtSae
 

@@ -15,7 +15,7 @@ Linear layers hold `encoder.weight [d_sae, d_model]` and `decoder.weight [d_mode
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from protsae.core.errors import InputError
 from protsae.sae.interchange.dictionary import Activation, Dictionary
@@ -40,6 +40,7 @@ class Shape(NamedTuple):
 
 
 def _linear(state: State, activation: Activation, bias: str) -> Dictionary:
+    threshold = None if activation in ("relu", "topk") else state["threshold"]
     return Dictionary(
         activation=activation,
         W_enc=floats(state["encoder.weight"].T),
@@ -47,6 +48,7 @@ def _linear(state: State, activation: Activation, bias: str) -> Dictionary:
         W_dec=floats(state["decoder.weight"].T),
         b_dec=floats(state[bias]),
         k=int(state["k"]) if "k" in state else None,
+        threshold=None if threshold is None else per_latent(threshold, len(state["encoder.weight"])),
     )
 
 
@@ -67,19 +69,17 @@ def _topk(state: State) -> Dictionary:
 def _batch_topk(state: State) -> Dictionary:
     _check_threshold(state)
     read = _linear(state, "batch_topk", "b_dec")
-    read = replace(read, threshold=per_latent(state["threshold"], read.d_sae))
     return read.with_input_minus(read.b_dec)
 
 
 def _matryoshka(state: State) -> Dictionary:
     _check_threshold(state)
-    read = _parameters(state, "batch_topk")
-    sizes = state["group_sizes"].tolist()
-    read = replace(read, k=int(state["k"]), metadata={"group_sizes": sizes})
+    sizes = tuple(state["group_sizes"].tolist())
+    read = _parameters(state, "batch_topk", k=int(state["k"]), group_sizes=sizes)
     return read.with_input_minus(read.b_dec)
 
 
-def _parameters(state: State, activation: Activation) -> Dictionary:
+def _parameters(state: State, activation: Activation, **fields: Any) -> Dictionary:
     W_enc = floats(state["W_enc"])
     return Dictionary(
         activation=activation,
@@ -88,6 +88,7 @@ def _parameters(state: State, activation: Activation) -> Dictionary:
         W_dec=floats(state["W_dec"]),
         b_dec=floats(state["b_dec"]),
         threshold=per_latent(state["threshold"], W_enc.shape[1]),
+        **fields,
     )
 
 
@@ -97,8 +98,7 @@ def _jumprelu(state: State) -> Dictionary:
 
 
 def _jumprelu_linear(state: State) -> Dictionary:
-    read = _linear(state, "jumprelu", "decoder.bias")
-    return replace(read, threshold=per_latent(state["threshold"], read.d_sae))
+    return _linear(state, "jumprelu", "decoder.bias")
 
 
 def _gated(state: State) -> Dictionary:
