@@ -1,7 +1,10 @@
 """Checkpoints: what loads, and what is refused without being run."""
 
 import hashlib
+import io
 import os
+import pickle
+import tarfile
 from pathlib import Path
 from urllib.error import URLError
 
@@ -93,6 +96,31 @@ def test_a_file_that_runs_code_is_refused_and_runs_nothing(tmp_path, zipped):
     assert not marker.exists()
     torch.load(path, weights_only=False)  # the file does what it says where it is trusted
     assert marker.exists()
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Detected pickle protocol",
+    "ignore:'torch.load' received a zip file",
+    "ignore:.torch.jit:DeprecationWarning",
+)
+@pytest.mark.parametrize("kind", ["pickle", "tar", "torchscript", "safetensors"])
+def test_no_other_container_runs_code_or_is_advised_to_be_loaded_all_the_same(tmp_path, kind):
+    marker, path = tmp_path / "marker", tmp_path / f"esm2.{'safetensors' if kind == 'safetensors' else 'pt'}"
+    evil = pickle.dumps(Malicious(marker))
+    if kind == "tar":  # torch's format before 0.1.10
+        with tarfile.open(path, "w") as archive:
+            for name in ("sys_info", "pickle", "storages", "tensors"):
+                member = tarfile.TarInfo(name)
+                member.size = len(evil)
+                archive.addfile(member, io.BytesIO(evil))
+    elif kind == "torchscript":  # holds code by its nature
+        torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), path)
+    else:
+        path.write_bytes(evil)
+    with pytest.raises(InputError, match=r"esm2\.\w+ is (not|truncated)") as caught:
+        load_plm(path)
+    assert "weights_only` argument" not in str(caught.value)
+    assert not marker.exists()
 
 
 def test_another_class_is_refused_by_name(tmp_path):

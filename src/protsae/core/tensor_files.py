@@ -31,14 +31,14 @@ def load_plain_torch(path: Path, kind: str, allowed: Sequence[type] = ()) -> Any
     except pickle.UnpicklingError as error:
         unsafe = re.search(r"GLOBAL (\S+)|(?:global|class|type) (\S+)", str(error))
         if unsafe is None:
-            raise InputError(f"{path} is not a {kind} ({_first_line(error)})") from error
+            raise InputError(f"{path} is not a {kind} ({_reason(error)})") from error
         raise InputError(
             f"{path.name}: not a plain {kind} (unsafe global {unsafe[1] or unsafe[2]}). "
             "Refusing to unpickle; save its weights as safetensors on a machine you trust."
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
         raise InputError(
-            f"{path} is truncated or not a torch file ({_first_line(error)}): fetch it again"
+            f"{path} is truncated or not a torch file ({_reason(error)}): fetch it again"
         ) from error
 
 
@@ -59,5 +59,8 @@ def load_safetensors(path: Path) -> tuple[dict[str, "Tensor"], dict[str, str]]:
     return tensors, header
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _reason(error: Exception) -> str:
+    """Return what torch found, in a line, without its advice to load the file all the same."""
+    text = str(error) or type(error).__name__
+    found = re.search(r"WeightsUnpickler error: (.+)", text)
+    return (found[1] if found else text.splitlines()[0]).partition(" In PyTorch 2.6")[0]
