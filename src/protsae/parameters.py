@@ -15,6 +15,7 @@ from protsae.pipelines.interpretation.parameters import InterpretationParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
+from protsae.pipelines.sweeps.parameters import SweepsParameters
 from protsae.pipelines.training.parameters import TrainingParameters
 
 PARAMETER_MODELS: dict[str, type[Config]] = {
@@ -26,6 +27,7 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "interpretation": InterpretationParameters,
     "reporting": ReportingParameters,
     "pretraining": PretrainingParameters,
+    "sweeps": SweepsParameters,
 }
 """Top-level parameter key, which is the pipeline's name, to its model."""
 

@@ -10,6 +10,7 @@ from protsae.pipelines import (
     pretraining,
     probing,
     reporting,
+    sweeps,
     training,
 )
 
@@ -22,9 +23,11 @@ PIPELINES = {
     "interpretation": interpretation,
     "reporting": reporting,
     "pretraining": pretraining,
+    "sweeps": sweeps,
 }
-BY_NAME_ONLY = frozenset({"pretraining"})
-"""What `__default__` leaves out: it takes hours, and its product comes in as an input, `plm_checkpoint`."""
+BY_NAME_ONLY = frozenset({"pretraining", "sweeps"})
+"""What `__default__` leaves out, because it takes hours. The product of pretraining comes in as an input,
+`plm_checkpoint`."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:

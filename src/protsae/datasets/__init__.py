@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from protsae.datasets.pretrained_plm import PretrainedPlmDataset
     from protsae.datasets.sae_checkpoint import SaeCheckpointDataset
     from protsae.datasets.source_file import SourceFileDataset, SourceFilesDataset
+    from protsae.datasets.sweep import SweepDataset
 
 __all__ = [
     "ActivationShardsDataset",
@@ -17,6 +18,7 @@ __all__ = [
     "SaeCheckpointDataset",
     "SourceFileDataset",
     "SourceFilesDataset",
+    "SweepDataset",
 ]
 
 _MODULES = {
@@ -26,6 +28,7 @@ _MODULES = {
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",
+    "SweepDataset": "sweep",
 }
 
 

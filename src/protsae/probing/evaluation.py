@@ -172,8 +172,19 @@ def evaluate_all(
     return found
 
 
-def score_metrics(evaluations: Mapping[tuple[str, str], MethodEvaluation], confidence: float) -> pd.DataFrame:
-    """Return the rows of the metrics table: method, split, then metric and aspect in the order measured."""
+def score_metrics(
+    evaluations: Mapping[tuple[str, str], MethodEvaluation],
+    confidence: float,
+    supervision: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Return the rows of the metrics table: method, split, then metric and aspect in the order measured.
+
+    Args:
+        evaluations: (method, split) to what was measured.
+        confidence: share of the resamples inside an interval.
+        supervision: method to how it saw labels; None: as `METHODS` says.
+    """
+    seen = {method: about.supervision for method, about in METHODS.items()} | dict(supervision or {})
     records = [
         record
         for (method, split), evaluation in evaluations.items()
@@ -185,7 +196,7 @@ def score_metrics(evaluations: Mapping[tuple[str, str], MethodEvaluation], confi
             split=split,
             n=estimate.n,
             preset=PRESET if metric == "fmax" else "",
-            supervision=METHODS[method].supervision,
+            supervision=seen[method],
             intervals=None
             if estimate.samples is None
             else {metric: percentile_interval(estimate.samples, confidence).pair},

@@ -117,7 +117,8 @@ def fit_protsae(
 def _shape_of(plan: TrainingPlan) -> dict[str, Any]:
     """Return what ProtSAE's config takes of the plan."""
     d_sae, k, _ = plan.size
-    return {"d_model": plan.source.store.d_model, "d_sae": d_sae, "k": k, **plan.settings}
+    chosen = {"k": k} if "k" in ARCHITECTURES[plan.architecture][1].model_fields else {}
+    return {"d_model": plan.source.store.d_model, "d_sae": d_sae, **chosen, **plan.settings}
 
 
 def _check_k(size: Size, n_defined: int) -> None:

@@ -1,10 +1,8 @@
 """A training decided before anything is computed, and its running into a checkpoint."""
 
-import ast
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +16,8 @@ from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.training.config import TrainerConfig
+from protsae.training.fingerprints import code_hash, settings_json, table_hash
 
-_PACKAGE = Path(__file__).parents[1]
 _CODE = (
     *("core/*.py", "activations/*.py", "annotations/labels.py", "metrics/*.py"),
     *("sae/*.py", "sae/kernels/*.py", "training/*.py"),
@@ -78,19 +76,18 @@ class TrainingPlan:
         tables: list[pd.DataFrame] = [shown[["protein_id", "split"]]]
         if knowledge is not None:
             labels = knowledge.tables
-            tables += [labels.concepts[["concept_idx", "concept_id", "aspect", "level"]]]
-            tables += [labels.protein_labels, labels.labelled_aspects, labels.residue_labels]
-            tables += [knowledge.axioms]
-        settings = {name: _plain(value) for name, value in sorted(self.settings.items())}
+            of_proteins = (labels.protein_labels, labels.labelled_aspects, labels.residue_labels)
+            tables += [labels.concepts[["concept_idx", "concept_id", "aspect", "level"]], knowledge.axioms]
+            tables += [table[table["protein_id"].isin(shown["protein_id"])] for table in of_proteins]
         return sha256_text(
             self.architecture,
             source.store.fingerprint(),
             source.hook_point,
             *map(str, self.size),
             self.trainer.settings_json(),
-            repr(settings),
-            *map(_hash_of, tables),
-            _code_hash(),
+            settings_json(dict(self.settings)),
+            *map(table_hash, tables),
+            code_hash(*_CODE),
             version("torch"),
         )
 
@@ -147,37 +144,3 @@ def _log_rows(log: pd.DataFrame) -> list[list[Any]]:
     """Return the rows as JSON values, null for what is no number."""
     values = [value if np.isfinite(value) else None for value in log["value"].tolist()]
     return [list(row) for row in zip(*(log[name].tolist() for name in log.columns[:-1]), values, strict=True)]
-
-
-def _hash_of(table: pd.DataFrame) -> str:
-    """Return a hash of a table's columns and rows, whatever types hold them."""
-    plain = table.astype({name: "str" for name in table.columns if table[name].dtype.kind not in "biuf"})
-    hashed = pd.util.hash_pandas_object(plain, index=False, categorize=False).to_numpy()
-    return sha256_text(*map(str, table.columns), hashed.tobytes().hex())
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump_json() if hasattr(value, "model_dump_json") else value
-
-
-@cache
-def _code_hash() -> str:
-    """Return a hash of the syntax of the code that trains, without docstrings and comments.
-
-    Taken once per process: later edits do not reach the modules that it has imported.
-    """
-    files: Iterable[Path] = sorted({path for pattern in _CODE for path in _PACKAGE.glob(pattern)})
-    parts = ((str(path.relative_to(_PACKAGE)), _syntax(path.read_text(encoding="utf-8"))) for path in files)
-    return sha256_text(*(part for pair in parts for part in pair))
-
-
-def _syntax(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [
-                line
-                for line in node.body
-                if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
-            ] or [ast.Pass()]
-    return ast.dump(tree)

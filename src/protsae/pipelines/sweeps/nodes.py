@@ -1,0 +1,51 @@
+"""Nodes of the sweeps pipeline."""
+
+from typing import Any
+
+import pandas as pd
+
+from protsae.sae.config import GuidanceConfig
+from protsae.sweeps.config import JudgingConfig, SweepConfig
+from protsae.training.config import TrainerConfig
+
+
+def plan_sweep(
+    activation_shards: Any,
+    proteins: pd.DataFrame,
+    protein_labels: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
+    residue_labels: pd.DataFrame,
+    concepts: pd.DataFrame,
+    axioms: pd.DataFrame,
+    concept_terms: pd.DataFrame,
+    concept_relations: pd.DataFrame,
+    *,
+    d_sae: int,
+    k: int,
+    trainer: TrainerConfig,
+    guidance: GuidanceConfig,
+    sweep: SweepConfig,
+    judging: JudgingConfig,
+) -> Any:
+    """Plan all members of a sweep (`sweeps.plan.SweepPlan`); `SweepDataset` runs them on saving.
+
+    `d_sae`, `k`, `trainer` and `guidance` are those of `training`, for what the list leaves open.
+    """
+    from protsae.annotations.labels import LabelTables
+    from protsae.sweeps.judging import SweepData
+    from protsae.sweeps.members import Base, expand
+    from protsae.sweeps.plan import SweepPlan
+    from protsae.training.plan import Knowledge
+
+    settings = {"protsae": {"guidance": guidance.model_dump()}}
+    base = Base(activation_shards.d_model, d_sae, k, trainer, settings, len(concepts))
+    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
+    knowledge = Knowledge(tables, axioms)
+    data = SweepData(activation_shards, proteins, knowledge, concept_terms, concept_relations)
+    return SweepPlan(expand(sweep, base), data, judging, sweep.references)
+
+
+def collect_sweep(sweep_members: Any) -> pd.DataFrame:
+    """Bring the metrics of all members (of a `sweeps.plan.Sweep`) into one table."""
+    metrics: pd.DataFrame = sweep_members.metrics()
+    return metrics

@@ -1,0 +1,1 @@
+"""Many trainings from one list: grids of settings, ablations, each member cached, resumable and judged."""

@@ -1,0 +1,58 @@
+"""Settings of a sweep: what varies, and how members are judged. No torch here."""
+
+from typing import Any
+
+from pydantic import Field
+
+from protsae.core.config import Config
+from protsae.probing.config import EncodingConfig, EvaluationConfig, ScoringConfig
+
+Counts = int | tuple[int, ...]
+
+
+class EntryConfig(Config):
+    """One line of the list: every combination of its values is a member."""
+
+    architecture: str
+    """Name in the registry of architectures."""
+    name: str | None = None
+    """What the tables call it; null: the architecture's name. Entries that differ in `settings` or `trainer`
+    need names of their own."""
+    d_sae: Counts | None = None
+    """Latents, one number or several; null: `training.d_sae`."""
+    k: Counts | None = None
+    """Latents per token, one number or several; null: `training.k`. Ignored by architectures without k."""
+    seeds: tuple[int, ...] | None = None
+    """Null: those of the sweep."""
+    hook_points: tuple[str, ...] | None = None
+    """Null: those of the sweep."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the architecture's config that differ from what training uses; nested blocks are merged."""
+    trainer: dict[str, Any] = Field(default_factory=dict)
+    """Fields of `training.trainer` that differ."""
+
+
+class JudgingConfig(Config):
+    """How members are scored and judged on validation and test proteins: probing's settings."""
+
+    encoding: EncodingConfig = EncodingConfig()
+    """Size of the batches."""
+    scoring: ScoringConfig = ScoringConfig()
+    """Pooling of latents, and strengths of the linear probe."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """Resamples behind the intervals."""
+
+
+class SweepConfig(Config):
+    """The list of members."""
+
+    seeds: tuple[int, ...] = Field(min_length=1)
+    """Seeds of weights and samples; every member is trained with each."""
+    hook_points: tuple[str, ...] = Field(min_length=1)
+    """Activations; every member is trained on each."""
+    members: tuple[EntryConfig, ...] = ()
+    """What is trained."""
+    ablations: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Name to the fields of `training.guidance` that differ: ProtSAE once more for each."""
+    references: bool = True
+    """Judge beside the members what needs no training: the linear probe on mean activations, prevalence."""

@@ -1,0 +1,199 @@
+"""A sweep decided before anything is trained, its running member by member, and what lies on disk then.
+
+Each member has a folder: `sae.safetensors`, `training_log.csv` and, written last, `metrics.json`.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from protsae.activations.executors import Executor, LocalExecutor
+from protsae.core.errors import InputError
+from protsae.core.files import atomic_path, sha256_text, write_text_atomic
+from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
+from protsae.sweeps.config import JudgingConfig
+from protsae.sweeps.judging import Judge, SweepData
+from protsae.sweeps.members import Member
+from protsae.training.fingerprints import code_hash, table_hash
+from protsae.training.plan import Source, TrainingPlan, log_of
+
+INDEX_NAME = "sweep.json"
+METRICS_NAME = "metrics.json"
+CHECKPOINT_NAME = "sae.safetensors"
+_JUDGING_CODE = ("metrics/*.py", "probing/*.py", "ontology/closure.py", "sweeps/judging.py")
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is judged without training, on the activations of one hook point."""
+
+    hook_point: str
+
+    @property
+    def member_id(self) -> str:
+        """Name of its folder."""
+        return f"references-{self.hook_point}"
+
+
+Job = Member | Reference
+
+
+@dataclass(frozen=True)
+class RunMember:
+    """Makes one member: trains, judges, or finds both done. Picklable, so that workers elsewhere can."""
+
+    data: SweepData
+    judging: JudgingConfig
+    folder: Path
+
+    def __call__(self, job: Job) -> dict[str, Any]:
+        """Return `member`, `status` (trained, judged, kept) and seconds of training and judging."""
+        folder = self.folder / job.member_id
+        plan = self.plan(job) if isinstance(job, Member) else None
+        fingerprint = sha256_text(
+            plan.fingerprint if plan else self.data.store.fingerprint(), self._judging_hash()
+        )
+        if (found := _read_json(folder / METRICS_NAME)) and found["fingerprint"] == fingerprint:
+            return {"member": job.member_id, "status": "kept", "seconds": found["seconds"]}
+        (folder / METRICS_NAME).unlink(missing_ok=True)
+        started = time.perf_counter()
+        status, trained = "judged", 0.0
+        if plan:
+            before = _mtime(folder / CHECKPOINT_NAME)
+            plan.run(folder / CHECKPOINT_NAME)
+            status = "judged" if before == _mtime(folder / CHECKPOINT_NAME) else "trained"
+            trained = time.perf_counter() - started
+        rows, about = self._judge(job, folder)
+        seconds = {"training": trained, "judging": time.perf_counter() - started - trained}
+        content = {"fingerprint": fingerprint, **about, "seconds": seconds, "metrics": _records(rows)}
+        write_text_atomic(folder / METRICS_NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        return {"member": job.member_id, "status": status, "seconds": seconds}
+
+    def plan(self, member: Member) -> TrainingPlan:
+        """Return the training of a member."""
+        from protsae.sae.registry import ARCHITECTURES
+
+        guided = "concept_ids" in ARCHITECTURES[member.architecture][1].model_fields
+        source = Source(self.data.store, member.hook_point, self.data.proteins)
+        knowledge = self.data.knowledge if guided else None
+        return TrainingPlan(
+            member.architecture, source, member.size, member.trainer, member.settings, knowledge
+        )
+
+    def _judge(self, job: Job, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+        from protsae.sae.checkpoint import SaeCheckpoint
+
+        judge = Judge(self.data, self.judging)
+        if isinstance(job, Reference):
+            return judge.references(job.hook_point), {"name": "references", "hook_point": job.hook_point}
+        checkpoint = SaeCheckpoint(folder / CHECKPOINT_NAME)
+        with atomic_path(folder / "training_log.csv") as temporary:
+            log_of(checkpoint).to_csv(temporary, index=False)
+        about = {
+            "name": job.name,
+            "architecture": job.architecture,
+            "hook_point": job.hook_point,
+            **job.size._asdict(),
+            "settings": json.loads(json.dumps(job.settings, default=lambda value: value.model_dump())),
+            "trainer": job.trainer.model_dump(),
+            "training": checkpoint.metadata["training"],
+        }
+        return judge.member(checkpoint, job.name), about
+
+    def _judging_hash(self) -> str:
+        data, tables = self.data, self.data.knowledge.tables
+        shown = [data.proteins[["protein_id", "split", "cluster_id"]], tables.concepts, tables.protein_labels]
+        shown += [tables.labelled_aspects, data.knowledge.axioms, data.terms, data.relations]
+        hashed = (table_hash(table) for table in shown)
+        return sha256_text(*hashed, self.judging.model_dump_json(), code_hash(*_JUDGING_CODE))
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """All members of a sweep, and what they are made from."""
+
+    members: tuple[Member, ...]
+    data: SweepData
+    judging: JudgingConfig = field(default_factory=JudgingConfig)
+    references: bool = True
+
+    def run(self, folder: Path, executor: Executor | None = None) -> None:
+        """Make what is not made yet, and write the list of members last.
+
+        Args:
+            folder: one folder per member goes below it.
+            executor: who makes members; None: this process, one after another.
+
+        Raises:
+            InputError: a member's training is refused or diverges; those before it are kept.
+        """
+        hook_points = dict.fromkeys(member.hook_point for member in self.members)
+        jobs: list[Job] = [*map(Reference, hook_points if self.references else ()), *self.members]
+        folder.mkdir(parents=True, exist_ok=True)
+        others = {path.parent.name for path in folder.glob(f"*/{METRICS_NAME}")}
+        if others := others - {job.member_id for job in jobs}:
+            _LOGGER.info("%s: members of other lists stay: %s", folder, ", ".join(sorted(others)))
+        runner = RunMember(self.data, self.judging, folder.absolute())
+        done = (executor or LocalExecutor()).run(runner, jobs)
+        for number, outcome in enumerate(done, start=1):
+            seconds = sum(outcome["seconds"].values())
+            _LOGGER.info(
+                "%d of %d: %s %s (%.0f s)", number, len(jobs), outcome["member"], outcome["status"], seconds
+            )
+        index = {"members": [job.member_id for job in jobs]}
+        write_text_atomic(folder / INDEX_NAME, json.dumps(index, indent=1) + "\n")
+
+
+class Sweep:
+    """Handle on a finished sweep."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the list of members.
+
+        Raises:
+            InputError: there is none: the sweep never finished.
+        """
+        self.folder = folder
+        index = _read_json(folder / INDEX_NAME)
+        if index is None:
+            raise InputError(f"{folder / INDEX_NAME} is missing, the sweep never finished: run it again")
+        self.members: Sequence[str] = index["members"]
+
+    def metrics(self) -> pd.DataFrame:
+        """Return `member` and the columns of the metrics table, in the order of the list.
+
+        Raises:
+            InputError: a member's metrics are missing.
+        """
+        tables = []
+        for member in self.members:
+            found = _read_json(self.folder / member / METRICS_NAME)
+            if found is None:
+                raise InputError(f"{self.folder / member} has no {METRICS_NAME}: run the sweep again")
+            rows = concat_metrics([metrics_table(found["metrics"])])
+            tables.append(rows.assign(member=member)[["member", *METRIC_COLUMNS]])
+        return pd.concat(tables, ignore_index=True)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON values without what is missing."""
+    found = json.loads(table.to_json(orient="records", double_precision=15))
+    return [{key: value for key, value in row.items() if value is not None} for row in found]
+
+
+def _mtime(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0

@@ -1,0 +1,84 @@
+"""The sweeps pipeline over a toy store: from the list to one table, through the catalog."""
+
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from tests.sweeps.conftest import JUDGING
+from tests.training.conftest import World, toy_plan
+
+from protsae.core.errors import InputError
+from protsae.datasets import SweepDataset
+from protsae.pipelines.sweeps import create_pipeline
+from protsae.pipelines.sweeps.parameters import SweepsParameters
+from protsae.sae.config import GuidanceConfig
+from protsae.sweeps.config import SweepConfig
+
+SWEEP = {
+    "seeds": [3],
+    "hook_points": ["layers.0.resid_post"],
+    "members": [{"architecture": "topk", "k": [2, 3]}],
+    "ablations": {"no_detach": {"detach": False}},
+}
+
+
+@pytest.fixture
+def catalog(data, tmp_path):
+    tables = data.knowledge.tables
+    inputs = {
+        "activation_shards": data.store,
+        "proteins": data.proteins,
+        "protein_labels": tables.protein_labels,
+        "labelled_aspects": tables.labelled_aspects,
+        "residue_labels": tables.residue_labels,
+        "concepts": tables.concepts,
+        "axioms": data.knowledge.axioms,
+        "concept_terms": data.terms,
+        "concept_relations": data.relations,
+        "params:training.d_sae": 32,
+        "params:training.k": 4,
+        "params:training.trainer": toy_plan(World(), "topk", epochs=1).trainer,
+        "params:training.guidance": GuidanceConfig(),
+        "params:sweeps.sweep": SweepConfig.model_validate(SWEEP),
+        "params:sweeps.judging": JUDGING,
+    }
+    memory = {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
+    return DataCatalog(
+        {
+            **memory,
+            "sweep_members": SweepDataset(filepath=str(tmp_path / "sweeps"), metadata={"a": 1}),
+            "sweep_metrics": MemoryDataset(),
+        }
+    )
+
+
+def test_a_run_gives_members_and_one_table(catalog, tmp_path):
+    assert not catalog["sweep_members"].exists()
+    SequentialRunner().run(create_pipeline(), catalog)
+    table = catalog["sweep_metrics"].load()
+    assert isinstance(table, pd.DataFrame)
+    assert set(table["method"]) == {
+        "linear_probe", "prevalence", "topk", "topk_latent", "no_detach", "no_detach_latent",
+        "no_detach_predictor",
+    }  # fmt: skip
+    runs = table[table["method"].isin(["topk", "no_detach"])]
+    assert set(runs["seed"]) == {3} and set(runs["k"]) == {2, 3, 4}
+    about = [path.name for path in (tmp_path / "sweeps").iterdir() if path.is_dir()]
+    assert sorted(about)[0] == "no_detach-layers.0.resid_post-d32-k4-seed3"
+    assert catalog["sweep_members"].exists()
+
+
+def test_errors_for_users_pass_through_kedro(tmp_path):
+    with pytest.raises(InputError, match="the sweep never finished"):
+        SweepDataset(filepath=str(tmp_path)).load()
+
+
+def test_workers_of_a_cluster_may_be_named_in_the_catalog(tmp_path):
+    dataset = SweepDataset(filepath=str(tmp_path), ray={"n_workers": 2})
+    assert type(dataset._executor).__name__ == "RayExecutor"
+    assert str(tmp_path) in str(dataset)
+
+
+def test_a_sweep_needs_seeds():
+    with pytest.raises(ValueError, match="seeds"):
+        SweepsParameters(sweep={"seeds": [], "hook_points": ["a"]})

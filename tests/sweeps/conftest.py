@@ -1,0 +1,33 @@
+"""The planted world of the trainer's tests, with what judging needs beside it."""
+
+import pandas as pd
+import pytest
+from tests.training.conftest import World, toy_plan
+
+from protsae.probing.config import EvaluationConfig
+from protsae.sweeps.config import JudgingConfig, SweepConfig
+from protsae.sweeps.judging import SweepData
+from protsae.sweeps.members import Base, expand
+from protsae.sweeps.plan import SweepPlan
+
+JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3))
+
+
+@pytest.fixture(scope="session")
+def data() -> SweepData:
+    plan = toy_plan(World(), "protsae")
+    terms = pd.DataFrame(
+        {"term_id": ["GO:1", "GO:2"], "name": "x", "aspect": "BPO", "is_obsolete": False, "alt_ids": ""}
+    )
+    relations = pd.DataFrame(columns=["child_id", "relation", "parent_id"])
+    split = ["train"] * 30 + ["validation"] * 15 + ["test"] * 15
+    proteins = plan.source.proteins.assign(cluster_id=plan.source.proteins["protein_id"], split=split)
+    return SweepData(plan.source.store, proteins, plan.knowledge, terms, relations)
+
+
+def sweep_of(data: SweepData, *members: dict, epochs: int = 3, **changes) -> SweepPlan:
+    """Return a sweep of two concepts, d_sae 48."""
+    trainer = toy_plan(World(), "topk", epochs=epochs).trainer
+    given = {"seeds": [0], "hook_points": ["layers.0.resid_post"], "members": members, **changes}
+    config = SweepConfig.model_validate(given)
+    return SweepPlan(expand(config, Base(24, 48, 3, trainer, {}, 2)), data, JUDGING, config.references)

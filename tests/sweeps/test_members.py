@@ -1,0 +1,72 @@
+"""Lists become members: every combination, checked before anything is trained."""
+
+import pytest
+
+from protsae.core.errors import InputError
+from protsae.sae.config import GuidanceConfig
+from protsae.sweeps.config import SweepConfig
+from protsae.sweeps.members import Base, expand
+from protsae.training.config import TrainerConfig
+
+BASE = Base(8, 64, 4, TrainerConfig(epochs=5), {"protsae": {"guidance": GuidanceConfig().model_dump()}}, 3)
+
+
+def _expand(members, ablations=None, **changes):
+    given = {"seeds": [0, 1], "hook_points": ["a"], "members": members, "ablations": ablations or {}}
+    return expand(SweepConfig.model_validate({**given, **changes}), BASE)
+
+
+def test_an_entry_is_every_combination_of_its_values():
+    members = _expand([{"architecture": "topk", "k": [2, 8], "hook_points": ["a", "b"]}])
+    assert [member.member_id for member in members] == [
+        f"topk-{hook_point}-d64-k{k}-seed{seed}" for hook_point in "ab" for k in (2, 8) for seed in (0, 1)
+    ]
+    assert members[-1].size == (64, 8, 1) and members[-1].hook_point == "b"
+
+
+def test_what_an_entry_leaves_open_is_as_in_training():
+    (member,) = _expand([{"architecture": "protsae"}], seeds=[7])
+    assert (member.size, member.trainer.epochs, member.name) == ((64, 4, 7), 5, "protsae")
+    assert member.settings == {"guidance": GuidanceConfig().model_dump()}
+
+
+def test_blocks_are_merged_and_the_trainer_too():
+    entry = {
+        "architecture": "protsae",
+        "name": "plain",
+        "settings": {"guidance": {"detach": False}, "aux_coefficient": 0.5},
+        "trainer": {"epochs": 2},
+    }
+    (member,) = _expand([entry], seeds=[0])
+    wanted = GuidanceConfig(detach=False).model_dump()
+    assert member.settings == {"guidance": wanted, "aux_coefficient": 0.5}
+    assert (member.trainer.epochs, member.trainer.residues_per_protein) == (2, 32)
+
+
+def test_ablations_are_protsae_with_one_switch():
+    members = _expand([], {"gate_half": {"gate": "half"}, "no_scales": {"scales": False}}, seeds=[0])
+    assert [(member.name, member.architecture) for member in members] == [
+        ("gate_half", "protsae"),
+        ("no_scales", "protsae"),
+    ]
+    assert members[0].settings["guidance"]["gate"] == "half" and members[0].settings["guidance"]["scales"]
+    assert members[1].settings["guidance"]["scales"] is False
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([{"architecture": "top_k"}], r"architecture 'top_k' of top_k is not known: .*topk"),
+        ([{"architecture": "topk", "k": 65}], r"topk-a-d64-k65-seed0: .*k 65 needs as many free latents"),
+        ([{"architecture": "protsae", "k": 62}], r"d_sae 64 leaves 61"),
+        ([{"architecture": "topk", "settings": {"aux": 1}}], r"seed0: .*unknown key 'aux'"),
+        ([{"architecture": "topk", "trainer": {"epoch": 1}}], r"trainer of topk: .*did you mean 'epochs'"),
+        (
+            [{"architecture": "topk"}, {"architecture": "topk", "trainer": {"epochs": 2}}],
+            r"two members are called topk-a-d64-k4-seed0: give one of the entries another name",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_at_once(members, message):
+    with pytest.raises(InputError, match=message):
+        _expand(members)
