@@ -62,7 +62,7 @@ def test_pooled_latents_equal_one_protein_at_a_time(source, protsae):
             acts, logits = protsae.encode(x).numpy(), protsae.predictor_logits(x).numpy()
         np.testing.assert_allclose(row.mean_latents, acts.mean(axis=0), atol=1e-6)
         np.testing.assert_array_equal(row.max_latents, acts.max(axis=0))
-        np.testing.assert_allclose(row.mean_logits, logits.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(row.protein_logits, logits.mean(axis=0), atol=1e-6)
 
 
 def test_statistics_and_reconstruction_equal_numpy_over_all_residues(source, protsae):
@@ -123,7 +123,7 @@ def test_a_plain_dictionary_has_no_rows_about_concepts(source):
     run = Run(method="topk", seed=0, hook_point=HOOK, k=2)
     found = encode_splits(source, sae, run, {"P1": "test"}, EncodingConfig())
     assert set(found.reconstruction["metric"]) == {"fve", "mse", "l0", "dead_share"}
-    assert "mean_logits" not in found.proteins
+    assert "protein_logits" not in found.proteins
     assert found.latent_statistics["density_train"].isna().all()
     assert (found.latent_statistics["kind"] == "free").all()
 

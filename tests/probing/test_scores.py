@@ -73,7 +73,7 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     }
     noise = {name: generator.random((len(labels.protein_ids), 6)) for name, labels in splits.items()}
     protsae = table(splits, "mean_latents", {n: np.hstack([signal[n], noise[n]]) for n in splits}).merge(
-        table(splits, "mean_logits", {n: 2 * signal[n] for n in splits}), on="protein_id"
+        table(splits, "protein_logits", {n: 2 * signal[n] for n in splits}), on="protein_id"
     )
     topk = table(splits, "mean_latents", {n: np.hstack([noise[n], -signal[n]]) for n in splits})
     activations = table(splits, "activation", signal)
@@ -123,11 +123,11 @@ def test_concepts_of_residues_take_part_in_no_score(splits):
     logits = {name: generator.normal(size=(n[name], 5)) for name in splits}
     pooled = table(splits, "mean_latents", latents)
     activations = table(splits, "activation", latents)
-    protsae = pooled.merge(table(splits, "mean_logits", logits), on="protein_id")
+    protsae = pooled.merge(table(splits, "protein_logits", logits), on="protein_id")
     config = ScoringConfig(l2=(0.1, 1.0))
     found = score_all_methods(protsae, pooled, activations, wide, columns, config)
     narrow = pooled.merge(
-        table(splits, "mean_logits", {name: logits[name][:, columns] for name in splits}), on="protein_id"
+        table(splits, "protein_logits", {name: logits[name][:, columns] for name in splits}), on="protein_id"
     )
     expected = score_all_methods(narrow, pooled, activations, splits, COLUMNS, config)
     for method in METHODS:
@@ -146,7 +146,7 @@ def test_test_labels_are_never_looked_at(splits):
     generator = np.random.default_rng(3)
     latents = {name: generator.random((len(labels.protein_ids), 5)) for name, labels in splits.items()}
     protsae = table(splits, "mean_latents", latents).merge(
-        table(splits, "mean_logits", {n: latents[n][:, :3] for n in splits}), on="protein_id"
+        table(splits, "protein_logits", {n: latents[n][:, :3] for n in splits}), on="protein_id"
     )
     inputs = (protsae, table(splits, "mean_latents", latents), table(splits, "activation", latents))
     honest = score_all_methods(*inputs, splits, COLUMNS, ScoringConfig(l2=(0.1, 1.0)))
@@ -178,9 +178,9 @@ def test_encodings_of_another_vocabulary_or_other_proteins_are_refused(splits):
     latents = {name: np.ones((len(labels.protein_ids), 5)) for name, labels in splits.items()}
     plain = table(splits, "mean_latents", latents)
     activations = table(splits, "activation", latents)
-    with pytest.raises(InputError, match="mean_logits"):
+    with pytest.raises(InputError, match="protein_logits"):
         score_all_methods(plain, plain, activations, splits, COLUMNS, ScoringConfig())
-    guided = plain.assign(mean_logits=plain["mean_latents"])
+    guided = plain.assign(protein_logits=plain["mean_latents"])
     with pytest.raises(InputError, match="knows 5 concepts, the labels have 3"):
         score_all_methods(guided, plain, activations, splits, COLUMNS, ScoringConfig())
     with pytest.raises(InputError, match="1 proteins were not encoded"):

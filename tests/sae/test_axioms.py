@@ -78,6 +78,26 @@ def test_every_form_equals_its_reference():
         assert float(value) == pytest.approx(expected, rel=1e-12)
 
 
+def test_nf4_as_containment_equals_its_reference():
+    excess = [
+        _d(CENTRES[c], CENTRES[d] + RELATIONS[r]) + float(RADII[c] - RADII[d]) - G for c, r, d in TRIPLES
+    ]
+    value = ax.nf4_loss(CENTRES, RADII, RELATIONS, torch.tensor(TRIPLES), G, "containment")
+    assert float(value) == pytest.approx(_mean([max(e, 0) for e in excess]), rel=1e-12)
+    only = ax.AxiomIndices(torch.empty(0, 2).long(), torch.tensor(TRIPLES), 6, 2)
+    assert ax.axiom_loss(CENTRES, RADII, RELATIONS, only, G, "containment") == value
+
+
+def test_negatives_cost_what_the_ball_lacks_to_stick_out():
+    """Centres 0, 3, 10 on a line, radii 1, 5, 1, margin .5: 0 lies 1 inside 1, and 2 sticks out by 3."""
+    centres = torch.tensor([[0.0], [3.0], [10.0]], dtype=torch.float64)
+    radii = torch.tensor([1.0, 5.0, 1.0], dtype=torch.float64)
+    pairs = torch.tensor([[0, 1], [2, 1]])
+    assert ax.negative_loss(centres, radii, pairs, 0.5) == (1 + 0.5) / 2
+    only = ax.AxiomIndices(torch.empty(0, 2).long(), torch.empty(0, 3).long(), 3, 0, negatives=pairs)
+    assert ax.axiom_loss(centres, radii, torch.zeros(0, 1), only, 0.5) == 0.75
+
+
 def test_nf4_takes_the_radius_of_c_and_not_of_the_relation_number():
     """C = 5, relation 0, D = 2: only the radii of classes 5 and 2 get gradient."""
     radii = RADII.clone().requires_grad_()

@@ -2,17 +2,22 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from protsae.sae.codes import SparseCodes
 from protsae.sae.guidance import (
     Supervision,
-    annotation_loss,
+    Weighting,
+    best_f1_thresholds,
+    decorrelation_loss,
     firing_thresholds,
     guided_loss,
+    hierarchy_loss,
     masked_bce,
-    segment_mean,
 )
+from protsae.sae.pooling import segment_mean
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(9, 2, generator=GENERATOR, dtype=torch.float64)
@@ -24,38 +29,6 @@ LABELLED = torch.tensor([[True, True], [True, False], [False, True]])
 def _bce(logit, label):
     p = 1 / (1 + math.exp(-logit))
     return -math.log(p if label else 1 - p)
-
-
-def test_residue_pooling_equals_its_reference():
-    losses = [
-        _bce(float(LOGITS[i, c]), bool(LABELS[s, c]))
-        for i, s in enumerate(SEGMENT.tolist())
-        for c in range(2)
-        if LABELLED[s, c]
-    ]
-    value = annotation_loss(LOGITS, SEGMENT, LABELS, LABELLED, "residue")
-    assert float(value) == pytest.approx(sum(losses) / len(losses), rel=1e-12)
-
-
-def test_mean_pooling_equals_its_reference():
-    losses = []
-    for p in range(3):
-        for c in range(2):
-            if LABELLED[p, c]:
-                rows = [float(LOGITS[i, c]) for i in range(9) if SEGMENT[i] == p]
-                losses.append(_bce(sum(rows) / len(rows), bool(LABELS[p, c])))
-    value = annotation_loss(LOGITS, SEGMENT, LABELS, LABELLED, "mean")
-    assert float(value) == pytest.approx(sum(losses) / len(losses), rel=1e-12)
-
-
-@pytest.mark.parametrize("pooling", ["mean", "residue"])
-def test_unlabelled_pairs_do_not_count(pooling):
-    flipped = torch.where(LABELLED, LABELS, 1 - LABELS)
-    logits = LOGITS.clone().requires_grad_()
-    loss = annotation_loss(logits, SEGMENT, LABELS, LABELLED, pooling)
-    assert loss == annotation_loss(LOGITS, SEGMENT, flipped, LABELLED, pooling)
-    loss.backward()
-    assert torch.equal(logits.grad != 0, LABELLED[SEGMENT])
 
 
 LEVELS = {"mixed": [False, True, True], "residue": [True] * 3, "protein": [False] * 3}
@@ -87,19 +60,125 @@ def _guided_reference(levels, pooling):
     return sum(sum(of[level]) / len(of[level]) * levels.count(level) / 3 for level in set(levels))
 
 
+def _guided(logits, batch, levels, pooling, weighting=None):
+    pooled = None if pooling == "residue" else segment_mean(logits, batch.segment, len(batch.labels))
+    return guided_loss(logits, pooled, batch, torch.tensor(levels), weighting)
+
+
 @pytest.mark.parametrize("pooling", ["mean", "residue"])
 @pytest.mark.parametrize("levels", LEVELS.values(), ids=LEVELS.keys())
 def test_guided_loss_equals_its_reference(levels, pooling):
-    value = guided_loss(WIDE, SUPERVISION, torch.tensor(levels), pooling)
+    value = _guided(WIDE, SUPERVISION, levels, pooling)
     assert float(value) == pytest.approx(_guided_reference(levels, pooling), rel=1e-12)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "residue"])
-@pytest.mark.parametrize("residue_labels", [None, OF_RESIDUES], ids=["none", "given"])
-def test_without_residue_level_concepts_it_is_the_annotation_loss_to_the_bit(pooling, residue_labels):
-    batch = SUPERVISION._replace(residue_labels=residue_labels)
-    expected = annotation_loss(WIDE, SEGMENT, batch.labels, batch.labelled, pooling)
-    assert torch.equal(guided_loss(WIDE, batch, torch.tensor(LEVELS["protein"]), pooling), expected)
+def test_residue_labels_change_nothing_without_residue_level_concepts(pooling):
+    without = SUPERVISION._replace(residue_labels=None)
+    expected = _guided(WIDE, without, LEVELS["protein"], pooling)
+    assert torch.equal(_guided(WIDE, SUPERVISION, LEVELS["protein"], pooling), expected)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "residue"])
+def test_unlabelled_pairs_do_not_count(pooling):
+    batch = SUPERVISION._replace(residue_labels=None)
+    flipped = batch._replace(labels=torch.where(batch.labelled, batch.labels, 1 - batch.labels))
+    logits = WIDE.clone().requires_grad_()
+    loss = _guided(logits, batch, LEVELS["protein"], pooling)
+    assert loss == _guided(WIDE, flipped, LEVELS["protein"], pooling)
+    loss.backward()
+    assert torch.equal(logits.grad != 0, batch.labelled[SEGMENT])
+
+
+RATES = torch.tensor([0.2, 0.5], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_weighted_loss_equals_its_reference(balance, gamma):
+    losses = []
+    for p in range(3):
+        for c in range(2):
+            if LABELLED[p, c]:
+                logit, label, rate = float(LOGITS[p, c]), bool(LABELS[p, c]), float(RATES[c])
+                positive = ((1 - rate) / rate) ** balance
+                weight = (positive if label else 1.0) / (rate * positive + 1 - rate)
+                right = 1 / (1 + math.exp(-logit if label else logit))
+                losses.append(weight * (1 - right) ** gamma * _bce(logit, label))
+    value = masked_bce(LOGITS[:3], LABELS, LABELLED, Weighting(RATES, balance, gamma))
+    assert float(value) == pytest.approx(sum(losses) / len(losses), rel=1e-12)
+
+
+def test_fully_balanced_positives_and_negatives_weigh_the_same():
+    labels = torch.tensor([[1.0], [0.0], [0.0], [0.0], [0.0]])
+    weights = Weighting(torch.tensor([0.2]), balance=1.0).of(torch.zeros(5, 1), labels)
+    assert weights.flatten().tolist() == pytest.approx([2.5, 0.625, 0.625, 0.625, 0.625])
+
+
+def test_gradient_of_the_focal_loss_equals_finite_differences():
+    weighting = Weighting(RATES, 0.5, 2.0)
+    logits = LOGITS[:3].clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: masked_bce(z, LABELS, LABELLED, weighting), logits)
+
+
+def test_hierarchy_loss_equals_its_reference():
+    pairs = torch.tensor([[0, 1], [2, 1]])
+    excess = [max(float(row[c] - row[d]), 0) for row in WIDE for c, d in pairs.tolist()]
+    assert float(hierarchy_loss(WIDE, pairs)) == pytest.approx(sum(excess) / len(excess), rel=1e-12)
+    assert hierarchy_loss(WIDE, pairs[:0]) == 0
+
+
+def _sparse_codes():
+    """Codes of 9 residues: 3 defined latents, the last constant; 4 free ones, the last never active."""
+    defined = WIDE.clamp_min(0)
+    defined[:, 2] = 0.5
+    columns = torch.stack([torch.randperm(3, generator=GENERATOR)[:2] for _ in range(9)])
+    values = torch.rand(9, 2, generator=GENERATOR, dtype=torch.float64)
+    return defined, SparseCodes(values, columns)
+
+
+def test_decorrelation_equals_numpy():
+    defined, free = _sparse_codes()
+    dense = free.dense(4)
+    squares = np.zeros((4, 3))
+    for f in range(3):
+        for c in range(2):
+            squares[f, c] = np.corrcoef(dense[:, f], defined[:, c])[0, 1] ** 2
+    assert float(decorrelation_loss(defined, free, 4)) == pytest.approx(squares.mean(), rel=1e-10)
+
+
+def test_gradient_of_decorrelation_reaches_free_codes_alone():
+    defined, free = _sparse_codes()
+    values = free.values.clone().requires_grad_()
+    defined.requires_grad_()
+
+    def loss(v):
+        return decorrelation_loss(defined, free._replace(values=v), 4)
+
+    assert torch.autograd.gradcheck(loss, values)
+    loss(values).backward()
+    assert defined.grad is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_best_f1_threshold_equals_a_search_over_all(seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(12, 1, generator=generator)
+    labels = (torch.rand(12, 1, generator=generator) < 0.4).float()
+    labelled = torch.rand(12, 1, generator=generator) < 0.8
+
+    def f1(threshold):
+        called, true = (logits > threshold) & labelled, (labels > 0) & labelled
+        return 2 * (called & true).sum() / (called.sum() + true.sum())
+
+    best = max(f1(t) for t in [*logits.flatten().tolist(), -10.0])
+    assert best > 0
+    assert f1(best_f1_thresholds(logits, labels, labelled)) == best
+
+
+def test_best_f1_threshold_of_a_concept_without_positives_is_unknown():
+    logits, labels = torch.zeros(3, 1), torch.ones(3, 1)
+    assert best_f1_thresholds(logits, labels, torch.zeros(3, 1).bool()).isnan().all()
 
 
 def test_each_level_reads_its_own_labels_and_moves_its_own_columns():
@@ -107,7 +186,7 @@ def test_each_level_reads_its_own_labels_and_moves_its_own_columns():
 
     def gradient(batch):
         logits = WIDE.clone().requires_grad_()
-        guided_loss(logits, batch, is_residue_level, "mean").backward()
+        _guided(logits, batch, LEVELS["mixed"], "mean").backward()
         return logits.grad
 
     before = gradient(SUPERVISION)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from protsae.sae.guidance import Supervision, firing_thresholds, guided_loss
+from protsae.sae.pooling import segment_mean
 
 M = 4
 
@@ -262,7 +263,8 @@ def test_residue_labels_reach_the_rows_of_residue_level_concepts(make_protsae, b
     before, loss = gradient(of_residues)
     supervision = Supervision(batch.segment, batch.labels, batch.labelled, of_residues)
     levels = torch.tensor([False, True, True, False])
-    assert loss == guided_loss(sae.predictor_logits(x), supervision, levels, "mean")
+    logits = sae.predictor_logits(x)
+    assert loss == guided_loss(logits, segment_mean(logits, batch.segment, 3), supervision, levels)
     after, _ = gradient(1 - of_residues)
     assert (before != after).any(dim=1).tolist() == [False, True, True, False]
 

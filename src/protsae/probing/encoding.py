@@ -46,7 +46,7 @@ class Encoding:
     """What one pass gives."""
 
     proteins: pd.DataFrame
-    """`protein_id`, `mean_latents`, `max_latents` [d_sae] and, for guided dictionaries, `mean_logits`
+    """`protein_id`, `mean_latents`, `max_latents` [d_sae] and, for guided dictionaries, `protein_logits`
     [n_defined]."""
     latent_statistics: pd.DataFrame
     """One row per latent: kind, concept, density per split, activations, gate and lift."""
@@ -111,7 +111,7 @@ class _Sums:
             self._lift += lift.numpy().sum(axis=0, dtype=np.float64)
             split.n_gated += int(n_gated.sum())
             split.n_pairs += codes.gate.numel()
-            self._pool(batch, acts, self._sae.predictor_logits(batch.x))
+            self._pool(batch, acts, _protein_logits(self._sae, batch))
         else:
             acts = self._sae.encode(batch.x)
             self._pool(batch, acts, None)
@@ -133,8 +133,8 @@ class _Sums:
             for protein_id, piece in batch.pieces(acts)
         ]
         if logits is not None:
-            for row, (_, piece) in zip(rows, batch.pieces(logits), strict=True):
-                row["mean_logits"] = piece.mean(dim=0).numpy()
+            for row, of_protein in zip(rows, logits, strict=True):
+                row["protein_logits"] = of_protein.numpy()
         self._proteins += rows
 
     def proteins(self) -> pd.DataFrame:
@@ -190,6 +190,12 @@ class _Sums:
                 )
             )
         return concat_metrics(tables)
+
+
+def _protein_logits(sae: ProtSae, batch: ProteinBatch) -> Tensor:
+    """Return the scores [n_proteins, n_defined] of a batch's proteins over all their residues."""
+    segment = torch.arange(len(batch.lengths)).repeat_interleave(torch.tensor(batch.lengths))
+    return sae.protein_logits(batch.x, sae.predictor_logits(batch.x), segment, len(batch.lengths))
 
 
 def require_same_concepts(sae: SparseAutoencoder, concepts: pd.DataFrame) -> None:

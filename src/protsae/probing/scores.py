@@ -131,7 +131,7 @@ def score_all_methods(
     protsae = _features(protsae_encoding, column, splits)
     topk = _features(topk_encoding, column, splits)
     activations = _features(mean_activations, "activation", splits)
-    logits = _features(protsae_encoding, "mean_logits", splits)
+    logits = _features(protsae_encoding, "protein_logits", splits)
     n_known, n_concepts = logits["test"].shape[1], splits["test"].labels.shape[1]
     if n_known != n_concepts:
         raise InputError(f"ProtSAE knows {n_known} concepts, the labels have {n_concepts}: train it again")

@@ -7,6 +7,7 @@ is subtracted: a tolerance. NF1 to NF4 are all zero when every ball is the same,
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -39,6 +40,8 @@ class AxiomIndices:
     """Int64 [n, 3]: relation, C, D of ∃R.C ⊑ D."""
     disjoint: Tensor = field(default_factory=lambda: _none(2))
     """Int64 [n, 2]: C, D of C ⊓ D ⊑ ⊥."""
+    negatives: Tensor = field(default_factory=lambda: _none(2))
+    """Int64 [n, 2]: C, D drawn by `axiom_sampling` of which C ⊑ D does not follow."""
 
     @classmethod
     def from_table(cls, axioms: pd.DataFrame, n_concepts: int) -> "AxiomIndices":
@@ -109,14 +112,24 @@ def nf3_loss(centres: Tensor, radii: Tensor, relations: Tensor, axioms: Tensor, 
     return functional.relu(moved + radii[c] - radii[d] - margin).mean()
 
 
-def nf4_loss(centres: Tensor, radii: Tensor, relations: Tensor, axioms: Tensor, margin: float) -> Tensor:
-    """C ⊑ ∃R.D: mean [ ||c - (d + v)|| - (r_c + r_d) - g ]+ over axioms [n, 3] (C, R, D): the balls overlap.
+def nf4_loss(
+    centres: Tensor,
+    radii: Tensor,
+    relations: Tensor,
+    axioms: Tensor,
+    margin: float,
+    asks: Literal["overlap", "containment"] = "overlap",
+) -> Tensor:
+    """C ⊑ ∃R.D over axioms [n, 3] (C, R, D).
 
-    DeepGO-SE's code looks r_c up in the relation's column; here it is the radius of C.
+    `overlap`: mean [ ||c - (d + v)|| - (r_c + r_d) - g ]+, C's ball and D's moved one meet. DeepGO-SE's code
+    looks r_c up in the relation's column; here it is the radius of C. `containment`: mean
+    [ ||c - (d + v)|| + r_c - r_d - g ]+, C's ball lies inside.
     """
     c, r, d = axioms.unbind(dim=1)
     moved = _distance(centres[c], centres[d] + relations[r])
-    return functional.relu(moved - radii[c] - radii[d] - margin).mean()
+    reach = radii[c] if asks == "containment" else -radii[c]
+    return functional.relu(moved + reach - radii[d] - margin).mean()
 
 
 def disjointness_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:
@@ -125,8 +138,21 @@ def disjointness_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: fl
     return functional.relu(radii[c] + radii[d] - _distance(centres[c], centres[d]) + margin).mean()
 
 
+def negative_loss(centres: Tensor, radii: Tensor, pairs: Tensor, margin: float) -> Tensor:
+    """C ⊑ D does not follow: mean [ r_d - r_c - ||c - d|| + g ]+ over pairs [n, 2].
+
+    Zero where C's ball sticks out of D's by the margin. The balls may meet: not subsumed is not disjoint.
+    """
+    return functional.relu(margin - nf1_excess(centres, radii, pairs)).mean()
+
+
 def axiom_loss(
-    centres: Tensor, radii: Tensor, relations: Tensor, axioms: AxiomIndices, margin: float
+    centres: Tensor,
+    radii: Tensor,
+    relations: Tensor,
+    axioms: AxiomIndices,
+    margin: float,
+    nf4: Literal["overlap", "containment"] = "overlap",
 ) -> Tensor:
     """Return the sum of the losses of the forms that have axioms; zero without any.
 
@@ -134,8 +160,9 @@ def axiom_loss(
         centres: [n_classes, d_model].
         radii: [n_classes] >= 0.
         relations: [n_relations, d_model].
-        axioms: what has to hold.
+        axioms: what has to hold, and pairs of which it must not.
         margin: tolerance g.
+        nf4: what `nf4_loss` asks.
     """
     total = centres.new_zeros(())
     if len(axioms.nf1):
@@ -145,7 +172,9 @@ def axiom_loss(
     if len(axioms.nf3):
         total = total + nf3_loss(centres, radii, relations, axioms.nf3, margin)
     if len(axioms.nf4):
-        total = total + nf4_loss(centres, radii, relations, axioms.nf4, margin)
+        total = total + nf4_loss(centres, radii, relations, axioms.nf4, margin, nf4)
     if len(axioms.disjoint):
         total = total + disjointness_loss(centres, radii, axioms.disjoint, margin)
+    if len(axioms.negatives):
+        total = total + negative_loss(centres, radii, axioms.negatives, margin)
     return total

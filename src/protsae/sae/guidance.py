@@ -1,10 +1,12 @@
-"""Annotation loss, pooling of residue evidence, and the thresholds of the gate."""
+"""Annotation loss, the ontology's order among logits, and the thresholds of the gate."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from protsae.sae.codes import SparseCodes
 
 
 class Supervision(NamedTuple):
@@ -19,49 +21,55 @@ class Supervision(NamedTuple):
     residue_labels: Tensor | None
     """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts."""
 
-
-def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """Return the mean over the rows of each segment.
-
-    Args:
-        values: [n, columns].
-        segment: int64 [n], in 0..n_segments-1; a segment without rows gets zeros.
-        n_segments: rows of the result.
-    """
-    totals = values.new_zeros(n_segments, values.shape[1]).index_add(0, segment, values)
-    counts = torch.bincount(segment, minlength=n_segments).clamp_min(1)
-    return totals / counts.unsqueeze(1)
+    def of_residues(self, is_residue_level: Tensor) -> Tensor:
+        """Return the labels that residues carry [n_residues, n_defined]: their protein's, and their own."""
+        inherited = self.labels[self.segment]
+        if self.residue_labels is None:
+            return inherited
+        return torch.where(is_residue_level, self.residue_labels, inherited)
 
 
-def masked_bce(logits: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
-    """Return the mean binary cross-entropy over the labelled pairs; zero if there are none."""
-    weight = labelled.to(logits.dtype)
-    losses = functional.binary_cross_entropy_with_logits(logits, labels, weight=weight, reduction="sum")
-    return losses / weight.sum().clamp_min(1)
+class Weighting(NamedTuple):
+    """How much pairs count in the annotation loss beside being labelled."""
+
+    rates: Tensor
+    """[n_defined]: share of positives."""
+    balance: float = 0.0
+    """See `GuidanceConfig.class_balance`."""
+    focal_gamma: float = 0.0
+    """See `GuidanceConfig.focal_gamma`."""
+
+    def of(self, logits: Tensor, labels: Tensor) -> Tensor | None:
+        """Return the weights of pairs [n, n_defined]; None where all weigh 1."""
+        weights = None
+        if self.balance:
+            positive = ((1 - self.rates) / self.rates) ** self.balance
+            mean = self.rates * positive + 1 - self.rates
+            weights = torch.where(labels > 0, positive / mean, 1 / mean)
+        if self.focal_gamma:
+            wrong = torch.sigmoid(torch.where(labels > 0, -logits, logits)) ** self.focal_gamma
+            weights = wrong if weights is None else wrong * weights
+        return weights
 
 
-def annotation_loss(
-    logits: Tensor, segment: Tensor, labels: Tensor, labelled: Tensor, pooling: Literal["mean", "residue"]
+def masked_bce(
+    logits: Tensor, labels: Tensor, labelled: Tensor, weighting: Weighting | None = None
 ) -> Tensor:
-    """Return how badly residue logits agree with the labels of their proteins.
-
-    Args:
-        logits: [n_residues, n_defined].
-        segment: int64 [n_residues], row of `labels` of each residue.
-        labels: [n_proteins, n_defined], 0 or 1.
-        labelled: bool [n_proteins, n_defined]; other pairs do not count.
-        pooling: `mean` compares each protein's mean logit, `residue` every residue's.
-    """
-    if pooling == "mean":
-        return masked_bce(segment_mean(logits, segment, len(labels)), labels, labelled)
-    return masked_bce(logits, labels[segment], labelled[segment])
+    """Return the mean binary cross-entropy over the labelled pairs; zero if there are none."""
+    known = labelled.to(logits.dtype)
+    weights = None if weighting is None else weighting.of(logits, labels)
+    # The weights of a focal loss have a gradient, which torch's `weight` would not pass on.
+    losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    total = (losses * known if weights is None else losses * known * weights).sum()
+    return total / known.sum().clamp_min(1)
 
 
 def guided_loss(
     logits: Tensor,
+    pooled: Tensor | None,
     batch: Supervision,
     is_residue_level: Tensor,
-    pooling: Literal["mean", "residue"],
+    weighting: Weighting | None = None,
 ) -> Tensor:
     """Return the annotation loss of protein-level and residue-level concepts together.
 
@@ -70,19 +78,59 @@ def guided_loss(
 
     Args:
         logits: [n_residues, n_defined].
+        pooled: logits of the proteins [n_proteins, n_defined]; None: residues meet their protein's labels.
         batch: labels of the proteins and, where there are residue-level concepts, of the residues.
         is_residue_level: bool [n_defined].
-        pooling: how residues meet the labels of their protein, see `annotation_loss`.
+        weighting: of the pairs; None: all weigh the same.
     """
-    of_proteins = annotation_loss(
-        logits, batch.segment, batch.labels, batch.labelled & ~is_residue_level, pooling
-    )
+    known = batch.labelled & ~is_residue_level
+    if pooled is None:
+        segment = batch.segment
+        of_proteins = masked_bce(logits, batch.labels[segment], known[segment], weighting)
+    else:
+        of_proteins = masked_bce(pooled, batch.labels, known, weighting)
     if batch.residue_labels is None:
         return of_proteins
-    known = (batch.labelled & is_residue_level)[batch.segment]
-    of_residues = masked_bce(logits, batch.residue_labels, known)
+    carried = (batch.labelled & is_residue_level)[batch.segment]
+    of_residues = masked_bce(logits, batch.residue_labels, carried, weighting)
     share = is_residue_level.to(logits.dtype).mean()
     return torch.lerp(of_proteins, of_residues, share)
+
+
+def hierarchy_loss(pooled: Tensor, pairs: Tensor) -> Tensor:
+    """Return mean [ l_c - l_d ]+ over proteins and pairs C ⊑ D: no concept above one that subsumes it.
+
+    Args:
+        pooled: logits of the proteins [n_proteins, n_defined].
+        pairs: int64 [n, 2]: C, D; without any the loss is zero.
+    """
+    if not len(pairs):
+        return pooled.new_zeros(())
+    below, above = pairs.unbind(dim=1)
+    return functional.relu(pooled[:, below] - pooled[:, above]).mean()
+
+
+def decorrelation_loss(defined: Tensor, free: SparseCodes, n_free: int) -> Tensor:
+    """Return the mean squared correlation of defined with free codes over the batch.
+
+    The term by which AlignSAE (arXiv 2512.02004) keeps concepts out of its other latents. Only free codes
+    get a gradient. A latent that is constant in the batch correlates with nothing.
+
+    Args:
+        defined: codes [n, n_defined].
+        free: the free codes.
+        n_free: number of free latents.
+    """
+    n, tiny = len(defined), torch.finfo(defined.dtype).tiny
+    centred = defined.detach() - defined.detach().mean(dim=0)
+    columns, values = free.columns.reshape(-1), free.values.reshape(-1)
+    rows = torch.arange(n, device=columns.device).repeat_interleave(free.columns.shape[1])
+    products = centred.new_zeros(n_free, defined.shape[1])
+    products = products.index_add(0, columns, values.unsqueeze(1) * centred[rows])
+    total = values.new_zeros(n_free).index_add(0, columns, values)
+    squares = values.new_zeros(n_free).index_add(0, columns, values.square())
+    spread = (squares - total.square() / n).clamp_min(0).unsqueeze(1) * centred.square().sum(dim=0)
+    return (products.square() / spread.clamp_min(tiny)).where(spread > tiny, 0.0).mean()
 
 
 def firing_thresholds(logits: Tensor, rates: Tensor, labelled: Tensor) -> Tensor:
@@ -99,7 +147,35 @@ def firing_thresholds(logits: Tensor, rates: Tensor, labelled: Tensor) -> Tensor
     ranked = logits.masked_fill(~labelled, -torch.inf).sort(dim=0, descending=True).values
     n_labelled = labelled.sum(dim=0)
     n_fire = (rates * n_labelled).round().long()
+    threshold = _between(ranked, n_fire, n_labelled)
+    return torch.where(n_labelled > 0, threshold, torch.nan)
+
+
+def best_f1_thresholds(logits: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
+    """Return, per concept, the logit above which calling residues positive has the highest F1.
+
+    Args:
+        logits: [n_residues, n_defined].
+        labels: float [n_residues, n_defined], 0 or 1.
+        labelled: bool [n_residues, n_defined].
+
+    Returns:
+        [n_defined]; NaN where no labelled residue is positive. Of equal scores the fewest calls win; where
+        all labelled residues are called, the threshold is one below the lowest of them.
+    """
+    ranked, order = logits.masked_fill(~labelled, -torch.inf).sort(dim=0, descending=True)
+    hits = (labels * labelled).gather(0, order).cumsum(dim=0)
+    called = torch.arange(1, len(logits) + 1, device=logits.device, dtype=hits.dtype).unsqueeze(1)
+    n_positive, n_labelled = hits[-1], labelled.sum(dim=0)
+    f1 = (2 * hits / (called + n_positive)).masked_fill(called > n_labelled, -1.0)
+    n_called = f1.argmax(dim=0) + 1
+    lowest = ranked.gather(0, (n_called - 1).unsqueeze(0)).squeeze(0)
+    threshold = torch.where(n_called < n_labelled, _between(ranked, n_called, n_labelled), lowest - 1)
+    return torch.where(n_positive > 0, threshold, torch.nan)
+
+
+def _between(ranked: Tensor, n_fire: Tensor, n_labelled: Tensor) -> Tensor:
+    """Return the value midway between the last of n_fire [m] values, ranked downwards, and the next one."""
     last_in = ranked.gather(0, (n_fire - 1).clamp_min(0).unsqueeze(0)).squeeze(0)
     first_out = ranked.gather(0, n_fire.minimum(n_labelled - 1).clamp_min(0).unsqueeze(0)).squeeze(0)
-    threshold = torch.where(n_fire < 1, first_out, (last_in + first_out) / 2)
-    return torch.where(n_labelled > 0, threshold, torch.nan)
+    return torch.where(n_fire < 1, first_out, (last_in + first_out) / 2)

@@ -11,7 +11,8 @@ from protsae.metrics.reconstruction import ReconstructionAccumulator, participat
 from protsae.metrics.subsumption import subsumption_auc
 from protsae.sae.axioms import nf1_excess
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.guidance import masked_bce, segment_mean
+from protsae.sae.guidance import masked_bce
+from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
 from protsae.training.data import Labels, Ontology, Split
 
@@ -70,22 +71,22 @@ class _Guided:
     def update(self, batch: ResidueBatch, x: Tensor) -> Tensor:
         """Add one batch, whose activations `x` lie where the module does, and return its codes."""
         segment, proteins = batch.segment, batch.proteins
-        m = self._sae.n_defined
         codes = self._sae.codes(x)
-        defined = codes.latent_acts[:, :m].cpu()
-        logits = self._sae.predictor_logits(x).cpu()
-        self._logits[proteins] = segment_mean(logits, segment, len(proteins))
+        defined, logits = codes.defined.cpu(), self._sae.predictor_logits(x)
+        pooled = self._sae.protein_logits(x, logits, segment.to(x.device), len(proteins))
+        self._logits[proteins], logits = pooled.cpu(), logits.cpu()
         truth = self._labels.of_residues(batch)
         if truth is not None:
             known = self._labels.labelled[proteins][segment]
             both = (logits, defined, truth, known)
             self._residues.append(tuple(values[:, self._residue_columns] for values in both))
         self._pooled[proteins] = segment_mean(defined, segment, len(proteins))
-        self._squares += codes.latent_acts.double().square().sum(dim=0).cpu().numpy()
+        latent_acts = codes.latent_acts
+        self._squares += latent_acts.double().square().sum(dim=0).cpu().numpy()
         self._n_gated += int(codes.gate.sum())
         self._n_pairs += codes.gate.numel()
-        self._lift += float((codes.latent_acts[:, :m] - codes.drive).double().sum())
-        return codes.latent_acts
+        self._lift += float((codes.defined - codes.drive).double().sum())
+        return latent_acts
 
     def compute(self) -> dict[str, float]:
         """Return the metrics; average precision and AUC are means over concepts with both kinds of labels."""

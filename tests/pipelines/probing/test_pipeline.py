@@ -198,7 +198,7 @@ def test_concepts_of_residues_are_judged_by_residues_and_change_no_other_score(i
     encoding = outputs["protsae.encoding"]
     without = {name: inputs[name] for name in ("proteins", "concepts", "protein_labels", "labelled_aspects")}
     scores = score_concepts(
-        encoding.assign(mean_logits=[logits[:SITE] for logits in encoding["mean_logits"]]),
+        encoding.assign(protein_logits=[logits[:SITE] for logits in encoding["protein_logits"]]),
         outputs["topk.encoding"],
         outputs["mean_activations"],
         **without,

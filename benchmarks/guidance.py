@@ -1,0 +1,189 @@
+"""Train ProtSAE under other settings of its guidance and measure each on validation proteins.
+
+Needs the outputs of a finished run of the pipelines up to `extraction` (of `probing` for the linear probe).
+Writes one row per setting and seed; settings that have their row already are not trained again.
+
+    python benchmarks/guidance.py --seeds 0 1 2 -- "" "forced_scale=0.5" "architecture=topk k=8"
+
+A setting names fields of `GuidanceConfig` or `TrainerConfig`, `d_sae`, `k`, `aux_coefficient`,
+`architecture`; `architecture=linear_probe` is the probe on mean activations. What is not named has the value
+of the run.
+"""
+
+import argparse
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from protsae.annotations.labels import LabelTables
+from protsae.core.files import write_text_atomic
+from protsae.probing.calibration import fit_calibration
+from protsae.probing.config import ScoringConfig
+from protsae.probing.encoding import Run, encode_splits
+from protsae.probing.evaluation import Vocabulary, evaluate_method
+from protsae.probing.scores import SCORED_SPLITS, probe_scores, select_latents
+from protsae.probing.splits import feature_matrix, labels_by_split, protein_level, split_of_proteins
+from protsae.sae.guidance_config import GuidanceConfig
+from protsae.training.config import TrainerConfig
+from protsae.training.fit import Knowledge, Size, Source, TrainingPlan, fit
+
+ROOT = Path(__file__).resolve().parents[1]
+METRICS = ("auc", "aupr", "fmax")
+
+
+class Bench:
+    """Datasets and parameters of a finished run."""
+
+    def __init__(self, project: Path, environment: str, splits: tuple[str, ...]) -> None:
+        bootstrap_project(project)
+        with KedroSession.create(project_path=project, env=environment) as session:
+            self.catalog = session.load_context().catalog
+        load = self.catalog.load
+        self.proteins, self.concepts = load("proteins"), load("concepts")
+        labels = (load(name) for name in ("protein_labels", "labelled_aspects", "residue_labels"))
+        self.tables = LabelTables(self.concepts, *labels)
+        self.axioms, self.store = load("axioms"), load("activation_shards")
+        self.hook_point = load("params:training.hook_point")
+        self.split_of = split_of_proteins(self.proteins, self.store.protein_ids)
+        self.encoded = {name: split for name, split in self.split_of.items() if split in splits}
+        self.splits = splits
+        self.columns = protein_level(self.concepts)
+        judged = self.concepts[self.concepts["concept_idx"].isin(self.columns)]
+        self.vocabulary = Vocabulary.of(judged, load("concept_terms"), load("concept_relations"))
+        found = labels_by_split(
+            self.proteins,
+            self.concepts,
+            self.tables.protein_labels,
+            self.tables.labelled_aspects,
+            self.split_of,
+        )
+        self.labels = {split: of_split.of_concepts(self.columns) for split, of_split in found.items()}
+
+    def plan(self, settings: dict[str, Any], seed: int) -> TrainingPlan:
+        """Return the training that `settings` and the run's own parameters ask for."""
+        given = dict(settings)
+        architecture = given.pop("architecture", "protsae")
+        size = Size(
+            given.pop("d_sae", self.catalog.load("params:training.d_sae")),
+            given.pop("k", self.catalog.load("params:training.k")),
+            seed,
+        )
+        trainer = self.catalog.load("params:training.trainer").model_dump()
+        trainer |= {name: given.pop(name) for name in list(given) if name in TrainerConfig.model_fields}
+        shape = {name: given.pop(name) for name in list(given) if name == "aux_coefficient"}
+        source = Source(self.store, self.hook_point, self.proteins)
+        if architecture != "protsae":
+            return TrainingPlan(architecture, source, size, TrainerConfig(**trainer), shape | given)
+        guidance = self.catalog.load("params:training.guidance").model_dump() | given
+        shape["guidance"] = GuidanceConfig(**guidance)
+        knowledge = Knowledge(self.tables, self.axioms)
+        return TrainingPlan("protsae", source, size, TrainerConfig(**trainer), shape, knowledge)
+
+    def measure(self, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Train, encode and judge; return the columns of a row."""
+        if settings.get("architecture") == "linear_probe":
+            features = self.catalog.load("mean_activations")
+            values = {
+                split: feature_matrix(features, "activation", of_split.protein_ids)
+                for split, of_split in self.labels.items()
+            }
+            return self.judged("linear_probe", probe_scores(values, self.labels, ScoringConfig()))
+        plan = self.plan(settings, seed)
+        started = time.monotonic()
+        (sae, metadata), _ = fit(plan)
+        seconds = time.monotonic() - started
+        run = Run(plan.architecture, seed, self.hook_point, plan.size.k)
+        encoding = encode_splits(
+            self.store, sae.eval(), run, self.encoded, self.catalog.load("params:probing.encoding")
+        )
+        row = {"seconds": seconds, "epoch": metadata["training"]["chosen_epoch"]}
+        quality = encoding.reconstruction.set_index(["split", "metric"])["value"]
+        for split in self.splits:
+            for metric in ("fve", "l0", "defined_participation", "gate_rate"):
+                if (split, metric) in quality.index:
+                    row[f"{split}/{metric}"] = quality[split, metric]
+        row |= {
+            name.removeprefix("validation/"): value
+            for name, value in metadata["training"].items()
+            if name.endswith(("subsumption_auc", "axiom_violation", "mean_lift"))
+        }
+        latents = {
+            split: feature_matrix(encoding.proteins, "mean_latents", self.labels[split].protein_ids)
+            for split in self.splits
+        }
+        if plan.architecture == "protsae":
+            logits = {
+                split: feature_matrix(encoding.proteins, "protein_logits", self.labels[split].protein_ids)
+                for split in self.splits
+            }
+            for name, scores in (("latent", latents), ("predictor", logits)):
+                row |= self.judged(name, {split: v[:, self.columns] for split, v in scores.items()})
+            return row
+        validation = self.labels["validation"]
+        chosen = select_latents(latents["validation"], validation.labels, validation.labelled)
+        return row | self.judged("latent", {split: chosen.scores(v) for split, v in latents.items()})
+
+    def judged(self, name: str, scores: dict[str, Any]) -> dict[str, float]:
+        """Return AUC, AUPR and Fmax, means over aspects, of scores calibrated on validation."""
+        validation = self.labels["validation"]
+        calibration = fit_calibration(scores["validation"], validation.labels, validation.labelled)
+        row = {}
+        for split in self.splits:
+            found = evaluate_method(
+                scores[split],
+                calibration.probabilities(scores[split]),
+                self.labels[split],
+                self.vocabulary,
+                None,
+            )
+            row |= {f"{split}/{name}/{m}": found.estimates[m, "mean"].value for m in METRICS}
+        return row
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the settings of `name=value name=value`; values are read as YAML."""
+    pairs = (item.split("=", 1) for item in text.split())
+    return {name: yaml.safe_load(value) for name, value in pairs}
+
+
+def written(path: Path) -> pd.DataFrame:
+    """Return the rows that a file holds."""
+    return pd.read_csv(path, keep_default_na=False, na_values=["nan"]) if path.exists() else pd.DataFrame()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("settings", nargs="+")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--project", type=Path, default=ROOT)
+    parser.add_argument("--env", default="local")
+    parser.add_argument("--test", action="store_true", help="measure test proteins too")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "guidance.csv")
+    arguments = parser.parse_args()
+    splits = SCORED_SPLITS if arguments.test else ("validation",)
+    bench = Bench(arguments.project, arguments.env, splits)
+    logging.getLogger("kedro").setLevel(logging.WARNING)
+    logging.getLogger("protsae").setLevel(logging.WARNING)
+    for seed in arguments.seeds:
+        for settings in arguments.settings:
+            done = written(arguments.output)
+            if len(done) and ((done["settings"] == settings) & (done["seed"] == seed)).any():
+                continue
+            row = {"settings": settings, "seed": seed, **bench.measure(parse(settings), seed)}
+            table = pd.concat([written(arguments.output), pd.DataFrame([row])], ignore_index=True)
+            write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.5g"))
+            shown = {name: round(float(v), 4) for name, v in row.items() if isinstance(v, float)}
+            print(settings or "defaults", seed, shown, flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()

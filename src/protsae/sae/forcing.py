@@ -1,0 +1,84 @@
+"""Forced activation, and which latents compete for the k active ones.
+
+Shapes: n residues, m defined latents, k free codes per residue.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from protsae.sae.guidance_config import GuidanceConfig
+
+
+class Chosen(NamedTuple):
+    """Codes after forced activation and TopK."""
+
+    defined: Tensor
+    """[n, m]."""
+    drive: Tensor
+    """[n, m]: what the chosen defined latents were before they were lifted."""
+    free: Tensor
+    """[n, k]: free codes, zero where another latent took their place."""
+
+
+def choose(
+    drive: Tensor, evidence: Tensor, free: Tensor, *, n_free: int, k: int, guidance: GuidanceConfig
+) -> Chosen:
+    """Lift the defined latents whose gate is open, and keep the latents that are in scope.
+
+    Args:
+        drive: defined latents before forced activation [n, m].
+        evidence: logit less threshold [n, m]; the gate is open where it is positive.
+        free: the k largest free codes of each residue [n, k], not negative.
+        n_free: number of free latents.
+        k: latents that may be active.
+        guidance: `topk_scope` and the switches of forced activation.
+    """
+    if guidance.topk_scope == "before":
+        drive, free = _largest(drive, free, k)
+    defined = drive
+    if guidance.forced_activation:
+        gate = evidence.detach() > 0
+        level = lift_level(free, gate, n_free, guidance)
+        defined = torch.where(_lifted(gate, evidence, guidance.forced_limit), drive.maximum(level), drive)
+    if guidance.topk_scope == "after":
+        kept, free = _largest(defined, free, k)
+        return Chosen(kept, drive.where(kept > 0, 0.0), free)
+    return Chosen(defined, drive, free)
+
+
+def lift_level(free: Tensor, gate: Tensor, n_free: int, guidance: GuidanceConfig) -> Tensor:
+    """Return the level [n, 1] that open latents are lifted to: the residue's mean free code, scaled.
+
+    Args:
+        free: free codes [n, k], not negative.
+        gate: bool [n, m].
+        n_free: number of free latents.
+        guidance: `forced_mean`, `forced_scale`, `forced_share`.
+    """
+    total = free.sum(dim=1, keepdim=True)
+    if guidance.forced_mean == "all":
+        mean = total / n_free
+    else:
+        mean = total / (free > 0).sum(dim=1, keepdim=True).clamp_min(1)
+    level = guidance.forced_scale * mean
+    if guidance.forced_share == "root":
+        level = level / gate.sum(dim=1, keepdim=True).clamp_min(1).to(level.dtype).sqrt()
+    return level
+
+
+def _lifted(gate: Tensor, evidence: Tensor, limit: int) -> Tensor:
+    """Return the open gates, at most `limit` of each residue (0: all): those of most evidence."""
+    if not 0 < limit < gate.shape[1]:
+        return gate
+    strongest = evidence.detach().topk(limit, dim=1).indices
+    return gate & torch.zeros_like(gate).scatter(1, strongest, True)
+
+
+def _largest(defined: Tensor, free: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Keep the k largest of a residue's defined and free codes; the others become zero."""
+    codes = torch.cat([defined, free], dim=1)
+    kept = torch.zeros_like(codes, dtype=torch.bool).scatter(1, codes.detach().topk(k, dim=1).indices, True)
+    chosen = codes.where(kept, 0.0)
+    return chosen[:, : defined.shape[1]], chosen[:, defined.shape[1] :]

@@ -1,0 +1,220 @@
+"""The guided half of ProtSAE: a linear predictor of concepts, its geometry, losses and thresholds.
+
+Shapes: n residues, m defined latents.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from protsae.sae.axiom_sampling import AxiomSampler
+from protsae.sae.axioms import AxiomIndices, axiom_loss
+from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
+from protsae.sae.config import ProtSaeConfig
+from protsae.sae.guidance import (
+    Supervision,
+    Weighting,
+    best_f1_thresholds,
+    firing_thresholds,
+    guided_loss,
+    hierarchy_loss,
+)
+from protsae.sae.pooling import pool_logits
+
+_MOST_OPEN = 0.95
+_EPSILON = 1e-5
+
+
+class ConceptPredictor(SparseAutoencoder):
+    """An autoencoder that also predicts concepts, `π = σ(W_pred x + b_pred)` over scaled input x.
+
+    A subclass says what the predictions do to its codes. Rows of W_pred are the centres of the axioms' balls.
+    """
+
+    config: ProtSaeConfig
+    gate_logit: Tensor
+    """logit τ [m]; set by `after_step` and `after_epoch`, never in a forward pass."""
+    concept_rate: Tensor
+    """Share of positives among labelled training proteins [m], for concepts of residues among their residues:
+    what the gate's firing rate is set to."""
+    W_attention: nn.Parameter | None
+    """[m, d_model]: what each concept attends to; with pooling by attention alone."""
+    log_sharpness: nn.Parameter | None
+    """[m]: logarithms of the inverse temperatures; with pooling by log-sum-exp alone."""
+    axiom_draw: Tensor | None
+    """Int64 [2]: seed and number of the next draw of axioms; None where every step takes all of them."""
+    is_residue_level: Tensor
+    """Bool [m]: concepts that residues carry, rather than whole proteins."""
+
+    def __init__(self, config: ProtSaeConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__(config, generator)
+        m, d_model = config.n_defined, config.d_model
+
+        def small(*shape: int) -> nn.Parameter:
+            return nn.Parameter(0.01 * torch.randn(*shape, generator=generator))
+
+        self.W_pred = small(m, d_model)
+        self.b_pred = nn.Parameter(torch.zeros(m))
+        self.zero_centres = small(config.n_zero, d_model)
+        self.relations = small(config.n_relations, d_model)
+        self.radius = small(m + config.n_zero)
+        # Both poolings start as (nearly) the mean logit: with even attention, with a blunt softmax.
+        guidance = config.guidance
+        attends, softens = (guidance.annotation_pooling == name for name in ("attention", "log_sum_exp"))
+        self.W_attention = nn.Parameter(torch.zeros(m, d_model)) if attends else None
+        self.log_sharpness = nn.Parameter(torch.zeros(m)) if softens else None
+        self.register_buffer("gate_logit", torch.zeros(m))
+        self.register_buffer("concept_rate", torch.full((m,), 0.5))
+        draws = guidance.axiom_batch > 0 or guidance.axiom_negatives > 0
+        seed = torch.randint(2**62, (1,), generator=generator)
+        self.register_buffer("axiom_draw", torch.cat([seed, torch.zeros_like(seed)]) if draws else None)
+        of_residues = [concept_id in set(config.residue_level) for concept_id in config.concept_ids]
+        self.register_buffer("is_residue_level", torch.tensor(of_residues), persistent=False)
+        self._sampler: AxiomSampler | None = None
+
+    @property
+    def n_defined(self) -> int:
+        """Number of latents tied to concepts; they come first."""
+        return self.config.n_defined
+
+    @property
+    def concept_ids(self) -> tuple[str, ...]:
+        """Concepts of the defined latents, in their order."""
+        return self.config.concept_ids
+
+    @torch.no_grad()
+    def set_concept_rates(self, rates: Tensor) -> None:
+        """Start the predictor and the gate at the concepts' rates [m], each strictly between 0 and 1."""
+        self.concept_rate.copy_(rates)
+        self.b_pred.copy_(torch.logit(rates))
+        if self.config.guidance.gate != "half":
+            self.gate_logit.copy_(self.b_pred)
+
+    def predictor_logits(self, x: Tensor) -> Tensor:
+        """Return logits of the concepts' presence [n, m] for raw activations [n, d_model]."""
+        return self._logits(self.scale_input(x))
+
+    def protein_logits(self, x: Tensor, logits: Tensor, segment: Tensor, n_proteins: int) -> Tensor:
+        """Return the score of proteins [n_proteins, m]: the logits of their residues, pooled as in training.
+
+        Args:
+            x: raw activations [n, d_model].
+            logits: `predictor_logits` of x.
+            segment: int64 [n], the protein of each residue.
+            n_proteins: number of proteins.
+        """
+        return self._pooled(self.scale_input(x), logits, segment, n_proteins)
+
+    def balls(self) -> tuple[Tensor, Tensor]:
+        """Return centres [n_classes, d_model] and radii [n_classes] of concepts, then zero concepts."""
+        guidance, m = self.config.guidance, self.n_defined
+        centres, radii = torch.cat([self.W_pred, self.zero_centres]), self.radius.abs()
+        if guidance.axiom_batch_norm:
+            variance, mean = torch.var_mean(centres, dim=0, correction=0)
+            centres = (centres - mean) / (variance + _EPSILON).sqrt()
+        if guidance.radius == "bias":
+            radii = torch.cat([self.b_pred.abs(), radii[m:]])
+        return centres, radii
+
+    def axiom_terms(self, axioms: AxiomIndices) -> Tensor:
+        """Return the axiom loss over the predictor's rows as centres, on this step's draw of the axioms."""
+        guidance = self.config.guidance
+        if self.axiom_draw is not None:
+            if self._sampler is None or not self._sampler.is_of(axioms):
+                self._sampler = AxiomSampler(axioms, guidance.axiom_batch, guidance.axiom_negatives)
+            axioms = self._sampler.draw(*self.axiom_draw.tolist())
+        centres, radii = self.balls()
+        return axiom_loss(centres, radii, self.relations, axioms, guidance.axiom_margin, guidance.nf4)
+
+    @torch.no_grad()
+    def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
+        """Move the gate's thresholds towards those that the batch asks for."""
+        if self.axiom_draw is not None:
+            self.axiom_draw[1] += 1
+        guidance = self.config.guidance
+        if guidance.gate == "half":
+            return
+        assert output.logits is not None
+        wanted = self._wanted_thresholds(output.logits, self._supervision(batch))
+        moved = torch.lerp(wanted, self.gate_logit, guidance.gate_momentum)
+        self.gate_logit.copy_(torch.where(wanted.isnan(), self.gate_logit, moved))
+
+    @torch.no_grad()
+    def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
+        """Set the gate's thresholds of residue-level concepts to their means over the batches.
+
+        While the weights move, thresholds follow some steps behind. For concepts of residues, whose logits
+        lie close together, that is far: gates of 0.2 to 7 times the wanted rate were seen on the demo.
+        """
+        if self.config.guidance.gate == "half" or not self.config.residue_level:
+            return
+        total, counts = torch.zeros_like(self.gate_logit), torch.zeros_like(self.gate_logit)
+        for batch in batches:
+            wanted = self._wanted_thresholds(self.predictor_logits(batch.x), self._supervision(batch))
+            total += wanted.nan_to_num(nan=0.0)
+            counts += ~wanted.isnan()
+        settled = self.is_residue_level & (counts > 0)
+        self.gate_logit.copy_(torch.where(settled, total / counts.clamp_min(1), self.gate_logit))
+
+    def _seen(self, scaled: Tensor) -> Tensor:
+        """What the predictor sees of scaled input."""
+        return scaled - self.b_dec if self.config.guidance.predictor_centring == "decoder_bias" else scaled
+
+    def _logits(self, scaled: Tensor) -> Tensor:
+        return functional.linear(self._seen(scaled), self.W_pred, self.b_pred)
+
+    def _pooled(self, scaled: Tensor, logits: Tensor, segment: Tensor, n_proteins: int) -> Tensor:
+        weights = None
+        if self.W_attention is not None:
+            weights = functional.linear(scaled, self.W_attention)
+        elif self.log_sharpness is not None:
+            weights = self.log_sharpness.exp()
+        pooling = self.config.guidance.annotation_pooling
+        return pool_logits(logits, segment, n_proteins, pooling, weights)
+
+    def _supervision(self, batch: TrainingBatch) -> Supervision:
+        if batch.segment is None or batch.labels is None or batch.labelled is None:
+            raise ValueError("ProtSAE trains on labelled batches: segment, labels and labelled are needed")
+        return Supervision(batch.segment, batch.labels, batch.labelled, batch.residue_labels)
+
+    def guidance_terms(
+        self,
+        scaled: Tensor,
+        logits: Tensor,
+        supervision: Supervision,
+        axioms: AxiomIndices | None,
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Return weight and value of every term of the predictor."""
+        guidance, m = self.config.guidance, self.n_defined
+        pooled = self._pooled(scaled, logits, supervision.segment, len(supervision.labels))
+        annotation = guided_loss(
+            logits,
+            None if guidance.annotation_pooling == "residue" else pooled,
+            supervision,
+            self.is_residue_level,
+            Weighting(self.concept_rate, guidance.class_balance, guidance.focal_gamma),
+        )
+        n_summed = m if guidance.bce_reduction == "sum" else 1
+        terms = {
+            "loss/annotation": (guidance.lambda_annotation * n_summed, annotation),
+            "loss/norm": (guidance.lambda_norm, self.W_pred.square().sum(dim=1).mean()),
+        }
+        if axioms is not None:
+            terms["loss/axiom"] = (guidance.lambda_axiom, self.axiom_terms(axioms))
+        if axioms is not None and guidance.lambda_hierarchy:
+            pairs = axioms.nf1[(axioms.nf1 < m).all(dim=1)]
+            terms["loss/hierarchy"] = (guidance.lambda_hierarchy, hierarchy_loss(pooled, pairs))
+        return terms
+
+    def _wanted_thresholds(self, logits: Tensor, supervision: Supervision) -> Tensor:
+        """Return the thresholds [m] at which the gate fires as it should on a batch; NaN: it does not say."""
+        guidance, labelled = self.config.guidance, supervision.labelled[supervision.segment]
+        if guidance.gate == "f1":
+            return best_f1_thresholds(logits, supervision.of_residues(self.is_residue_level), labelled)
+        rates = self.concept_rate
+        if guidance.gate_openness != 1:
+            # Never above what the concept's own rate is, so that openness below 1 closes common ones too.
+            rates = (guidance.gate_openness * rates).minimum(rates.clamp_min(_MOST_OPEN))
+        return firing_thresholds(logits, rates, labelled)
