@@ -21,6 +21,7 @@ from protsae.core.errors import InputError
 from protsae.plm import load_plm
 
 SEQUENCES = random_sequences([5, 40, 1])
+INV_FREQ_OF_ALL = "esm.encoder.layer.*.attention.self.rotary_embeddings.inv_freq"
 TOKENS = torch.tensor([[0, 5, 6, 32, 20, 2]])
 
 
@@ -40,6 +41,17 @@ def test_every_activation_and_logit_is_that_of_the_fair_esm_model(tmp_path, n_sh
         "esm2_mine", N_LAYERS, D_MODEL, N_HEADS,
     )  # fmt: skip
     check_same(model.module, tiny_esm2())
+
+
+def test_the_names_that_transformers_5_writes_are_read(tmp_path):
+    state = {}
+    for name, value in hugging_face_state(tiny_esm2()).items():
+        module, _, kind = name.rpartition(".")
+        renamed = {"weight": "gamma", "bias": "beta"}[kind] if module.endswith("LayerNorm") else kind
+        state[f"{module}.{renamed}" if "inv_freq" not in name else INV_FREQ_OF_ALL] = value
+    assert "esm.encoder.layer.2.attention.LayerNorm.gamma" in state
+    folder = write_folder(tmp_path / "m", state, rope_theta=10000.0)
+    check_same(load_plm(folder).module, tiny_esm2())
 
 
 @pytest.mark.parametrize("token_dropout", [True, False])
@@ -88,6 +100,7 @@ def test_the_hash_follows_configuration_and_weights(tmp_path):
         ({"position_embedding_type": None}, "position_embedding_type is 'absolute', not 'rotary'"),
         ({"emb_layer_norm_before": True}, "emb_layer_norm_before is True"),
         ({"layer_norm_eps": None}, "layer_norm_eps is 1e-12, not 1e-05"),
+        ({"rope_theta": 500000.0}, "rope_theta is 500000.0, not 10000"),
         ({"vocab_size": 24}, "vocab_size is 24, not 33"),
         ({"num_hidden_layers": None}, "lacks or garbles the model's shape"),
         ({"num_attention_heads": 5}, "no ESM-2 has 3 layers, width 24 and 5 heads"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 INDEX_NAME = f"{WEIGHTS_NAME}.index.json"
 
-_LAYER = re.compile(r"esm\.encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
+_LAYER = re.compile(r"esm\.encoder\.layer\.(\d+)\.(.+)\.(weight|bias|gamma|beta)")
 _OF_LAYERS = {
     "attention.self.query": "self_attn.q_proj",
     "attention.self.key": "self_attn.k_proj",
@@ -26,6 +26,8 @@ _OF_LAYERS = {
     "output.dense": "fc2",
     "LayerNorm": "final_layer_norm",
 }
+# transformers 5 writes the norms of layers under the names that TensorFlow gave them
+_KINDS = {"gamma": "weight", "beta": "bias"}
 _OTHERS = {
     "esm.embeddings.word_embeddings.weight": "embed_tokens.weight",
     "esm.encoder.emb_layer_norm_after.weight": "emb_layer_norm_after.weight",
@@ -42,6 +44,7 @@ _EXPECTED: dict[str, tuple[Any, Any]] = {
     "position_embedding_type": ("rotary", "absolute"),
     "emb_layer_norm_before": (False, False),
     "layer_norm_eps": (1e-5, 1e-12),
+    "rope_theta": (10_000, 10_000),
     "vocab_size": (33, None),
 }
 
@@ -81,7 +84,7 @@ def read_hugging_face(folder: Path) -> Weights:
 def _fair_esm_name(name: str) -> str:
     """Return fair-esm's name of a parameter; the name itself where it has none."""
     if (found := _LAYER.fullmatch(name)) and found[2] in _OF_LAYERS:
-        return f"layers.{found[1]}.{_OF_LAYERS[found[2]]}.{found[3]}"
+        return f"layers.{found[1]}.{_OF_LAYERS[found[2]]}.{_KINDS.get(found[3], found[3])}"
     return _OTHERS.get(name, name)
 
 
