@@ -66,18 +66,12 @@ class JumpReluSae(PenalisedSae):
 
     def __init__(self, config: JumpReluConfig, generator: torch.Generator | None = None) -> None:
         super().__init__(config, generator)
-        start = math.log(config.threshold_init * math.sqrt(config.d_model))
-        self.log_threshold = nn.Parameter(torch.full((config.d_sae,), start))
+        self.log_threshold = nn.Parameter(torch.full((config.d_sae,), math.log(config.threshold_init)))
 
     @property
     def threshold(self) -> Tensor:
         """What a pre-activation has to exceed [d_sae], above zero."""
         return self.log_threshold.exp()
-
-    @property
-    def bandwidth(self) -> float:
-        """Width of the kernel, for scaled input."""
-        return self.config.bandwidth * math.sqrt(self.config.d_model)
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
@@ -88,7 +82,7 @@ class JumpReluSae(PenalisedSae):
         """Return losses and codes of one batch, without side effects."""
         scaled = self.scale_input(batch.x)
         pre_acts = self._pre_acts(scaled)
-        latent_acts = _jump(JumpRelu, pre_acts, self.threshold, self.bandwidth)
+        latent_acts = _jump(JumpRelu, pre_acts, self.threshold, self.config.bandwidth)
         x_hat = self._decode_scaled(latent_acts)
         losses = {
             "loss/reconstruction": reconstruction_loss(x_hat, scaled),
@@ -98,7 +92,7 @@ class JumpReluSae(PenalisedSae):
 
     def _sparsity(self, pre_acts: Tensor, latent_acts: Tensor) -> Tensor:
         if self.config.penalty_kind == "l0":
-            active = _jump(Step, pre_acts, self.threshold, self.bandwidth)
+            active = _jump(Step, pre_acts, self.threshold, self.config.bandwidth)
         else:
             active = torch.tanh(self.config.tanh_scale * latent_acts)
         return active.sum(dim=1).mean()

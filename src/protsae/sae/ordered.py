@@ -19,14 +19,14 @@ class OrderedSae(LinearEncoderSae):
 
     config: OrderedConfig
     survival: Tensor
-    """[d_sae]: probability that a latent lies within the prefix; falling, the first is 1."""
+    """Float64 [d_sae]: probability that a latent lies within the prefix; falling, the first is 1."""
 
     def __init__(self, config: OrderedConfig, generator: torch.Generator | None = None) -> None:
         super().__init__(config, generator)
         lengths = torch.arange(1, config.d_sae + 1, dtype=torch.float64)
         weights = lengths**-config.prefix_exponent
         survival = weights.flip(0).cumsum(0).flip(0) / weights.sum()
-        self.register_buffer("survival", survival.to(self.W_dec.dtype), persistent=False)
+        self.register_buffer("survival", survival, persistent=False)
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
@@ -59,7 +59,7 @@ class OrderedSae(LinearEncoderSae):
             values: active codes [n, k].
             columns: their latents [n, k], ascending.
         """
-        within = self.survival[columns]
+        within = self.survival[columns].to(scaled.dtype)
         ends = torch.cat([torch.ones_like(within[:, :1]), within, torch.zeros_like(within[:, :1])], dim=1)
         shares = ends[:, :-1] - ends[:, 1:]  # of the prefixes that end before the next active latent
         residual = scaled - self.b_dec

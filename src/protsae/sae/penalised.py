@@ -17,12 +17,15 @@ class PenalisedSae(LinearEncoderSae):
     config: ReluConfig | JumpReluConfig | GatedConfig
     penalty_scale: Tensor
     """Multiple of `config.penalty` that steering has arrived at."""
+    penalty_trend: Tensor
+    """The part of its logarithm that stays when L0 is as wanted."""
 
     def __init__(
         self, config: ReluConfig | JumpReluConfig | GatedConfig, generator: torch.Generator | None = None
     ) -> None:
         super().__init__(config, generator)
         self.register_buffer("penalty_scale", torch.ones(()))
+        self.register_buffer("penalty_trend", torch.zeros(()))
 
     def _penalty_weight(self, progress: float) -> Tensor:
         """Return the penalty's weight after a share of the training."""
@@ -62,7 +65,8 @@ class PenalisedSae(LinearEncoderSae):
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
         """Make the penalty heavier if more latents fire than wanted, lighter if fewer."""
-        target = self.config.target_l0
+        target, l0 = self.config.target_l0, float(output.l0)
         if target is not None and batch.progress >= self.config.penalty_warmup:
-            excess = float(output.l0) / target - 1
-            self.penalty_scale.mul_(math.exp(self.config.penalty_rate * max(-1.0, min(1.0, excess))))
+            excess = max(-1.0, min(1.0, math.log(l0 / target))) if l0 > 0 else -1.0
+            self.penalty_trend += self.config.penalty_rate * excess
+            self.penalty_scale.copy_(torch.exp(self.penalty_trend + self.config.penalty_gain * excess))

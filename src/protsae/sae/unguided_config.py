@@ -107,10 +107,13 @@ class PenaltySettings(Config):
     penalty_warmup: float = Field(0.05, ge=0, le=1)
     """Share of the training over which that weight rises from zero."""
     target_l0: float | None = Field(None, gt=0)
-    """Latents per token to steer for: after the warm-up every step multiplies the penalty's weight by
-    exp(penalty_rate * (L0 / target - 1)), the bracket bounded by 1. None: the weight stays as it is."""
+    """Latents per token to steer for, after the warm-up: the logarithm of the weight's multiple is
+    penalty_gain * e + penalty_rate * (sum of e over steps), e = ln(L0 / target) between -1 and 1. None: the
+    weight stays as it is."""
+    penalty_gain: float = Field(1.0, ge=0)
+    """How strongly the present L0 counts in it."""
     penalty_rate: float = Field(0.01, gt=0)
-    """How fast it is steered."""
+    """How strongly the past counts."""
     aux_coefficient: float = Field(0.0, ge=0)
     """Weight of an AuxK loss; none of the papers has one."""
 
@@ -118,7 +121,7 @@ class PenaltySettings(Config):
 class ReluSettings(PenaltySettings):
     """ReLU with an L1 penalty, the naive sparse autoencoder."""
 
-    penalty: float = Field(0.05, gt=0)
+    penalty: float = Field(0.1, gt=0)
     """Weight of the sum of a token's codes / sqrt(d_model): L1 for inputs of unit norm."""
     decoder_norm: Literal["unit", "in_penalty"] = "unit"
     """`unit`: decoder rows are held at unit norm. `in_penalty`: they are free while training, a code counts
@@ -136,17 +139,18 @@ class ReluConfig(SaeConfig, ReluSettings):
 class JumpReluSettings(PenaltySettings):
     """JumpReLU: a threshold per latent, learned through a kernel around the jump."""
 
-    penalty: float = Field(1e-3, gt=0)
+    penalty: float = Field(3e-3, gt=0)
     """Weight of the penalty, which counts latents per token."""
     penalty_kind: Literal["l0", "tanh"] = "l0"
     """`l0`: their number, whose gradient reaches the thresholds only. `tanh`: sum of tanh(tanh_scale * code),
     whose gradient reaches the encoder too."""
     tanh_scale: float = Field(4.0, gt=0)
     """Steepness of `tanh`, for codes of scaled input."""
-    bandwidth: float = Field(1e-3, gt=0)
-    """Width of the rectangle in which thresholds learn, in units of the inputs' root mean square norm."""
-    threshold_init: float = Field(1e-3, gt=0)
-    """Thresholds at the start, in the same units."""
+    bandwidth: float = Field(0.5, gt=0)
+    """Width of the rectangle in which thresholds learn, for scaled input: a random direction's
+    pre-activations have a standard deviation of about 1."""
+    threshold_init: float = Field(0.5, gt=0)
+    """Thresholds at the start, on the same scale."""
 
 
 class JumpReluConfig(SaeConfig, JumpReluSettings):
@@ -159,7 +163,7 @@ class JumpReluConfig(SaeConfig, JumpReluSettings):
 class GatedSettings(PenaltySettings):
     """Gated: one path decides which latents fire, another how much."""
 
-    penalty: float = Field(0.05, gt=0)
+    penalty: float = Field(0.2, gt=0)
     """Weight of the sum of a token's gate activations / sqrt(d_model): L1 for inputs of unit norm."""
 
 
@@ -179,11 +183,11 @@ class GbaSettings(Config):
     """Firing frequency that the first group is held below."""
     lowest_frequency: float = Field(1e-3, gt=0, le=1)
     """That of the last group; between them they fall geometrically."""
-    update_every: int = Field(50, gt=0)
+    update_every: int = Field(20, gt=0)
     """Steps between updates of the biases."""
-    step_down: float = Field(0.01, gt=0)
+    step_down: float = Field(0.05, gt=0)
     """Share of its largest pre-activation by which the bias of a latent that fires too often falls."""
-    step_up: float = Field(0.01, gt=0)
+    step_up: float = Field(0.05, gt=0)
     """Share of its group's mean largest pre-activation by which the bias of a silent latent rises."""
     silent_below: float = Field(1e-6, ge=0, lt=1)
     """Firing frequency below which a latent counts as silent."""
