@@ -1,74 +1,60 @@
 """Speed and memory of the packed forward pass, against fair-esm's recipe and against sorted padding.
 
-    python benchmarks/extraction.py [--shapes esm2_mini 8M 35M 150M] [--quick] [--threads N]
-                                    [--output docs/results/extraction.json]
+    python benchmarks/extraction.py [--shapes esm2_mini 8M 35M 150M] [--sequences short mixed long] [--quick]
+                                    [--threads N] [--no-peaks] [--output FILE.json] [--merge]
 
-Weights are random, of the shapes named. Sequences are random residues: of Swiss-Prot's lengths, of short
-ones, and of long ones. Four ways are timed in turn, and the best of three rounds counts:
+Weights are random, of the shapes named. Sequences: `mixed`, those at equal distances in rank among
+Swiss-Prot's proteins by length (of `../shared/data` where it is there, else random residues of such lengths);
+`short`, 30 to 120 random residues; `long`, 700 to 1,022. The ways are timed in turn, and the best of three
+rounds counts:
 
 - fair-esm's recipe: batches of 4,096 tokens by its `FastaBatchedDataset`, sequences cut at 1,022 residues,
   padded, every layer run and kept (as its script `extract.py` does where all layers are asked for),
 - plain padding: batches of 4,096 padded tokens, shortest first, stopping nowhere, one layer kept,
-- packed, up to the middle layer, and packed, up to the last,
-- the matrix products of the packed way alone: plain `torch.mm` of every size that occurs.
+- packed, up to the middle layer and up to the last, in the default arithmetic and in the others,
+- the matrix products of the packed pass alone, on as many threads: every product that occurs, of the sizes
+  that occur, once in parts of one thread each as the pass does it, once one by one on all threads.
 
-`matmul_share` is the time of these products over the time of the packed pass up to the last layer.
-The last line printed is one JSON object.
+`matmul_share` is the time of these products, done the faster way, over that of the packed pass up to the last
+layer. `load_average` says what else the machine did, before and after.
+
+`peak_mb_1k` and `peak_mb_20k` are the peak resident memory (VmHWM) of processes that write shards of
+1,000 and 20,000 proteins of 20 to 60 residues with random weights of esm2_mini's shape: short ones, so that
+it is done in minutes. `--merge` adds to what the output file holds. The last line printed is one JSON object.
 """
 
 import argparse
 import json
-import random
+import os
+import subprocess
+import sys
+import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from esm import ESM2, FastaBatchedDataset
+from esm import FastaBatchedDataset
+from extraction_inputs import SHAPES, proteins_of, random_model, random_proteins
+from extraction_products import matrix_products
 from provenance import provenance
 
+from protsae.activations.config import ExtractionConfig
+from protsae.activations.plan import plan_extraction
+from protsae.activations.writer import write_activations
 from protsae.core.files import write_text_atomic
 from protsae.plm.batching import token_budget_batches
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.forward import Esm2Forward
 
-SHAPES = {"esm2_mini": (4, 160, 8), "8M": (6, 320, 20), "35M": (12, 480, 20), "150M": (30, 640, 20)}
 MIDDLE = {"esm2_mini": 1, "8M": 2, "35M": 5, "150M": 14}
-QUANTILES = [2, 70, 111, 148, 186, 226, 264, 301, 342, 382, 430, 487, 566, 652, 820, 959, 1500]
-"""Lengths of Swiss-Prot from its shortest to its longest but for 1 %, at equal distances in rank."""
-N_PROTEINS = {"esm2_mini": 96, "8M": 96, "35M": 48, "150M": 16}
+RESIDUES = {"esm2_mini": 16_000, "8M": 8_000, "35M": 4_000, "150M": 2_000}
+"""About so many residues are run, so that a round of the recipe takes seconds."""
 TOKENS = 4096
 TRUNCATION = 1022
-
-
-def random_model(shape: str) -> PlmModel:
-    """Return fair-esm's module with its own initial weights, biases and norms away from 0 and 1."""
-    n_layers, d_model, n_heads = SHAPES[shape]
-    torch.manual_seed(0)
-    module = ESM2(n_layers, d_model, n_heads).eval().requires_grad_(False)
-    for parameter in module.parameters():
-        if parameter.ndim == 1:
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return PlmModel(shape, "", n_layers, d_model, n_heads, module)
-
-
-def random_proteins(kind: str, n: int) -> list[str]:
-    """Return proteins of `short` (30 to 120), `mixed` (as Swiss-Prot) or `long` (700 to 1,022) residues."""
-    source = random.Random(kind)
-    lengths = {
-        "short": lambda: source.randint(30, 120),
-        "mixed": lambda: min(TRUNCATION, _swissprot_length(source)),
-        "long": lambda: source.randint(700, TRUNCATION),
-    }[kind]
-    return ["".join(source.choices("ACDEFGHIKLMNPQRSTVWY", k=lengths())) for _ in range(n)]
-
-
-def _swissprot_length(source: random.Random) -> int:
-    rank = source.random() * (len(QUANTILES) - 1)
-    low = QUANTILES[int(rank)]
-    return round(low + (rank % 1) * (QUANTILES[int(rank) + 1] - low))
+DEFAULT = "fair_esm"
+ARITHMETICS = ("fair_esm", "fast", "bfloat16")
 
 
 def recipe(model: PlmModel, proteins: list[str]) -> dict[int, list[torch.Tensor]]:
@@ -110,48 +96,23 @@ def packed(forward: Esm2Forward, proteins: list[str]) -> dict[str, list[torch.Te
     return {name: [one[i] for i in range(len(proteins))] for name, one in kept.items()}
 
 
-def matrix_products(shape: str, proteins: list[str]) -> Callable[[], None]:
-    """Return a function that does the multiply-adds of the packed pass as plain `torch.mm`, and no more."""
-    n_layers, d_model, n_heads = SHAPES[shape]
-    head_dim = d_model // n_heads
-    sizes = Counter(len(protein) + 2 for protein in proteins)
-    n_tokens = 1024
-    n_blocks = sum(size * times for size, times in sizes.items()) / n_tokens
-    x, hidden = torch.randn(n_tokens, d_model), torch.randn(n_tokens, 4 * d_model)
-    weights = [torch.randn(d_model, width) for width in (3 * d_model, d_model, 4 * d_model)]
-    down = torch.randn(4 * d_model, d_model)
-
-    def run() -> None:
-        for _ in range(round(n_layers * n_blocks)):
-            for weight in weights:
-                torch.mm(x, weight)
-            torch.mm(hidden, down)
-        for size, times in sizes.items():
-            q, k, scores = torch.randn(size, head_dim), torch.randn(head_dim, size), torch.empty(size, size)
-            for _ in range(times * n_layers * n_heads):
-                torch.mm(q, k, out=scores)
-                torch.mm(scores, q)
-
-    return run
-
-
 def timed(ways: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the best seconds of each way, the ways taking turns; one round before is not counted."""
+    """Return the best seconds of each way, the ways taking turns."""
     seconds = dict.fromkeys(ways, float("inf"))
-    for i in range(rounds + 1):
+    for _ in range(rounds):
         for name, way in ways.items():
             start = time.perf_counter()
             way()
-            if i:
-                seconds[name] = min(seconds[name], time.perf_counter() - start)
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
     return seconds
 
 
-def worst_difference(model: PlmModel, proteins: list[str]) -> float:
+def worst_difference(model: PlmModel, proteins: list[str], arithmetic: Any) -> float:
     """Return the largest |packed - recipe| / max(1, |recipe|) over all layers."""
     names = {i: f"layers.{i - 1}.resid_post" for i in range(1, model.n_layers)}
     names |= {0: "layers.0.resid_pre", model.n_layers: "final_norm"}
-    ours, theirs = packed(Esm2Forward(model, list(names.values())), proteins), recipe(model, proteins)
+    ours = packed(Esm2Forward(model, list(names.values()), arithmetic), proteins)
+    theirs = recipe(model, proteins)
     return max(
         float(((one - other).abs() / other.abs().clamp(min=1)).max())
         for layer, name in names.items()
@@ -159,69 +120,122 @@ def worst_difference(model: PlmModel, proteins: list[str]) -> float:
     )
 
 
-def measure(shape: str, kind: str, rounds: int, n_proteins: int) -> dict[str, Any]:
+def measure(shape: str, kind: str, rounds: int, n_residues: int) -> dict[str, Any]:
     """Time all ways on one shape and one kind of sequences."""
-    model, proteins = random_model(shape), random_proteins(kind, n_proteins)
-    middle = Esm2Forward(model, [f"layers.{MIDDLE[shape]}.resid_post"])
-    last = Esm2Forward(model, [f"layers.{model.n_layers - 1}.resid_post"])
-    seconds = timed(
-        {
-            "fair_esm": lambda: recipe(model, proteins),
-            "sorted_padding": lambda: sorted_padding(model, proteins),
-            "packed_mid_layer": lambda: packed(middle, proteins),
-            "packed_last_layer": lambda: packed(last, proteins),
-            "matrix_products": matrix_products(shape, proteins),
-        },
-        rounds,
-    )
-    n_residues = sum(map(len, proteins))
+    before = os.getloadavg()
+    model, proteins = random_model(shape), proteins_of(kind, n_residues)
+    ways: dict[str, Callable[[], Any]] = {
+        "fair_esm_recipe": lambda: recipe(model, proteins),
+        "sorted_padding": lambda: sorted_padding(model, proteins),
+    }
+    for arithmetic in ARITHMETICS:
+        for where, layer in (("mid", MIDDLE[shape]), ("last", model.n_layers - 1)):
+            forward = Esm2Forward(model, [f"layers.{layer}.resid_post"], arithmetic)
+            ways[f"{arithmetic}_{where}_layer"] = lambda forward=forward: packed(forward, proteins)
+    ways |= matrix_products(shape, proteins)
+    for name, way in ways.items():  # not counted, and short for the slow ones
+        if name.endswith(("mid_layer", "products_in_parts")):
+            way()
+    seconds = timed(ways, rounds)
+    total = sum(map(len, proteins))
+    products = min(seconds["matrix_products_in_parts"], seconds["matrix_products_on_all_threads"])
+    ratios = {
+        arithmetic: {
+            "speedup_mid_layer": round(seconds["fair_esm_recipe"] / seconds[f"{arithmetic}_mid_layer"], 2),
+            "speedup_last_layer": round(seconds["fair_esm_recipe"] / seconds[f"{arithmetic}_last_layer"], 2),
+            "matmul_share": round(products / seconds[f"{arithmetic}_last_layer"], 3),
+        }
+        for arithmetic in ARITHMETICS
+    }
+    for arithmetic in ("fair_esm", "fast"):
+        ratios[arithmetic]["max_abs_diff"] = worst_difference(model, proteins, arithmetic)
     return {
         "shape": shape,
         "sequences": kind,
-        "n_residues": n_residues,
-        "residues_per_second": {name: round(n_residues / best) for name, best in seconds.items()},
-        "speedup_mid_layer": round(seconds["fair_esm"] / seconds["packed_mid_layer"], 2),
-        "speedup_last_layer": round(seconds["fair_esm"] / seconds["packed_last_layer"], 2),
-        "matmul_share": round(seconds["matrix_products"] / seconds["packed_last_layer"], 3),
-        "max_abs_diff": worst_difference(model, proteins),
+        "n_proteins": len(proteins),
+        "n_residues": total,
+        "load_average": [round(before[0], 1), round(os.getloadavg()[0], 1)],
+        "residues_per_second": {name: round(total / best) for name, best in seconds.items()},
+        **ratios,
     }
+
+
+def peak_mb(n_proteins: int) -> float:
+    """Return the peak memory in MB of another process that writes shards of so many proteins."""
+    command = [sys.executable, __file__, "--write-shards", str(n_proteins)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def write_shards(n_proteins: int) -> None:
+    """Write shards of random proteins, and print the peak memory of this process in MB."""
+    proteins = random_proteins(20, 60, n_proteins)
+    config = ExtractionConfig(
+        hook_point="layers.2.resid_post",
+        max_tokens_per_batch=4 * TOKENS,
+        proteins_per_shard=128,
+        dtype="float16",
+        long_sequences="window",
+        max_residues=1022,
+    )
+    plan = plan_extraction(
+        [f"P{i:05d}" for i in range(n_proteins)], proteins, random_model("esm2_mini"), config
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_activations(plan, Path(folder))
+    status = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
+    print(round(int(peak) / 1024, 1))
 
 
 def main() -> None:
     """Measure, print and, where asked, write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--sequences", nargs="+", choices=["short", "mixed", "long"], default=None)
-    parser.add_argument("--quick", action="store_true", help="Swiss-Prot lengths, a third of the proteins")
+    parser.add_argument("--quick", action="store_true", help="mixed sequences, a quarter of them, two rounds")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--no-peaks", action="store_true", help="leave out peak memory")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--merge", action="store_true", help="add to what the output file holds")
+    parser.add_argument("--write-shards", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.write_shards:
+        write_shards(arguments.write_shards)
+        return
     torch.set_num_threads(arguments.threads)
-    about = provenance()
+    result = {**provenance(), "threads": arguments.threads, "measured": [], "peaks": {}}
+    if arguments.merge and arguments.output.is_file():
+        before = json.loads(arguments.output.read_text())
+        result |= {"measured": before["measured"], "peaks": before["peaks"]}
     kinds = arguments.sequences or (["mixed"] if arguments.quick else ["short", "mixed", "long"])
-    found = []
     for shape in arguments.shapes:
-        n_proteins = N_PROTEINS[shape] // (3 if arguments.quick else 1)
         for kind in kinds:
-            found.append(measure(shape, kind, 2 if arguments.quick else 3, n_proteins))
-            print(json.dumps(found[-1]), flush=True)
-    summary = summarize(found)
+            found = measure(
+                shape, kind, 2 if arguments.quick else 3, RESIDUES[shape] // (4 if arguments.quick else 1)
+            )
+            print(json.dumps(found), flush=True)
+            old = [one for one in result["measured"] if (one["shape"], one["sequences"]) != (shape, kind)]
+            result["measured"] = [*old, found]
+    if not arguments.no_peaks:
+        result["peaks"] = {"peak_mb_1k": peak_mb(1000), "peak_mb_20k": peak_mb(20_000)}
+    summary = summarize(result["measured"], result["peaks"])
     if arguments.output:
-        result = {**about, "threads": arguments.threads, "measured": found, "summary": summary}
-        write_text_atomic(arguments.output, json.dumps(result, indent=1) + "\n")
+        write_text_atomic(arguments.output, json.dumps({**result, "summary": summary}, indent=1) + "\n")
     print(json.dumps(summary))
 
 
-def summarize(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the figures of the last line; None for what was not measured."""
-    mixed = {one["shape"]: one for one in found if one["sequences"] == "mixed"}
+def summarize(measured: list[dict[str, Any]], peaks: dict[str, float]) -> dict[str, Any]:
+    """Return the figures of the last line, of the default arithmetic; None for what was not measured."""
+    mixed = {one["shape"]: one[DEFAULT] for one in measured if one["sequences"] == "mixed"}
     eight = mixed.get("8M", {})
     return {
         "speedup_mid_layer": eight.get("speedup_mid_layer"),
         "speedup_last_layer": eight.get("speedup_last_layer"),
-        "max_abs_diff": max(one["max_abs_diff"] for one in found),
+        "max_abs_diff": max((one[DEFAULT]["max_abs_diff"] for one in measured), default=None),
         "matmul_share_8m": eight.get("matmul_share"),
         "matmul_share_150m": mixed.get("150M", {}).get("matmul_share"),
+        "peak_mb_1k": peaks.get("peak_mb_1k"),
+        "peak_mb_20k": peaks.get("peak_mb_20k"),
     }
 
 

@@ -202,15 +202,18 @@ def _head_on(head: "nn.Module", device: torch.device) -> Callable[[Tensor], Tens
 
 
 def _for_each(function: Callable[[int], None], n: int) -> None:
-    """Call `function` with 0 to n - 1, on torch's number of threads, each call on one of them."""
+    """Call `function` with n - 1 down to 0, on torch's number of threads, each call on one of them.
+
+    Batches begin with the shortest sequences, so that the last parts take longest: these go first.
+    """
     n_threads = torch.get_num_threads()
     if min(n, n_threads) == 1:
-        for i in range(n):
+        for i in reversed(range(n)):
             function(i)
         return
     try:
         with ThreadPoolExecutor(min(n, n_threads), initializer=lambda: torch.set_num_threads(1)) as pool:
-            for _ in pool.map(function, range(n)):
+            for _ in pool.map(function, reversed(range(n))):
                 pass
     finally:
         torch.set_num_threads(n_threads)  # new threads inherit the number set last
