@@ -98,6 +98,17 @@ def test_an_error_in_a_thread_is_raised(tmp_path, torch_threads, monkeypatch):
     assert torch.get_num_threads() == 2
 
 
+def test_the_last_part_whose_sequences_are_longest_goes_first(tmp_path, torch_threads, monkeypatch):
+    torch_threads(1)
+    forward = Esm2Forward(tiny_model(tmp_path), ["layers.0.resid_pre"])
+    seen, run = [], forward._run
+    monkeypatch.setattr(
+        forward, "_run", lambda packed, *rest: seen.append(packed.sizes) or run(packed, *rest)
+    )
+    forward.run(random_sequences([300, 500, 700, 1000]))
+    assert seen == [[1002], [702], [302, 502]]
+
+
 def test_company_in_the_batch_changes_nothing(tmp_path):
     sequences = random_sequences([40, 3, 3, 90])
     forward = Esm2Forward(tiny_model(tmp_path), ["layers.2.mlp_out"])
