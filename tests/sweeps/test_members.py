@@ -53,6 +53,16 @@ def test_ablations_are_protsae_with_one_switch():
     assert members[1].settings["guidance"]["scales"] is False
 
 
+def test_a_member_follows_the_one_of_its_seed_and_hook_point():
+    entries = [{"architecture": "topk", "name": "other", "match_l0": "protsae"}, {"architecture": "protsae"}]
+    entries += [{"architecture": "jumprelu", "match_l0": "protsae"}]
+    members = {member.member_id: member for member in _expand(entries)}
+    assert members["other-a-d64-like-protsae-seed1"].like == "protsae-a-d64-k4-seed1"
+    assert members["other-a-d64-like-protsae-seed0"].matched(6.6).size == (64, 7, 0)
+    follower = members["jumprelu-a-d64-like-protsae-seed0"].matched(6.6)
+    assert follower.settings["target_l0"] == 6.6 and follower.member_id == "jumprelu-a-d64-like-protsae-seed0"
+
+
 @pytest.mark.parametrize(
     ("members", "message"),
     [
@@ -61,6 +71,11 @@ def test_ablations_are_protsae_with_one_switch():
         ([{"architecture": "protsae", "k": 62}], r"d_sae 64 leaves 61"),
         ([{"architecture": "topk", "settings": {"aux": 1}}], r"seed0: .*unknown key 'aux'"),
         ([{"architecture": "topk", "trainer": {"epoch": 1}}], r"trainer of topk: .*did you mean 'epochs'"),
+        ([{"architecture": "topk", "match_l0": "protsae"}], r"'protsae', of which the list has 0 members"),
+        (
+            [{"architecture": "gba", "match_l0": "topk"}, {"architecture": "topk"}],
+            r"gba-a-d64-like-topk-seed0: .*unknown key 'target_l0'",
+        ),
         (
             [{"architecture": "topk"}, {"architecture": "topk", "trainer": {"epochs": 2}}],
             r"two members are called topk-a-d64-k4-seed0: give one of the entries another name",

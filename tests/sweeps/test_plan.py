@@ -162,6 +162,18 @@ def test_a_killed_sweep_goes_on_with_the_member_that_was_interrupted(data, tmp_p
         assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_a_follower_gets_the_measured_l0(data, tmp_path):
+    followers = [{"architecture": kind, "match_l0": "protsae"} for kind in ("batch_topk", "relu")]
+    sweep_of(data, *followers, PROTSAE, references=False).run(tmp_path)
+    table = Sweep(tmp_path).metrics().query("metric == 'l0' and split == 'validation'")
+    l0 = table.loc[table["method"] == "protsae", "value"].item()
+    folder = tmp_path / f"batch_topk-{HOOK}-d48-like-protsae-seed0"
+    assert json.loads((folder / "metrics.json").read_text())["k"] == round(l0)
+    folder = tmp_path / f"relu-{HOOK}-d48-like-protsae-seed0"
+    assert SaeCheckpoint(folder / "sae.safetensors").config["target_l0"] == l0
+    assert table["method"].tolist() == ["batch_topk", "relu", "protsae"]  # the order of the list
+
+
 def test_members_of_other_lists_are_named_and_left_out_of_the_table(data, tmp_path, caplog):
     sweep_of(data, TOPK, references=False).run(tmp_path)
     caplog.set_level("INFO")

@@ -22,6 +22,10 @@ class EntryConfig(Config):
     """Latents, one number or several; null: `training.d_sae`."""
     k: Counts | None = None
     """Latents per token, one number or several; null: `training.k`. Ignored by architectures without k."""
+    match_l0: str | None = None
+    """Name of another entry of one `d_sae` and `k`: these members are trained after its own, `k` (or where an
+    architecture has none, `target_l0`) set to the latents per token that the other, of the same seed and hook
+    point, has on validation proteins."""
     seeds: tuple[int, ...] | None = None
     """Null: those of the sweep."""
     hook_points: tuple[str, ...] | None = None

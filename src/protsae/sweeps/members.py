@@ -1,7 +1,7 @@
 """From the list of a sweep to its members, all checked before the first is trained."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -27,12 +27,24 @@ class Member:
     trainer: TrainerConfig
     has_k: bool = True
     """Whether the architecture takes a number of latents per token."""
+    like: str | None = None
+    """Id of the member whose L0 it is to have."""
+    like_name: str = ""
+    """Its name."""
 
     @property
     def member_id(self) -> str:
         """Name of its folder."""
         k = f"-k{self.size.k}" if self.has_k else ""
+        if self.like_name:
+            k = f"-like-{self.like_name}"
         return f"{self.name}-{self.hook_point}-d{self.size.d_sae}{k}-seed{self.size.seed}"
+
+    def matched(self, l0: float) -> "Member":
+        """Return the member with the L0 that it is to have."""
+        if self.has_k:
+            return replace(self, size=self.size._replace(k=max(1, round(l0))))
+        return replace(self, settings={**self.settings, "target_l0": l0})
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,27 @@ def expand(config: SweepConfig, base: Base) -> tuple[Member, ...]:
                     f"sweeps: two members are called {member.member_id}: give one of the entries another name"
                 )
             members[member.member_id] = member
-    return tuple(members.values())
+    return tuple(_linked(member, members) for member in members.values())
+
+
+def _linked(member: Member, members: Mapping[str, Member]) -> Member:
+    """Find the member that another is to be like.
+
+    Raises:
+        InputError: there is not exactly one of that name, hook point and seed, or it follows another itself.
+    """
+    if not member.like_name:
+        return member
+    wanted = (member.like_name, member.hook_point, member.size.seed)
+    found = [
+        key for key, m in members.items() if (m.name, m.hook_point, m.size.seed) == wanted and not m.like_name
+    ]
+    if len(found) != 1:
+        raise InputError(
+            f"sweeps: {member.member_id} is to match the L0 of '{member.like_name}', of which the list has "
+            f"{len(found)} members of this hook point and seed: one is needed"
+        )
+    return replace(member, like=found[0])
 
 
 def _members_of(entry: EntryConfig, config: SweepConfig, base: Base) -> Iterator[Member]:
@@ -91,7 +123,8 @@ def _members_of(entry: EntryConfig, config: SweepConfig, base: Base) -> Iterator
     )
     for hook_point, d_sae, k, seed in sizes:
         member = Member(name, entry.architecture, hook_point, Size(d_sae, k, seed), settings, trainer, has_k)
-        _check(member, base)
+        member = replace(member, like_name=entry.match_l0 or "")
+        _check(member.matched(1.0) if entry.match_l0 else member, base)
         yield member
 
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ class RunMember:
     def __call__(self, job: Job) -> dict[str, Any]:
         """Return `member`, `status` (trained, judged, kept) and seconds of training and judging."""
         folder = self.folder / job.member_id
+        if isinstance(job, Member) and job.like:
+            job = job.matched(self._l0_of(job.like))
         plan = self.plan(job) if isinstance(job, Member) else None
         fingerprint = sha256_text(
             plan.fingerprint if plan else self.data.store.fingerprint(), self._judging_hash()
@@ -86,6 +89,15 @@ class RunMember:
         return TrainingPlan(
             member.architecture, source, member.size, member.trainer, member.settings, knowledge
         )
+
+    def _l0_of(self, member_id: str) -> float:
+        """Return the latents per token of a finished member on validation proteins."""
+        found = _read_json(self.folder / member_id / METRICS_NAME)
+        assert found is not None, member_id
+        (l0,) = (
+            row["value"] for row in found["metrics"] if (row["metric"], row["split"]) == ("l0", "validation")
+        )
+        return float(l0)
 
     def _judge(self, job: Job, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         from protsae.sae.checkpoint import SaeCheckpoint
@@ -141,7 +153,10 @@ class SweepPlan:
         if others := others - {job.member_id for job in jobs}:
             _LOGGER.info("%s: members of other lists stay: %s", folder, ", ".join(sorted(others)))
         runner = RunMember(self.data, self.judging, folder.absolute())
-        done = (executor or LocalExecutor()).run(runner, jobs)
+        # those that follow others come when these are done
+        waves = [[job for job in jobs if _follows(job) == wave] for wave in (False, True)]
+        executor = executor or LocalExecutor()
+        done = chain.from_iterable(executor.run(runner, wave) for wave in waves if wave)
         for number, outcome in enumerate(done, start=1):
             seconds = sum(outcome["seconds"].values())
             _LOGGER.info(
@@ -180,6 +195,10 @@ class Sweep:
             rows = concat_metrics([metrics_table(found["metrics"])])
             tables.append(rows.assign(member=member)[["member", *METRIC_COLUMNS]])
         return pd.concat(tables, ignore_index=True)
+
+
+def _follows(job: Job) -> bool:
+    return isinstance(job, Member) and job.like is not None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
