@@ -12,6 +12,7 @@ from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
+from protsae.pipelines.parquet_training.parameters import ParquetTrainingParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
@@ -28,6 +29,7 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "reporting": ReportingParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
+    "parquet_training": ParquetTrainingParameters,
 }
 """Top-level parameter key, which is the pipeline's name, to its model."""
 

@@ -7,6 +7,7 @@ from protsae.pipelines import (
     extraction,
     ingestion,
     interpretation,
+    parquet_training,
     pretraining,
     probing,
     reporting,
@@ -24,10 +25,11 @@ PIPELINES = {
     "reporting": reporting,
     "pretraining": pretraining,
     "sweeps": sweeps,
+    "parquet_training": parquet_training,
 }
-BY_NAME_ONLY = frozenset({"pretraining", "sweeps"})
-"""What `__default__` leaves out, because it takes hours. The product of pretraining comes in as an input,
-`plm_checkpoint`."""
+BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "parquet_training"})
+"""What `__default__` leaves out: two take hours, and the third needs a folder of files. The product of
+pretraining comes in as an input, `plm_checkpoint`."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:

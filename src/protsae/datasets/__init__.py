@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from protsae.datasets.activation_shards import ActivationShardsDataset
+    from protsae.datasets.parquet_activations import ParquetActivationsDataset
     from protsae.datasets.plm_checkpoint import PlmCheckpointDataset
     from protsae.datasets.pretrained_plm import PretrainedPlmDataset
     from protsae.datasets.sae_checkpoint import SaeCheckpointDataset
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActivationShardsDataset",
+    "ParquetActivationsDataset",
     "PlmCheckpointDataset",
     "PretrainedPlmDataset",
     "SaeCheckpointDataset",
@@ -24,6 +26,7 @@ __all__ = [
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
     "PlmCheckpointDataset": "plm_checkpoint",
+    "ParquetActivationsDataset": "parquet_activations",
     "PretrainedPlmDataset": "pretrained_plm",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",

@@ -14,6 +14,8 @@ class TrainingParameters(Config):
     """Activations that the autoencoders are trained on; one of those of `extraction`."""
     seed: int = Field(ge=0)
     """Seed of weights and of samples."""
+    manifest: str | None = None
+    """Folder of Parquet files of any origin, for the pipeline `parquet_training`; from `--params` alone."""
     d_sae: int = Field(1024, gt=0)
     """Number of latents of each autoencoder."""
     k: int = Field(16, gt=0)

@@ -1,0 +1,70 @@
+"""The comparison of architectures: from the table of a finished sweep to docs/results/architectures.csv.
+
+Usage, after `kedro run --env swissprot --pipelines sweeps --params ingestion.sequences.n_sampled=20000`:
+
+    python benchmarks/architectures.py [data/swissprot/08_reporting/sweep_metrics.csv]
+
+Writes the table in the columns of metrics.csv and prints, on test proteins, means over seeds; how far each
+matched member's L0 is from ProtSAE's; and ProtSAE's FVE against TopK's curve at ProtSAE's own L0.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from protsae.metrics.table import METRIC_COLUMNS
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "data/swissprot/08_reporting/sweep_metrics.csv"
+TARGET = ROOT / "docs/results/architectures.csv"
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return means over seeds on test proteins, one row per method and k."""
+    test = table[(table["split"] == "test") & table["aspect"].isin(["mean", ""])]
+    shown = test[test["metric"].isin(["auc", "aupr", "fmax", "fve", "l0", "dead_share"])]
+    k = shown["k"].fillna(0).astype(int).where(shown["method"].str.startswith("topk"), 0)
+    wide = shown.assign(k=k).pivot_table(index=["method", "k"], columns="metric", values="value")
+    return wide.reindex(columns=["auc", "aupr", "fmax", "fve", "l0", "dead_share"])
+
+
+def off_target(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the L0 of every member that follows ProtSAE, and over ProtSAE's of the same seed; validation."""
+    l0 = table[(table["metric"] == "l0") & (table["split"] == "validation")]
+    wanted = l0[l0["method"] == "protsae"].set_index("seed")["value"]
+    followers = l0[l0["member"].str.contains("-like-protsae-", regex=False)]
+    return followers.assign(ratio=followers["value"] / followers["seed"].map(wanted))[
+        ["member", "value", "ratio"]
+    ]
+
+
+def fve_gap(table: pd.DataFrame) -> tuple[float, float, float]:
+    """Return ProtSAE's L0, its FVE, and TopK's FVE at that L0, linear in log L0 between its points; test."""
+    test = table[table["split"] == "test"]
+    points = test[test["metric"].isin(["l0", "fve"])].pivot_table(
+        index=["member", "method"], columns="metric", values="value"
+    )
+    curve = points.xs("topk", level="method").sort_values("l0")
+    own = points.xs("protsae", level="method").mean()
+    return own["l0"], own["fve"], float(np.interp(np.log(own["l0"]), np.log(curve["l0"]), curve["fve"]))
+
+
+def main() -> None:
+    """Write the table and print what it says."""
+    table = pd.read_csv(Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE)
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    table[list(METRIC_COLUMNS)].to_csv(TARGET, index=False, float_format="%.6g")
+    pd.set_option("display.width", 200)
+    print(summary(table).round(4).to_string())
+    print(off_target(table).round(3).to_string(index=False))
+    if {"protsae", "topk"} <= set(table["method"]):
+        l0, fve, curve = fve_gap(table)
+        print(
+            f"ProtSAE at L0 {l0:.1f}: FVE {fve:.4f}, TopK's curve {curve:.4f}, difference {fve - curve:+.4f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Parquet files that someone else wrote: read as they are, or refused with file, column, protein and row."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from protsae.activations.parquet import ParquetStore
+from protsae.activations.streaming import StreamingSampler
+from protsae.core.errors import InputError
+
+LENGTHS = {"A": 5, "B": 1, "C": 9, "D": 4, "E": 7}
+
+
+@pytest.fixture
+def proteins():
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(size=(n, 3)).astype(np.float32) for name, n in LENGTHS.items()}
+
+
+def write(path, proteins, *, dtype="float32", column="embedding", rows_per_group=None, **columns):
+    ids = [name for name, x in proteins.items() for _ in x]
+    flat = np.concatenate(list(proteins.values())).astype(dtype)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), flat.shape[1])
+    table = {"protein_id": ids, column: vectors}
+    for name, of_protein in columns.items():
+        table[name] = [of_protein[protein_id] for protein_id in ids]
+    pq.write_table(pa.table(table), path, row_group_size=rows_per_group or len(ids))
+
+
+def part(proteins, names):
+    return {name: proteins[name] for name in names}
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 2, 4, 7, 100])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_every_protein_comes_back_wherever_row_groups_end(proteins, tmp_path, rows_per_group, dtype):
+    write(tmp_path / "0.parquet", part(proteins, "ABC"), dtype=dtype, rows_per_group=rows_per_group)
+    write(tmp_path / "1.parquet", part(proteins, "DE"), dtype=dtype, rows_per_group=rows_per_group)
+    store = ParquetStore(tmp_path)
+    assert (store.protein_ids, store.d_model, store.lengths()) == (list("ABCDE"), 3, LENGTHS)
+    for wanted in (None, ["E", "B"], ["C"]):
+        found = dict(store.iter_proteins("embedding", wanted))
+        assert sorted(found) == sorted(wanted or LENGTHS)
+        for name, block in found.items():
+            np.testing.assert_array_equal(block, proteins[name].astype(dtype).astype(np.float32))
+    rows = np.concatenate([proteins[name] for name in "ADE"]).astype(dtype).astype(np.float64)
+    moments = store.statistics("embedding", ["D", "A", "E"])
+    np.testing.assert_allclose(moments.mean, rows.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(moments.variance, rows.var(axis=0), atol=1e-12)
+    assert moments.n_rows == 16
+
+
+def test_without_protein_ids_every_row_group_is_a_protein(proteins, tmp_path):
+    write(tmp_path / "x.parquet", proteins, rows_per_group=10)
+    table = pq.read_table(tmp_path / "x.parquet").drop_columns("protein_id")
+    pq.write_table(table, tmp_path / "x.parquet", row_group_size=10)
+    store = ParquetStore(tmp_path / "x.parquet")
+    assert store.lengths() == {"x:0": 10, "x:1": 10, "x:2": 6}
+    everything = np.concatenate(list(proteins.values()))
+    np.testing.assert_array_equal(dict(store.iter_proteins("embedding", ["x:1"]))["x:1"], everything[10:20])
+
+
+def test_labels_and_splits_are_those_of_the_proteins(proteins, tmp_path):
+    labels = {"A": ["x"], "B": [], "C": ["x", "y"], "D": None, "E": ["z"]}
+    splits = dict(zip("ABCDE", ["train", "train", "validation", "test", "train"], strict=True))
+    write(tmp_path / "0.parquet", proteins, rows_per_group=4, labels=labels, split=splits)
+    store = ParquetStore(tmp_path)
+    assert store.labels == {name: tuple(values or ()) for name, values in labels.items()}
+    assert store.splits == splits
+
+
+def test_streaming_draws_from_them(proteins, tmp_path):
+    write(tmp_path / "0.parquet", proteins, rows_per_group=4)
+    store = ParquetStore(tmp_path)
+    sampler = StreamingSampler(
+        store, "embedding", list("ABCDE"), residues_per_protein=3, proteins_per_batch=2, seed=0
+    )
+    seen = [(list("ABCDE")[p], batch) for batch in sampler.epoch(0) for p in batch.proteins.tolist()]
+    assert sorted(name for name, _ in seen) == list("ABCDE")
+    for batch in sampler.epoch(1):
+        for row in range(len(batch.x)):
+            name = list("ABCDE")[batch.proteins[batch.segment[row]]]
+            assert np.array_equal(batch.x[row].numpy(), proteins[name][batch.residue_index[row]])
+
+
+def test_other_bytes_have_another_fingerprint(proteins, tmp_path):
+    found = set()
+    for value in (0.0, 1.0):
+        proteins["A"][0, 0] = value
+        write(tmp_path / "0.parquet", proteins)
+        found |= {ParquetStore(tmp_path).fingerprint(), ParquetStore(tmp_path).fingerprint()}
+    assert len(found) == 2
+
+
+def test_a_value_that_is_no_number_names_protein_and_row(proteins, tmp_path):
+    proteins["C"][6, 1] = np.nan
+    write(tmp_path / "0.parquet", proteins, rows_per_group=4)
+    store = ParquetStore(tmp_path)
+    list(store.iter_proteins("embedding", ["A", "E"]))
+    with pytest.raises(
+        InputError, match=r"0\.parquet: column 'embedding' of protein 'C' holds nan at its row 6"
+    ):
+        store.statistics("embedding", ["C"])
+
+
+def test_rows_of_a_protein_apart_are_refused(proteins, tmp_path):
+    write(tmp_path / "0.parquet", part(proteins, "ABC"))
+    write(tmp_path / "1.parquet", part(proteins, "BD"))
+    with pytest.raises(InputError, match="the rows of protein 'B' are not together: sort"):
+        ParquetStore(tmp_path)
+
+
+def test_a_missing_column_a_choice_of_two_and_another_kind_are_refused(proteins, tmp_path):
+    path = tmp_path / "0.parquet"
+    write(path, proteins)
+    with pytest.raises(InputError, match=r"0\.parquet has no column 'x'; its columns: protein_id, embedding"):
+        ParquetStore(tmp_path, "x")
+    with pytest.raises(InputError, match="column 'protein_id' is string, expected fixed_size_list"):
+        ParquetStore(tmp_path, "protein_id")
+    write(path, proteins, dtype="float64")
+    with pytest.raises(InputError, match=r"'embedding' is fixed_size_list<.*double>\[3\], expected"):
+        ParquetStore(tmp_path)
+    write(path, proteins)
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("other", table["embedding"]), path)
+    with pytest.raises(InputError, match=r"has 2 columns of vectors \(embedding, other"):
+        ParquetStore(tmp_path)
+    assert ParquetStore(tmp_path, "other").d_model == 3
+    pq.write_table(table.drop_columns("embedding"), path)
+    with pytest.raises(InputError, match=r"has 0 columns of vectors \(none; its columns: protein_id\)"):
+        ParquetStore(tmp_path)
+
+
+def test_files_of_another_width_are_refused(proteins, tmp_path):
+    write(tmp_path / "0.parquet", part(proteins, "A"))
+    write(tmp_path / "1.parquet", {"B": np.zeros((2, 4))})
+    with pytest.raises(
+        InputError, match=r"1\.parquet: vectors are column 'embedding' of fixed_size_list.*\[4\]"
+    ):
+        ParquetStore(tmp_path)
+
+
+def test_nulls_rubbish_and_nothing_are_refused(proteins, tmp_path):
+    with pytest.raises(InputError, match=r"is no Parquet file and no folder with any"):
+        ParquetStore(tmp_path)
+    path = tmp_path / "0.parquet"
+    path.write_text("<html>")
+    with pytest.raises(InputError, match="not readable as Parquet"):
+        ParquetStore(tmp_path)
+    kind = pa.list_(pa.float32(), 3)
+    vectors = pa.array([[1.0, 2.0, 3.0], None], type=kind)
+    pq.write_table(pa.table({"protein_id": ["A", "A"], "embedding": vectors}), path)
+    with pytest.raises(InputError, match="column 'embedding' holds nulls"):
+        list(ParquetStore(tmp_path).iter_proteins("embedding"))
+    vectors = pa.array([[1.0, 2.0, 3.0]] * 2, type=kind)
+    pq.write_table(pa.table({"protein_id": ["A", None], "embedding": vectors}), path)
+    with pytest.raises(InputError, match="protein_id is null in row group 0"):
+        ParquetStore(tmp_path)

@@ -1,0 +1,77 @@
+"""Training on somebody's Parquet files from Python: no manifest of ours, no language model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.activations.test_parquet import write
+
+from protsae.activations.parquet import ParquetStore
+from protsae.core.errors import InputError
+from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.training.config import TrainerConfig
+from protsae.training.parquet import plan_on_parquet
+from protsae.training.plan import Size, log_of
+
+CONFIG = TrainerConfig(
+    epochs=8, residues_per_protein=16, proteins_per_batch=10, learning_rate=1e-2, device="cpu"
+)
+
+
+@pytest.fixture
+def folder(world, tmp_path):
+    proteins = dict(zip(world.ids, world.x, strict=True))
+    labels = {
+        protein_id: [f"L{c}" for c in np.flatnonzero(row)] + ["rare"] * (protein_id == "P000")
+        for protein_id, row in zip(world.ids, world.labels, strict=True)
+    }
+    write(tmp_path / "0.parquet", proteins, dtype="float16", rows_per_group=500, labels=labels)
+    return tmp_path
+
+
+def test_an_unguided_training_explains_the_planted_residues(folder, tmp_path):
+    plan = plan_on_parquet(ParquetStore(folder), "topk", Size(48, 4, 0), CONFIG)
+    plan.run(tmp_path / "out/sae.safetensors")
+    made = SaeCheckpoint(tmp_path / "out/sae.safetensors")
+    assert made.metadata["training"]["validation/fve"] > 0.5
+    assert made.metadata["hook_point"] == "embedding"
+    split = plan.source.proteins["split"].value_counts()
+    assert split.sum() == 60 and 28 <= split["train"] <= 44
+
+
+def test_labels_of_the_files_guide_protsae(folder, tmp_path):
+    plan = plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG, min_proteins=5)
+    plan.run(tmp_path / "out/sae.safetensors")
+    made = SaeCheckpoint(tmp_path / "out/sae.safetensors")
+    assert made.metadata["concept_ids"] == ["L0", "L1"]
+    log = log_of(made)
+    auc = log.loc[log["term"] == "auc/predictor", "value"]
+    assert auc.max() > 0.8
+
+
+def test_splits_of_the_files_are_kept(world, tmp_path):
+    proteins = dict(zip(world.ids, world.x, strict=True))
+    splits = {protein_id: "train" if i < 50 else "validation" for i, protein_id in enumerate(world.ids)}
+    write(tmp_path / "0.parquet", proteins, split=splits)
+    plan = plan_on_parquet(ParquetStore(tmp_path), "topk", Size(48, 4, 0), CONFIG)
+    assert dict(plan.source.proteins.itertuples(index=False)) == splits
+    splits["P059"] = "dev"
+    write(tmp_path / "0.parquet", proteins, split=splits)
+    with pytest.raises(InputError, match="column 'split' says 'dev', expected train, validation, test"):
+        plan_on_parquet(ParquetStore(tmp_path), "topk", Size(48, 4, 0), CONFIG)
+
+
+def test_guidance_without_labels_or_with_rare_ones_is_refused(world, folder, tmp_path):
+    with pytest.raises(
+        InputError, match=r"no label is on 50 training proteins, the most frequent on \d+: lower"
+    ):
+        plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG, min_proteins=50)
+    write(folder / "0.parquet", dict(zip(world.ids, world.x, strict=True)))
+    with pytest.raises(InputError, match="has no column 'labels'"):
+        plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG)
+
+
+def test_an_unknown_architecture_is_refused(folder, tmp_path):
+    plan = plan_on_parquet(ParquetStore(folder), "topk", Size(48, 4, 0), CONFIG)
+    with pytest.raises(InputError, match="'tok' is not known"):
+        replace(plan, architecture="tok").run(tmp_path / "out/sae.safetensors")
