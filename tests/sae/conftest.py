@@ -8,9 +8,10 @@ import torch
 
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder, TrainingBatch
-from protsae.sae.config import GuidanceConfig, ProtSaeConfig
+from protsae.sae.config import GuidanceConfig, ProtSaeConfig, SpliceConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import build, unguided_config
+from protsae.sae.splice import SpliceCoder
 
 D_MODEL, D_SAE, K, N_DEFINED = 6, 16, 3, 4
 
@@ -58,6 +59,22 @@ def make_protsae() -> Callable[..., ProtSae]:
         )
         sae = _stir(ProtSae(config, torch.Generator().manual_seed(0)))
         sae.gate_logit.copy_(torch.tensor([-0.5, 0.2, 0.0, 0.4]))
+        return sae
+
+    return make
+
+
+@pytest.fixture
+def make_splice() -> Callable[..., SpliceCoder]:
+    """Sixteen concepts in six dimensions; solved to rounding."""
+
+    def make(**settings: object) -> SpliceCoder:
+        concept_ids = tuple(f"GO:{i:07d}" for i in range(D_SAE))
+        known = {"d_model": D_MODEL, "concept_ids": concept_ids, "tolerance": 1e-12, "penalty": 0.05}
+        sae = SpliceCoder(SpliceConfig(**{**known, **settings})).double()
+        generator = torch.Generator().manual_seed(4)
+        sae.set_directions(torch.randn(D_SAE, D_MODEL, generator=generator, dtype=torch.float64))
+        sae.set_input_statistics(torch.arange(D_MODEL, dtype=torch.float64), 13.0)
         return sae
 
     return make

@@ -21,6 +21,7 @@ FORMS = {
     "ordered/falling": ("ordered", {"prefix_exponent": 1.5, "k_start_factor": 2.0}),
     "relu/in_penalty": ("relu", {"decoder_norm": "in_penalty", "target_l0": 2.0}),
     "protsae": ("protsae", {}),
+    "splice": ("splice", {}),
 }
 SMALL = {"matryoshka": {"group_shares": (0.125, 0.25, 0.625)}, "gba": {"n_groups": 4}}
 
@@ -39,10 +40,20 @@ def form(request):
 
 
 @pytest.fixture
-def sae(form, make_unguided, make_protsae, batch):
+def trained(sae, form):
+    """Those that are trained by gradient steps."""
+    if form == "splice":
+        pytest.skip("its directions are computed, not trained")
+    return sae
+
+
+@pytest.fixture
+def sae(form, make_unguided, make_protsae, make_splice, batch):
     architecture, settings = FORMS[form]
     if architecture == "protsae":
         return make_protsae()
+    if architecture == "splice":
+        return make_splice()
     return _encoding_as_it_trains(
         make_unguided(architecture, **{**SMALL.get(architecture, {}), **settings}), batch
     )
@@ -57,7 +68,7 @@ def _encoding_as_it_trains(sae, batch):
 
 def test_every_architecture_is_here():
     assert {architecture for architecture, _ in FORMS.values()} == set(ARCHITECTURES)
-    assert {"protsae", *UNGUIDED} == set(ARCHITECTURES)
+    assert {"protsae", "splice", *UNGUIDED} == set(ARCHITECTURES)
 
 
 def test_registry_agrees_with_config(sae):
@@ -110,7 +121,8 @@ def test_loss_changes_nothing(sae, batch):
     assert all(torch.equal(tensor, before[name]) for name, tensor in sae.state_dict().items())
 
 
-def test_gradients_of_every_term_equal_finite_differences(sae, form, batch):
+def test_gradients_of_every_term_equal_finite_differences(trained, form, batch):
+    sae = trained
     generator = torch.Generator().manual_seed(3)
     apart = STOPPED.get(form, set())
     parameters = {name: p for name, p in sae.named_parameters() if p.requires_grad}
@@ -143,7 +155,8 @@ def test_gradients_of_every_term_equal_finite_differences(sae, form, batch):
     assert n_moving >= 3
 
 
-def test_decoder_projection_leaves_no_gradient_along_the_rows(sae, form, batch):
+def test_decoder_projection_leaves_no_gradient_along_the_rows(trained, form, batch):
+    sae = trained
     if form == "relu/in_penalty":
         pytest.skip("its rows are free while it trains")
     sae.loss_terms(batch)["loss/total"].backward()
@@ -152,7 +165,8 @@ def test_decoder_projection_leaves_no_gradient_along_the_rows(sae, form, batch):
     assert (sae.W_dec.grad * sae.W_dec).sum(dim=1).abs().max() < 1e-14
 
 
-def test_decoder_rows_have_unit_norm_after_training(sae, batch):
+def test_decoder_rows_have_unit_norm_after_training(trained, batch):
+    sae = trained
     before = sae.W_dec.detach().clone()
     train(sae, [batch] * 5)
     sae.after_epoch([])
@@ -160,7 +174,8 @@ def test_decoder_rows_have_unit_norm_after_training(sae, batch):
     assert (sae.W_dec - before).abs().max() > 1e-3
 
 
-def test_loss_falls_when_one_batch_is_repeated(sae, batch):
+def test_loss_falls_when_one_batch_is_repeated(trained, batch):
+    sae = trained
     before = sae.loss_terms(batch)["loss/total"]
     train(sae, [batch] * 60)
     assert sae.loss_terms(batch)["loss/total"] < 0.7 * before
@@ -176,18 +191,20 @@ def test_step_says_what_fired_and_how_much(sae, batch):
     assert not output.l0.requires_grad
 
 
-def test_training_is_determined_by_the_seed(form, sae, batch, tmp_path):
-    def trained(name, seed):
-        other = build(sae.config, torch.Generator().manual_seed(seed)).double()
+def test_training_is_determined_by_the_seed(trained, batch, tmp_path):
+    def made(name, seed):
+        other = build(trained.config, torch.Generator().manual_seed(seed)).double()
         train(other, [batch] * 3)
         save_sae(other, tmp_path / name, {})
         return (tmp_path / name).read_bytes()
 
-    assert trained("a", 1) == trained("b", 1) != trained("c", 2)
+    assert made("a", 1) == made("b", 1) != made("c", 2)
 
 
-def test_saved_and_loaded_it_encodes_and_trains_on_as_before(sae, batch, tmp_path):
-    train(sae, [batch] * 3)
+def test_saved_and_loaded_it_encodes_and_trains_on_as_before(sae, form, batch, tmp_path):
+    is_trained = form != "splice"
+    if is_trained:
+        train(sae, [batch] * 3)
     save_sae(sae, tmp_path / "sae", {"seed": 1})
     loaded = SaeCheckpoint(tmp_path / "sae").load()
     assert loaded.config == sae.config
@@ -195,7 +212,7 @@ def test_saved_and_loaded_it_encodes_and_trains_on_as_before(sae, batch, tmp_pat
     assert torch.equal(loaded(batch.x), sae(batch.x))
     save_sae(loaded, tmp_path / "again", {"seed": 1})
     assert (tmp_path / "again").read_bytes() == (tmp_path / "sae").read_bytes()
-    for module in (sae, loaded):
+    for module in (sae, loaded) if is_trained else ():
         train(module, [batch] * 3)
     assert all(torch.equal(a, b) for a, b in zip(sae.parameters(), loaded.parameters(), strict=True))
 
@@ -203,7 +220,7 @@ def test_saved_and_loaded_it_encodes_and_trains_on_as_before(sae, batch, tmp_pat
 def test_concepts_are_those_of_the_config(sae, form):
     concept_ids = getattr(sae.config, "concept_ids", ())
     assert sae.concept_ids == concept_ids
-    assert sae.n_defined == len(concept_ids) == (4 if form == "protsae" else 0)
+    assert sae.n_defined == len(concept_ids) == {"protsae": 4, "splice": 16}.get(form, 0)
 
 
 def test_rates_name_parameters(sae):

@@ -154,3 +154,15 @@ def test_every_unguided_architecture_trains_by_its_name(architecture, source, tm
     assert config.items() >= setting.items()
     fve = first[1].query("term == 'fve'")["value"]
     assert fve.iloc[-1] > fve.iloc[0]
+
+
+def test_the_last_epoch_is_kept_where_codes_grow_sparser(source):
+    """Dense codes of the first epochs reconstruct better; their FVE is no reason to keep them."""
+    config = CONFIG.model_copy(update={"epochs": 15, "learning_rate": 1e-2})
+    settings = {"penalty": 5.0, "penalty_warmup": 0.9}
+    (_, metadata), log = fit(TrainingPlan("relu", source, Size(48, 3, 0), config, settings))
+    validation = log[log["split"] == "validation"].pivot(index="epoch", columns="term", values="value")
+    assert validation["fve"].idxmax() < 14
+    assert validation["l0"].iloc[-1] < validation["l0"].iloc[0]
+    assert metadata["training"]["chosen_epoch"] == 14
+    assert metadata["training"]["validation/l0"] == validation["l0"].iloc[-1]

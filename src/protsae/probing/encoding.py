@@ -177,6 +177,7 @@ class _Sums:
             values = split.quality.compute()
             if self._sae.n_defined:
                 values["defined_participation"] = participation(split.squares, norms, self._sae.n_defined)
+            if split.n_pairs:
                 values["gate_rate"] = split.n_gated / split.n_pairs
             tables.append(
                 metric_rows(

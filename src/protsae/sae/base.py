@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,8 @@ class SparseAutoencoder(nn.Module, ABC):
     loss is the mean of ||x̂_n - x_n||² / d_model: the unexplained share of the training split's variance.
     """
 
+    settles: ClassVar[bool] = False
+    """True where codes grow sparser all through training: FVE does not compare epochs, the last is kept."""
     config: SaeConfig
     W_dec: nn.Parameter
     """[d_sae, d_model], unit rows: the latents' directions."""

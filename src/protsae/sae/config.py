@@ -1,10 +1,11 @@
 """Settings of the architectures. Each is stored whole in the header of a checkpoint. No torch here."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
+from protsae.core.config import Config
 from protsae.sae.base_config import SaeConfig, TopKFamilyConfig
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.sae.unguided_config import (
@@ -31,6 +32,8 @@ __all__ = [
     "ProtSaeConfig",
     "ReluConfig",
     "SaeConfig",
+    "SpliceConfig",
+    "SpliceSettings",
     "TopKConfig",
     "parse_config",
 ]
@@ -69,7 +72,46 @@ class ProtSaeConfig(TopKFamilyConfig):
         return self.d_sae - self.n_defined
 
 
-AnySaeConfig = AnyUnguidedConfig | ProtSaeConfig
+class SpliceSettings(Config):
+    """SpLiCE: sparse non-negative coding on concept directions; nothing is trained."""
+
+    directions: Literal["difference", "discriminant"] = "difference"
+    """`difference`: mean of the residues of proteins with the concept less mean of those without.
+    `discriminant`: that, times the inverse covariance of all residues: Fisher's linear discriminant."""
+    ridge: float = Field(0.01, gt=0)
+    """Share of the mean variance that is added to the covariance before it is inverted."""
+    penalty: float = Field(0.1, gt=0)
+    """Weight of the sum of a token's codes / sqrt(d_model), beside half the reconstruction loss: of inputs of
+    unit norm, a direction has to explain a cosine above it to be used."""
+    tolerance: float = Field(1e-3, gt=0, lt=1)
+    """How far codes may be from optimal: see `sae.splice.non_negative_lasso`."""
+    max_iterations: int = Field(5000, gt=0)
+    """Steps of the solver, after which codes that are not found are an error."""
+
+
+class SpliceConfig(SaeConfig, SpliceSettings):
+    """SpLiCE with its concepts: one latent each."""
+
+    architecture: Literal["splice"] = "splice"
+    """Name in the registry."""
+    concept_ids: tuple[str, ...] = Field(min_length=1)
+    """Concepts of the latents, in their order."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_latent_each(cls, values: Any) -> Any:
+        """`d_sae` is the number of concepts, whatever the other architectures are given."""
+        if isinstance(values, dict) and values.get("concept_ids"):
+            return {**values, "d_sae": len(values["concept_ids"])}
+        return values
+
+    @property
+    def n_free(self) -> int:
+        """Latents that are not tied to concepts: none."""
+        return 0
+
+
+AnySaeConfig = AnyUnguidedConfig | ProtSaeConfig | SpliceConfig
 _ADAPTER: TypeAdapter[AnySaeConfig] = TypeAdapter(
     Annotated[AnySaeConfig, Field(discriminator="architecture")]
 )

@@ -19,6 +19,7 @@ class GbaSae(SparseAutoencoder):
     `e^a sqrt(d_model) y` (`activation: jumprelu`) or `e^a sqrt(d_model) (y + bias)` (`relu`).
     """
 
+    settles = True
     config: GbaConfig
     bias: Tensor
     """[d_sae], between -1 and 0, for inputs of unit norm."""

@@ -14,6 +14,7 @@ from protsae.sae.losses import auxk_loss
 class PenalisedSae(LinearEncoderSae):
     """The penalty's weight rises over the warm-up, and follows `target_l0` where one is set."""
 
+    settles = True
     config: ReluConfig | JumpReluConfig | GatedConfig
     penalty_scale: Tensor
     """Multiple of `config.penalty` that steering has arrived at."""

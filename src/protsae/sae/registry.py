@@ -19,6 +19,7 @@ from protsae.sae.config import (
     ProtSaeConfig,
     ReluConfig,
     SaeConfig,
+    SpliceConfig,
     TopKConfig,
 )
 from protsae.sae.gated import GatedSae
@@ -28,6 +29,7 @@ from protsae.sae.matryoshka import MatryoshkaSae
 from protsae.sae.ordered import OrderedSae
 from protsae.sae.protsae import ProtSae
 from protsae.sae.relu import ReluSae
+from protsae.sae.splice import SpliceCoder
 from protsae.sae.topk import TopKSae
 from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED
 
@@ -40,6 +42,7 @@ ARCHITECTURES: dict[str, tuple[type[SparseAutoencoder], type[SaeConfig]]] = {
     "ordered": (OrderedSae, OrderedConfig),
     "protsae": (ProtSae, ProtSaeConfig),
     "relu": (ReluSae, ReluConfig),
+    "splice": (SpliceCoder, SpliceConfig),
     "topk": (TopKSae, TopKConfig),
 }
 

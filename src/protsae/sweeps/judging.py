@@ -61,11 +61,11 @@ class Judge:
         if sae.n_defined:
             supervision[f"{name}_latent"] = "training"
             scores[f"{name}_latent"] = {split: values[:, columns] for split, values in latents.items()}
-            (logits,) = (column for column in found.proteins.columns if column.endswith("_logits"))
-            scores[f"{name}_predictor"] = {
-                split: _features(found.proteins, logits, labels.protein_ids)[:, columns]
-                for split, labels in splits.items()
-            }
+            for logits in (column for column in found.proteins.columns if column.endswith("_logits")):
+                scores[f"{name}_predictor"] = {
+                    split: _features(found.proteins, logits, labels.protein_ids)[:, columns]
+                    for split, labels in splits.items()
+                }
         elif len(columns):
             validation = splits["validation"]
             chosen = select_latents(latents["validation"], validation.labels, validation.labelled)

@@ -11,15 +11,18 @@ from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.config import GuidanceConfig
+from protsae.sae.config import GuidanceConfig, SpliceConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import ARCHITECTURES, build, unguided_config
+from protsae.sae.splice import SpliceCoder
 from protsae.sae.unguided_config import TOPK_FAMILY
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Ontology, Split, labels_of
+from protsae.training.directions import concept_directions
 from protsae.training.files import TrainingFiles
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
-from protsae.training.trainer import Trainer, TrainingResult
+from protsae.training.trainer import LOG_COLUMNS, Trainer, TrainingResult
+from protsae.training.validation import validate
 
 __all__ = ["Fitted", "Knowledge", "Size", "Source", "TrainingPlan", "fit", "fit_protsae", "fit_topk"]
 
@@ -43,6 +46,8 @@ def fit(plan: TrainingPlan, files: TrainingFiles | None = None) -> Fitted:
     if plan.architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         raise InputError(f"architecture '{plan.architecture}' is not known: take one of {known}")
+    if plan.architecture == "splice":
+        return _fit_splice(plan)
     if "concept_ids" in ARCHITECTURES[plan.architecture][1].model_fields:
         return _fit_guided(plan, files)
     if plan.architecture in TOPK_FAMILY:
@@ -92,6 +97,26 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None) -> Fitted:
         seed=derive_seed(plan.size.seed, "training"),
     )
     return _packed(sae, plan, trainer.fit(files))
+
+
+def _fit_splice(plan: TrainingPlan) -> Fitted:
+    """Set SpLiCE's directions from the training proteins' labels; nothing is trained."""
+    if plan.knowledge is None or plan.knowledge.tables.concepts.empty:
+        raise InputError("there are no concepts for SpLiCE: lower the counts in params:annotation")
+    tables = plan.knowledge.tables
+    known = {"d_model": plan.source.store.d_model, "concept_ids": tuple(tables.concepts["concept_id"])}
+    config = SpliceConfig.model_validate({**known, **plan.settings})
+    sae = SpliceCoder(config)
+    train, validation = (_split(plan, name, tables) for name in ("train", "validation"))
+    _centre(sae, plan.source, train)
+    sae.set_directions(concept_directions(sae, train, config.directions, config.ridge))
+    values = validate(sae, validation, None)
+    log = pd.DataFrame(
+        [(0, 0, "validation", term, value) for term, value in values.items()], columns=list(LOG_COLUMNS)
+    )
+    figures = {f"validation/{term}": value for term, value in values.items()}
+    summary: dict[str, float | int] = {"n_steps": 0, "n_epochs": 0, "chosen_epoch": 0, **figures}
+    return _packed(sae, plan, TrainingResult(log, summary))
 
 
 def fit_topk(source: Source, size: Size, config: TrainerConfig) -> Fitted:

@@ -145,12 +145,18 @@ class Trainer:
         self._log("validation", values)
         if files:
             files.live.write(self._step, epoch, "validation", values)
-        score = values[self._select_by] if self._select_by else values["fve"]
-        if self._choice.wants(values["fve"], score):
+        fve, score = self._figures(values)
+        if self._choice.wants(fve, score):
             state = {name: t.detach().to("cpu", copy=True) for name, t in self._sae.state_dict().items()}
-            self._choice.offer(Candidate(epoch, values["fve"], score, state))
+            self._choice.offer(Candidate(epoch, fve, score, state))
         self._patience.look(score)
         self._epoch, self._n_batches = epoch + 1, 0
+
+    def _figures(self, values: dict[str, float]) -> tuple[float, float]:
+        """Return the FVE of an epoch and the score, by which it is chosen."""
+        if self._sae.settles and math.isfinite(values["fve"]):
+            return self._epoch, self._epoch  # FVE falls as codes grow sparser: the last epoch is best
+        return values["fve"], values[self._select_by] if self._select_by else values["fve"]
 
     def _result(self) -> TrainingResult:
         best = self._choice.best()

@@ -77,7 +77,13 @@ def forward_of(folder, x):
 
 
 def test_every_architecture_is_tried():
-    assert {name.split(",")[0] for name in ARCHITECTURES_HERE} == set(ARCHITECTURES) - {"protsae"}
+    assert {name.split(",")[0] for name in ARCHITECTURES_HERE} == set(ARCHITECTURES) - {"protsae", "splice"}
+
+
+def test_solving_for_codes_is_no_dictionary(make_splice, tmp_path):
+    with pytest.raises(InputError, match="SpliceCoder has no plain dictionary"):
+        export_saelens(make_splice(), tmp_path / "sae", METADATA)
+    assert not (tmp_path / "sae").exists()
 
 
 @torch.no_grad()
