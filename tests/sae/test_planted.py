@@ -1,0 +1,63 @@
+"""Planted dictionaries: what is drawn, and what recovery and absorption say of known answers."""
+
+import math
+
+import pytest
+import torch
+
+from protsae.sae.planted import Planted
+
+
+def _generator():
+    return torch.Generator().manual_seed(0)
+
+
+def test_flat_features_fire_alone_and_as_often_as_said():
+    planted = Planted.flat(20, 12, 3, _generator())
+    x, coefficients = planted.draw(20_000, _generator())
+    fires = coefficients > 0
+    assert torch.equal(x, coefficients @ planted.directions)
+    assert float(fires.double().sum(dim=1).mean()) == pytest.approx(3, rel=0.02)
+    assert (fires.double().mean(dim=0) - 0.15).abs().max() < 0.015
+    both = (fires[:, 0] & fires[:, 1]).double().mean()
+    assert float(both) == pytest.approx(0.15**2, rel=0.2)
+    assert coefficients[fires].min() >= 0.5 and coefficients[fires].max() <= 1.5
+    torch.testing.assert_close(planted.directions.norm(dim=1), torch.ones(20))
+
+
+def test_children_fire_only_with_their_parents():
+    planted = Planted.hierarchical(4, 3, 12, 1.0, _generator())
+    assert planted.parent.tolist() == [-1] * 4 + [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    _, coefficients = planted.draw(20_000, _generator())
+    fires = (coefficients > 0).double()
+    for child in range(4, 16):
+        parent = int(planted.parent[child])
+        assert not (fires[:, child] > fires[:, parent]).any()
+        assert float(fires[:, child].sum() / fires[:, parent].sum()) == pytest.approx(0.2, abs=0.02)
+    assert float(fires[:, :4].sum(dim=1).mean()) == pytest.approx(1, rel=0.03)
+
+
+def test_recovery_is_one_for_the_truth_in_any_order_and_length():
+    planted = Planted.flat(10, 8, 2, _generator())
+    found = 3 * planted.directions.flip(0)
+    assert planted.recovery(found) == pytest.approx(1, abs=1e-6)
+    assert planted.recovery(-found) < 0.9
+    turned = planted.directions.clone()
+    turned[0] = 0
+    others = planted.directions @ planted.directions.T
+    expected = (9 + float(others[0, 1:].max())) / 10
+    assert planted.recovery(turned) == pytest.approx(expected, abs=1e-6)
+
+
+def test_absorption_counts_parents_that_a_child_silences():
+    planted = Planted(torch.eye(3), torch.ones(3), torch.tensor([-1, 0, 0]))
+    alone, with_first, with_second = [1.0, 0, 0], [1.0, 1, 0], [1.0, 0, 1]
+    coefficients = torch.tensor([alone, alone, with_first, with_first, with_second, with_second])
+    assert planted.absorption(torch.eye(3), coefficients, coefficients) == 0
+    codes = coefficients.clone()
+    codes[2, 0] = 0  # half of the samples with the first child
+    assert planted.absorption(torch.eye(3), codes, coefficients) == pytest.approx((0.5 + 0) / 2)
+    codes[1, 0] = 0  # it is silent as often without
+    assert planted.absorption(torch.eye(3), codes, coefficients) == pytest.approx((0 - 0.5) / 2)
+    flat = Planted(torch.eye(3), torch.ones(3), torch.full((3,), -1))
+    assert math.isnan(flat.absorption(torch.eye(3), codes, coefficients))
