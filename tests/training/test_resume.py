@@ -16,6 +16,8 @@ from tests.training.conftest import World, toy_plan
 
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.sae.config import GuidanceConfig
+from protsae.sae.registry import ARCHITECTURES
 from protsae.training import plan as plan_module
 from protsae.training import trainer as trainer_module
 from protsae.training.config import TrainerConfig
@@ -73,6 +75,28 @@ def test_killed_anywhere_it_ends_in_the_same_bytes(world, architecture, straight
         assert not path.exists()
     plan.run(path)
     assert_same(tmp_path, straight[architecture])
+
+
+@pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - {"topk", "protsae"}))
+def test_every_architecture_continues_to_the_same_bytes(world, architecture, tmp_path):
+    plan = toy_plan(world, architecture)
+    plan.run(tmp_path / "straight/sae.safetensors")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        kill_after(patch, 7)
+        plan.run(tmp_path / "killed/sae.safetensors")
+    plan.run(tmp_path / "killed/sae.safetensors")
+    assert_same(tmp_path / "killed", tmp_path / "straight")
+
+
+def test_guidance_that_draws_continues_to_the_same_bytes(world, tmp_path):
+    guidance = GuidanceConfig(axiom_batch=1, axiom_negatives=3, annotation_pooling="attention")
+    plan = replace(toy_plan(world, "protsae"), settings={"guidance": guidance})
+    plan.run(tmp_path / "straight/sae.safetensors")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        kill_after(patch, 7)
+        plan.run(tmp_path / "killed/sae.safetensors")
+    plan.run(tmp_path / "killed/sae.safetensors")
+    assert_same(tmp_path / "killed", tmp_path / "straight")
 
 
 def test_what_is_finished_is_kept_and_not_trained_again(world, tmp_path, caplog):

@@ -33,6 +33,7 @@ _UNCOUNTED_SETTINGS = {
     "versioned",
     "fs_args",
     "ray",
+    "workers",
 }
 """Catalog settings that say where bytes lie, who makes them or how they are shown, not what they are."""
 

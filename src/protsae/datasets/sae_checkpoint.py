@@ -16,6 +16,9 @@ class Plan(Protocol):
     def run(self, path: Path) -> None:
         """Write the checkpoint to `path`."""
 
+    def run_on_workers(self, path: Path, workers: dict[str, Any]) -> None:
+        """Write it by several workers; their settings are those of `training.workers.WorkersConfig`."""
+
 
 class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
     """Saves a trained module with what it belongs to; loads a light handle.
@@ -32,14 +35,23 @@ class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
         ```
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        workers: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         """Keep the path.
 
         Args:
             filepath: local path; Kedro resolves a relative one against the project.
+            workers: settings of `training.workers.WorkersConfig`: several processes or GPUs train. None: this
+                process does.
             metadata: `kedro-viz` is read by Kedro-Viz.
         """
         self._filepath = Path(filepath)
+        self._workers = workers
         self.metadata = metadata
 
     def load(self) -> SaeCheckpoint:
@@ -59,7 +71,10 @@ class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
         """
         if isinstance(data, Plan):
             with input_errors_pass():
-                data.run(self._filepath)
+                if self._workers is None:
+                    data.run(self._filepath)
+                else:
+                    data.run_on_workers(self._filepath, self._workers)
             return
         sae, metadata = data if isinstance(data, tuple) else (data, {})
         save_sae(sae, self._filepath, metadata)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.sae.codes import SparseCodes
+from protsae.sae.parallel import shared_mean
 
 
 class Supervision(NamedTuple):
@@ -61,7 +62,7 @@ def masked_bce(
     # The weights of a focal loss have a gradient, which torch's `weight` would not pass on.
     losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     total = (losses * known if weights is None else losses * known * weights).sum()
-    return total / known.sum().clamp_min(1)
+    return shared_mean(total / known.sum().clamp_min(1), known.sum())
 
 
 def guided_loss(

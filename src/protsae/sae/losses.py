@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from protsae.sae.parallel import shared_mean
+
 
 def top_k_codes(pre_acts: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Return the k largest pre-activations per token, ReLU applied, and their columns: [n, k] each."""
@@ -18,7 +20,7 @@ def scatter_codes(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
 
 def reconstruction_loss(x_hat: Tensor, x: Tensor) -> Tensor:
     """Return mean ||x̂ - x||² / d_model over scaled activations: the unexplained share of variance."""
-    return functional.mse_loss(x_hat, x)
+    return shared_mean(functional.mse_loss(x_hat, x), len(x))
 
 
 def auxk_loss(residual: Tensor, pre_acts: Tensor, directions: Tensor, dead: Tensor) -> Tensor:
@@ -41,4 +43,5 @@ def auxk_loss(residual: Tensor, pre_acts: Tensor, directions: Tensor, dead: Tens
     values, chosen = top_k_codes(pre_acts[:, columns], k)
     explained = scatter_codes(values, chosen, len(columns)) @ directions[columns]
     tiny = torch.finfo(error.dtype).tiny
-    return (error - explained).square().sum() / error.square().sum().clamp_min(tiny)
+    unexplained = error.square().sum().clamp_min(tiny)
+    return shared_mean((error - explained).square().sum() / unexplained, unexplained)

@@ -1,8 +1,9 @@
 """What an unfinished training keeps on disk, in the folder of the checkpoint that it makes."""
 
 from pathlib import Path
+from typing import Any
 
-from protsae.training.live import LiveLog
+from protsae.training.live import LiveLog, NoLog
 from protsae.training.state import StateFile
 
 LIVE_NAME = ".live.jsonl"
@@ -21,11 +22,27 @@ class TrainingFiles:
             fingerprint: of all that the weights follow from.
         """
         self.state = StateFile(folder, fingerprint)
-        self.live = LiveLog(folder / f".live-{fingerprint[:16]}.jsonl")
+        self.live: LiveLog = LiveLog(folder / f".live-{fingerprint[:16]}.jsonl")
         self._folder = folder
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Save the state."""
+        self.state.save(state)
 
     def close(self) -> None:
         """Delete the state and keep the live metrics under their final name: the training is done."""
         self.state.remove()
         if self.live.path.is_file():
             self.live.path.replace(self._folder / LIVE_NAME)
+
+
+class FollowerFiles(TrainingFiles):
+    """Those of a worker that reads what another one keeps, and writes nothing."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        """Name the files."""
+        super().__init__(folder, fingerprint)
+        self.live = NoLog()
+
+    def keep(self, state: dict[str, Any]) -> None:
+        """Leave it to the worker that leads."""

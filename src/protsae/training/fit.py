@@ -29,12 +29,13 @@ __all__ = ["Fitted", "Knowledge", "Size", "Source", "TrainingPlan", "fit", "fit_
 Fitted = tuple[tuple[SparseAutoencoder, dict[str, Any]], pd.DataFrame]
 
 
-def fit(plan: TrainingPlan, files: TrainingFiles | None = None) -> Fitted:
+def fit(plan: TrainingPlan, files: TrainingFiles | None = None, trainer: type[Trainer] = Trainer) -> Fitted:
     """Train the autoencoder of a plan on the training proteins.
 
     Args:
         plan: everything that the weights follow from.
         files: where an unfinished training lies and will lie; None: nowhere.
+        trainer: which trainer.
 
     Returns:
         ((module, checkpoint metadata), training log).
@@ -49,7 +50,7 @@ def fit(plan: TrainingPlan, files: TrainingFiles | None = None) -> Fitted:
     if plan.architecture == "splice":
         return _fit_splice(plan)
     if "concept_ids" in ARCHITECTURES[plan.architecture][1].model_fields:
-        return _fit_guided(plan, files)
+        return _fit_guided(plan, files, trainer)
     if plan.architecture in TOPK_FAMILY:
         _check_k(plan.size, 0)
     d_sae, k, seed = plan.size
@@ -59,11 +60,11 @@ def fit(plan: TrainingPlan, files: TrainingFiles | None = None) -> Fitted:
     sae = build(config, torch_generator(seed, "init"))
     train, validation = (_split(plan, name) for name in ("train", "validation"))
     _centre(sae, plan.source, train)
-    trainer = Trainer(sae, plan.trainer, train, validation, seed=derive_seed(plan.size.seed, "training"))
-    return _packed(sae, plan, trainer.fit(files))
+    made = trainer(sae, plan.trainer, train, validation, seed=derive_seed(plan.size.seed, "training"))
+    return _packed(sae, plan, made.fit(files))
 
 
-def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None) -> Fitted:
+def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[Trainer]) -> Fitted:
     """Train ProtSAE on the training proteins, their labels and the axioms."""
     if plan.knowledge is None or plan.knowledge.tables.concepts.empty:
         raise InputError("there are no concepts to guide ProtSAE: lower the counts in params:annotation")
@@ -87,7 +88,7 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None) -> Fitted:
     sae.set_concept_rates(train.labels.rates())
     whole_proteins = (concepts["level"] == "protein").any()
     select_by = "average_precision/predictor" if whole_proteins else "average_precision/residue_predictor"
-    trainer = Trainer(
+    made = trainer(
         sae,
         plan.trainer,
         train,
@@ -96,7 +97,7 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None) -> Fitted:
         select_by=select_by,
         seed=derive_seed(plan.size.seed, "training"),
     )
-    return _packed(sae, plan, trainer.fit(files))
+    return _packed(sae, plan, made.fit(files))
 
 
 def _fit_splice(plan: TrainingPlan) -> Fitted:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from protsae.core.files import sha256_text
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.training.config import TrainerConfig
 from protsae.training.fingerprints import code_hash, settings_json, table_hash
+
+if TYPE_CHECKING:
+    from protsae.training.trainer import Trainer
 
 _CODE = (
     *("core/*.py", "activations/*.py", "annotations/labels.py", "metrics/*.py"),
@@ -100,23 +103,50 @@ class TrainingPlan:
             InputError: what `fit` refuses, or a damaged state.
         """
         from protsae.training.files import TrainingFiles
+        from protsae.training.trainer import Trainer
+
+        if self.is_made(path):
+            _LOGGER.info("%s is the checkpoint of this very training: kept", path)
+            TrainingFiles(path.parent, self.fingerprint).close()
+            return
+        self.train(path, Trainer)
+
+    def run_on_workers(self, path: Path, workers: Mapping[str, Any]) -> None:
+        """Do the same on several workers, whose settings are those of `training.workers.WorkersConfig`.
+
+        Raises:
+            InputError: what `training.workers.run_on_workers` refuses.
+        """
+        from protsae.training.workers import WorkersConfig, run_on_workers
+
+        run_on_workers(self, path, WorkersConfig.model_validate(dict(workers)))
+
+    def is_made(self, path: Path) -> bool:
+        """Say whether the checkpoint of this very training lies at `path`."""
+        return made_by(path) == self.fingerprint
+
+    def train(self, path: Path, trainer: "type[Trainer]", leads: bool = True) -> None:
+        """Train with one of the trainers; see `run`.
+
+        Args:
+            path: the checkpoint.
+            trainer: its class.
+            leads: whether this process, of several that train together, writes the files.
+        """
+        from protsae.training.files import FollowerFiles, TrainingFiles
         from protsae.training.fit import fit
 
         fingerprint = self.fingerprint
-        files = TrainingFiles(path.parent, fingerprint)
-        if made_by(path) == fingerprint:
-            _LOGGER.info("%s is the checkpoint of this very training: kept", path)
-            files.close()
-            return
-        if others := files.state.others():
+        files = (TrainingFiles if leads else FollowerFiles)(path.parent, fingerprint)
+        if leads and (others := files.state.others()):
             _LOGGER.warning(
                 "unfinished trainings of other settings, data or code lie in %s and are left alone; delete "
                 "what you do not want to go on with: %s", path.parent, ", ".join(others),
             )  # fmt: skip
-        (sae, metadata), log = fit(self, files)
-        about = {"fingerprint": fingerprint, "log": _log_rows(log)}
-        save_sae(sae, path, metadata | about)
-        files.close()
+        (sae, metadata), log = fit(self, files, trainer)
+        if leads:
+            save_sae(sae, path, metadata | {"fingerprint": fingerprint, "log": _log_rows(log)})
+            files.close()
 
 
 def made_by(path: Path) -> str | None:

@@ -114,15 +114,19 @@ class Trainer:
         title = f"training {self._sae.config_json()['architecture']}"
         with StopRequests() as requests:
             for _ in track(self._steps(files), title, total=self._n_steps - self._step):
-                if files and (requests.received or self._step % self._config.save_every == 0):
-                    files.state.save(self._state(files))
-                if requests.received:
+                stop = self._is_to_stop(requests.received)
+                if files and (stop or self._step % self._config.save_every == 0):
+                    files.keep(self._state(files))
+                if stop:
                     kept = "nothing is kept"
                     if files:
                         kept = f"its state is in {files.state.path}, and the same command goes on from there"
                     where = f"after step {self._step} of {self._n_steps}"
                     _LOGGER.warning("%s: training stopped %s; %s", requests.name, where, kept)
                     break
+            else:
+                return
+        raise SystemExit(1)  # another worker was asked to stop
 
     def _steps(self, files: TrainingFiles | None) -> Iterator[None]:
         """Make the steps that are left, and what belongs to the end of each epoch."""
@@ -185,12 +189,8 @@ class Trainer:
         Raises:
             InputError: a loss term is not finite.
         """
-        batch = self._batch(residues)
-        with self._autocast:
-            output = self._sae.step_output(batch)
-        if output.logits is not None:
-            output = replace(output, logits=output.logits.float())
-        losses = {term: float(value.detach()) for term, value in output.losses.items()}
+        batch, output = self._forward(residues)
+        losses = self._logged(output)
         self._check_finite(losses, residues)
         rate = self._config.learning_rate * rate_factor(self._step, self._n_steps, self._config.warmup_share)
         for group in self._optimiser.param_groups:
@@ -209,6 +209,23 @@ class Trainer:
             "l0": l0,
             "dead_share": float(self._dead().double().mean()),
         }
+
+    def _forward(self, residues: ResidueBatch) -> tuple[TrainingBatch, StepOutput]:
+        batch = self._batch(residues)
+        with self._autocast:
+            return batch, self._in_float32(self._sae.step_output(batch))
+
+    def _in_float32(self, output: StepOutput) -> StepOutput:
+        """Undo autocast where the architecture goes on with what it gave back."""
+        if output.logits is None or output.logits.dtype != torch.bfloat16:
+            return output
+        return replace(output, logits=output.logits.float())
+
+    def _logged(self, output: StepOutput) -> dict[str, float]:
+        return {term: float(value.detach()) for term, value in output.losses.items()}
+
+    def _is_to_stop(self, received: int | None) -> bool:
+        return received is not None
 
     def _batch(self, residues: ResidueBatch) -> TrainingBatch:
         x, labels = residues.x.to(self._device), self._train.labels
