@@ -118,6 +118,13 @@ def test_figures_are_those_of_the_checkpoint(made, data):
     assert value("protsae", "fve") == pytest.approx(fve, abs=1e-6)
 
 
+def test_what_has_concepts_and_no_predictor_is_judged_by_its_latents(data, tmp_path):
+    sweep_of(data, {"architecture": "splice"}, references=False).run(tmp_path)
+    table = Sweep(tmp_path).metrics()
+    assert set(table["method"]) == {"splice", "splice_latent"}
+    assert set(table.loc[table["method"] == "splice_latent", "supervision"]) == {"training"}
+
+
 def test_a_finished_sweep_makes_nothing_again(data, tmp_path, counter):
     plan = sweep_of(data, TOPK, references=False)
     plan.run(tmp_path)
