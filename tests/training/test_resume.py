@@ -22,6 +22,7 @@ from protsae.training import plan as plan_module
 from protsae.training import trainer as trainer_module
 from protsae.training.config import TrainerConfig
 from protsae.training.files import LIVE_NAME
+from protsae.training.live import read_live
 from protsae.training.plan import TrainingPlan, log_of, made_by
 from protsae.training.trainer import Trainer
 
@@ -234,6 +235,19 @@ def test_live_metrics_follow_the_steps_and_agree_with_the_final_table(straight):
     assert total.item() == pytest.approx((train[2]["loss/total"] + train[3]["loss/total"]) / 2, rel=1e-12)
     fve = log[(log["split"] == "validation") & (log["term"] == "fve")]["value"]
     assert fve.tolist() == [look["fve"] for look in looks]
+
+
+def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, tmp_path):
+    text = (straight["protsae"] / LIVE_NAME).read_text()
+    path = tmp_path / LIVE_NAME
+    path.write_text(text + text[:40])
+    table = read_live(path)
+    log = log_of(SaeCheckpoint(straight["protsae"] / "sae.safetensors"))
+    fve = [frame.query("term == 'fve' and split == 'validation'") for frame in (table, log)]
+    assert fve[0].to_numpy().tolist() == fve[1].to_numpy().tolist()
+    assert table.query("split == 'train'")["step"].max() == 12
+    with pytest.raises(InputError, match="no training writes there"):
+        read_live(tmp_path / "none")
 
 
 def test_patience_ends_training_and_a_resume_knows_how_long_it_waited(world, tmp_path, monkeypatch):

@@ -34,6 +34,7 @@ _UNCOUNTED_SETTINGS = {
     "fs_args",
     "ray",
     "workers",
+    "processes",
 }
 """Catalog settings that say where bytes lie, who makes them or how they are shown, not what they are."""
 

@@ -8,6 +8,7 @@ from kedro.io import AbstractDataset
 from protsae.activations.executors import Executor, LocalExecutor, RayConfig, RayExecutor
 from protsae.datasets.errors import input_errors_pass
 from protsae.sweeps.plan import INDEX_NAME, Sweep, SweepPlan
+from protsae.sweeps.processes import ProcessExecutor
 
 
 class SweepDataset(AbstractDataset[SweepPlan, Sweep]):
@@ -25,18 +26,28 @@ class SweepDataset(AbstractDataset[SweepPlan, Sweep]):
     """
 
     def __init__(
-        self, *, filepath: str, ray: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        processes: int = 1,
+        ray: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         """Keep the path of the folder.
 
         Args:
             filepath: local folder; Kedro resolves a relative one against the project.
+            processes: members made at the same time, each by a process of its own.
             ray: settings of `activations.executors.RayConfig`: members are made by the workers of a Ray
-                cluster that see the folder. None: by this process, one after another.
+                cluster that see the folder. None: by this machine.
             metadata: read by Kedro-Viz.
         """
         self._filepath = Path(filepath)
-        self._executor: Executor = LocalExecutor() if ray is None else RayExecutor(RayConfig(**ray))
+        self._executor: Executor = LocalExecutor()
+        if ray is not None:
+            self._executor = RayExecutor(RayConfig(**ray))
+        elif processes != 1:
+            self._executor = ProcessExecutor(processes)
         self.metadata = metadata
 
     def load(self) -> Sweep:

@@ -39,8 +39,12 @@ _TERMS = (
     "loss/aux",
     "fve",
     "l0",
-    "gate_rate",
     "dead_share",
+    "gate_rate",
+    "mean_lift",
+    "defined_participation",
+    "axiom_violation",
+    "subsumption_auc",
 )
 _DENSITY_STEP = 0.25  # decades
 _FLOOR_DASHES = {"prevalence": "dot", "shuffled_labels": "dash"}
@@ -134,7 +138,7 @@ def concept_counts(concepts: pd.DataFrame) -> go.Figure:
 
 
 def training_curves(logs: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Draw loss terms, fve, l0, gate rate and dead share over the steps; training solid, validation dotted.
+    """Draw loss terms and what validation measures over the steps; training solid, validation dotted.
 
     Args:
         logs: dictionary name (protsae, topk) to its training log (`step`, `epoch`, `split`, `term`, `value`).

@@ -6,6 +6,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from protsae.core.errors import InputError
 from protsae.core.files import write_text_atomic
 
 
@@ -82,3 +85,26 @@ class NoLog(LiveLog):
 
     def write(self, step: int, epoch: int, split: str, values: dict[str, float]) -> None:
         """Do nothing."""
+
+
+def read_live(path: Path) -> pd.DataFrame:
+    """Return live metrics, also of a training that runs, in the columns of the training log.
+
+    Returns:
+        `step`, `epoch`, `split`, `term`, `value`; a line that is being written is left out.
+
+    Raises:
+        InputError: the file is missing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: no training writes there") from None
+    rows = []
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            values = json.loads(line)
+            about = [values.pop(name) for name in ("step", "epoch", "split")]
+            rows += [[*about, term, value] for term, value in values.items()]
+    table = pd.DataFrame(rows, columns=["step", "epoch", "split", "term", "value"])
+    return table.astype({"value": "float64"})
