@@ -61,6 +61,20 @@ def test_the_threshold_is_a_mean_first_and_then_follows(make_unguided, batch):
     assert float(sae.threshold) == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_threshold_settles_on_the_mean_over_batches_at_rest(make_unguided, batch):
+    sae = make_unguided("batch_topk")
+    batches = [batch, replace(batch, x=2 * batch.x), replace(batch, x=batch.x[:7])]
+    expected = np.mean([float(sae.step_output(b).statistics["smallest"]) for b in batches])
+    sae.after_epoch(iter(batches))
+    assert float(sae.threshold) == pytest.approx(expected, rel=1e-12)
+    sae.after_epoch(iter([batch] * 32 + batches))  # more than are needed
+    settled = float(sae.step_output(batch).statistics["smallest"])
+    assert float(sae.threshold) == pytest.approx(settled, rel=1e-12)
+    sae.b_enc.data -= 100
+    sae.after_epoch(iter(batches))  # nothing fires
+    assert float(sae.threshold) == pytest.approx(settled, rel=1e-12)
+
+
 def test_matryoshka(make_unguided, batch):
     sae = make_unguided("matryoshka", group_shares=(0.125, 0.25, 0.625), prefix_weights=(3, 2, 1))
     assert sae.config.prefixes == (2, 6, 16)

@@ -1,5 +1,8 @@
 """BatchTopK sparse autoencoder (Bussmann, Leask and Nanda 2024, arXiv 2412.06410)."""
 
+from collections.abc import Iterable
+from itertools import islice
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -8,6 +11,8 @@ from protsae.sae.base import StepOutput, TrainingBatch
 from protsae.sae.config import BatchTopKConfig, MatryoshkaConfig
 from protsae.sae.dense import LinearEncoderSae, step_of
 from protsae.sae.losses import auxk_loss, reconstruction_loss
+
+_N_SETTLING = 32
 
 
 def batch_top_k(pre_acts: Tensor, k: int) -> Tensor:
@@ -45,14 +50,31 @@ class BatchTopKSae(LinearEncoderSae):
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""
         scaled = self.scale_input(batch.x)
-        pre_acts = self._pre_acts(scaled)
-        latent_acts = batch_top_k(pre_acts, self.config.k)
+        pre_acts, latent_acts = self._kept(scaled)
         losses, residual = self._fit(latent_acts, scaled)
         losses["loss/aux"] = auxk_loss(residual, pre_acts, self.W_dec, batch.dead)
         losses["loss/total"] = losses["loss/total"] + self.config.aux_coefficient * losses["loss/aux"]
+        return step_of(losses, latent_acts, smallest=self._smallest(latent_acts))
+
+    @torch.no_grad()
+    def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
+        """Set the threshold to its mean over some batches: while the weights move, it follows behind."""
+        smallest = [
+            self._smallest(self._kept(self.scale_input(b.x))[1]) for b in islice(batches, _N_SETTLING)
+        ]
+        known = [value for value in smallest if torch.isfinite(value)]
+        if known:
+            self.threshold.copy_(torch.stack(known).mean())
+
+    def _kept(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pre-activations and the codes that the batch keeps of them [n, d_sae]."""
+        pre_acts = self._pre_acts(scaled)
+        return pre_acts, batch_top_k(pre_acts, self.config.k)
+
+    def _smallest(self, latent_acts: Tensor) -> Tensor:
+        """Return the smallest code above zero; infinite without one."""
         kept = latent_acts.detach()
-        smallest = kept.where(kept > 0, torch.inf).min()
-        return step_of(losses, latent_acts, smallest=smallest)
+        return kept.where(kept > 0, torch.inf).min()
 
     def _fit(self, latent_acts: Tensor, scaled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the terms of the fit with their total, and the residual [n, d_model]."""

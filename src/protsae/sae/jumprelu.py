@@ -73,6 +73,10 @@ class JumpReluSae(PenalisedSae):
         """What a pre-activation has to exceed [d_sae], above zero."""
         return self.log_threshold.exp()
 
+    def rate_factors(self) -> dict[str, float]:
+        """Return the thresholds' multiple of the learning rate."""
+        return {"log_threshold": self.config.threshold_rate}
+
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
         pre_acts = self._pre_acts(self.scale_input(x))

@@ -24,7 +24,7 @@ class BatchTopKSettings(TopKSettings):
 
     threshold_momentum: float = Field(0.99, ge=0, lt=1)
     """Share of the old inference threshold that one training step keeps; until 1 / (1 - momentum) steps have
-    passed, the threshold is the plain mean over them."""
+    passed, the threshold is the plain mean over them. At an epoch's end it is the mean over 32 batches."""
 
 
 class BatchTopKConfig(TopKFamilyConfig, BatchTopKSettings):
@@ -151,6 +151,8 @@ class JumpReluSettings(PenaltySettings):
     pre-activations have a standard deviation of about 1."""
     threshold_init: float = Field(0.5, gt=0)
     """Thresholds at the start, on the same scale."""
+    threshold_rate: float = Field(10.0, gt=0)
+    """Learning rate of the thresholds' logarithms, as a multiple of the trainer's."""
 
 
 class JumpReluConfig(SaeConfig, JumpReluSettings):
@@ -183,11 +185,11 @@ class GbaSettings(Config):
     """Firing frequency that the first group is held below."""
     lowest_frequency: float = Field(1e-3, gt=0, le=1)
     """That of the last group; between them they fall geometrically."""
-    update_every: int = Field(20, gt=0)
+    update_every: int = Field(5, gt=0)
     """Steps between updates of the biases."""
-    step_down: float = Field(0.05, gt=0)
+    step_down: float = Field(0.02, gt=0)
     """Share of its largest pre-activation by which the bias of a latent that fires too often falls."""
-    step_up: float = Field(0.05, gt=0)
+    step_up: float = Field(0.02, gt=0)
     """Share of its group's mean largest pre-activation by which the bias of a silent latent rises."""
     silent_below: float = Field(1e-6, ge=0, lt=1)
     """Firing frequency below which a latent counts as silent."""
