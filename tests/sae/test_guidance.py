@@ -61,8 +61,12 @@ def _guided_reference(levels, pooling):
 
 
 def _guided(logits, batch, levels, pooling, weighting=None):
-    pooled = None if pooling == "residue" else segment_mean(logits, batch.segment, len(batch.labels))
-    return guided_loss(logits, pooled, batch, torch.tensor(levels), weighting)
+    is_residue_level = torch.tensor(levels)
+    carried = logits[:, is_residue_level]
+    if pooling == "residue":
+        return guided_loss(logits, carried, batch.by_residue(), is_residue_level, weighting)
+    pooled = segment_mean(logits, batch.segment, len(batch.labels))
+    return guided_loss(pooled, carried, batch, is_residue_level, weighting)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "residue"])

@@ -18,6 +18,7 @@ SWITCHES = [
     {"annotation_pooling": "noisy_or", "class_balance": 0.5, "focal_gamma": 1.5},
     {"annotation_pooling": "residue", "bce_reduction": "sum"},
     {"lambda_hierarchy": 0.7, "radius": "bias"},
+    {"predictor_input": "whitened", "lambda_norm": 0.3},
     {"axiom_batch_norm": True, "nf4": "containment", "lambda_axiom": 2.0},
     {"axiom_batch": 1, "axiom_negatives": 3, "lambda_axiom": 1.0},
     {"forced_share": "root", "forced_scale": 0.6, "forced_limit": 2},
@@ -205,3 +206,27 @@ def test_a_gate_by_f1_calls_no_other_residues_than_the_best_threshold(make_prots
         best = max(f1(t, c) for t in [*output.logits[:, c].tolist(), -100.0])
         assert f1(sae.gate_logit[c], c) == best
     assert torch.equal(sae.gate_logit[2:], before[2:])  # no positives there
+
+
+def test_whitened_input_varies_alike_in_all_directions(make_protsae, x):
+    """But for the floor: a direction of variance v keeps v / (v + floor)."""
+    sae = make_protsae(predictor_input="whitened", whitening_floor=0.1)
+    sae.set_whitening(x)
+    variances, directions = torch.linalg.eigh(torch.cov(sae.scale_input(x).T))
+    found = torch.cov((sae.scale_input(x) @ sae.whitening.T).T)
+    kept = variances / (variances + 0.1 * variances.mean())
+    torch.testing.assert_close(found, directions @ torch.diag(kept) @ directions.T)
+
+
+def test_whitened_weights_are_those_over_scaled_input(make_protsae, x):
+    sae = make_protsae(predictor_input="whitened")
+    sae.set_whitening(x)
+    whitened = sae.scale_input(x) @ sae.whitening.T
+    logits = functional.linear(whitened, sae.W_pred, sae.b_pred)
+    torch.testing.assert_close(sae.predictor_logits(x), logits)
+    bound = sae.W_enc[:, :M].T / sae.log_scale.exp().unsqueeze(1)
+    torch.testing.assert_close(functional.linear(sae.scale_input(x), bound, sae.b_pred), logits)
+    plain = make_protsae()
+    plain.set_whitening(x)
+    assert plain.whitening is None
+    assert "whitening" not in plain.state_dict()

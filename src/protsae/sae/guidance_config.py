@@ -29,6 +29,12 @@ class GuidanceConfig(Config):
     predictor_rate: float = Field(15.0, gt=0)
     """Learning rate of predictor and log-scales, as a multiple of the trainer's: with `mean` pooling the
     labels hang on directions of little variance, which the autoencoder's own rate does not reach in time."""
+    predictor_input: Literal["scaled", "whitened"] = "scaled"
+    """What the predictor's weights apply to: scaled activations, as in the paper, or these in coordinates in
+    which the training proteins' mean activations vary alike in all directions. The predictor stays linear; of
+    a few million residues it learns in the latter what it has no time for in the former."""
+    whitening_floor: float = Field(0.01, gt=0)
+    """Share of the mean variance that whitening adds to every direction's, so that none is blown up."""
     predictor_centring: Literal["fixed", "decoder_bias"] = "fixed"
     """The predictor sees the scaled input as it is, or, as in the paper, less the decoder's bias, which the
     annotation loss then moves."""

@@ -21,7 +21,7 @@ from protsae.sae.guidance import (
     guided_loss,
     hierarchy_loss,
 )
-from protsae.sae.pooling import pool_logits
+from protsae.sae.pooling import pool_logits, segment_mean
 
 _MOST_OPEN = 0.95
 _EPSILON = 1e-5
@@ -31,6 +31,7 @@ class ConceptPredictor(SparseAutoencoder):
     """An autoencoder that also predicts concepts, `π = σ(W_pred x + b_pred)` over scaled input x.
 
     A subclass says what the predictions do to its codes. Rows of W_pred are the centres of the axioms' balls.
+    With whitened input W_pred applies to `whitening x`.
     """
 
     config: ProtSaeConfig
@@ -39,6 +40,8 @@ class ConceptPredictor(SparseAutoencoder):
     concept_rate: Tensor
     """Share of positives among labelled training proteins [m], for concepts of residues among their residues:
     what the gate's firing rate is set to."""
+    whitening: Tensor | None
+    """[d_model, d_model]: makes the predictor's input of scaled activations; None: these are its input."""
     W_attention: nn.Parameter | None
     """[m, d_model]: what each concept attends to; with pooling by attention alone."""
     log_sharpness: nn.Parameter | None
@@ -65,6 +68,8 @@ class ConceptPredictor(SparseAutoencoder):
         attends, softens = (guidance.annotation_pooling == name for name in ("attention", "log_sum_exp"))
         self.W_attention = nn.Parameter(torch.zeros(m, d_model)) if attends else None
         self.log_sharpness = nn.Parameter(torch.zeros(m)) if softens else None
+        whitens = guidance.predictor_input == "whitened"
+        self.register_buffer("whitening", torch.eye(d_model) if whitens else None)
         self.register_buffer("gate_logit", torch.zeros(m))
         self.register_buffer("concept_rate", torch.full((m,), 0.5))
         draws = guidance.axiom_batch > 0 or guidance.axiom_negatives > 0
@@ -91,6 +96,26 @@ class ConceptPredictor(SparseAutoencoder):
         self.b_pred.copy_(torch.logit(rates))
         if self.config.guidance.gate != "half":
             self.gate_logit.copy_(self.b_pred)
+
+    @torch.no_grad()
+    def set_whitening(self, means: Tensor) -> None:
+        """Choose the predictor's coordinates, where it is to have its own: `(C + floor)^(-1/2) x`.
+
+        Args:
+            means: mean raw activations of training proteins [n_proteins, d_model], whose covariance is C; the
+                input statistics are set.
+        """
+        if self.whitening is None:
+            return
+        covariance = torch.cov(self.scale_input(means).double().T)
+        variances, directions = torch.linalg.eigh(covariance)
+        floor = self.config.guidance.whitening_floor * variances.mean()
+        self.whitening.copy_(directions * (variances.clamp_min(0) + floor).rsqrt() @ directions.T)
+
+    @property
+    def concept_weights(self) -> Tensor:
+        """The predictor's weights over scaled activations [m, d_model]."""
+        return self.W_pred if self.whitening is None else self.W_pred @ self.whitening
 
     def predictor_logits(self, x: Tensor) -> Tensor:
         """Return logits of the concepts' presence [n, m] for raw activations [n, d_model]."""
@@ -163,7 +188,7 @@ class ConceptPredictor(SparseAutoencoder):
         return scaled - self.b_dec if self.config.guidance.predictor_centring == "decoder_bias" else scaled
 
     def _logits(self, scaled: Tensor) -> Tensor:
-        return functional.linear(self._seen(scaled), self.W_pred, self.b_pred)
+        return functional.linear(self._seen(scaled), self.concept_weights, self.b_pred)
 
     def _pooled(self, scaled: Tensor, logits: Tensor, segment: Tensor, n_proteins: int) -> Tensor:
         weights = None
@@ -173,6 +198,29 @@ class ConceptPredictor(SparseAutoencoder):
             weights = self.log_sharpness.exp()
         pooling = self.config.guidance.annotation_pooling
         return pool_logits(logits, segment, n_proteins, pooling, weights)
+
+    def training_logits(self, scaled: Tensor) -> Tensor:
+        """Return the residues' logits [n, m], with a graph only where something needs their gradient.
+
+        With the mean as pooling the loss needs them of the proteins' mean activations alone.
+        """
+        guidance = self.config.guidance
+        needed = not guidance.detach or guidance.annotation_pooling != "mean"
+        with torch.set_grad_enabled(needed and torch.is_grad_enabled()):
+            return self._logits(scaled)
+
+    def _training_pooled(self, scaled: Tensor, logits: Tensor, supervision: Supervision) -> Tensor:
+        n_proteins = len(supervision.labels)
+        if self.config.guidance.annotation_pooling == "mean":
+            return self._logits(segment_mean(scaled, supervision.segment, n_proteins))
+        return self._pooled(scaled, logits, supervision.segment, n_proteins)
+
+    def _carried_logits(self, scaled: Tensor) -> Tensor | None:
+        """Return the residues' logits of residue-level concepts [n, n_residue_level]; None without any."""
+        if not self.config.residue_level:
+            return None
+        chosen = self.is_residue_level
+        return functional.linear(self._seen(scaled), self.concept_weights[chosen], self.b_pred[chosen])
 
     def _supervision(self, batch: TrainingBatch) -> Supervision:
         if batch.segment is None or batch.labels is None or batch.labelled is None:
@@ -186,13 +234,21 @@ class ConceptPredictor(SparseAutoencoder):
         supervision: Supervision,
         axioms: AxiomIndices | None,
     ) -> dict[str, tuple[float, Tensor]]:
-        """Return weight and value of every term of the predictor."""
+        """Return weight and value of every term of the predictor.
+
+        Args:
+            scaled: scaled input [n, d_model].
+            logits: its `training_logits`.
+            supervision: labels.
+            axioms: of the ontology; None: there are none.
+        """
         guidance, m = self.config.guidance, self.n_defined
-        pooled = self._pooled(scaled, logits, supervision.segment, len(supervision.labels))
+        pooled = self._training_pooled(scaled, logits, supervision)
+        by_residue = guidance.annotation_pooling == "residue"
         annotation = guided_loss(
-            logits,
-            None if guidance.annotation_pooling == "residue" else pooled,
-            supervision,
+            logits if by_residue else pooled,
+            self._carried_logits(scaled),
+            supervision.by_residue() if by_residue else supervision,
             self.is_residue_level,
             Weighting(self.concept_rate, guidance.class_balance, guidance.focal_gamma),
         )

@@ -60,7 +60,7 @@ class ProtSae(ConceptPredictor):
     def W_enc(self) -> Tensor:  # noqa: N802 - the field's name
         """Encoder weights [d_model, d_sae] over scaled input: the bound rows, then the free ones."""
         return torch.cat(
-            [(self._bound(self.W_pred) * self.log_scale.exp().unsqueeze(1)).T, self.W_free], dim=1
+            [(self._bound(self.concept_weights) * self.log_scale.exp().unsqueeze(1)).T, self.W_free], dim=1
         )
 
     def rate_factors(self) -> dict[str, float]:
@@ -95,7 +95,7 @@ class ProtSae(ConceptPredictor):
             return logits
         if guidance.predictor_centring == "fixed":
             return logits.detach()
-        return functional.linear(self._seen(scaled), self.W_pred.detach(), self.b_pred.detach())
+        return functional.linear(self._seen(scaled), self.concept_weights.detach(), self.b_pred.detach())
 
     def _codes(self, scaled: Tensor, logits: Tensor) -> Codes:
         guidance, scale = self.config.guidance, self.log_scale.exp()
@@ -124,7 +124,7 @@ class ProtSae(ConceptPredictor):
         if self.config.residue_level and batch.residue_labels is None:
             raise ValueError("concepts of residues train on batches with residue_labels")
         scaled = self.scale_input(batch.x)
-        logits = self._logits(scaled)
+        logits = self.training_logits(scaled)
         codes = self._codes(scaled, logits)
         x_hat = self._decode_scaled(codes.latent_acts)
         m = self.n_defined

@@ -12,6 +12,7 @@ from protsae.core.seeding import derive_seed, torch_generator
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.config import GuidanceConfig, SpliceConfig
+from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import ARCHITECTURES, build, unguided_config
 from protsae.sae.splice import SpliceCoder
@@ -86,6 +87,8 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
     _centre(sae, plan.source, train)
     assert train.labels is not None
     sae.set_concept_rates(train.labels.rates())
+    if sae.whitening is not None:
+        sae.set_whitening(_protein_means(train))
     whole_proteins = (concepts["level"] == "protein").any()
     select_by = "average_precision/predictor" if whole_proteins else "average_precision/residue_predictor"
     made = trainer(
@@ -182,6 +185,12 @@ def _split(plan: TrainingPlan, name: str, tables: LabelTables | None = None) -> 
 def _centre(sae: SparseAutoencoder, source: Source, train: Split) -> None:
     moments = source.store.statistics(source.hook_point, list(train.protein_ids))
     sae.set_input_statistics(torch.from_numpy(moments.mean), moments.total_variance)
+
+
+def _protein_means(train: Split) -> torch.Tensor:
+    """Return the mean activation [n_proteins, d_model] of each protein's residues of one epoch."""
+    epoch = train.batches.epoch(0)
+    return torch.cat([segment_mean(batch.x, batch.segment, len(batch.proteins)) for batch in epoch])
 
 
 def _packed(sae: SparseAutoencoder, plan: TrainingPlan, result: TrainingResult) -> Fitted:
