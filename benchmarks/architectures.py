@@ -41,7 +41,10 @@ def off_target(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def fve_gap(table: pd.DataFrame) -> tuple[float, float, float]:
-    """Return ProtSAE's L0, its FVE, and TopK's FVE at that L0, linear in log L0 between its points; test."""
+    """Return ProtSAE's L0, its FVE, and TopK's FVE at that L0, linear in log L0 between its points; test.
+
+    Beyond the points it is that of the last one.
+    """
     test = table[table["split"] == "test"]
     points = test[test["metric"].isin(["l0", "fve"])].pivot_table(
         index=["member", "method"], columns="metric", values="value"
@@ -54,6 +57,7 @@ def fve_gap(table: pd.DataFrame) -> tuple[float, float, float]:
 def main() -> None:
     """Write the table and print what it says."""
     table = pd.read_csv(Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE)
+    table["aspect"] = table["aspect"].fillna("")
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     table[list(METRIC_COLUMNS)].to_csv(TARGET, index=False, float_format="%.6g")
     pd.set_option("display.width", 200)
