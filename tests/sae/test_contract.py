@@ -283,3 +283,22 @@ def test_default_settings_are_those_of_the_config(architecture):
     config = unguided_config(architecture, settings, d_model=4, d_sae=64, k=2)
     assert config == unguided_config(architecture, {}, d_model=4, d_sae=64, k=2)
     assert config.model_dump().items() >= settings.items()
+
+
+def test_a_step_in_bfloat16_gives_nearly_the_same_loss(trained, batch):
+    """As the trainer does it: products in bfloat16; parameters and buffers stay float32."""
+    sae = trained.float()
+    floats = {
+        name: getattr(batch, name).float() for name in ("x", "labels") if getattr(batch, name) is not None
+    }
+    batch = replace(batch, **floats)
+    expected = float(sae.loss_terms(batch)["loss/total"].detach())
+    with torch.autocast("cpu", torch.bfloat16):
+        output = sae.step_output(batch)
+    if output.logits is not None:
+        output = replace(output, logits=output.logits.float())
+    output.losses["loss/total"].backward()
+    sae.after_step(batch, output)
+    assert float(output.losses["loss/total"].detach()) == pytest.approx(expected, rel=0.05)
+    assert {t.dtype for t in sae.state_dict().values() if t.is_floating_point()} == {torch.float32}
+    assert all(p.grad is None or p.grad.isfinite().all() for p in sae.parameters())

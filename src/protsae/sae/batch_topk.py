@@ -90,4 +90,4 @@ class BatchTopKSae(LinearEncoderSae):
             return
         self.n_threshold_steps += 1
         share = max(1 - self.config.threshold_momentum, 1 / int(self.n_threshold_steps))
-        self.threshold.lerp_(smallest, share)
+        self.threshold.lerp_(smallest.to(self.threshold.dtype), share)
