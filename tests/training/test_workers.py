@@ -1,5 +1,7 @@
 """Two workers make the steps of one: the same losses on the same batches, the same weights at the end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,6 +82,16 @@ def test_what_one_worker_began_two_finish(folder, tmp_path):
 def test_an_architecture_for_one_worker_is_refused(folder, tmp_path):
     with pytest.raises(InputError, match="'batch_topk' trains on one worker"):
         plan_of(folder, "batch_topk").run_on_workers(tmp_path / "sae.safetensors", TWO)
+    for key, value in (("lambda_hierarchy", 0.5), ("bce_reduction", "sum")):
+        plan = replace(plan_of(folder, "protsae"), settings={"guidance": {key: value}})
+        with pytest.raises(InputError, match=rf"training\.guidance\.{key} is {value}"):
+            plan.run_on_workers(tmp_path / "sae.safetensors", TWO)
+
+
+@pytest.mark.slow
+def test_an_error_in_a_worker_arrives(folder, tmp_path):
+    with pytest.raises(InputError, match=r"training stopped at step \d+: .* proteins: P0"):
+        plan_of(folder, "topk", learning_rate=1e30).run_on_workers(tmp_path / "sae.safetensors", TWO)
 
 
 @pytest.mark.slow

@@ -15,12 +15,15 @@ from torch.nn.parallel import DistributedDataParallel
 from protsae.activations.sampler import ResidueBatch
 from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
+from protsae.sae.config import GuidanceConfig
 from protsae.sae.parallel import shared_batches
 from protsae.sae.protsae import ProtSae
-from protsae.sae.topk import TopKSae
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Split
 from protsae.training.trainer import Trainer
+
+SHARED = ("topk", "protsae")
+"""Architectures that several workers train."""
 
 
 class DistributedTrainer(Trainer):
@@ -33,7 +36,8 @@ class DistributedTrainer(Trainer):
     def __init__(
         self, sae: SparseAutoencoder, config: TrainerConfig, train: Split, validation: Split, **others: Any
     ) -> None:
-        _check(sae)
+        guidance = sae.config.guidance if isinstance(sae, ProtSae) else None
+        check_shared(sae.config_json()["architecture"], guidance)
         super().__init__(sae, config, train, validation, **others)
         self._rank, self._world = dist.get_rank(), dist.get_world_size()
         # without axioms, for one, ProtSAE has parameters that no loss reaches
@@ -100,21 +104,25 @@ def part_of(residues: ResidueBatch, rank: int, n_parts: int) -> ResidueBatch:
     )
 
 
-def _check(sae: SparseAutoencoder) -> None:
-    name = sae.config_json()["architecture"]
-    if not isinstance(sae, TopKSae | ProtSae):
+def check_shared(architecture: str, guidance: GuidanceConfig | None) -> None:
+    """Refuse what does not train on several workers as on one.
+
+    Raises:
+        InputError: an architecture or a setting whose steps are no means over the batch.
+    """
+    if architecture not in SHARED:
         raise InputError(
-            f"architecture '{name}' trains on one worker: its steps depend on the whole batch in ways "
-            "that are not shared out. Several workers train topk and protsae"
+            f"architecture '{architecture}' trains on one worker: its steps depend on the whole batch in "
+            f"ways that are not shared out. Several workers train {' and '.join(SHARED)}"
         )
-    if isinstance(sae, ProtSae):
-        guidance = sae.config.guidance
-        values = {key: getattr(guidance, key) for key in ("lambda_decorrelation", "lambda_hierarchy")}
-        if guidance.bce_reduction == "sum":
-            values["bce_reduction"] = guidance.bce_reduction
-        for key, value in values.items():
-            if value:
-                raise InputError(
-                    f"training.guidance.{key} is {value}, a loss over the whole batch that several workers "
-                    "do not share out: take the default, or train on one worker"
-                )
+    if guidance is None:
+        return
+    values = {key: getattr(guidance, key) for key in ("lambda_decorrelation", "lambda_hierarchy")}
+    if guidance.bce_reduction == "sum":
+        values["bce_reduction"] = guidance.bce_reduction
+    for key, value in values.items():
+        if value:
+            raise InputError(
+                f"training.guidance.{key} is {value}, a loss over the whole batch that several workers do "
+                "not share out: take the default, or train on one worker"
+            )

@@ -39,6 +39,11 @@ def run_on_workers(plan: TrainingPlan, path: Path, config: WorkersConfig) -> Non
         InputError: what `TrainingPlan.run` refuses, an architecture that one worker has to train, fewer GPUs
             than workers, or Ray is not installed.
     """
+    from protsae.sae.config import GuidanceConfig
+    from protsae.training.distributed import check_shared
+
+    given = plan.settings.get("guidance")
+    check_shared(plan.architecture, None if given is None else GuidanceConfig.model_validate(given))
     if plan.is_made(path):
         plan.run(path)
         return
