@@ -14,6 +14,7 @@ from protsae.sae.registry import build, unguided_config
 from protsae.sae.splice import SpliceCoder
 
 D_MODEL, D_SAE, K, N_DEFINED = 6, 16, 3, 4
+AS_IN_THE_PAPER = {"predictor_input": "scaled", "forced_scale": 1.0}
 
 
 def _stir(sae: SparseAutoencoder) -> SparseAutoencoder:
@@ -55,7 +56,7 @@ def make_protsae() -> Callable[..., ProtSae]:
             residue_level=tuple(f"GO:{i:07d}" for i in residue_level),
             n_zero=2,
             n_relations=1,
-            guidance=GuidanceConfig(**guidance),
+            guidance=GuidanceConfig(**{**AS_IN_THE_PAPER, **guidance}),
         )
         sae = _stir(ProtSae(config, torch.Generator().manual_seed(0)))
         sae.gate_logit.copy_(torch.tensor([-0.5, 0.2, 0.0, 0.4]))

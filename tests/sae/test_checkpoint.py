@@ -103,8 +103,8 @@ def test_truncated_files(saved, tmp_path, n_bytes):
 
 
 def test_newer_version(saved, tmp_path):
-    path = _with_header(saved[1], tmp_path / "new.safetensors", lambda about: about.update(format_version=2))
-    with pytest.raises(InputError, match="format version 2, this protsae reads up to 1"):
+    path = _with_header(saved[1], tmp_path / "new.safetensors", lambda about: about.update(format_version=3))
+    with pytest.raises(InputError, match="format version 3, this protsae reads up to 2"):
         SaeCheckpoint(path)
 
 

@@ -93,7 +93,7 @@ def test_residue_labels_find_the_residues_and_protein_labels_could_not(source, t
 
     whole = replace(tables, concepts=tables.concepts.assign(level="protein"))
     (blind, _), _ = _fit(source, whole)
-    assert _site_auc(blind, planted) < 0.8
+    assert _site_auc(blind, planted) < 0.85
 
 
 def test_checkpoint_and_rates_know_the_levels(source, tables, planted, tmp_path):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from protsae.sae.base import SparseAutoencoder
 
 FORMAT = "protsae.sae"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEY = "protsae"
 _AGAIN = "train again: `kedro run --pipelines training`"
 
@@ -36,7 +36,16 @@ class Migration(NamedTuple):
     """Of the tensors by name."""
 
 
-MIGRATIONS: dict[int, Migration] = {}
+def _state_what_was_default(about: dict[str, Any]) -> dict[str, Any]:
+    """Name the choices of ProtSAE's guidance that version 1 did not offer, as they were."""
+    config = about["config"]
+    if not isinstance(config, dict) or config.get("architecture") != "protsae":
+        return about
+    then = {"predictor_input": "scaled", "forced_scale": 1.0}
+    return {**about, "config": {**config, "guidance": then | config.get("guidance", {})}}
+
+
+MIGRATIONS: dict[int, Migration] = {1: Migration(_state_what_was_default, lambda tensors: tensors)}
 """By the version they start from: one entry for each version before `FORMAT_VERSION`."""
 
 

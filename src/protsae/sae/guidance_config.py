@@ -26,10 +26,10 @@ class GuidanceConfig(Config):
     loss_scale: Literal["variance", "raw"] = "variance"
     """Unit of the reconstruction loss in the total: the training split's `variance`, or the `raw` squared
     error summed over dimensions, as in the paper's logs. What is logged has the first unit either way."""
-    predictor_rate: float = Field(15.0, gt=0)
-    """Learning rate of predictor and log-scales, as a multiple of the trainer's: with `mean` pooling the
-    labels hang on directions of little variance, which the autoencoder's own rate does not reach in time."""
-    predictor_input: Literal["scaled", "whitened"] = "scaled"
+    predictor_rate: float = Field(4.0, gt=0)
+    """Learning rate of predictor and log-scales, as a multiple of the trainer's: at 1 the predictor is far
+    from its optimum when the autoencoder is done. Over scaled input it takes 15."""
+    predictor_input: Literal["scaled", "whitened"] = "whitened"
     """What the predictor's weights apply to: scaled activations, as in the paper, or these in coordinates in
     which the training proteins' mean activations vary alike in all directions. The predictor stays linear; of
     a few million residues it learns in the latter what it has no time for in the former."""
@@ -72,7 +72,7 @@ class GuidanceConfig(Config):
     forced_mean: Literal["nonzero", "all"] = "nonzero"
     """That level is their mean over the token's `nonzero` free codes, or over `all` free latents, times
     `forced_scale`."""
-    forced_scale: float = Field(1.0, ge=0)
+    forced_scale: float = Field(0.25, ge=0)
     """Multiple of the mean that a latent is lifted to; the paper's is 1."""
     forced_share: Literal["each", "root"] = "each"
     """Every open latent is lifted to the whole level (the paper), or to the level over the `root` of the
