@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+
+from protsae.sae.batch_topk import batch_top_k
 
 D, M, K, N = 6, 16, 3, 20  # as in conftest
 
@@ -35,6 +38,17 @@ def test_batch_topk(make_unguided, batch):
     assert (z > 0).sum() == N * K and np.ptp((z > 0).sum(axis=1)) > 0
     assert _terms(sae, batch)["loss/total"] == pytest.approx(_fvu(x - z @ w["W_dec"] - w["b_dec"]), rel=1e-12)
     assert float(sae.step_output(batch).statistics["smallest"]) == z[z > 0].min()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_batch_keeps_its_largest_on_every_path(dtype):
+    pre = torch.randperm(12 * 9, generator=torch.Generator().manual_seed(0)).view(12, 9).to(dtype) - 80
+    expected = torch.where(pre >= 28 - 24, pre, 0)  # the highest is 27; 12 * 2 are kept
+    assert torch.equal(batch_top_k(pre, 2), expected)
+    assert int((batch_top_k(pre, 5) > 0).sum()) == 27  # of 60, those that are positive
+    pre.requires_grad_()
+    batch_top_k(pre, 2).sum().backward()
+    assert torch.equal(pre.grad, (expected > 0).to(dtype))
 
 
 def test_batch_topk_encodes_what_exceeds_the_threshold(make_unguided, batch):

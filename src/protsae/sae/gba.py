@@ -81,8 +81,8 @@ class GbaSae(SparseAutoencoder):
         return step_of(
             losses,
             latent_acts,
-            n_fired=(seen > 0).sum(dim=0),
-            largest=functional.relu(seen.max(dim=0).values),
+            n_fired=(seen > 0).float().sum(dim=0),
+            largest=functional.relu(seen.amax(dim=0)),
         )
 
     @torch.no_grad()
