@@ -2,7 +2,6 @@
 
 import ast
 import json
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,21 +26,51 @@ def settings_json(settings: Any) -> str:
 
 
 @cache
-def code_hash(*patterns: str) -> str:
+def code_hash(*patterns: str, module: str | None = None) -> str:
     """Return a hash of the syntax of the package's files, without docstrings and comments.
 
     Taken once per process: later edits do not reach the modules that it has imported.
 
     Args:
         patterns: globs below the package, such as `training/*.py`.
+        module: a module of the package that counts with all that it imports, at any depth.
     """
-    files: Iterable[Path] = sorted({path for pattern in patterns for path in _PACKAGE.glob(pattern)})
-    parts = ((str(path.relative_to(_PACKAGE)), _syntax(path.read_text(encoding="utf-8"))) for path in files)
+    files = {path for pattern in patterns for path in _PACKAGE.glob(pattern)}
+    if module is not None:
+        files |= imported_files(module)
+    parts = ((str(path.relative_to(_PACKAGE)), _syntax(path)) for path in sorted(files))
     return sha256_text(*(part for pair in parts for part in pair))
 
 
-def _syntax(source: str) -> str:
-    tree = ast.parse(source)
+def imported_files(module: str) -> set[Path]:
+    """Return the files of a module of the package and of those that it imports from it, at any depth."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = _file_of(waiting.pop())
+        if path is None or path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+    return found
+
+
+def _file_of(module: str) -> Path | None:
+    """Return the file of a module of the package; None for other modules, and for names within modules."""
+    package, *names = module.split(".")
+    if package != _PACKAGE.name:
+        return None
+    base = _PACKAGE.joinpath(*names)
+    return next((p for p in (base / "__init__.py", base.with_suffix(".py")) if p.is_file()), None)
+
+
+@cache
+def _syntax(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             node.body = [

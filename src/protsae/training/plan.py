@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 _CODE = (
     *("core/*.py", "activations/*.py", "annotations/labels.py", "metrics/*.py"),
-    *("sae/*.py", "sae/kernels/*.py", "training/*.py"),
+    *("sae/base.py", "training/*.py"),
 )
+"""What every training runs; beside it counts the module of its architecture with all that this imports."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -90,9 +92,16 @@ class TrainingPlan:
             self.trainer.settings_json(),
             settings_json(dict(self.settings)),
             *map(table_hash, tables),
-            code_hash(*_CODE),
+            code_hash(*_CODE, module=self._module),
             version("torch"),
         )
+
+    @property
+    def _module(self) -> str | None:
+        from protsae.sae.registry import ARCHITECTURES
+
+        known = ARCHITECTURES.get(self.architecture)
+        return None if known is None else known[0].__module__
 
     def run(self, path: Path) -> None:
         """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
