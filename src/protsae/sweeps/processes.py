@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
@@ -38,10 +39,11 @@ class ProcessExecutor:
             InputError: a process was lost, for want of memory perhaps.
         """
         n_processes = min(self._n_processes, len(jobs))
+        threads = max(1, (os.cpu_count() or 1) // n_processes)
         with (
             StopRequests() as requests,
             ProcessPoolExecutor(
-                n_processes, multiprocessing.get_context("spawn"), initializer=_hold, initargs=(make,)
+                n_processes, multiprocessing.get_context("spawn"), initializer=_hold, initargs=(make, threads)
             ) as pool,
         ):
             waiting = [pool.submit(_call, job) for job in jobs]
@@ -71,9 +73,12 @@ def _result(future: "Future[Done]", requests: StopRequests) -> Done:
 _make: Callable[[Any], Any]
 
 
-def _hold(make: Callable[[Any], Any]) -> None:
-    """Keep in a new process what makes its jobs."""
+def _hold(make: Callable[[Any], Any], threads: int) -> None:
+    """Keep in a new process what makes its jobs, and its part of the cores."""
+    import torch
+
     global _make  # noqa: PLW0603 - the only way from an initialiser to the calls
+    torch.set_num_threads(threads)
     logging.basicConfig(level=logging.INFO, format="%(process)d %(message)s")
     _make = make
 
