@@ -233,10 +233,17 @@ def test_steering_is_heavier_above_the_target_and_remembers(make_unguided, batch
     after_warm_up = replace(batch, progress=0.5)
     sae.after_step(replace(batch, progress=0.1), replace(output, l0=output.l0 * 0 + 8))
     assert float(sae.penalty_scale) == 1
-    for l0, trend, now in ((8, 0.1 * math.log(2), math.log(2)), (400, 0.1 * (math.log(2) + 1), 1)):
+    trend = 0.0
+    steps = [
+        (8, math.log(2), True),
+        (400, 1, True),  # far above, and rising
+        (300, 1, False),  # far above, but falling
+        (300, 1, True),
+        (5, math.log(5 / 4), True),
+        (0, -1, True),
+        (0.5, -1, False),  # far below, but rising
+    ]
+    for l0, excess, adds_up in steps:
         sae.after_step(after_warm_up, replace(output, l0=output.l0 * 0 + l0))
-        assert float(sae.penalty_scale) == pytest.approx(math.exp(trend + 2 * now), rel=1e-6)
-    for _ in range(2):
-        sae.after_step(after_warm_up, replace(output, l0=output.l0 * 0))
-    expected = math.exp(0.1 * (math.log(2) - 1) - 2)
-    assert float(sae.penalty_scale) == pytest.approx(expected, rel=1e-6)
+        trend += 0.1 * excess * adds_up
+        assert float(sae.penalty_scale) == pytest.approx(math.exp(trend + 2 * excess), rel=1e-6), l0

@@ -20,6 +20,8 @@ class PenalisedSae(LinearEncoderSae):
     """Multiple of `config.penalty` that steering has arrived at."""
     penalty_trend: Tensor
     """The part of its logarithm that stays when L0 is as wanted."""
+    last_l0: Tensor
+    """L0 of the step before."""
 
     def __init__(
         self, config: ReluConfig | JumpReluConfig | GatedConfig, generator: torch.Generator | None = None
@@ -27,6 +29,7 @@ class PenalisedSae(LinearEncoderSae):
         super().__init__(config, generator)
         self.register_buffer("penalty_scale", torch.ones(()))
         self.register_buffer("penalty_trend", torch.zeros(()))
+        self.register_buffer("last_l0", torch.zeros(()))
 
     def _penalty_weight(self, progress: float) -> Tensor:
         """Return the penalty's weight after a share of the training."""
@@ -66,8 +69,11 @@ class PenalisedSae(LinearEncoderSae):
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
         """Make the penalty heavier if more latents fire than wanted, lighter if fewer."""
-        target, l0 = self.config.target_l0, float(output.l0)
+        target, l0, before = self.config.target_l0, float(output.l0), float(self.last_l0)
+        self.last_l0.copy_(output.l0)
         if target is not None and batch.progress >= self.config.penalty_warmup:
             excess = max(-1.0, min(1.0, math.log(l0 / target))) if l0 > 0 else -1.0
-            self.penalty_trend += self.config.penalty_rate * excess
+            on_its_way = abs(excess) == 1 and (l0 - before) * excess < 0
+            if not on_its_way:  # what adds up while L0 falls from far off would carry it past the target
+                self.penalty_trend += self.config.penalty_rate * excess
             self.penalty_scale.copy_(torch.exp(self.penalty_trend + self.config.penalty_gain * excess))

@@ -108,11 +108,11 @@ class PenaltySettings(Config):
     """Share of the training over which that weight rises from zero."""
     target_l0: float | None = Field(None, gt=0)
     """Latents per token to steer for, after the warm-up: the logarithm of the weight's multiple is
-    penalty_gain * e + penalty_rate * (sum of e over steps), e = ln(L0 / target) between -1 and 1. None: the
-    weight stays as it is."""
+    penalty_gain * e + penalty_rate * (sum of e over steps), e = ln(L0 / target) between -1 and 1; steps at
+    either bound in which L0 came nearer are not summed. None: the weight stays as it is."""
     penalty_gain: float = Field(1.0, ge=0)
     """How strongly the present L0 counts in it."""
-    penalty_rate: float = Field(0.01, gt=0)
+    penalty_rate: float = Field(0.02, gt=0)
     """How strongly the past counts."""
     aux_coefficient: float = Field(0.0, ge=0)
     """Weight of an AuxK loss; none of the papers has one."""
