@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from protsae.sae.forcing import choose
+from protsae.sae.forcing import choose, choose_open, is_plain
 from protsae.sae.guidance_config import GuidanceConfig
 
 N, M, K, N_FREE = 12, 5, 4, 9
@@ -90,3 +90,40 @@ def test_all_latents_compete_for_k_places(scope):
         DRIVE, EVIDENCE, FREE, n_free=N_FREE, k=K, guidance=GuidanceConfig(forced_activation=False)
     )
     assert (torch.cat([alone.defined, alone.free], dim=1) > 0).sum(dim=1).max() > K
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"forced_scale": 1.0},
+        {"forced_activation": False},
+        {"forced_mean": "all", "forced_scale": 9.0},
+        {"forced_share": "root", "forced_scale": 1.5},
+    ],
+    ids=str,
+)
+def test_codes_at_open_gates_alone_are_the_same_with_the_same_gradients(settings):
+    guidance = GuidanceConfig(**settings)
+    assert is_plain(guidance)
+    weights = torch.randn(N, M, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = []
+    for sparse in (False, True):
+        scale = torch.linspace(0.5, 2, M).double().requires_grad_()
+        evidence, free = EVIDENCE.clone().requires_grad_(), FREE.clone().requires_grad_()
+        if sparse:
+            chosen = choose_open(scale, evidence, free, n_free=N_FREE, guidance=guidance)
+        else:
+            drive = (scale * evidence).relu()
+            chosen = choose(drive, evidence, free, n_free=N_FREE, k=K, guidance=guidance)
+        (chosen.defined * weights).sum().backward()
+        found.append((chosen.defined, chosen.drive, scale.grad, evidence.grad, free.grad))
+    for dense, sparse in zip(*found, strict=True):
+        if dense is None or sparse is None:
+            assert not settings.get("forced_activation", True)
+        else:
+            torch.testing.assert_close(dense, sparse, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("other", [{"defined_bias": "free"}, {"topk_scope": "after"}, {"forced_limit": 2}])
+def test_other_settings_are_not_plain(other):
+    assert not is_plain(GuidanceConfig(**other))

@@ -48,6 +48,34 @@ def choose(
     return Chosen(defined, drive, free)
 
 
+def is_plain(guidance: GuidanceConfig) -> bool:
+    """Say whether `choose_open` does all that the settings ask for."""
+    tied, alone = guidance.defined_bias == "tied", guidance.topk_scope == "free"
+    return tied and alone and not guidance.forced_limit
+
+
+def choose_open(
+    scale: Tensor, evidence: Tensor, free: Tensor, *, n_free: int, guidance: GuidanceConfig
+) -> Chosen:
+    """Do as `choose` with `drive = ReLU(scale x evidence)`, but compute at open gates alone: they are few.
+
+    Args:
+        scale: [m] > 0.
+        evidence: see `choose`.
+        free: see `choose`.
+        n_free: see `choose`.
+        guidance: of settings that are plain.
+    """
+    gate = evidence.detach() > 0
+    where = gate.nonzero(as_tuple=True)
+    driven = scale[where[1]] * evidence[where]
+    lifted = driven
+    if guidance.forced_activation:
+        lifted = driven.maximum(lift_level(free, gate, n_free, guidance)[where[0], 0])
+    zero = torch.zeros_like(evidence)
+    return Chosen(zero.index_put(where, lifted), zero.index_put(where, driven.detach()), free)
+
+
 def lift_level(free: Tensor, gate: Tensor, n_free: int, guidance: GuidanceConfig) -> Tensor:
     """Return the level [n, 1] that open latents are lifted to: the residue's mean free code, scaled.
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from protsae.sae.base import StepOutput, TrainingBatch
 from protsae.sae.codes import SparseCodes, mean_active
 from protsae.sae.config import ProtSaeConfig
-from protsae.sae.forcing import choose
+from protsae.sae.forcing import choose, choose_open, is_plain
 from protsae.sae.guidance import decorrelation_loss
 from protsae.sae.losses import auxk_loss, reconstruction_loss, top_k_codes
 from protsae.sae.predictor import ConceptPredictor
@@ -101,18 +101,25 @@ class ProtSae(ConceptPredictor):
         guidance, scale = self.config.guidance, self.log_scale.exp()
         bound = self._bound_logits(scaled, logits)
         evidence = bound - self.gate_logit
-        if guidance.defined_bias == "tied":
-            drive = functional.relu(scale * evidence)
-        else:
-            bias = self.b_def if guidance.defined_bias == "free" else 0.0
-            drive = functional.relu(scale * (bound - self._bound(self.b_pred)) + bias)
         free_pre_acts = torch.addmm(self.b_free, scaled, self.W_free)
         values, columns = top_k_codes(free_pre_acts, self.config.k)
-        chosen = choose(
-            drive, evidence, values, n_free=self.config.n_free, k=self.config.k, guidance=guidance
-        )
+        if is_plain(guidance):
+            chosen = choose_open(scale, evidence, values, n_free=self.config.n_free, guidance=guidance)
+        else:
+            drive = self._drive(scale, bound, evidence)
+            chosen = choose(
+                drive, evidence, values, n_free=self.config.n_free, k=self.config.k, guidance=guidance
+            )
         free = SparseCodes(chosen.free, columns)
         return Codes(chosen.defined, free, evidence.detach() > 0, chosen.drive, free_pre_acts)
+
+    def _drive(self, scale: Tensor, bound: Tensor, evidence: Tensor) -> Tensor:
+        """Return the defined latents before forced activation."""
+        guidance = self.config.guidance
+        if guidance.defined_bias == "tied":
+            return functional.relu(scale * evidence)
+        bias = self.b_def if guidance.defined_bias == "free" else 0.0
+        return functional.relu(scale * (bound - self._bound(self.b_pred)) + bias)
 
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects.
@@ -144,8 +151,9 @@ class ProtSae(ConceptPredictor):
             terms["loss/decorrelation"] = (weight, correlation)
         losses = {name: value for name, (_, value) in terms.items()}
         losses["loss/total"] = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        fired = torch.cat([(codes.defined > 0).any(dim=0), codes.free.fired(self.config.n_free)])
-        l0 = mean_active(codes.defined) + codes.free.l0()
+        active = codes.defined.detach() > 0
+        fired = torch.cat([active.any(dim=0), codes.free.fired(self.config.n_free)])
+        l0 = mean_active(active) + codes.free.l0()
         return StepOutput(losses, fired, l0, logits.detach())
 
     def project_decoder_gradient(self) -> None:
