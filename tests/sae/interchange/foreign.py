@@ -146,9 +146,8 @@ def write_jumprelu(folder):
         "JumpReluAutoEncoder",
     )
     pre = INPUT @ W_enc + b_enc
-    norms = np.linalg.norm(W_dec, axis=1)
-    codes = relu(pre * (pre > threshold)) * norms
-    return path, codes, codes / norms @ W_dec + b_dec
+    codes = relu(pre * (pre > threshold))
+    return path, codes, codes @ W_dec + b_dec
 
 
 def write_gated(folder):
@@ -164,9 +163,8 @@ def write_gated(folder):
     )
     path = write_ae(folder, state, "GatedAutoEncoder")
     projection = (INPUT - decoder_bias) @ weight.T
-    norms = np.linalg.norm(decoder, axis=0)
-    codes = (projection + gate_bias > 0) * relu(np.exp(r_mag) * projection + mag_bias) * norms
-    return path, codes, codes / norms @ decoder.T + decoder_bias
+    codes = (projection + gate_bias > 0) * relu(np.exp(r_mag) * projection + mag_bias)
+    return path, codes, codes @ decoder.T + decoder_bias
 
 
 def interplm_marks(**marks):

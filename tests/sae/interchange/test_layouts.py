@@ -118,6 +118,17 @@ def test_layout_may_be_named(layout, tmp_path):
     assert dictionary.W_enc.dtype == torch.float32
 
 
+@pytest.mark.parametrize("write", [foreign.write_jumprelu, foreign.write_gated])
+def test_norms_that_older_revisions_put_into_codes_are_spoken_of(write, tmp_path):
+    path, _, _ = write(tmp_path)
+    assert "it multiplied them by the rows' norms" in read_dictionary(path).notes[0]
+    state = torch.load(path, weights_only=True)
+    name, dim = ("W_dec", 1) if "W_dec" in state else ("decoder.weight", 0)
+    state[name] /= state[name].norm(dim=dim, keepdim=True)
+    torch.save(state, path)
+    assert read_dictionary(path).notes == ()
+
+
 def test_group_sizes_of_matryoshka_are_kept(tmp_path):
     path, _, _ = foreign.write_matryoshka(tmp_path)
     assert load_sae(path).config.prefixes == (4, 12)

@@ -8,9 +8,11 @@ Linear layers hold `encoder.weight [d_sae, d_model]` and `decoder.weight [d_mode
 - `AutoEncoderTopK`, `BatchTopKSAE`: `b_dec` is taken from the input and added to the output; both hold `k`
   and `threshold`, and nothing in the file tells them apart. BatchTopK encodes by its threshold.
 - `MatryoshkaBatchTopKSAE`: as BatchTopKSAE, as parameters, with `group_sizes`.
-- `JumpReluAutoEncoder`: `b_dec` is added to the output only; codes are multiplied by the decoder rows' norms
-  and divided by them before decoding. InterPLM's has linear layers and leaves the codes as they are.
-- `GatedAutoEncoder`: `decoder_bias` is taken from the input and added to the output; norms as above.
+- `JumpReluAutoEncoder`: `b_dec` is added to the output only. InterPLM's has linear layers.
+- `GatedAutoEncoder`: `decoder_bias` is taken from the input and added to the output.
+
+Revisions of the last two before release 0.1.0 multiply codes by the norms of the decoder rows; the release
+does not, and trains JumpReLU to unit norms.
 """
 
 from collections.abc import Callable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 State = dict[str, "Tensor"]
+_UNIT = 1e-3  # norms within this of 1 make no difference that float16 weights would not
 
 
 class Shape(NamedTuple):
@@ -93,8 +96,7 @@ def _parameters(state: State, activation: Activation, **fields: Any) -> Dictiona
 
 
 def _jumprelu(state: State) -> Dictionary:
-    read = _parameters(state, "jumprelu")
-    return read.with_codes_times(_norms(read))
+    return _with_word_on_norms(_parameters(state, "jumprelu"))
 
 
 def _jumprelu_linear(state: State) -> Dictionary:
@@ -111,16 +113,17 @@ def _gated(state: State) -> Dictionary:
         b_mag=floats(state["mag_bias"]),
         r_mag=floats(state["r_mag"]),
     )
-    return read.with_codes_times(_norms(read)).with_input_minus(read.b_dec)
+    return _with_word_on_norms(read).with_input_minus(read.b_dec)
 
 
-def _norms(read: Dictionary) -> "Tensor":
-    norms: Tensor = read.W_dec.double().norm(dim=1)
-    if not bool((norms > 0).all()):
-        raise InputError(
-            f"decoder row {int(norms.argmin())} is zero, and its codes would be divided by its norm"
-        )
-    return norms
+def _with_word_on_norms(read: Dictionary) -> Dictionary:
+    norms = read.W_dec.double().norm(dim=1)
+    if bool(((norms - 1).abs() < _UNIT).all()):
+        return read
+    return read.with_notes(
+        "decoder rows are not of unit norm: codes are those of dictionary_learning 0.1.0; revisions before "
+        "it multiplied them by the rows' norms"
+    )
 
 
 def _check_threshold(state: State) -> None:
