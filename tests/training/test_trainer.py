@@ -158,7 +158,7 @@ def test_chosen_weights_are_those_of_the_chosen_epoch(world, splits):
     x = torch.from_numpy(np.concatenate([world.x[i] for i in VALIDATION]))
     with torch.no_grad():
         error = float((sae(x) - x).square().sum() / (x - x.mean(dim=0)).square().sum())
-    assert 1 - error == pytest.approx(log["value"].max(), abs=1e-5)
+    assert 1 - error == pytest.approx(log["value"].max(), rel=1e-5)
 
 
 def test_silent_latents_become_dead_after_the_window(world, splits):

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from protsae.sae.codes import SparseCodes
+from protsae.sae.kernels import sparse_decode
 from protsae.sae.parallel import shared_mean
 
 
@@ -39,9 +41,31 @@ def auxk_loss(residual: Tensor, pre_acts: Tensor, directions: Tensor, dead: Tens
     if len(columns) == 0:
         return residual.new_zeros(())
     error = residual.detach()
-    k = min(len(columns), max(1, error.shape[1] // 2))
+    k = min(len(columns), k_dead(error.shape[1]))
     values, chosen = top_k_codes(pre_acts[:, columns], k)
     explained = scatter_codes(values, chosen, len(columns)) @ directions[columns]
     tiny = torch.finfo(error.dtype).tiny
     unexplained = error.square().sum().clamp_min(tiny)
     return shared_mean((error - explained).square().sum() / unexplained, unexplained)
+
+
+def auxk_of_codes(residual: Tensor, codes: SparseCodes | None, rows: Tensor) -> Tensor:
+    """Return `auxk_loss` where the dead latents have been encoded already (`kernels.encode_top_k`).
+
+    Args:
+        residual: e = x - x̂ [n, d_model]; no gradient flows into it.
+        codes: codes of dead latents, of `k_dead(d_model)` each residue; None: there are none.
+        rows: decoder rows [n_latents, d_model] that the columns of `codes` name.
+    """
+    if codes is None:
+        return residual.new_zeros(())
+    error = residual.detach()
+    tiny = torch.finfo(error.dtype).tiny
+    unexplained = error.square().sum().clamp_min(tiny)
+    explained = sparse_decode(codes, rows)
+    return shared_mean((error - explained).square().sum() / unexplained, unexplained)
+
+
+def k_dead(d_model: int) -> int:
+    """Return how many dead latents of each residue AuxK decodes."""
+    return max(1, d_model // 2)

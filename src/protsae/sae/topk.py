@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
-from protsae.sae.codes import SparseCodes
 from protsae.sae.config import TopKConfig
-from protsae.sae.losses import auxk_loss, reconstruction_loss, top_k_codes
+from protsae.sae.kernels import encode_top_k, sparse_decode
+from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 
 
 class TopKSae(SparseAutoencoder):
@@ -26,24 +26,26 @@ class TopKSae(SparseAutoencoder):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
-        return SparseCodes(*top_k_codes(self._pre_acts(self.scale_input(x)), self.config.k)).dense(
-            self.config.d_sae
-        )
-
-    def _pre_acts(self, scaled: Tensor) -> Tensor:
-        return torch.addmm(self.b_enc, scaled, self.encoder)
+        codes, _ = encode_top_k(self.scale_input(x), self.encoder, self.b_enc, self.config.k)
+        return codes.dense(self.config.d_sae)
 
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""
-        scaled = self.scale_input(batch.x)
-        pre_acts = self._pre_acts(scaled)
-        codes = SparseCodes(*top_k_codes(pre_acts, self.config.k))
-        x_hat = self._decode_scaled(codes.dense(self.config.d_sae))
+        scaled, d_sae = self.scale_input(batch.x), self.config.d_sae
+        codes, revived = encode_top_k(
+            scaled,
+            self.encoder,
+            self.b_enc,
+            self.config.k,
+            dead=batch.dead,
+            k_dead=k_dead(self.config.d_model),
+        )
+        x_hat = sparse_decode(codes, self.W_dec) + self.b_dec
         reconstruction = reconstruction_loss(x_hat, scaled)
-        aux = auxk_loss(scaled - x_hat, pre_acts, self.W_dec, batch.dead)
+        aux = auxk_of_codes(scaled - x_hat, revived, self.W_dec)
         losses = {
             "loss/reconstruction": reconstruction,
             "loss/aux": aux,
             "loss/total": reconstruction + self.config.aux_coefficient * aux,
         }
-        return StepOutput(losses, codes.fired(self.config.d_sae), codes.l0())
+        return StepOutput(losses, codes.fired(d_sae), codes.l0())

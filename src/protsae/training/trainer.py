@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,6 +20,7 @@ from protsae.training.data import Ontology, Split
 from protsae.training.devices import autocast, pick_device
 from protsae.training.files import TrainingFiles
 from protsae.training.live import RunningMeans
+from protsae.training.optimiser import make_optimiser
 from protsae.training.schedule import rate_factor
 from protsae.training.selection import Candidate, CheckpointChoice, Patience
 from protsae.training.stopping import StopRequests
@@ -80,7 +80,7 @@ class Trainer:
         self._select_by = select_by
         self._seed = seed
         self._trainable = [p for p in sae.parameters() if p.requires_grad]
-        self._optimiser = _optimiser_of(sae)
+        self._optimiser = make_optimiser(sae)
         self._choice = CheckpointChoice(config.fve_tolerance if select_by else 0.0)
         self._patience = Patience(config.patience)
         self._n_steps = config.epochs * train.batches.n_batches
@@ -306,17 +306,3 @@ class Trainer:
         torch.set_rng_state(state["random"])
         if state["random_gpu"] is not None:
             torch.cuda.set_rng_state(state["random_gpu"])
-
-
-def _optimiser_of(sae: SparseAutoencoder) -> torch.optim.Optimizer:
-    return torch.optim.Adam(_parameter_groups(sae))
-
-
-def _parameter_groups(sae: SparseAutoencoder) -> list[dict[str, Any]]:
-    """Group the trainable parameters by their multiple of the learning rate."""
-    factors = sae.rate_factors()
-    groups: dict[float, list[Tensor]] = defaultdict(list)
-    for name, parameter in sae.named_parameters():
-        if parameter.requires_grad:
-            groups[factors.get(name, 1.0)].append(parameter)
-    return [{"params": parameters, "rate_factor": factor} for factor, parameters in groups.items()]

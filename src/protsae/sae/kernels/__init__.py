@@ -1,0 +1,99 @@
+"""Sparse encoding and decoding with sparse gradients: what a step costs where k is far below d_sae.
+
+`encode_top_k` and `sparse_encode` make `SparseCodes`, `sparse_decode` turns them into activations. All three
+are differentiable; codes of value 0 get no gradient, as with ReLU. Gradients of weights come as dense tensors
+of the weights' shape, but only the rows of latents that are active are computed.
+
+An architecture of its own selection works like this, with `weight` [d_model, d_sae]:
+
+    with torch.no_grad():
+        pre_acts = torch.addmm(bias, x, weight)        # [n, d_sae], nowhere else
+        columns = ...                                  # int64 [n, k]: each row's choice, no column twice
+    codes = sparse_encode(x, weight, bias, columns, pre_acts.gather(1, columns))
+    x_hat = sparse_decode(codes, W_dec) + b_dec
+
+`weight` is fastest where its memory lies latent by latent, as `W_dec.T.clone()` gives it.
+
+Loops are chosen by device: compiled by numba on CPUs, Triton on CUDA, plain torch elsewhere.
+"""
+
+import torch
+from torch import Tensor
+
+from protsae.sae.codes import SparseCodes
+from protsae.sae.kernels.functions import Decode, Encode, backend
+
+_CHUNK_BYTES = 16 * 2**20
+"""Memory of the pre-activations that are held at a time: few enough to stay in a processor's cache."""
+
+
+def top_k(pre_acts: Tensor, k: int) -> SparseCodes:
+    """Return the k largest of each row of [n, d_sae], negative ones as 0. No gradient flows."""
+    return SparseCodes(*backend(pre_acts).select(pre_acts.detach(), k, None))
+
+
+def encode_top_k(
+    x: Tensor, weight: Tensor, bias: Tensor, k: int, *, dead: Tensor | None = None, k_dead: int = 0
+) -> tuple[SparseCodes, SparseCodes | None]:
+    """Return the k largest of `x weight + bias` per row, ReLU applied, and of the dead latents the `k_dead`
+    largest.
+
+    Pre-activations are computed some rows at a time, and are nowhere held for the whole batch.
+
+    Args:
+        x: [n, d_model].
+        weight: [d_model, d_sae].
+        bias: [d_sae].
+        k: codes per row.
+        dead: bool [d_sae]: latents for AuxK; None or none of them: the second result is None.
+        k_dead: codes of dead latents per row, where there are as many.
+    """
+    inside = None if dead is None else dead.nonzero().squeeze(1)
+    if inside is not None and len(inside) == 0:
+        inside = None
+    live, revived = [], []
+    with torch.no_grad():
+        n_rows = max(1, _CHUNK_BYTES // (4 * weight.shape[1]))
+        for part in torch.split(x, n_rows):
+            pre_acts = torch.addmm(bias, part, weight).to(weight.dtype)
+            live.append(backend(pre_acts).select(pre_acts, k, None))
+            if inside is not None:
+                revived.append(backend(pre_acts).select(pre_acts, min(k_dead, len(inside)), inside))
+    codes = _encoded(x, weight, bias, live)
+    return codes, _encoded(x, weight, bias, revived) if revived else None
+
+
+def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_acts: Tensor) -> SparseCodes:
+    """Return codes of latents that were chosen, with gradients of x, weight and bias.
+
+    Args:
+        x: [n, d_model].
+        weight: [d_model, d_sae].
+        bias: [d_sae].
+        columns: int64 [n, k], no column twice in a row.
+        pre_acts: `x weight + bias` at `columns` [n, k], computed before.
+    """
+    return _encoded(x, weight, bias, [(torch.relu(pre_acts.detach()).to(weight.dtype), columns)])
+
+
+def sparse_decode(codes: SparseCodes, rows: Tensor, leading: Tensor | None = None) -> Tensor:
+    """Return [n, d_model]: the sum of decoder rows weighted by the codes, with gradients of both.
+
+    Args:
+        codes: sparse codes.
+        rows: decoder [d_sae, d_model].
+        leading: dense codes [n, m] of the first m latents; the columns of `codes` then count from latent m.
+    """
+    values = codes.values.to(rows.dtype)
+    first = values.new_empty(len(values), 0) if leading is None else leading.to(rows.dtype)
+    x_hat: Tensor = Decode.apply(values, codes.columns, rows, first)  # type: ignore[no-untyped-call]
+    return x_hat
+
+
+def _encoded(x: Tensor, weight: Tensor, bias: Tensor, parts: list[tuple[Tensor, Tensor]]) -> SparseCodes:
+    values, columns = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    chosen: Tensor = Encode.apply(x, weight, bias, values, columns)  # type: ignore[no-untyped-call]
+    return SparseCodes(chosen, columns)
+
+
+__all__ = ["encode_top_k", "sparse_decode", "sparse_encode", "top_k"]

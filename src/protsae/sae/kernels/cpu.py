@@ -1,0 +1,74 @@
+"""The kernels on a CPU: torch tensors in and out, compiled loops on torch's number of threads between.
+
+Bits depend neither on the number of threads nor on the run. float32 and float64 only. Import this module
+inside functions: numba is slow to load.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from protsae.core.parallel import even_bounds, run_parts
+from protsae.sae.kernels import rows, selection
+
+_INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
+
+
+def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tensor]:
+    """See `plain.select`. Columns ascend; of equal numbers the first ones are taken."""
+    numbers = numbers.contiguous()
+    values, columns = numbers.new_empty(len(numbers), k), _integers(len(numbers), k)
+    arrays = (numbers.numpy(), numbers.view(_INTEGERS[numbers.dtype]).numpy())
+    chosen = np.empty(0, np.int64) if inside is None else inside.contiguous().numpy()
+    outputs = (values.numpy(), columns.numpy())
+
+    def work(first: int, last: int) -> None:
+        selection.top_k_of_rows(*arrays, chosen, k, *outputs, first, last)
+
+    run_parts(work, even_bounds(len(numbers), torch.get_num_threads()))
+    return values, columns
+
+
+def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
+    """See `plain.add_rows`."""
+    out = weights.new_empty(len(values), weights.shape[1])
+    codes, places, table = (tensor.contiguous().numpy() for tensor in (values, columns, weights))
+
+    def work(first: int, last: int) -> None:
+        rows.add_rows(codes, places, table, out.numpy(), first, last)
+
+    run_parts(work, even_bounds(len(values), torch.get_num_threads()))
+    return out
+
+
+def dot_rows(columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
+    """See `plain.dot_rows`."""
+    out = weights.new_empty(columns.shape)
+    places, table, left = (tensor.contiguous().numpy() for tensor in (columns, weights, vectors))
+
+    def work(first: int, last: int) -> None:
+        rows.dot_rows(places, table, left, out.numpy(), first, last)
+
+    run_parts(work, even_bounds(len(columns), torch.get_num_threads()))
+    return out
+
+
+def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -> Tensor:
+    """See `plain.gather_rows`."""
+    d_sae = len(out)
+    sums = out.new_empty(d_sae)
+    begins, entries = rows.by_column(columns.contiguous().numpy(), d_sae)
+    arrays = (values.contiguous().numpy(), begins, entries, vectors.contiguous().numpy())
+
+    def work(first: int, last: int) -> None:
+        rows.gather_rows(*arrays, out.numpy(), sums.numpy(), first, last)
+
+    n_parts = torch.get_num_threads()
+    # Parts of as many entries each; the rows that have none cost something too.
+    load = begins + np.arange(d_sae + 1)
+    run_parts(work, np.searchsorted(load, np.linspace(0, load[-1], n_parts + 1)).tolist())
+    return sums
+
+
+def _integers(*shape: int) -> Tensor:
+    return torch.empty(shape, dtype=torch.int64)

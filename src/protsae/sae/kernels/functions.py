@@ -1,0 +1,93 @@
+"""Encoding and decoding of sparse codes as autograd functions, over the kernels of a device."""
+
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from protsae.sae.kernels import plain
+
+
+def backend(tensor: Tensor) -> ModuleType:
+    """Return the module of kernels for a tensor's device and number format."""
+    if tensor.dtype not in (torch.float32, torch.float64):
+        return plain
+    if tensor.device.type == "cpu":
+        from protsae.sae.kernels import cpu
+
+        return cpu
+    return plain
+
+
+class Encode(torch.autograd.Function):
+    """Codes that were chosen without a graph, with the gradients of their affine map and ReLU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, values: Tensor, columns: Tensor) -> Tensor:
+        """Return `values` [n, k], `ReLU(x weight + bias)` at `columns`.
+
+        Args:
+            ctx: of autograd.
+            x: [n, d_model].
+            weight: [d_model, d_sae].
+            bias: [d_sae].
+            values: [n, k].
+            columns: int64 [n, k].
+        """
+        ctx.save_for_backward(x, weight, values, columns)
+        return values.view_as(values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of x, weight and bias."""
+        x, weight, values, columns = ctx.saved_tensors
+        kernels = backend(weight)
+        of_values = gradients[0].to(weight.dtype).masked_fill(values <= 0, 0)
+        of_x = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_x = kernels.add_rows(of_values, columns, weight.T)
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            rows = torch.empty_like(weight.T, memory_format=torch.contiguous_format)
+            of_bias = kernels.gather_rows(of_values, columns, x.to(weight.dtype), rows)
+            of_weight = rows.T
+        return of_x, of_weight, of_bias, None, None
+
+
+class Decode(torch.autograd.Function):
+    """Sums of decoder rows weighted by codes, dense ones of the first latents and sparse of the others."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, columns: Tensor, rows: Tensor, leading: Tensor) -> Tensor:
+        """Return [n, d_model].
+
+        Args:
+            ctx: of autograd.
+            values: [n, k].
+            columns: int64 [n, k], counted from the first latent that `leading` does not cover.
+            rows: decoder [d_sae, d_model].
+            leading: codes of the first latents [n, m]; m may be 0.
+        """
+        ctx.save_for_backward(values, columns, rows, leading)
+        m = leading.shape[1]
+        total: Tensor = backend(rows).add_rows(values, columns, rows[m:])
+        return total.addmm_(leading, rows[:m]) if m else total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of values, rows and leading."""
+        values, columns, rows, leading = ctx.saved_tensors
+        kernels, gradient, m = backend(rows), gradients[0].contiguous(), leading.shape[1]
+        of_values = of_rows = of_leading = None
+        if ctx.needs_input_grad[0]:
+            of_values = kernels.dot_rows(columns, rows[m:], gradient)
+        if ctx.needs_input_grad[2]:
+            of_rows = torch.empty_like(rows)
+            torch.mm(leading.T, gradient, out=of_rows[:m])
+            kernels.gather_rows(values, columns, gradient, of_rows[m:])
+        if ctx.needs_input_grad[3]:
+            of_leading = gradient @ rows[:m].T
+        return of_values, None, of_rows, of_leading

@@ -1,0 +1,49 @@
+"""The kernels in plain torch, for devices and number formats that have none of their own; and what each does.
+
+Shapes: n rows of a batch, k codes per row, `weights` [d_sae, d] with one row per latent.
+"""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the k largest of each row, negative ones as 0, and their columns: [n, k] each.
+
+    Args:
+        numbers: [n, d_sae].
+        k: how many; at most as many as there are columns to choose from.
+        inside: columns to choose from, ascending; None: all.
+    """
+    candidates = numbers if inside is None else numbers[:, inside]
+    values, columns = candidates.topk(k, dim=1, sorted=False)
+    return functional.relu(values), columns if inside is None else inside[columns]
+
+
+def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
+    """Return [n, d]: the sum over each row's codes of value times the latent's row of `weights`."""
+    return functional.embedding_bag(columns, weights, per_sample_weights=values, mode="sum")
+
+
+def dot_rows(columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
+    """Return [n, k]: each row's vector [d] times the rows of `weights` that its columns name."""
+    out = weights.new_empty(columns.shape)
+    for j in range(columns.shape[1]):  # one code at a time: k times less memory
+        out[:, j] = (weights[columns[:, j]] * vectors).sum(dim=1)
+    return out
+
+
+def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -> Tensor:
+    """Fill what each latent receives, and return the sums [d_sae] of its values alone.
+
+    Args:
+        values: [n, k].
+        columns: [n, k].
+        vectors: [n, d].
+        out: output [d_sae, d]: the sum over the latent's codes of value times the vector of the row.
+    """
+    sums = out.zero_().new_zeros(len(out))
+    for j in range(columns.shape[1]):
+        out.index_add_(0, columns[:, j], values[:, j, None] * vectors)
+        sums.index_add_(0, columns[:, j], values[:, j])
+    return sums

@@ -1,0 +1,109 @@
+"""Sums and products over the rows that sparse codes name, on a CPU, compiled by numba.
+
+Every loop fills its part, `first` to `last`, of an output that the caller made, in an order that does not
+depend on the parts: any number of threads gives the same bits.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protsae.core.compiled import compiled, vectorised
+
+Ints = NDArray[np.int64]
+
+
+@vectorised
+def add_rows(values: Any, columns: Ints, rows: Any, out: Any, first: int, last: int) -> None:
+    """Fill `out[i] = sum over j of values[i, j] * rows[columns[i, j]]`.
+
+    Args:
+        values: [n, k].
+        columns: [n, k].
+        rows: [d_sae, d].
+        out: output [n, d].
+        first: row of `out` to begin with.
+        last: row to stop before.
+    """
+    for i in range(first, last):
+        total = out[i]
+        total[:] = 0
+        for j in range(values.shape[1]):
+            value = values[i, j]
+            if value == 0:
+                continue
+            row = rows[columns[i, j]]
+            for t in range(len(total)):
+                total[t] += value * row[t]
+
+
+@vectorised
+def dot_rows(columns: Ints, rows: Any, vectors: Any, out: Any, first: int, last: int) -> None:
+    """Fill `out[i, j] = vectors[i] . rows[columns[i, j]]`; shapes as in `add_rows`."""
+    for i in range(first, last):
+        vector = vectors[i]
+        for j in range(columns.shape[1]):
+            row = rows[columns[i, j]]
+            total = rows.dtype.type(0)
+            for t in range(len(vector)):
+                total += vector[t] * row[t]
+            out[i, j] = total
+
+
+@compiled
+def by_column(columns: Ints, n_columns: int) -> tuple[Ints, Ints]:
+    """Sort the entries of [n, k] columns by column (a counting sort, so rows stay in order).
+
+    Returns:
+        Where the entries of each column begin, [n_columns + 1]; the entries, numbered row by row, [n * k].
+    """
+    n, k = columns.shape
+    begins = np.zeros(n_columns + 1, dtype=np.int64)
+    for i in range(n):
+        for j in range(k):
+            begins[columns[i, j] + 1] += 1
+    for column in range(n_columns):
+        begins[column + 1] += begins[column]
+    cursor = begins[:-1].copy()
+    entries = np.empty(n * k, dtype=np.int64)
+    for i in range(n):
+        for j in range(k):
+            column = columns[i, j]
+            entries[cursor[column]] = i * k + j
+            cursor[column] += 1
+    return begins, entries
+
+
+@vectorised
+def gather_rows(
+    values: Any, begins: Ints, entries: Ints, vectors: Any, out: Any, sums: Any, first: int, last: int
+) -> None:
+    """Fill `out[c] = sum over the entries (i, j) of column c of values[i, j] * vectors[i]`, and `sums[c]`.
+
+    Args:
+        values: [n, k].
+        begins: see `by_column`.
+        entries: see `by_column`.
+        vectors: [n, d].
+        out: output [d_sae, d].
+        sums: output [d_sae]: sums of the values alone.
+        first: column to begin with.
+        last: column to stop before.
+    """
+    k = values.shape[1]
+    flat = values.reshape(-1)
+    for column in range(first, last):
+        total = out[column]
+        total[:] = 0
+        sum_of_values = values.dtype.type(0)
+        for place in range(begins[column], begins[column + 1]):
+            entry = entries[place]
+            value = flat[entry]
+            if value == 0:
+                continue
+            sum_of_values += value
+            vector = vectors[entry // k]
+            for t in range(len(total)):
+                total[t] += value * vector[t]
+        sums[column] = sum_of_values

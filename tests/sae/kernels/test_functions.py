@@ -1,0 +1,151 @@
+"""Sparse encoding and decoding: values and gradients against dense torch, and finite differences."""
+
+import pytest
+import torch
+
+from protsae.sae.codes import SparseCodes
+from protsae.sae.kernels import encode_top_k, functions, plain, sparse_decode, sparse_encode
+from protsae.training.threads import torch_threads
+
+N, D_MODEL, D_SAE, K, M = 11, 6, 40, 4, 5
+
+
+@pytest.fixture(autouse=True)
+def _backend(kernels, monkeypatch):
+    monkeypatch.setattr(functions, "backend", lambda tensor: kernels)
+    monkeypatch.setattr("protsae.sae.kernels.backend", lambda tensor: kernels)
+
+
+def _draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.fixture
+def weights() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    weight = _draw(D_SAE, D_MODEL, seed=1).T
+    return _draw(N, D_MODEL), weight, _draw(D_SAE, seed=2)
+
+
+def _dense(x, weight, bias, k, inside=slice(None)):
+    pre_acts = x @ weight + bias
+    kept = torch.full_like(pre_acts, -torch.inf)
+    kept[:, inside] = pre_acts.detach()[:, inside]
+    chosen = torch.zeros_like(pre_acts).scatter(1, kept.topk(k, dim=1).indices, 1.0)
+    return torch.relu(pre_acts) * chosen
+
+
+def test_codes_and_gradients_equal_dense_ones(weights):
+    rows = _draw(D_SAE, D_MODEL, seed=3)
+    leaves = [tensor.clone().requires_grad_() for tensor in (*weights, rows)]
+    copies = [tensor.clone().requires_grad_() for tensor in (*weights, rows)]
+    codes, none = encode_top_k(*leaves[:3], K)
+    assert none is None
+    dense = _dense(*copies[:3], K)
+    torch.testing.assert_close(codes.dense(D_SAE), dense)
+    assert (codes.values == 0).any() or (dense > 0).sum() == N * K
+    target = _draw(N, D_MODEL, seed=4)
+    (sparse_decode(codes, leaves[3]) * target).square().sum().backward()
+    (dense @ copies[3] * target).square().sum().backward()
+    for leaf, copy in zip(leaves, copies, strict=True):
+        torch.testing.assert_close(leaf.grad, copy.grad, rtol=1e-10, atol=1e-10)
+
+
+def test_codes_that_are_zero_get_no_gradient(weights):
+    x, weight, bias = weights
+    bias = (bias - 3).requires_grad_()
+    codes, _ = encode_top_k(x, weight, bias, K)
+    assert (codes.values == 0).any() and (codes.values > 0).any()
+    codes.values.sum().backward()
+    expected = torch.bincount(codes.columns[codes.values > 0], minlength=D_SAE)
+    assert torch.equal(bias.grad, expected.double())
+
+
+def test_dead_latents_are_encoded_beside_the_live(weights):
+    leaves = [tensor.clone().requires_grad_() for tensor in weights]
+    copies = [tensor.clone().requires_grad_() for tensor in weights]
+    dead = torch.zeros(D_SAE, dtype=torch.bool)
+    dead[3::4] = True
+    _, revived = encode_top_k(*leaves, K, dead=dead, k_dead=3)
+    expected = _dense(*copies, 3, dead)
+    torch.testing.assert_close(revived.dense(D_SAE), expected)
+    revived.values.square().sum().backward()
+    expected.square().sum().backward()
+    for leaf, copy in zip(leaves, copies, strict=True):
+        torch.testing.assert_close(leaf.grad, copy.grad)
+
+
+def test_no_more_dead_latents_than_there_are(weights):
+    dead = torch.zeros(D_SAE, dtype=torch.bool)
+    assert encode_top_k(*weights, K, dead=dead, k_dead=3)[1] is None
+    dead[[2, 9]] = True
+    assert encode_top_k(*weights, K, dead=dead, k_dead=3)[1].values.shape == (N, 2)
+
+
+def test_rows_in_parts_give_the_same(weights, monkeypatch):
+    whole, _ = encode_top_k(*weights, K)
+    monkeypatch.setattr("protsae.sae.kernels._CHUNK_BYTES", 4 * D_SAE * 3)
+    parts, _ = encode_top_k(*weights, K)
+    torch.testing.assert_close(parts.dense(D_SAE), whole.dense(D_SAE), rtol=1e-12, atol=1e-12)
+
+
+def test_encoding_passes_gradcheck(weights):
+    x, weight, bias = (tensor.clone().requires_grad_() for tensor in weights)
+    columns = (x @ weight + bias).topk(K, dim=1).indices
+
+    def encode(x, weight, bias):
+        return sparse_encode(x, weight, bias, columns, (x @ weight + bias).detach().gather(1, columns)).values
+
+    assert torch.autograd.gradcheck(encode, (x, weight, bias))
+
+
+def test_decoding_passes_gradcheck(weights):
+    columns = _draw(N, D_SAE - M, seed=5).topk(K, dim=1).indices
+    values, leading = _draw(N, K, seed=6).abs(), _draw(N, M, seed=7)
+    rows = _draw(D_SAE, D_MODEL, seed=8)
+    inputs = tuple(tensor.requires_grad_() for tensor in (values, rows, leading))
+    assert torch.autograd.gradcheck(
+        lambda values, rows, leading: sparse_decode(SparseCodes(values, columns), rows, leading), inputs
+    )
+
+
+def test_leading_codes_decode_the_first_latents():
+    columns = _draw(N, D_SAE - M, seed=5).topk(K, dim=1).indices
+    values, leading, rows = _draw(N, K, seed=6), _draw(N, M, seed=7), _draw(D_SAE, D_MODEL, seed=8)
+    codes = torch.cat([leading, SparseCodes(values, columns).dense(D_SAE - M)], dim=1)
+    torch.testing.assert_close(sparse_decode(SparseCodes(values, columns), rows, leading), codes @ rows)
+
+
+def test_bfloat16_pre_activations_give_codes_of_the_weights_format(weights):
+    x, weight, bias = (tensor.float() for tensor in weights)
+    weight.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        codes, _ = encode_top_k(x, weight, bias, K)
+        sparse_decode(codes, weight.detach().T.contiguous()).sum().backward()
+    assert codes.values.dtype == weight.grad.dtype == torch.float32
+    torch.testing.assert_close(
+        codes.dense(D_SAE).sum(dim=1), _dense(x, weight, bias, K).sum(dim=1), rtol=0.03, atol=0.03
+    )
+
+
+def test_threads_and_runs_change_no_bit(kernels, weights):
+    if kernels is plain:
+        pytest.skip("plain torch promises no more than torch does")
+    x, weight, bias = weights
+    results = []
+    for n_threads in (1, 2, 4, 4):
+        leaves = [weight.float().requires_grad_(), weight.float().T.contiguous().requires_grad_()]
+        with torch_threads(n_threads):
+            columns = (x @ weight).topk(K, dim=1).indices
+            codes = sparse_encode(x.float(), leaves[0], bias.float(), columns, _draw(N, K).float())
+            x_hat = sparse_decode(codes, leaves[1])
+            x_hat.square().sum().backward()
+        results.append((x_hat.detach(), *(leaf.grad for leaf in leaves)))
+    assert all(torch.equal(a, b) for one in results[1:] for a, b in zip(one, results[0], strict=True))
+
+
+def test_encoder_gradients_lie_latent_by_latent(weights):
+    """No copy is made where the encoder's memory is laid out like the decoder's."""
+    x, weight, bias = weights
+    parameter = torch.nn.Parameter(weight.clone())
+    encode_top_k(x, parameter, bias, K)[0].values.sum().backward()
+    assert parameter.T.is_contiguous() and parameter.grad.T.is_contiguous()
