@@ -203,7 +203,8 @@ def main() -> None:
         write_shards(arguments.write_shards)
         return
     torch.set_num_threads(arguments.threads)
-    result = {**provenance(), "threads": arguments.threads, "measured": [], "peaks": {}}
+    about = provenance()  # of this run; what is merged in keeps its own
+    result = {**about, "threads": arguments.threads, "measured": [], "peaks": {}}
     if arguments.merge and arguments.output.is_file():
         before = json.loads(arguments.output.read_text())
         result |= {"measured": before["measured"], "peaks": before["peaks"]}
@@ -213,11 +214,16 @@ def main() -> None:
             found = measure(
                 shape, kind, 2 if arguments.quick else 3, RESIDUES[shape] // (4 if arguments.quick else 1)
             )
+            found |= {"made_by": {name: about[name] for name in ("command", "commit")}}
             print(json.dumps(found), flush=True)
             old = [one for one in result["measured"] if (one["shape"], one["sequences"]) != (shape, kind)]
             result["measured"] = [*old, found]
     if not arguments.no_peaks:
-        result["peaks"] = {"peak_mb_1k": peak_mb(1000), "peak_mb_20k": peak_mb(20_000)}
+        result["peaks"] = {
+            "peak_mb_1k": peak_mb(1000),
+            "peak_mb_20k": peak_mb(20_000),
+            "made_by": {name: about[name] for name in ("command", "commit")},
+        }
     summary = summarize(result["measured"], result["peaks"])
     if arguments.output:
         write_text_atomic(arguments.output, json.dumps({**result, "summary": summary}, indent=1) + "\n")
