@@ -15,7 +15,8 @@ from protsae.sae.codes import SparseCodes, mean_active
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.forcing import choose, choose_open, is_plain
 from protsae.sae.guidance import decorrelation_loss
-from protsae.sae.losses import auxk_loss, reconstruction_loss, top_k_codes
+from protsae.sae.kernels import encode_top_k, sparse_decode
+from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 from protsae.sae.predictor import ConceptPredictor
 
 
@@ -30,13 +31,15 @@ class Codes(NamedTuple):
     """Bool [n, m]: the concept is predicted present."""
     drive: Tensor
     """[n, m]: defined latents before forced activation; `defined - drive` is the lift."""
-    free_pre_acts: Tensor
-    """[n, f]: before TopK."""
+    n_free: int
+    """Number of free latents."""
+    revived: SparseCodes | None
+    """Codes of dead free latents, for AuxK; None: there are none."""
 
     @property
     def latent_acts(self) -> Tensor:
         """All codes [n, d_sae], defined latents first."""
-        return torch.cat([self.defined, self.free.dense(self.free_pre_acts.shape[1])], dim=1)
+        return torch.cat([self.defined, self.free.dense(self.n_free)], dim=1)
 
 
 class ProtSae(ConceptPredictor):
@@ -53,7 +56,8 @@ class ProtSae(ConceptPredictor):
         guidance, m = config.guidance, config.n_defined
         self.log_scale = nn.Parameter(torch.zeros(m), requires_grad=guidance.scales)
         self.b_def = nn.Parameter(torch.zeros(m), requires_grad=guidance.defined_bias == "free")
-        self.W_free = nn.Parameter(self.W_dec.detach()[m:].T.clone())
+        # Its memory lies latent by latent, as the kernels like it.
+        self.W_free = nn.Parameter(self.W_dec.detach()[m:].clone().T)
         self.b_free = nn.Parameter(torch.zeros(config.n_free))
 
     @property
@@ -97,21 +101,19 @@ class ProtSae(ConceptPredictor):
             return logits.detach()
         return functional.linear(self._seen(scaled), self.concept_weights.detach(), self.b_pred.detach())
 
-    def _codes(self, scaled: Tensor, logits: Tensor) -> Codes:
+    def _codes(self, scaled: Tensor, logits: Tensor, dead: Tensor | None = None) -> Codes:
         guidance, scale = self.config.guidance, self.log_scale.exp()
         bound = self._bound_logits(scaled, logits)
         evidence = bound - self.gate_logit
-        free_pre_acts = torch.addmm(self.b_free, scaled, self.W_free)
-        values, columns = top_k_codes(free_pre_acts, self.config.k)
+        k, n_free, at_once = self.config.k, self.config.n_free, k_dead(self.config.d_model)
+        free, revived = encode_top_k(scaled, self.W_free, self.b_free, k, dead=dead, k_dead=at_once)
         if is_plain(guidance):
-            chosen = choose_open(scale, evidence, values, n_free=self.config.n_free, guidance=guidance)
+            chosen = choose_open(scale, evidence, free.values, n_free=n_free, guidance=guidance)
         else:
             drive = self._drive(scale, bound, evidence)
-            chosen = choose(
-                drive, evidence, values, n_free=self.config.n_free, k=self.config.k, guidance=guidance
-            )
-        free = SparseCodes(chosen.free, columns)
-        return Codes(chosen.defined, free, evidence.detach() > 0, chosen.drive, free_pre_acts)
+            chosen = choose(drive, evidence, free.values, n_free=n_free, k=k, guidance=guidance)
+        free = SparseCodes(chosen.free, free.columns)
+        return Codes(chosen.defined, free, evidence.detach() > 0, chosen.drive, n_free, revived)
 
     def _drive(self, scale: Tensor, bound: Tensor, evidence: Tensor) -> Tensor:
         """Return the defined latents before forced activation."""
@@ -132,9 +134,9 @@ class ProtSae(ConceptPredictor):
             raise ValueError("concepts of residues train on batches with residue_labels")
         scaled = self.scale_input(batch.x)
         logits = self.training_logits(scaled)
-        codes = self._codes(scaled, logits)
-        x_hat = self._decode_scaled(codes.latent_acts)
         m = self.n_defined
+        codes = self._codes(scaled, logits, batch.dead[m:])
+        x_hat = sparse_decode(codes.free, self.W_dec, leading=codes.defined) + self.b_dec
         unit = 1.0
         if self.config.guidance.loss_scale == "raw":
             unit = float(self.config.d_model / self.input_scale.square())
@@ -142,7 +144,7 @@ class ProtSae(ConceptPredictor):
             "loss/reconstruction": (unit, reconstruction_loss(x_hat, scaled)),
             "loss/aux": (
                 self.config.aux_coefficient,
-                auxk_loss(scaled - x_hat, codes.free_pre_acts, self.W_dec[m:], batch.dead[m:]),
+                auxk_of_codes(scaled - x_hat, codes.revived, self.W_dec[m:]),
             ),
             **self.guidance_terms(scaled, logits, supervision, batch.axioms),
         }
