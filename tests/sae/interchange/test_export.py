@@ -217,7 +217,7 @@ def test_plain_protsae_has_the_pre_activations_of_drive_and_free_latents(make_pr
     pre = x @ near.W_enc + near.b_enc
     codes = sae.codes(x)
     torch.testing.assert_close(pre[:, :4].clamp_min(0), codes.drive)
-    torch.testing.assert_close(pre[:, 4:], codes.free_pre_acts)
+    torch.testing.assert_close(pre[:, 4:], sae.scale_input(x) @ sae.W_free + sae.b_free)
     torch.testing.assert_close(codes.latent_acts @ near.W_dec + near.b_dec, sae(x))
 
 
