@@ -1,0 +1,124 @@
+"""Speed of a TopK training step against a dense one, in one run.
+
+    python benchmarks/training.py [--quick] [--threads N] [--rounds N]
+                                  [--output docs/results/training_speed.json]
+
+Dense: codes scattered into [batch, d_sae], dense products forth and back, `torch.optim.Adam`, the decoder's
+gradient projected and its rows normalised, as the field's libraries do. Sparse: `protsae.sae.topk.TopKSae`
+and the trainer's own optimiser. Same
+formulas, same weights, no dead latents in either. The ways take turns, and the best round of each counts.
+`over_encoder_matmul` is the sparse step over the encoder's product alone.
+The last line printed is one JSON object.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from provenance import provenance
+
+from protsae.core.files import write_text_atomic
+from protsae.sae.base import TrainingBatch
+from protsae.sae.config import TopKConfig
+from protsae.sae.losses import reconstruction_loss, scatter_codes, top_k_codes
+from protsae.sae.topk import TopKSae
+from protsae.training.optimiser import make_optimiser
+
+D_MODEL, BATCH = 320, 2048
+SIZES = [(d_sae, k) for d_sae in (4096, 16384, 40000) for k in (32, 100, 1000)]
+QUICK = [(4096, 32), (16384, 32)]
+
+
+def dense_loss(sae: TopKSae, batch: TrainingBatch) -> torch.Tensor:
+    """Return the reconstruction loss by dense products."""
+    scaled = sae.scale_input(batch.x)
+    values, columns = top_k_codes(torch.addmm(sae.b_enc, scaled, sae.encoder), sae.config.k)
+    codes = scatter_codes(values, columns, sae.config.d_sae)
+    return reconstruction_loss(codes @ sae.W_dec + sae.b_dec, scaled)
+
+
+def sparse_loss(sae: TopKSae, batch: TrainingBatch) -> torch.Tensor:
+    """Return the loss as in training."""
+    return sae.loss_terms(batch)["loss/total"]
+
+
+def stepper(d_sae: int, k: int, *, dense: bool) -> Callable[[], None]:
+    """Return a function that makes one whole training step on a fixed random batch."""
+    sae = TopKSae(TopKConfig(d_model=D_MODEL, d_sae=d_sae, k=k), torch.Generator().manual_seed(0))
+    optimiser = torch.optim.Adam(sae.parameters()) if dense else make_optimiser(sae)
+    x = torch.randn(BATCH, D_MODEL, generator=torch.Generator().manual_seed(1))
+    batch = TrainingBatch(x, torch.zeros(d_sae, dtype=torch.bool))
+    loss = dense_loss if dense else sparse_loss
+
+    def step() -> None:
+        optimiser.zero_grad()
+        loss(sae, batch).backward()
+        sae.project_decoder_gradient()
+        torch.nn.utils.clip_grad_norm_(sae.parameters(), 1.0)
+        optimiser.step()
+        sae.normalise_decoder()
+
+    return step
+
+
+def measure(d_sae: int, k: int, n_rounds: int) -> dict[str, Any]:
+    """Time the ways in turn; best of the rounds after one to warm up."""
+    x, weight = torch.randn(BATCH, D_MODEL), torch.randn(d_sae, D_MODEL)
+    ways = {
+        "dense": stepper(d_sae, k, dense=True),
+        "sparse": stepper(d_sae, k, dense=False),
+        "encoder": lambda: x @ weight.T,
+    }
+    best = dict.fromkeys(ways, float("inf"))
+    for i in range(n_rounds + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if i:
+                best[name] = min(best[name], time.perf_counter() - start)
+    return {
+        "d_sae": d_sae,
+        "k": k,
+        **{f"{name}_s": round(seconds, 4) for name, seconds in best.items()},
+        "dense_tokens_per_s": round(BATCH / best["dense"]),
+        "sparse_tokens_per_s": round(BATCH / best["sparse"]),
+        "speedup": round(best["dense"] / best["sparse"], 2),
+        "over_encoder_matmul": round(best["sparse"] / best["encoder"], 2),
+    }
+
+
+def main() -> None:
+    """Measure every size and print the table, then one line of JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="the two sizes of the summary only")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    about = provenance()
+    torch.set_num_threads(arguments.threads)
+    rows = []
+    for d_sae, k in QUICK if arguments.quick else SIZES:
+        rows.append(measure(d_sae, k, arguments.rounds))
+        print(rows[-1], flush=True)
+    found = {(row["d_sae"], row["k"]): row for row in rows}
+    summary = {
+        "speedup_4096": found[4096, 32]["speedup"],
+        "speedup_16384": found[16384, 32]["speedup"],
+        "over_encoder_matmul_4096": found[4096, 32]["over_encoder_matmul"],
+    }
+    if arguments.output:
+        result = {**about, "threads": arguments.threads, "batch": BATCH, "d_model": D_MODEL}
+        text = json.dumps({**result, "summary": summary, "sizes": rows}, indent=1) + "\n"
+        write_text_atomic(arguments.output, text)
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()
