@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from tests.activations.conftest import HOOK_POINT
 
@@ -86,7 +87,8 @@ def test_a_folder_that_is_not_as_its_manifest_says_is_refused(copy, spoil, messa
 def test_a_flipped_byte_is_found_when_it_is_read(copy):
     path = copy / "shard-00001.parquet"
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    values = pq.read_metadata(path).row_group(0).column(3)
+    content[values.data_page_offset + values.total_compressed_size // 2] ^= 0xFF
     path.write_bytes(content)
     store = ActivationStore(copy)
     with pytest.raises(InputError, match=r"shard-00001\.parquet is damaged"):
