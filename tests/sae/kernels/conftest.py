@@ -4,9 +4,9 @@ from types import ModuleType
 
 import pytest
 
-from protsae.sae.kernels import cpu, plain
+from protsae.sae.kernels import blocks, cpu, plain
 
 
-@pytest.fixture(params=["cpu", "plain"])
+@pytest.fixture(params=["cpu", "blocks", "plain"])
 def kernels(request) -> ModuleType:
-    return {"cpu": cpu, "plain": plain}[request.param]
+    return {"cpu": cpu, "blocks": blocks, "plain": plain}[request.param]

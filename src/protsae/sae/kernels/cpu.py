@@ -1,7 +1,8 @@
 """The kernels on a CPU: torch tensors in and out, compiled loops on torch's number of threads between.
 
 Bits depend neither on the number of threads nor on the run. float32 and float64 only. Import this module
-inside functions: numba is slow to load.
+inside functions: numba is slow to load. Where more than one latent in `_SPARSE` is active, dense products by
+blocks are faster (docs/results/training_speed.json), and their bits may depend on the threads.
 """
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import rows, selection
+from protsae.sae.kernels import blocks, rows, selection
 
+_SPARSE = 8
 _INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
@@ -31,6 +33,8 @@ def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tens
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """See `plain.add_rows`."""
+    if _SPARSE * columns.shape[1] > len(weights):
+        return blocks.add_rows(values, columns, weights)
     out = weights.new_empty(len(values), weights.shape[1])
     codes, places, table = (tensor.contiguous().numpy() for tensor in (values, columns, weights))
 
@@ -43,6 +47,8 @@ def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
 
 def dot_rows(columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
     """See `plain.dot_rows`."""
+    if _SPARSE * columns.shape[1] > len(weights):
+        return blocks.dot_rows(columns, weights, vectors)
     out = weights.new_empty(columns.shape)
     places, table, left = (tensor.contiguous().numpy() for tensor in (columns, weights, vectors))
 
@@ -55,6 +61,8 @@ def dot_rows(columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
 
 def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -> Tensor:
     """See `plain.gather_rows`."""
+    if _SPARSE * columns.shape[1] > len(out):
+        return blocks.gather_rows(values, columns, vectors, out)
     d_sae = len(out)
     sums = out.new_empty(d_sae)
     begins, entries = rows.by_column(columns.contiguous().numpy(), d_sae)
