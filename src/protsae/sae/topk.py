@@ -1,28 +1,18 @@
 """Plain TopK sparse autoencoder (Makhzani and Frey 2013; Gao et al. 2024, arXiv 2406.04093)."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
+from protsae.sae.base import StepOutput, TrainingBatch
 from protsae.sae.config import TopKConfig
+from protsae.sae.dense import LinearEncoderSae
 from protsae.sae.kernels import encode_top_k, sparse_decode
 from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 
 
-class TopKSae(SparseAutoencoder):
+class TopKSae(LinearEncoderSae):
     """Codes are the k largest of `x_n W_enc + b_enc`, ReLU applied; at most k latents fire per token."""
 
     config: TopKConfig
-
-    def __init__(self, config: TopKConfig, generator: torch.Generator | None = None) -> None:
-        super().__init__(config, generator)
-        self.encoder = nn.Parameter(self.W_dec.detach().T.clone())
-        self.b_enc = nn.Parameter(torch.zeros(config.d_sae))
-
-    @property
-    def W_enc(self) -> Tensor:  # noqa: N802 - the field's name
-        """Encoder weights [d_model, d_sae] over scaled input."""
-        return self.encoder
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""

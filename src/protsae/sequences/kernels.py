@@ -1,44 +1,17 @@
 """The inner loops of the built-in search, compiled by numba.
 
-Import this module inside functions: numba is slow to load. Compiled code is kept beside this file, or in
-numba's folder for the user; where neither can be written, it is compiled anew in every process.
+Import this module inside functions: numba is slow to load.
 """
 
-import pickle
-from collections.abc import Callable
-from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-P = ParamSpec("P")
-R = TypeVar("R")
+from protsae.core.compiled import compiled
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint8]
-
-
-class compiled(Generic[P, R]):  # noqa: N801 (a decorator)
-    """Compile a function by numba, without the interpreter's lock, and cache it where that is possible."""
-
-    def __init__(self, function: Callable[P, R]) -> None:
-        update_wrapper(self, function)
-        self._function = function
-        try:
-            self._compiled: Any = numba.njit(cache=True, nogil=True)(function)
-        except RuntimeError:  # no folder to cache in
-            self._compiled = numba.njit(nogil=True)(function)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the compiled function."""
-        try:
-            result: R = self._compiled(*args, **kwargs)
-        except (OSError, EOFError, pickle.UnpicklingError):  # the cache cannot be read or written
-            self._compiled = numba.njit(nogil=True)(self._function)
-            result = self._compiled(*args, **kwargs)
-        return result
 
 
 @compiled

@@ -3,7 +3,7 @@
 import numba
 import pytest
 
-from protsae.sequences.kernels import compiled
+from protsae.core.compiled import compiled
 
 
 def _twice(number: int) -> int:
@@ -14,7 +14,9 @@ def test_without_a_folder_to_cache_in_code_is_compiled_all_the_same(monkeypatch)
     asked = []
     njit = numba.njit
 
-    def without_cache(**options):
+    def without_cache(*functions, **options):
+        if functions:  # numba compiles parts of its own on first use
+            return njit(*functions, **options)
         asked.append(options)
         if options.get("cache"):
             raise RuntimeError("cannot cache function: no locator available")
@@ -22,7 +24,7 @@ def test_without_a_folder_to_cache_in_code_is_compiled_all_the_same(monkeypatch)
 
     monkeypatch.setattr("numba.njit", without_cache)
     assert compiled(_twice)(21) == 42
-    assert asked == [{"cache": True, "nogil": True}, {"nogil": True}]
+    assert [one for one in asked if "nogil" in one] == [{"cache": True, "nogil": True}, {"nogil": True}]
 
 
 @pytest.mark.parametrize("error", [PermissionError("the index cannot be read"), EOFError()])
