@@ -103,7 +103,9 @@ def test_the_last_part_whose_sequences_are_longest_goes_first(tmp_path, torch_th
     forward = Esm2Forward(tiny_model(tmp_path), ["layers.0.resid_pre"])
     seen, run = [], forward._run
     monkeypatch.setattr(
-        forward, "_run", lambda packed, *rest: seen.append(packed.sizes) or run(packed, *rest)
+        forward,
+        "_run",
+        lambda state, tape, **how: seen.append(state.packed.sizes) or run(state, tape, **how),
     )
     forward.run(random_sequences([300, 500, 700, 1000]))
     assert seen == [[1002], [702], [302, 502]]

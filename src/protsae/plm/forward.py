@@ -11,7 +11,7 @@ where the matrix library sums alike, and not only to rounding: ESM-2's residual 
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -23,9 +23,10 @@ from protsae.plm.arithmetic import Arithmetic
 from protsae.plm.attention import BlockedAttention, Rotary
 from protsae.plm.batching import SPECIAL_TOKENS, consecutive_parts
 from protsae.plm.checkpoint import PlmModel
+from protsae.plm.halfway import Halfway, State, as_restarted
 from protsae.plm.hook_points import FINAL_NORM, parse_hook_point
 from protsae.plm.linear import Linear, gelu
-from protsae.plm.patching import Patches, Tape, check_patches_matter, parse_patches
+from protsae.plm.patching import Patch, Patches, Tape, check_patches_matter, parse_patches
 from protsae.plm.sdpa import SdpaAttention, at_positions
 from protsae.plm.tokens import PackedTokens, Tokenizer
 
@@ -105,7 +106,9 @@ class Esm2Forward:
         self._d_model = model.d_model
         module = model.module
         self._tokenizer = Tokenizer(module.alphabet)
-        scale = _TOKEN_DROPOUT_SCALE if module.token_dropout else 1.0
+        self._token_dropout = bool(module.token_dropout)
+        self._mask_token = int(module.mask_idx)
+        scale = _TOKEN_DROPOUT_SCALE if self._token_dropout else 1.0
         self.device = device = torch.device(device)
         attention = attention or ("blocked" if device.type == "cpu" else "sdpa")
         self._embedding = (module.embed_tokens.weight * scale).to(device)
@@ -116,7 +119,12 @@ class Esm2Forward:
         self._rotary = Rotary(module.layers[0].self_attn.rot_emb.inv_freq.to(device))
 
     def run(
-        self, sequences: Sequence[str], patches: Patches | None = None, *, logits: bool = False
+        self,
+        sequences: Sequence[str],
+        patches: Patches | None = None,
+        *,
+        logits: bool = False,
+        masked: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Run one batch.
 
@@ -126,6 +134,7 @@ class Esm2Forward:
             patches: what to replace at which hook points. The pass goes on with it, and captured values
                 contain it. A patched run sees all sequences at once, whatever memory that takes.
             logits: whether to run on to the language-model head.
+            masked: bool [sum of lengths]: residues in whose place the model sees the mask token.
 
         Returns:
             For every hook point the activations of residues only, start and end tokens left out, float32
@@ -133,7 +142,7 @@ class Esm2Forward:
             [sum of lengths, size of the vocabulary]. Values do not depend on the number of threads.
 
         Raises:
-            InputError: an empty sequence, a letter that is no residue, or a patch that does not fit.
+            InputError: an empty sequence, a letter that is no residue, or a patch or mask that does not fit.
         """
         replaced = parse_patches(patches or {}, len(self._layers))
         if not logits:
@@ -144,6 +153,9 @@ class Esm2Forward:
         parts = [slice(None)] if whole else consecutive_parts(lengths, _TOKENS_PER_PART)
         packed = [self._tokenizer.pack(sequences[part]) for part in parts]
         n_rows = [sum(lengths[part]) for part in parts]
+        if masked is not None:
+            pairs = zip(packed, torch.split(masked, n_rows), strict=True)
+            packed = [part.masked(chosen, self._mask_token) for part, chosen in pairs]
         rotary = self._rotary.up_to(max(lengths) + SPECIAL_TOKENS)
 
         def run_part(i: int) -> None:
@@ -151,12 +163,87 @@ class Esm2Forward:
             found = {name: result[rows] for name, result in results.items()}
             with torch.inference_mode():
                 tape = Tape(self._hook_points, replaced, packed[i].is_residue, found, self.device)
-                x = self._run(packed[i], rotary, tape, logits)
+                x = self._run(self._start(packed[i], rotary), tape, to_the_end=logits)
                 if logits:
                     found[LOGITS].copy_(self._head(x[tape.residues]))
 
         _for_each(run_part, len(parts))
         return {name: result.cpu() for name, result in results.items()}
+
+    def run_to(self, sequences: Sequence[str], hook_point: str, masked: Tensor | None = None) -> Halfway:
+        """Run one batch up to a hook point, from where `finish` goes on as often as one likes.
+
+        Args:
+            sequences: residues, one string per protein.
+            hook_point: where to stop.
+            masked: see `run`.
+
+        Raises:
+            InputError: what `run` refuses, or no such hook point.
+        """
+        point = as_restarted(parse_hook_point(hook_point, len(self._layers)), len(self._layers))
+        packed = self._tokenizer.pack(sequences)
+        if masked is not None:
+            packed = packed.masked(masked, self._mask_token)
+        layer = len(self._layers) if point.layer is None else point.layer
+        with torch.inference_mode():
+            state = self._start(packed, self._rotary.up_to(max(packed.sizes)))
+            nothing = Tape([], {}, packed.is_residue, {}, self.device)
+            x = self._run(state, nothing, to_the_end=True, before=layer)
+            state = replace(state, x=x, layer=layer)
+            values = x.new_empty(int(packed.is_residue.sum()), self._d_model)
+            tape = Tape([point], {}, packed.is_residue, {str(point): values}, self.device)
+            self._run(replace(state, x=x.clone()), tape, to_the_end=False)
+        return Halfway(values, point, state)
+
+    def finish(
+        self,
+        halfway: Halfway,
+        function: Callable[[Tensor], Tensor] | None = None,
+        rows: Tensor | None = None,
+        at: Tensor | None = None,
+    ) -> Tensor:
+        """Go on from a hook point to the language-model head, the values there replaced or not.
+
+        Without a function, and with one that gives back what it is given, the result is the same to the last
+        bit.
+
+        Args:
+            halfway: what `run_to` gave; it stays as it is.
+            function: replaces values at the hook point, see `Patch`; None: nothing is replaced.
+            rows: which residues are replaced, bool [n_residues]; None: all.
+            at: residues whose logits are wanted, bool [n_residues]; None: all.
+
+        Returns:
+            Logits [n_residues wanted, size of the vocabulary], float32.
+
+        Raises:
+            InputError: a patch that does not fit.
+        """
+        patches = {} if function is None else {halfway.point: Patch(function, rows)}
+        state = halfway.state
+        with torch.inference_mode():
+            tape = Tape([], patches, state.packed.is_residue, {}, self.device)
+            x = self._run(replace(state, x=state.x.clone()), tape, to_the_end=True)
+            wanted = tape.residues if at is None else tape.residues[at.to(self.device)]
+            return self._head(x[wanted]).cpu()
+
+    def _start(self, packed: PackedTokens, rotary: tuple[Tensor, Tensor]) -> State:
+        """Return the state before the first layer."""
+        if self._attention == "sdpa":
+            rotary = at_positions(rotary, packed.position.to(self.device))
+        return State(self._embed(packed), 0, packed, rotary)
+
+    def _embed(self, packed: PackedTokens) -> Tensor:
+        """Return the embedding [n_tokens, d_model]; masked tokens and scale as fair-esm's token dropout."""
+        x: Tensor = self._embedding[packed.tokens.to(self.device)]
+        is_mask = packed.tokens == self._mask_token
+        if not self._token_dropout or not is_mask.any():
+            return x
+        masks = torch.stack([part.sum() for part in torch.split(is_mask, packed.sizes)])
+        sizes = torch.tensor(packed.sizes)
+        kept = (1 - masks.to(x.dtype) / sizes).repeat_interleave(sizes)
+        return x.masked_fill(is_mask.to(self.device)[:, None], 0.0) / kept.to(self.device)[:, None]
 
     def _empty_results(self, n_rows: int, logits: bool) -> dict[str, Tensor]:
         new = self._embedding.new_empty
@@ -165,18 +252,15 @@ class Esm2Forward:
             results[LOGITS] = new(n_rows, len(self._embedding))
         return results
 
-    def _run(
-        self, packed: PackedTokens, rotary: tuple[Tensor, Tensor], tape: Tape, to_the_end: bool
-    ) -> Tensor:
-        """Run a part as far as `tape` asks, or to the final norm; return where it came to."""
-        if self._attention == "sdpa":
-            rotary = at_positions(rotary, packed.position.to(self.device))
-        x: Tensor = self._embedding[packed.tokens.to(self.device)]
-        for i, layer in enumerate(self._layers):
+    def _run(self, state: State, tape: Tape, *, to_the_end: bool, before: int | None = None) -> Tensor:
+        """Run a part as far as `tape` asks, to the final norm, or to where layer `before` begins; return
+        where it came to. `state.x` is overwritten."""
+        x, sizes = state.x, state.packed.sizes
+        for i, layer in enumerate(self._layers[state.layer : before], state.layer):
             tape.offer(x, "resid_pre", i)
             if tape.is_complete() and not to_the_end:
                 return x
-            update = layer.attention(x, rotary, packed.sizes)
+            update = layer.attention(x, state.rotary, sizes)
             tape.offer(update, "attn_out", i)
             x += update
             tape.offer(x, "resid_mid", i)
@@ -188,6 +272,8 @@ class Esm2Forward:
             tape.offer(x, "resid_post", i)
             if tape.is_complete() and not to_the_end:
                 return x
+        if before is not None:
+            return x
         x = self._final_norm(x)
         tape.offer(x, FINAL_NORM)
         return x

@@ -1,12 +1,13 @@
 """Residues to ESM-2 tokens, packed back to back without padding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from protsae.core.errors import InputError
 from protsae.plm.batching import SPECIAL_TOKENS
 from protsae.plm.residues import RESIDUES, check_residues
 
@@ -26,6 +27,26 @@ class PackedTokens:
     """False for start and end tokens, bool [n_tokens]."""
     sizes: list[int]
     """Tokens of each sequence."""
+
+    def masked(self, residues: torch.Tensor, mask_token: int) -> "PackedTokens":
+        """Return the same with the mask token at some residues.
+
+        Args:
+            residues: bool [n_residues], in the order of the sequences.
+            mask_token: what stands there instead.
+
+        Raises:
+            InputError: `residues` is not bool, or not one per residue.
+        """
+        places = self.is_residue.nonzero().flatten()
+        if residues.dtype != torch.bool or residues.shape != places.shape:
+            raise InputError(
+                f"masked is {residues.dtype} {list(residues.shape)}; it has to be bool [{len(places)}], one "
+                "per residue of the run"
+            )
+        tokens = self.tokens.clone()
+        tokens[places[residues]] = mask_token
+        return replace(self, tokens=tokens)
 
 
 class Tokenizer:
