@@ -123,7 +123,7 @@ class ResidueLabels:
         spans = residue_labels[protein >= 0]
         owner = protein[protein >= 0]
         start, end = spans["start"].to_numpy(np.int64), spans["end"].to_numpy(np.int64)
-        _check_inside(spans, end > sizes[owner], lengths)
+        check_inside(spans, end > sizes[owner], lengths)
         begin = first_row[owner]
         rows, which = span_rows(begin + start, begin + end)
         concept = spans["concept_idx"].to_numpy(np.int64)[which]
@@ -160,7 +160,12 @@ class ResidueLabels:
         return np.bincount(counted, minlength=labelled.shape[1])
 
 
-def _check_inside(spans: pd.DataFrame, outside: NDArray[np.bool_], lengths: Mapping[str, int]) -> None:
+def check_inside(spans: pd.DataFrame, outside: NDArray[np.bool_], lengths: Mapping[str, int]) -> None:
+    """Refuse spans that end behind their protein's last residue, `outside` [n_spans] saying which.
+
+    Raises:
+        InputError: there are any.
+    """
     if outside.any():
         first = spans[outside].iloc[0]
         raise InputError(
