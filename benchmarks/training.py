@@ -33,7 +33,7 @@ from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.losses import reconstruction_loss, scatter_codes, top_k_codes
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
-from protsae.training.optimiser import make_optimiser
+from protsae.training.optimiser import SaeAdam, make_optimiser
 
 D_MODEL, BATCH, N_DEFINED = 320, 2048, 500
 SIZES = [(d_sae, k) for d_sae in (4096, 16384, 40000) for k in (32, 100, 1000)]
@@ -61,13 +61,19 @@ def stepper(d_sae: int, k: int, *, dense: bool) -> Callable[[], None]:
     batch = TrainingBatch(x, torch.zeros(d_sae, dtype=torch.bool))
     loss = dense_loss if dense else sparse_loss
 
-    def step() -> None:
-        optimiser.zero_grad()
-        loss(sae, batch).backward()
+    def finish() -> None:
+        if isinstance(optimiser, SaeAdam):
+            optimiser.finish_step(1.0)
+            return
         sae.project_decoder_gradient()
         torch.nn.utils.clip_grad_norm_(sae.parameters(), 1.0)
         optimiser.step()
         sae.normalise_decoder()
+
+    def step() -> None:
+        optimiser.zero_grad()
+        loss(sae, batch).backward()
+        finish()
 
     return step
 
@@ -99,10 +105,7 @@ def guided_stepper(d_sae: int, k: int) -> Callable[[], None]:
         optimiser.zero_grad()
         output = sae.step_output(batch)
         output.losses["loss/total"].backward()
-        sae.project_decoder_gradient()
-        torch.nn.utils.clip_grad_norm_([p for p in sae.parameters() if p.requires_grad], 1.0)
-        optimiser.step()
-        sae.normalise_decoder()
+        optimiser.finish_step(1.0)
         sae.after_step(batch, output)
 
     return step

@@ -150,17 +150,25 @@ class SparseAutoencoder(nn.Module, ABC):
     def _decode_scaled(self, latent_acts: Tensor) -> Tensor:
         return latent_acts @ self.W_dec + self.b_dec
 
+    @property
+    def has_unit_rows(self) -> bool:
+        """Whether training holds the decoder's rows at unit norm."""
+        return True
+
     @torch.no_grad()
     def project_decoder_gradient(self) -> None:
-        """Remove the part of each decoder row's gradient along the row: it would only change the norm."""
-        if self.W_dec.grad is not None:
+        """Remove the part of each decoder row's gradient along the row, which would only change the norm;
+        rows of free norm keep it."""
+        if self.has_unit_rows and self.W_dec.grad is not None:
             along = (self.W_dec.grad * self.W_dec).sum(dim=1, keepdim=True)
             self.W_dec.grad.addcmul_(along, self.W_dec, value=-1)
 
     @torch.no_grad()
     def normalise_decoder(self) -> None:
-        """Give the decoder rows unit norm."""
-        self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True).clamp_min(torch.finfo(self.W_dec.dtype).tiny))
+        """Give the decoder rows unit norm, unless they are free."""
+        if self.has_unit_rows:
+            norms = self.W_dec.norm(dim=1, keepdim=True)
+            self.W_dec.div_(norms.clamp_min(torch.finfo(self.W_dec.dtype).tiny))
 
     def config_json(self) -> dict[str, Any]:
         """Return the config as JSON values; `config.parse_config` reads it back."""

@@ -158,12 +158,7 @@ class ProtSae(ConceptPredictor):
         l0 = mean_active(active) + codes.free.l0()
         return StepOutput(losses, fired, l0, logits.detach())
 
-    def project_decoder_gradient(self) -> None:
-        """Remove the part of each decoder row's gradient along the row, where the rows are of unit norm."""
-        if self.config.guidance.unit_decoder:
-            super().project_decoder_gradient()
-
-    def normalise_decoder(self) -> None:
-        """Give the decoder rows unit norm, unless they are free."""
-        if self.config.guidance.unit_decoder:
-            super().normalise_decoder()
+    @property
+    def has_unit_rows(self) -> bool:
+        """Whether training holds the decoder's rows at unit norm."""
+        return self.config.guidance.unit_decoder

@@ -41,15 +41,10 @@ class ReluSae(PenalisedSae):
         norms: Tensor = self.W_dec.norm(dim=1)
         return norms
 
-    def project_decoder_gradient(self) -> None:
-        """Keep decoder rows at unit norm; free rows need no projection."""
-        if self.config.decoder_norm == "unit":
-            super().project_decoder_gradient()
-
-    def normalise_decoder(self) -> None:
-        """Give the decoder rows unit norm, unless they are free."""
-        if self.config.decoder_norm == "unit":
-            super().normalise_decoder()
+    @property
+    def has_unit_rows(self) -> bool:
+        """Whether training holds the decoder's rows at unit norm."""
+        return self.config.decoder_norm == "unit"
 
     @torch.no_grad()
     def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:

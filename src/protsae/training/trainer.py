@@ -79,7 +79,6 @@ class Trainer:
         self._ontology = None if ontology is None else ontology.to(self._device)
         self._select_by = select_by
         self._seed = seed
-        self._trainable = [p for p in sae.parameters() if p.requires_grad]
         self._optimiser = make_optimiser(sae)
         self._choice = CheckpointChoice(config.fve_tolerance if select_by else 0.0)
         self._patience = Patience(config.patience)
@@ -197,14 +196,11 @@ class Trainer:
             group["lr"] = rate * group["rate_factor"]
         self._optimiser.zero_grad()
         output.losses["loss/total"].backward()  # type: ignore[no-untyped-call]
-        self._sae.project_decoder_gradient()
-        norm = torch.nn.utils.clip_grad_norm_(self._trainable, self._config.clip_norm)
-        self._optimiser.step()
-        self._sae.normalise_decoder()
+        norm = self._optimiser.finish_step(self._config.clip_norm)
         self._sae.after_step(batch, output)
         l0 = self._count(output, len(batch.x))
         return losses | {
-            "gradient_norm": float(norm),
+            "gradient_norm": norm,
             "learning_rate": rate,
             "l0": l0,
             "dead_share": float(self._dead().double().mean()),

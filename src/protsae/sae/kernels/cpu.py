@@ -7,12 +7,14 @@ blocks are faster (docs/results/training_speed.json), and their bits may depend 
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import blocks, rows, selection
+from protsae.sae.kernels import blocks, rows, selection, updates
 
 _SPARSE = 8
+Floats = NDArray[np.floating]
 _INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
@@ -76,6 +78,57 @@ def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -
     load = begins + np.arange(d_sae + 1)
     run_parts(work, np.searchsorted(load, np.linspace(0, load[-1], n_parts + 1)).tolist())
     return sums
+
+
+def measure(parameter: Tensor, gradient: Tensor, *, unit: bool) -> float:
+    """Return the gradient's sum of squares.
+
+    Args:
+        parameter: of any shape.
+        gradient: in memory of the parameter's strides.
+        unit: take away what lies along the parameter's rows first, which are of unit norm.
+    """
+    table, gradients = _table(parameter), _table(gradient)
+    squares = np.empty(len(table), table.dtype)
+
+    def work(first: int, last: int) -> None:
+        updates.measure(gradients, table, unit, squares, first, last)
+
+    run_parts(work, even_bounds(len(table), torch.get_num_threads()))
+    return float(squares.sum(dtype=np.float64))
+
+
+def adam(
+    parameter: Tensor, gradient: Tensor, moments: tuple[Tensor, Tensor], numbers: list[float], *, unit: bool
+) -> None:
+    """Update a parameter and its moments in place.
+
+    Args:
+        parameter: of any shape.
+        gradient: in memory of the parameter's strides.
+        moments: the first and the second, likewise.
+        numbers: see `updates.adam`.
+        unit: hold the parameter's rows at unit norm.
+    """
+    table, gradients = _table(parameter), _table(gradient)
+    means, squares = map(_table, moments)
+    of_format = np.array(numbers, table.dtype)
+
+    def work(first: int, last: int) -> None:
+        updates.adam(gradients, table, means, squares, of_format, unit, first, last)
+
+    run_parts(work, even_bounds(len(table), torch.get_num_threads()))
+
+
+def _table(tensor: Tensor) -> Floats:
+    """Return memory without gaps as an array of rows: a matrix as it lies, its transpose, or one row."""
+    flat = tensor.detach()
+    if flat.ndim == 2 and flat.T.is_contiguous():
+        flat = flat.T if not flat.is_contiguous() else flat
+    array: Floats = (flat if flat.ndim == 2 else flat.reshape(1, -1)).numpy()
+    if not array.flags.c_contiguous:
+        raise ValueError(f"memory of shape {tuple(tensor.shape)} and strides {tensor.stride()} has gaps")
+    return array
 
 
 def _integers(*shape: int) -> Tensor:
