@@ -23,9 +23,6 @@ from torch import Tensor
 from protsae.sae.codes import SparseCodes
 from protsae.sae.kernels.functions import Decode, Encode, backend
 
-_CHUNK_BYTES = 16 * 2**20
-"""Memory of the pre-activations that are held at a time: few enough to stay in a processor's cache."""
-
 
 def top_k(pre_acts: Tensor, k: int) -> SparseCodes:
     """Return the k largest of each row of [n, d_sae], negative ones as 0. No gradient flows."""
@@ -51,16 +48,10 @@ def encode_top_k(
     inside = None if dead is None else dead.nonzero().squeeze(1)
     if inside is not None and len(inside) == 0:
         inside = None
-    live, revived = [], []
     with torch.no_grad():
-        n_rows = max(1, _CHUNK_BYTES // (4 * weight.shape[1]))
-        for part in torch.split(x, n_rows):
-            pre_acts = torch.addmm(bias, part, weight).to(weight.dtype)
-            live.append(backend(pre_acts).select(pre_acts, k, None))
-            if inside is not None:
-                revived.append(backend(pre_acts).select(pre_acts, min(k_dead, len(inside)), inside))
-    codes = _encoded(x, weight, bias, live)
-    return codes, _encoded(x, weight, bias, revived) if revived else None
+        at_once = 0 if inside is None else min(k_dead, len(inside))
+        live, revived = backend(weight).encode(x, weight, bias, k, inside, at_once)
+    return _encoded(x, weight, bias, *live), None if revived is None else _encoded(x, weight, bias, *revived)
 
 
 def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_acts: Tensor) -> SparseCodes:
@@ -73,7 +64,7 @@ def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_
         columns: int64 [n, k], no column twice in a row.
         pre_acts: `x weight + bias` at `columns` [n, k], computed before.
     """
-    return _encoded(x, weight, bias, [(torch.relu(pre_acts.detach()).to(weight.dtype), columns)])
+    return _encoded(x, weight, bias, torch.relu(pre_acts.detach()).to(weight.dtype), columns)
 
 
 def sparse_decode(codes: SparseCodes, rows: Tensor, leading: Tensor | None = None) -> Tensor:
@@ -90,8 +81,7 @@ def sparse_decode(codes: SparseCodes, rows: Tensor, leading: Tensor | None = Non
     return x_hat
 
 
-def _encoded(x: Tensor, weight: Tensor, bias: Tensor, parts: list[tuple[Tensor, Tensor]]) -> SparseCodes:
-    values, columns = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+def _encoded(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor, columns: Tensor) -> SparseCodes:
     chosen: Tensor = Encode.apply(x, weight, bias, values, columns)  # type: ignore[no-untyped-call]
     return SparseCodes(chosen, columns)
 

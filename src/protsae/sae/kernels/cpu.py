@@ -11,26 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import blocks, rows, selection, updates
+from protsae.sae.kernels import blocks, rows, updates
+from protsae.sae.kernels.encoding import encode, select
+
+__all__ = ["adam", "add_rows", "dot_rows", "encode", "gather_rows", "measure", "select"]
 
 _SPARSE = 8
 Floats = NDArray[np.floating]
-_INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}
-
-
-def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tensor]:
-    """See `plain.select`. Columns ascend; of equal numbers the first ones are taken."""
-    numbers = numbers.contiguous()
-    values, columns = numbers.new_empty(len(numbers), k), _integers(len(numbers), k)
-    arrays = (numbers.numpy(), numbers.view(_INTEGERS[numbers.dtype]).numpy())
-    chosen = np.empty(0, np.int64) if inside is None else inside.contiguous().numpy()
-    outputs = (values.numpy(), columns.numpy())
-
-    def work(first: int, last: int) -> None:
-        selection.top_k_of_rows(*arrays, chosen, k, *outputs, first, last)
-
-    run_parts(work, even_bounds(len(numbers), torch.get_num_threads()))
-    return values, columns
 
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
@@ -129,7 +116,3 @@ def _table(tensor: Tensor) -> Floats:
     if not array.flags.c_contiguous:
         raise ValueError(f"memory of shape {tuple(tensor.shape)} and strides {tensor.stride()} has gaps")
     return array
-
-
-def _integers(*shape: int) -> Tensor:
-    return torch.empty(shape, dtype=torch.int64)

@@ -3,8 +3,12 @@
 Shapes: n rows of a batch, k codes per row, `weights` [d_sae, d] with one row per latent.
 """
 
+import torch
 from torch import Tensor
 from torch.nn import functional
+
+_CHUNK_BYTES = 16 * 2**20
+"""Memory of the pre-activations that are held at a time."""
 
 
 def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -18,6 +22,30 @@ def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tens
     candidates = numbers if inside is None else numbers[:, inside]
     values, columns = candidates.topk(k, dim=1, sorted=False)
     return functional.relu(values), columns if inside is None else inside[columns]
+
+
+def encode(
+    x: Tensor, weight: Tensor, bias: Tensor, k: int, inside: Tensor | None = None, k_inside: int = 0
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor] | None]:
+    """Return the k largest of `x weight + bias` per row as `select` does, and those inside some columns.
+
+    Pre-activations are computed some rows at a time, and are nowhere held for the whole batch.
+
+    Args:
+        x: [n, d].
+        weight: [d, d_sae].
+        bias: [d_sae].
+        k: how many.
+        inside: columns of the second choice; None: there is none.
+        k_inside: how many of these.
+    """
+    found, within = [], []
+    for part in torch.split(x, max(1, _CHUNK_BYTES // (weight.element_size() * weight.shape[1]))):
+        pre_acts = torch.addmm(bias, part, weight).to(weight.dtype)
+        found.append(select(pre_acts, k, None))
+        if inside is not None:
+            within.append(select(pre_acts, k_inside, inside))
+    return joined(found), joined(within) if within else None
 
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
@@ -47,3 +75,9 @@ def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -
         out.index_add_(0, columns[:, j], values[:, j, None] * vectors)
         sums.index_add_(0, columns[:, j], values[:, j])
     return sums
+
+
+def joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return the outcomes of `select` for rows one after another."""
+    values, columns = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    return values, columns

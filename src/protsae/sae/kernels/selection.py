@@ -1,7 +1,7 @@
 """The k largest of every row on a CPU, compiled by numba.
 
-Floats are compared as integers of the same order (their bits, those of negative numbers flipped), so that a
-level between two of them is found by halving an interval of integers, which takes no branches per number.
+Floats are compared as integers of the same order (their bits, those of negative numbers flipped): keys. A
+level between two keys is found by halving an interval of integers, which takes no branches per number.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ _BLOCK = 32
 
 
 @part
-def _threshold(keys: Any, n: int, k: int) -> tuple[Any, int]:
+def threshold(keys: Any, n: int, k: int) -> tuple[Any, int]:
     """Return a level, and how many keys equal to it belong with all above it to the k largest of n."""
     one = keys.dtype.type(1)
     low, high = keys[0], keys[0]
@@ -43,9 +43,9 @@ def _threshold(keys: Any, n: int, k: int) -> tuple[Any, int]:
 
 
 @part
-def _select(keys: Any, columns: Any, n: int, k: int) -> int:
+def keep_largest(keys: Any, columns: Any, n: int, k: int) -> int:
     """Move the k largest of n keys to the front with their columns, in order; of equal ones the first."""
-    level, n_ties = _threshold(keys, n, k)
+    level, n_ties = threshold(keys, n, k)
     n_kept = 0
     for i in range(n):
         key = keys[i]
@@ -58,50 +58,85 @@ def _select(keys: Any, columns: Any, n: int, k: int) -> int:
 
 
 @part
-def _block_maxima(bits: Any, size: int, maxima: Any, shift: Any, mask: Any, largest: Any) -> bool:
-    """Fill the largest key of every whole block of `size`; return whether any number is NaN."""
+def to_keys(bits: Any) -> bool:
+    """Turn the bits of floats into keys, and return whether any float is NaN. Done twice, it is undone."""
+    integer = bits.dtype.type
+    shift = integer(8 * bits.itemsize - 1)
+    mask = integer(~(integer(1) << shift))
+    # The exponent's ones: bits of infinity.
+    infinity = integer(mask & ~((integer(1) << integer(52 if bits.itemsize == 8 else 23)) - integer(1)))
     has_nan = np.uint8(0)
-    for block in range(len(maxima)):
-        part = bits[block * size : block * size + size]
-        best = part[0] ^ ((part[0] >> shift) & mask)
-        for i in range(size):
-            best = max(best, part[i] ^ ((part[i] >> shift) & mask))
-            has_nan |= np.uint8((part[i] & mask) > largest)
-        maxima[block] = best
+    for i in range(len(bits)):
+        has_nan |= np.uint8((bits[i] & mask) > infinity)
+        bits[i] ^= (bits[i] >> shift) & mask
     return bool(has_nan != 0)
 
 
 @part
-def _candidates(
-    bits: Any, size: int, maxima: Any, k: int, keys: Any, places: Any, shift: Any, mask: Any
-) -> int:
-    """Fill keys and columns, in order, of numbers that hold the k largest; return how many there are.
+def fill_maxima(keys: Any, size: int, maxima: Any) -> None:
+    """Fill the largest key of every whole block of `size`."""
+    for block in range(len(maxima)):
+        members = keys[block * size : block * size + size]
+        best = members[0]
+        for i in range(size):
+            best = max(best, members[i])
+        maxima[block] = best
 
-    The k-th largest of the blocks' maxima is reached by at least k numbers, and seldom by many more.
+
+@part
+def above(keys: Any, size: int, maxima: Any, level: Any, found: Any, places: Any) -> int:
+    """Fill keys not below a level and, in order, their places; return how many there are.
+
+    Args:
+        keys: [d].
+        size: of a block.
+        maxima: see `fill_maxima`.
+        level: least key.
+        found: output [d].
+        places: output [d].
     """
-    n_blocks, n = len(maxima), 0
-    level = keys.dtype.type(~mask)  # the least there is
-    if size > 1:
-        level, _ = _threshold(maxima, n_blocks, k)
+    n, n_blocks = 0, len(maxima)
     for block in range(n_blocks):
         if maxima[block] < level:
             continue
         for i in range(block * size, block * size + size):
-            key = bits[i] ^ ((bits[i] >> shift) & mask)
-            keys[n] = key
+            found[n] = keys[i]
             places[n] = i
-            n += key >= level
-    for i in range(n_blocks * size, len(bits)):
-        keys[n] = bits[i] ^ ((bits[i] >> shift) & mask)
+            n += keys[i] >= level
+    for i in range(n_blocks * size, len(keys)):
+        found[n] = keys[i]
         places[n] = i
-        n += 1
+        n += keys[i] >= level
     return n
+
+
+@part
+def block_size(width: int, k: int) -> int:
+    """Return how many numbers make a block, so that there are more than twice k blocks."""
+    size = _BLOCK
+    while size > 1 and width < 2 * k * size:
+        size //= 2
+    return size if size >= 4 else 1
+
+
+@part
+def largest(keys: Any, size: int, maxima: Any, k: int, found: Any, places: Any) -> None:
+    """Fill the k largest keys and, in order, their places; see `above`.
+
+    The k-th largest of the blocks' maxima is reached by at least k numbers, and seldom by many more.
+    """
+    integer = keys.dtype.type
+    level = integer(integer(1) << integer(8 * keys.itemsize - 1))  # the least there is
+    if size > 1:
+        level, _ = threshold(maxima, len(maxima), k)
+    keep_largest(found, places, above(keys, size, maxima, level, found, places), k)
 
 
 @compiled
 def top_k_of_rows(
     numbers: Any,
-    bits: Any,
+    bias: Any,
+    integers: Any,
     inside: NDArray[np.int64],
     k: int,
     values: Any,
@@ -109,13 +144,14 @@ def top_k_of_rows(
     first: int,
     last: int,
 ) -> None:
-    """Fill the k largest of each row, negative ones as 0, and their columns in ascending order.
+    """Fill the k largest of each row plus bias, negative ones as 0, and their columns in ascending order.
 
     Of equal numbers the first ones are taken. A row with a NaN gets NaN, so that it cannot go unseen.
 
     Args:
         numbers: floats [n, d].
-        bits: the same memory as signed integers.
+        bias: [d], added to each row.
+        integers: an array of signed integers of the same width; only its format is read.
         inside: columns to choose from, ascending; empty: all.
         k: at most the columns to choose from.
         values: output [n, k].
@@ -124,35 +160,27 @@ def top_k_of_rows(
         last: row to stop before.
     """
     width = len(inside) if len(inside) else numbers.shape[1]
-    integer = bits.dtype.type
-    shift = integer(8 * bits.itemsize - 1)
-    mask = integer(~(integer(1) << shift))
-    infinity = np.full(1, np.inf, numbers.dtype).view(bits.dtype)[0]
-    size = _BLOCK
-    while size > 1 and width < 2 * k * size:
-        size //= 2
-    if size < 4:
-        size = 1
-    n_blocks = width // size
-    maxima = np.empty(n_blocks, bits.dtype)
-    keys = np.empty(width + 1, bits.dtype)
+    size = block_size(width, k)
+    line = np.empty(width, numbers.dtype)
+    keys = line.view(integers.dtype)
+    maxima = np.empty(width // size, integers.dtype)
+    found = np.empty(width + 1, integers.dtype)
     places = np.empty(width + 1, np.int64)
-    gathered = np.empty(width, bits.dtype)
     for row in range(first, last):
-        line = bits[row]
         if len(inside):
             for i in range(width):
-                gathered[i] = line[inside[i]]
-            line = gathered
-        has_nan = _block_maxima(line, size, maxima, shift, mask, infinity)
-        for i in range(n_blocks * size, width):
-            has_nan |= (line[i] & mask) > infinity
+                line[i] = numbers[row, inside[i]] + bias[inside[i]]
+        else:
+            for i in range(width):
+                line[i] = numbers[row, i] + bias[i]
+        has_nan = to_keys(keys)
         if has_nan:
             places[:k] = np.arange(k)
         else:
-            n = _candidates(line, size, maxima, k, keys, places, shift, mask)
-            _select(keys, places, n, k)
+            fill_maxima(keys, size, maxima)
+            largest(keys, size, maxima, k, found, places)
         for j in range(k):
             column = inside[places[j]] if len(inside) else places[j]
             columns[row, j] = column
-            values[row, j] = np.nan if has_nan else max(numbers[row, column], numbers.dtype.type(0))
+            value = numbers[row, column] + bias[column]
+            values[row, j] = np.nan if has_nan else max(value, numbers.dtype.type(0))
