@@ -91,6 +91,14 @@ def test_decode_is_affine_in_raw_units(sae, x):
     torch.testing.assert_close(sae.decode(codes), expected)
 
 
+def test_sparse_codes_are_the_codes(sae, x):
+    codes = sae.encode(x)
+    sparse = sae.sparse_codes(x)
+    assert torch.equal(sparse.dense(sae.config.d_sae), codes)
+    assert all(len(set(row)) == len(row) for row in sparse.columns.tolist())
+    torch.testing.assert_close(sae.decode_sparse(sparse), sae.decode(codes))
+
+
 def test_codes_of_a_residue_do_not_depend_on_its_batch(sae, x):
     together = sae.encode(x)
     alone = torch.cat([sae.encode(row.unsqueeze(0)) for row in x])

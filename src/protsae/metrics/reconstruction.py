@@ -49,11 +49,24 @@ class ReconstructionAccumulator:
         Raises:
             ValueError: the shapes do not fit, or a value is not finite.
         """
-        if x.shape != x_hat.shape or len(latent_acts) != len(x):
-            raise ValueError(
-                f"shapes do not fit: x {tuple(x.shape)}, x_hat {tuple(x_hat.shape)}, "
-                f"latents {tuple(latent_acts.shape)}"
-            )
+        if len(latent_acts) != len(x):
+            raise ValueError(f"shapes do not fit: x {tuple(x.shape)}, latents {tuple(latent_acts.shape)}")
+        # NumPy's column sums are the faster.
+        self.update_counts(x, x_hat, (latent_acts.detach() > 0).cpu().numpy().sum(axis=0))
+
+    def update_counts(self, x: "torch.Tensor", x_hat: "torch.Tensor", n_fired: NDArray[np.int64]) -> None:
+        """Add residues of which it is known how many each latent is positive on.
+
+        Args:
+            x: activations [n, d_model].
+            x_hat: their reconstructions [n, d_model].
+            n_fired: how many [d_sae].
+
+        Raises:
+            ValueError: the shapes do not fit, or a value is not finite.
+        """
+        if x.shape != x_hat.shape:
+            raise ValueError(f"shapes do not fit: x {tuple(x.shape)}, x_hat {tuple(x_hat.shape)}")
         if len(x) == 0:
             return
         values = x.detach().double()
@@ -69,8 +82,7 @@ class ReconstructionAccumulator:
         self._residual_squares += residual
         self._n_rows += len(x)
         self._n_values += x.numel()
-        fired = (latent_acts.detach() > 0).cpu().numpy().sum(axis=0)  # NumPy's column sums are the faster
-        self._fired = fired if self._fired is None else self._fired + fired
+        self._fired = n_fired.copy() if self._fired is None else self._fired + n_fired
 
     @property
     def n_rows(self) -> int:

@@ -17,6 +17,7 @@ from protsae.probing.batches import ProteinBatch, ProteinSource, protein_batches
 from protsae.probing.config import EncodingConfig
 from protsae.probing.splits import SPLITS
 from protsae.sae.base import SparseAutoencoder
+from protsae.sae.codes import SparseCodes
 from protsae.sae.protsae import ProtSae
 
 
@@ -94,48 +95,51 @@ class _Sums:
         self._sae = sae
         self._splits: dict[str, _SplitSums] = {}
         self._proteins: list[dict[str, Any]] = []
-        d_sae = sae.config.d_sae
-        self._sum, self._max = np.zeros(d_sae), np.zeros(d_sae)
+        self._totals = np.zeros((sae.config.d_sae, 3))  # per latent: sum, sum of squares, largest
         self._n_gated = np.zeros(sae.n_defined, dtype=np.int64)
         self._lift = np.zeros(sae.n_defined)
         self._n_residues = 0
 
     def update(self, batch: ProteinBatch) -> None:
         split = self._splits.setdefault(batch.split, _SplitSums(self._sae.config.d_sae))
+        logits = None
         if isinstance(self._sae, ProtSae):
-            codes = self._sae.codes(batch.x)
-            acts = codes.latent_acts
-            lift = acts[:, : self._sae.n_defined] - codes.drive
-            n_gated = codes.gate.numpy().sum(axis=0)
+            found = self._sae.codes(batch.x)
+            codes, logits = found.sparse(), _protein_logits(self._sae, batch)
+            n_gated = found.gate.numpy().sum(axis=0)
             self._n_gated += n_gated
-            self._lift += lift.numpy().sum(axis=0, dtype=np.float64)
+            self._lift += (found.defined - found.drive).numpy().sum(axis=0, dtype=np.float64)
             split.n_gated += int(n_gated.sum())
-            split.n_pairs += codes.gate.numel()
-            self._pool(batch, acts, _protein_logits(self._sae, batch))
+            split.n_pairs += found.gate.numel()
         else:
-            acts = self._sae.encode(batch.x)
-            self._pool(batch, acts, None)
-        split.quality.update(batch.x, self._sae.decode(acts), acts)
-        values = acts.numpy()  # whose column sums are faster than torch's
-        split.squares += np.square(values).sum(axis=0, dtype=np.float64)
-        self._sum += values.sum(axis=0, dtype=np.float64)
-        self._max = np.maximum(self._max, values.max(axis=0))
-        self._n_residues += len(acts)
+            codes = self._sae.sparse_codes(batch.x)
+        n_fired, squares = self._pool(batch, codes, logits)
+        split.squares += squares
+        split.quality.update_counts(batch.x, self._sae.decode_sparse(codes), n_fired)
+        self._n_residues += len(batch.x)
 
-    def _pool(self, batch: ProteinBatch, acts: Tensor, logits: Tensor | None) -> None:
-        """Add one row per protein."""
+    def _pool(
+        self, batch: ProteinBatch, codes: SparseCodes, logits: Tensor | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Add one row per protein; return firing counts and sums of squares [d_sae] of the batch."""
+        from protsae.probing.pooling_kernels import pool
+
+        d_sae = self._sae.config.d_sae
+        begins = np.concatenate([[0], np.cumsum(batch.lengths)])
+        mean, maximum = np.zeros((2, len(batch.lengths), d_sae), np.float32)
+        totals, n_fired = np.zeros((d_sae, 3)), np.zeros(d_sae, np.int64)
+        pool(codes.values.numpy(), codes.columns.numpy(), begins, mean, maximum, totals, n_fired)
         rows = [
-            {
-                "protein_id": protein_id,
-                "mean_latents": piece.mean(dim=0).numpy(),
-                "max_latents": piece.amax(dim=0).numpy(),
-            }
-            for protein_id, piece in batch.pieces(acts)
+            {"protein_id": protein_id, "mean_latents": of_mean, "max_latents": of_max}
+            for protein_id, of_mean, of_max in zip(batch.protein_ids, mean, maximum, strict=True)
         ]
         if logits is not None:
             for row, of_protein in zip(rows, logits, strict=True):
                 row["protein_logits"] = of_protein.numpy()
         self._proteins += rows
+        self._totals[:, :2] += totals[:, :2]
+        self._totals[:, 2] = np.maximum(self._totals[:, 2], totals[:, 2])
+        return n_fired, totals[:, 1]
 
     def proteins(self) -> pd.DataFrame:
         """One row per protein, sorted by id."""
@@ -159,8 +163,8 @@ class _Sums:
                 "kind": np.where(latent < m, "defined", "free"),
                 "concept_idx": np.where(latent < m, latent, -1).astype(np.int32),
                 **densities,
-                "max_act": self._max,
-                "mean_nonzero_act": self._sum / np.maximum(n_fired, 1),
+                "max_act": self._totals[:, 2],
+                "mean_nonzero_act": self._totals[:, 0] / np.maximum(n_fired, 1),
                 "gate_rate": gate_rate,
                 "mean_lift": mean_lift,
             }

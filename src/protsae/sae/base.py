@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from protsae.sae.axioms import AxiomIndices
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import SaeConfig
+from protsae.sae.kernels import compress, sparse_decode
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,10 @@ class SparseAutoencoder(nn.Module, ABC):
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
 
+    def sparse_codes(self, x: Tensor) -> SparseCodes:
+        """Return the codes of raw activations [n, d_model], the active ones alone. No gradient flows."""
+        return compress(self.encode(x))
+
     @abstractmethod
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""
@@ -142,6 +148,11 @@ class SparseAutoencoder(nn.Module, ABC):
     def decode(self, latent_acts: Tensor) -> Tensor:
         """Return raw activations x̂ [n, d_model] of codes [n, d_sae]."""
         return self._decode_scaled(latent_acts) / self.input_scale + self.input_mean
+
+    def decode_sparse(self, codes: SparseCodes) -> Tensor:
+        """Do as `decode`, of sparse codes."""
+        scaled = sparse_decode(codes, self.W_dec) + self.b_dec
+        return scaled / self.input_scale + self.input_mean
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstruction of raw activations [n, d_model]."""

@@ -15,7 +15,7 @@ from protsae.sae.codes import SparseCodes, mean_active
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.forcing import choose, choose_open, is_plain
 from protsae.sae.guidance import decorrelation_loss
-from protsae.sae.kernels import encode_top_k, sparse_decode
+from protsae.sae.kernels import compress, encode_top_k, sparse_decode
 from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 from protsae.sae.predictor import ConceptPredictor
 
@@ -35,6 +35,12 @@ class Codes(NamedTuple):
     """Number of free latents."""
     revived: SparseCodes | None
     """Codes of dead free latents, for AuxK; None: there are none."""
+
+    def sparse(self) -> SparseCodes:
+        """Return all codes without most of their zeros, defined latents first. No gradient flows."""
+        defined = compress(self.defined)
+        columns = torch.cat([defined.columns, self.free.columns + self.defined.shape[1]], dim=1)
+        return SparseCodes(torch.cat([defined.values, self.free.values.detach()], dim=1), columns)
 
     @property
     def latent_acts(self) -> Tensor:
@@ -83,6 +89,10 @@ class ProtSae(ConceptPredictor):
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]; defined latents first."""
         return self.codes(x).latent_acts
+
+    def sparse_codes(self, x: Tensor) -> SparseCodes:
+        """Return the codes of raw activations [n, d_model], the active ones alone. No gradient flows."""
+        return self.codes(x).sparse()
 
     def codes(self, x: Tensor) -> Codes:
         """Return the codes of raw activations [n, d_model] with the gate and the drive that led to them."""

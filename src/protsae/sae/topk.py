@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import TopKConfig
 from protsae.sae.dense import LinearEncoderSae
 from protsae.sae.kernels import encode_top_k, sparse_decode
@@ -16,8 +17,11 @@ class TopKSae(LinearEncoderSae):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
-        codes, _ = encode_top_k(self.scale_input(x), self.encoder, self.b_enc, self.config.k)
-        return codes.dense(self.config.d_sae)
+        return self.sparse_codes(x).dense(self.config.d_sae)
+
+    def sparse_codes(self, x: Tensor) -> SparseCodes:
+        """Return the codes of raw activations [n, d_model] without their zeros."""
+        return encode_top_k(self.scale_input(x), self.encoder, self.b_enc, self.config.k)[0]
 
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""

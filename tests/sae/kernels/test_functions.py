@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from protsae.sae.codes import SparseCodes
-from protsae.sae.kernels import cpu, encode_top_k, functions, sparse_decode, sparse_encode
+from protsae.sae.kernels import compress, cpu, encode_top_k, functions, sparse_decode, sparse_encode
 from protsae.training.threads import torch_threads
 
 N, D_MODEL, D_SAE, K, M = 11, 6, 40, 4, 5
@@ -142,6 +142,16 @@ def test_threads_and_runs_change_no_bit(kernels, weights):
             x_hat.square().sum().backward()
         results.append((x_hat.detach(), *(leaf.grad for leaf in leaves)))
     assert all(torch.equal(a, b) for one in results[1:] for a, b in zip(one, results[0], strict=True))
+
+
+def test_compressed_codes_keep_what_is_positive():
+    acts = torch.tensor([[2.0, 0.0, 0.0, 3.0], [0.0, 0.0, 0.0, 0.0], [-1.0, 4.0, 5.0, 6.0]])
+    codes = compress(acts)
+    assert codes.values.shape == (3, 3)
+    assert torch.equal(codes.dense(4), acts.relu())
+    assert all(len(set(row)) == 3 for row in codes.columns.tolist())
+    assert compress(acts[1:2]).values.shape == (1, 0)
+    assert compress(acts[:0]).values.shape == (0, 0)
 
 
 def test_encoder_gradients_lie_latent_by_latent(weights):

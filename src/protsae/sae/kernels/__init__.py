@@ -29,6 +29,14 @@ def top_k(pre_acts: Tensor, k: int) -> SparseCodes:
     return SparseCodes(*backend(pre_acts).select(pre_acts.detach(), k, None))
 
 
+def compress(latent_acts: Tensor) -> SparseCodes:
+    """Return the positive ones of dense codes [n, d_sae], by ascending column. No gradient flows.
+
+    Rows with fewer than the most are filled up with zeros of latents that are not active.
+    """
+    return SparseCodes(*backend(latent_acts).compress(latent_acts.detach()))
+
+
 def encode_top_k(
     x: Tensor, weight: Tensor, bias: Tensor, k: int, *, dead: Tensor | None = None, k_dead: int = 0
 ) -> tuple[SparseCodes, SparseCodes | None]:
@@ -86,4 +94,4 @@ def _encoded(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor, columns: T
     return SparseCodes(chosen, columns)
 
 
-__all__ = ["encode_top_k", "sparse_decode", "sparse_encode", "top_k"]
+__all__ = ["compress", "encode_top_k", "sparse_decode", "sparse_encode", "top_k"]

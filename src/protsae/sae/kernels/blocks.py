@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from protsae.sae.kernels.plain import encode, select
+from protsae.sae.kernels.plain import compress, encode, select
 
 _BLOCK_BYTES = 16 * 2**20
 
@@ -56,4 +56,4 @@ def _dense(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
     return values.new_zeros(len(values), d_sae).scatter_(1, columns, values)
 
 
-__all__ = ["add_rows", "dot_rows", "encode", "gather_rows", "select"]
+__all__ = ["add_rows", "compress", "dot_rows", "encode", "gather_rows", "select"]

@@ -20,6 +20,16 @@ _SPARSE = 8
 Floats = NDArray[np.floating]
 
 
+def compress(latent_acts: Tensor) -> tuple[Tensor, Tensor]:
+    """See `plain.compress`."""
+    acts, counts = latent_acts.contiguous().numpy(), np.empty(len(latent_acts), np.int64)
+    rows.count_positive(acts, counts)
+    k = int(counts.max(initial=0))
+    values, columns = latent_acts.new_empty(len(acts), k), _integers(len(acts), k)
+    rows.take_positive(acts, values.numpy(), columns.numpy())
+    return values, columns
+
+
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """See `plain.add_rows`."""
     if _SPARSE * columns.shape[1] > len(weights):

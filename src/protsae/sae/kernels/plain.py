@@ -81,3 +81,10 @@ def joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Return the outcomes of `select` for rows one after another."""
     values, columns = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return values, columns
+
+
+def compress(latent_acts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the positive codes of each row of [n, d_sae] and their columns, [n, k] each, k the most of any
+    row; rows with fewer are filled up with zeros of other columns."""
+    k = int((latent_acts > 0).sum(dim=1).max()) if len(latent_acts) else 0
+    return select(latent_acts, k, None)

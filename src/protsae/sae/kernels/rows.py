@@ -107,3 +107,37 @@ def gather_rows(
             for t in range(len(total)):
                 total[t] += value * vector[t]
         sums[column] = sum_of_values
+
+
+@compiled
+def count_positive(acts: Any, counts: Ints) -> None:
+    """Fill `counts[i]` with the number of positive values of row i of `acts` [n, d]."""
+    for i in range(len(acts)):
+        n = 0
+        for value in acts[i]:
+            n += value > 0
+        counts[i] = n
+
+
+@compiled
+def take_positive(acts: Any, values: Any, columns: Ints) -> None:
+    """Fill [n, k] with the positive values of each row of `acts` [n, d] and their columns, in order.
+
+    Places that are left get value 0 and columns that are not positive, so that none stands twice.
+    """
+    k = values.shape[1]
+    for i in range(len(acts)):
+        place = 0
+        for j in range(acts.shape[1]):
+            value = acts[i, j]
+            if value > 0:
+                values[i, place] = value
+                columns[i, place] = j
+                place += 1
+        j = 0
+        while place < k:
+            if not acts[i, j] > 0:
+                values[i, place] = 0
+                columns[i, place] = j
+                place += 1
+            j += 1
