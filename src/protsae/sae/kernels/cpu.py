@@ -14,7 +14,7 @@ from protsae.core.parallel import even_bounds, run_parts
 from protsae.sae.kernels import blocks, rows, updates
 from protsae.sae.kernels.encoding import encode, select
 
-__all__ = ["adam", "add_rows", "dot_rows", "encode", "gather_rows", "measure", "select"]
+__all__ = ["adam", "add_rows", "compress", "dot_rows", "encode", "gather_rows", "measure", "select"]
 
 _SPARSE = 8
 Floats = NDArray[np.floating]
@@ -25,7 +25,8 @@ def compress(latent_acts: Tensor) -> tuple[Tensor, Tensor]:
     acts, counts = latent_acts.contiguous().numpy(), np.empty(len(latent_acts), np.int64)
     rows.count_positive(acts, counts)
     k = int(counts.max(initial=0))
-    values, columns = latent_acts.new_empty(len(acts), k), _integers(len(acts), k)
+    values = latent_acts.new_empty(len(acts), k)
+    columns = torch.empty(len(acts), k, dtype=torch.int64)
     rows.take_positive(acts, values.numpy(), columns.numpy())
     return values, columns
 
