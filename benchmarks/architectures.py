@@ -24,6 +24,7 @@ TARGET = ROOT / "docs/results/architectures.csv"
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds on test proteins, one row per method and k."""
     test = table[(table["split"] == "test") & table["aspect"].isin(["mean", ""])]
+    test = test[test["stratum"].isna() & (test["preset"] != "deepgo")]
     shown = test[test["metric"].isin(["auc", "aupr", "fmax", "fve", "l0", "dead_share"])]
     k = shown["k"].fillna(0).astype(int).where(shown["method"].str.startswith("topk"), 0)
     wide = shown.assign(k=k).pivot_table(index=["method", "k"], columns="metric", values="value")

@@ -26,11 +26,13 @@ from protsae.core.files import write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
 from protsae.probing.encoding import Encoding, Run, encode_splits
-from protsae.probing.evaluation import Vocabulary, evaluate_all, score_metrics
+from protsae.probing.estimates import Evaluations
+from protsae.probing.evaluation import evaluate_all, score_metrics
 from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
 from protsae.probing.scores import METHODS, score_all_methods
-from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, Evaluations, summarise_seeds
+from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.probing.splits import labels_by_split, protein_level, split_of_proteins
+from protsae.probing.vocabulary import Vocabulary
 from protsae.sae.base import SparseAutoencoder
 from protsae.training.fit import Size, Source, fit_protsae, fit_topk
 

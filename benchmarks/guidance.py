@@ -27,9 +27,10 @@ from protsae.core.files import write_text_atomic
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import ScoringConfig
 from protsae.probing.encoding import Run, encode_splits
-from protsae.probing.evaluation import Vocabulary, evaluate_method
+from protsae.probing.evaluation import evaluate_method
 from protsae.probing.scores import SCORED_SPLITS, probe_scores, select_latents
 from protsae.probing.splits import feature_matrix, labels_by_split, protein_level, split_of_proteins
+from protsae.probing.vocabulary import Vocabulary
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import Knowledge, Size, Source, TrainingPlan, fit
@@ -143,7 +144,7 @@ class Bench:
                 self.vocabulary,
                 None,
             )
-            row |= {f"{split}/{name}/{m}": found.estimates[m, "mean"].value for m in METRICS}
+            row |= {f"{split}/{name}/{m}": found[m, "mean"].value for m in METRICS}
         return row
 
 

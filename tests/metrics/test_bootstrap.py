@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from protsae.core.seeding import numpy_generator
-from protsae.metrics.bootstrap import cluster_weights, macro_mean, over_resamples, percentile_interval
+from protsae.metrics.bootstrap import cluster_weights, macro_mean, percentile_interval
 from protsae.metrics.ranking import Ranking
 
 
@@ -28,7 +28,7 @@ def test_resampled_macro_auc_equals_a_loop_over_resamples():
     labels, scores = generator.random((40, 5)) < 0.08, generator.random((40, 5))
     clusters = generator.integers(0, 12, size=40)
     weights = cluster_weights(clusters, 20, numpy_generator(1))
-    means, left_out = macro_mean(over_resamples(Ranking(scores, labels).roc_auc, weights, 5))
+    means, left_out = macro_mean(Ranking(scores, labels).roc_auc(weights))
     assert left_out.max() > 0, "the case must hold resamples in which a concept has one class"
     for b, counts in enumerate(weights):
         rows = np.repeat(np.arange(40), counts)
@@ -48,13 +48,6 @@ def test_interval_holds_the_central_share_and_skips_missing_values():
     np.testing.assert_array_equal(left_out, [2, 1])
 
 
-def test_chunks_do_not_change_the_result(monkeypatch):
-    weights = np.arange(12).reshape(4, 3)
-    whole = over_resamples(lambda w: w.sum(axis=-1).astype(float), weights)
-    monkeypatch.setattr("protsae.metrics.bootstrap._CHUNK_VALUES", 3)
-    np.testing.assert_array_equal(over_resamples(lambda w: w.sum(axis=-1).astype(float), weights), whole)
-
-
 def test_two_hundred_resamples_of_fifty_concepts_take_under_three_seconds():
     generator = np.random.default_rng(0)
     labels, scores = generator.random((200, 50)) < 0.2, generator.random((200, 50))
@@ -62,5 +55,5 @@ def test_two_hundred_resamples_of_fifty_concepts_take_under_three_seconds():
     ranking = Ranking(scores, labels)
     started = time.perf_counter()
     for metric in (ranking.roc_auc, ranking.average_precision):
-        over_resamples(metric, weights, 50)
+        metric(weights)
     assert time.perf_counter() - started < 3

@@ -41,6 +41,24 @@ def test_weights_equal_repetition_and_batch_over_resamples(case):
         np.testing.assert_allclose(precision[b], again, atol=1e-12)
 
 
+def test_rows_may_share_a_weight_and_pairs_a_list(case):
+    scores, labels, labelled = case
+    weights = np.random.default_rng(4).integers(0, 4, size=(3, 40))
+    owner = np.arange(120) // 3
+    auc, precision = Ranking(*case, owner).areas(weights)
+    expected = Ranking(*case).areas(weights[:, owner])
+    np.testing.assert_allclose((auc, precision), expected, atol=1e-12)
+    micro = Ranking.pooled(*case).areas(weights.repeat(3, axis=1))
+    for b, counts in enumerate(weights.repeat(3, axis=1)):
+        rows = np.repeat(np.arange(120), counts)
+        keep = labelled[rows]
+        pairs = labels[rows][keep], scores[rows][keep]
+        assert micro[0][b, 0] == pytest.approx(roc_auc_score(*pairs), abs=1e-12)
+        assert micro[1][b, 0] == pytest.approx(average_precision_score(*pairs), abs=1e-12)
+    fractions = Ranking(*case).areas(weights.repeat(3, axis=1) / 2)  # weights need not be whole numbers
+    np.testing.assert_allclose(fractions, Ranking(*case).areas(weights.repeat(3, axis=1)), atol=1e-12)
+
+
 def test_one_class_gives_nan_not_a_number_out_of_thin_air():
     scores = np.array([[0.1, 0.1, 0.1], [0.2, 0.2, 0.2]])
     labels = np.array([[True, False, True], [True, False, False]])

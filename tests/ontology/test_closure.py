@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protsae.core.errors import InputError
-from protsae.ontology.closure import ancestor_closure, preset_relations
+from protsae.ontology.closure import ancestor_closure, preset_relations, reachable
 from protsae.ontology.graph import depths, find_cycle
 from protsae.ontology.obo import Ontology
 
@@ -84,6 +84,22 @@ def test_cycle_over_other_relations_stops_deepgo_only():
     assert ancestor_closure(ontology, "cafa").ancestors_of(["t01"]) == {"t00", "t01"}
     with pytest.raises(InputError, match=r"preset 'deepgo' .* cycle: t00 -> t01 -> t00; .* or preset 'cafa'"):
         ancestor_closure(ontology, "deepgo")
+
+
+@pytest.mark.parametrize("preset", ["cafa", "deepgo"])
+def test_reachable_is_the_closure_between_the_terms_asked_for(toy: Ontology, preset):
+    asked = ["GO:1000005", "GO:1000001", "GO:2000002", "GO:1000002", "GO:9000001"]
+    found = reachable(toy, preset, asked)
+    closure = ancestor_closure(toy, preset)
+    expected = [[above in closure.ancestors_of([term]) for above in asked] for term in asked[:4]]
+    assert found[:4].tolist() == expected
+    assert found[4].tolist() == [False] * 4 + [True]  # obsolete: above itself only
+
+
+def test_reachable_follows_cycles_around():
+    ontology = make_ontology(3, [(0, "has_part", 1), (1, "is_a", 0), (2, "is_a", 1)])
+    assert reachable(ontology, "deepgo", ["t00", "t02"]).tolist() == [[True, False], [True, True]]
+    assert reachable(ontology, "deepgo", ["t00", "t01"]).all()
 
 
 EDGE = st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from(["is_a", "part_of", "regulates"]))

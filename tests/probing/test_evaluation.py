@@ -6,17 +6,21 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from protsae.core.errors import InputError
+from protsae.metrics.cafa import propagate_scores
+from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import EvaluationConfig
+from protsae.probing.estimates import Key, difference_rows
 from protsae.probing.evaluation import (
-    Vocabulary,
     concept_metrics,
     evaluate_all,
     evaluate_method,
+    identity_strata,
     score_metrics,
     scores_by_method,
 )
 from protsae.probing.scores import score_table
 from protsae.probing.splits import SplitLabels
+from protsae.probing.vocabulary import Vocabulary
 
 N = 80
 
@@ -41,6 +45,8 @@ def vocabulary():
             "concept_id": ["P:1", "P:2", "F:1", "F:2", "C:1"],
             "aspect": ["BPO", "BPO", "MFO", "MFO", "CCO"],
             "name": ["a", "b", "c", "d", "e"],
+            "information_content": [1.0, 2.0, 0.5, 3.0, 0.0],
+            "information_content_deepgo": [1.0, 1.5, 0.5, 2.5, 0.0],
         }
     )
     return Vocabulary.of(concepts.sample(frac=1, random_state=0), terms, relations)
@@ -70,8 +76,10 @@ def scores(splits):
 CLUSTERS = {f"test{i}": f"c{i // 2}" for i in range(N)}
 
 
-def test_descendants_follow_is_a_and_part_of_within_an_aspect(vocabulary):
+def test_descendants_follow_the_relations_of_each_preset(vocabulary):
     assert vocabulary.descendants == [[1], [], [3], [], []]
+    assert vocabulary.below["deepgo"] == [[1, 3], [], [3], [], []]
+    assert vocabulary.information("deepgo").tolist() == [1.0, 1.5, 0.5, 2.5, 0.0]
     assert {name: list(index) for name, index in vocabulary.columns().items()} == {
         "BPO": [0, 1],
         "MFO": [2, 3],
@@ -82,9 +90,8 @@ def test_descendants_follow_is_a_and_part_of_within_an_aspect(vocabulary):
 
 def test_macro_values_equal_scikit_learn_and_mean_is_over_aspects(vocabulary, splits, scores):
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, EvaluationConfig(n_resamples=50))
-    table = (
-        score_metrics(found, 0.95).set_index(["method", "split", "metric", "aspect"])["value"].sort_index()
-    )
+    rows = score_metrics(found, 0.95).query("preset != 'deepgo'")
+    table = rows.set_index(["method", "split", "metric", "aspect"])["value"].sort_index()
     test = splits["test"]
     values = scores["linear_probe"]["test"]
     kept = [test.labelled[:, j] for j in range(5)]
@@ -104,7 +111,7 @@ def test_macro_values_equal_scikit_learn_and_mean_is_over_aspects(vocabulary, sp
 def test_intervals_stand_on_test_only_hold_the_value_and_are_the_same_again(vocabulary, splits, scores):
     config = EvaluationConfig(n_resamples=100)
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config)
-    table = score_metrics(found, 0.95)
+    table = score_metrics(found, 0.95).query("metric != 'fmax_threshold'")
     on_test = table["split"] == "test"
     assert table.loc[~on_test, ["low", "high"]].isna().all(axis=None)
     assert (table.loc[on_test, "low"] <= table.loc[on_test, "value"]).all()
@@ -112,18 +119,27 @@ def test_intervals_stand_on_test_only_hold_the_value_and_are_the_same_again(voca
     probe = table[on_test & (table["method"] == "linear_probe") & (table["metric"] == "auc")]
     assert (probe["high"] - probe["low"]).between(0.005, 0.3).all()
     again = score_metrics(evaluate_all(scores, splits, vocabulary, CLUSTERS, config), 0.95)
+    again = again.query("metric != 'fmax_threshold'")
     pd.testing.assert_frame_equal(table, again)
+
+
+def n_pairs_of_mfo(splits):
+    """Labelled pairs of test proteins and concepts of MFO."""
+    return int(splits["test"].labelled[:, 2:4].sum())
 
 
 def test_columns_say_what_was_counted(vocabulary, splits, scores):
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, EvaluationConfig(n_resamples=5))
-    table = score_metrics(found, 0.95).set_index(["method", "split", "metric", "aspect"]).sort_index()
+    table = score_metrics(found, 0.95)
+    table = table.set_index(["method", "split", "metric", "aspect"]).sort_index()
     assert table.loc[("linear_probe", "test", "auc", "all"), "n"] == 5
     assert table.loc[("linear_probe", "test", "auc", "mean"), "n"] == 3
     annotated = int(splits["test"].labels[:, 2:4].any(axis=1).sum())
-    assert table.loc[("linear_probe", "test", "fmax", "MFO"), "n"] == annotated
+    assert set(table.loc[("linear_probe", "test", "fmax", "MFO"), "n"]) == {annotated}
+    assert table.loc[("linear_probe", "test", "aupr_micro", "MFO"), "n"].tolist()[0] == n_pairs_of_mfo(splits)
     assert set(table.loc["linear_probe", "supervision"]) == {"probe"}
-    assert set(table.xs("fmax", level="metric")["preset"]) == {"cafa"}
+    assert set(table.xs("fmax", level="metric")["preset"]) == {"cafa", "deepgo"}
+    assert set(table.xs("aupr_curve", level="metric")["preset"]) == {"deepgo"}
     assert set(table.xs("auc", level="metric")["preset"]) == {""}
     concepts = concept_metrics(found, vocabulary)
     one = concepts[(concepts["method"] == "linear_probe") & (concepts["split"] == "test")]
@@ -139,7 +155,93 @@ def test_fmax_sees_propagated_scores(vocabulary):
     probabilities = np.zeros((2, 5))
     probabilities[0, 1] = 0.9
     found = evaluate_method(probabilities, probabilities, split, vocabulary, None)
-    assert found.estimates["fmax", "BPO"].value == 1.0
+    assert found["fmax", "BPO"].value == 1.0
+
+
+def test_deepgo_propagates_labels_and_scores_across_aspects(vocabulary):
+    """F:2 is part of P:1: its label and its score count there, though the protein has no label in BPO."""
+    labels, labelled = np.zeros((2, 5), dtype=bool), np.zeros((2, 5), dtype=bool)
+    labels[0, [2, 3]], labelled[:, 2:4] = True, True
+    probabilities = np.zeros((2, 5))
+    probabilities[0, 3] = 0.9
+    split = SplitLabels(["a", "b"], labels, labelled)
+    presets = ("cafa", "deepgo")
+    found = evaluate_method(probabilities, probabilities, split, vocabulary, None, presets=presets)
+    bpo = found.estimates[Key("fmax", "BPO", "deepgo")]
+    assert (bpo.value, bpo.n) == (1.0, 1)
+    assert found["fmax", "BPO"].n == 0
+
+
+def test_micro_precision_pools_the_pairs_of_calibrated_propagated_scores(vocabulary, splits, scores):
+    found = evaluate_all(scores, splits, vocabulary, CLUSTERS, EvaluationConfig(n_resamples=20))
+    test, validation = splits["test"], splits["validation"]
+    values = scores["linear_probe"]
+    calibration = fit_calibration(values["validation"], validation.labels, validation.labelled)
+    probabilities = propagate_scores(calibration.probabilities(values["test"]), vocabulary.descendants)
+    for aspect, columns in {"MFO": slice(2, 4), "all": slice(0, 5)}.items():
+        counted = test.labelled[:, columns]
+        pairs = test.labels[:, columns][counted], probabilities[:, columns][counted]
+        estimate = found["linear_probe", "test"]["aupr_micro", aspect]
+        assert estimate.value == pytest.approx(average_precision_score(*pairs))
+        assert estimate.samples.std() > 0
+
+
+def test_bands_of_identity_are_judged_by_themselves(vocabulary, splits, scores):
+    proteins = pd.DataFrame({"protein_id": splits["test"].protein_ids})
+    proteins["is_audited"] = np.arange(N) < 70
+    proteins["nearest_train_identity"] = np.where(np.arange(N) < 40, np.nan, 0.25)
+    proteins.loc[[68, 69], "nearest_train_identity"] = 0.6
+    bands = identity_strata(proteins)
+    assert list(dict.fromkeys(bands.values())) == [
+        "identity none found",
+        "identity 20-30 %",
+        "identity >50 %",
+    ]
+    config = EvaluationConfig(n_resamples=20, min_stratum=10)
+    found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config, bands)
+    test, values = splits["test"], scores["linear_probe"]["test"]
+    rows = score_metrics(found, 0.95).query("method == 'linear_probe' and split == 'test'")
+    assert set(rows["stratum"]) == {"", "identity none found", "identity 20-30 %"}  # two proteins are too few
+    auc = rows[(rows["metric"] == "auc") & (rows["aspect"] == "MFO")].set_index("stratum")
+    for stratum, inside in {"identity none found": slice(0, 40), "identity 20-30 %": slice(40, 68)}.items():
+        kept = test.labelled[inside, 2]
+        parts = [roc_auc_score(test.labels[inside, j][kept], values[inside, j][kept]) for j in (2, 3)]
+        expected = np.mean(parts)
+        assert auc.loc[stratum, "value"] == pytest.approx(expected)
+        assert auc.loc[stratum, "low"] < auc.loc[stratum, "high"]
+        assert auc.loc[stratum, "low"] <= expected <= auc.loc[stratum, "high"]
+    assert not any(key.stratum for key in found["linear_probe", "validation"].estimates)
+
+
+def test_differences_are_paired_resample_by_resample(vocabulary, splits, scores):
+    shifted = {"near": {s: v + 0.01 * np.arange(5) for s, v in scores["linear_probe"].items()}, **scores}
+    shifted["near"] = {
+        s: v + 1e-3 * np.random.default_rng(5).normal(size=v.shape) for s, v in shifted["near"].items()
+    }
+    config = EvaluationConfig(n_resamples=50)
+    found = evaluate_all(shifted, splits, vocabulary, CLUSTERS, config)
+    table = difference_rows(found, [("near", "linear_probe"), ("linear_probe", "prevalence")], 0.95)
+    assert set(table["method"]) == {"near - linear_probe", "linear_probe - prevalence"}
+    rows = table.set_index(["method", "metric", "aspect", "preset"]).sort_index()
+    near = rows.loc[("near - linear_probe", "auc", "mean", "")]
+    one, other = (found[name, "test"]["auc", "mean"] for name in ("near", "linear_probe"))
+    assert near["value"] == pytest.approx(one.value - other.value)
+    low, high = np.quantile(one.samples - other.samples, [0.025, 0.975])
+    assert near[["low", "high"]].tolist() == pytest.approx([low, high])
+    assert near["high"] - near["low"] < 0.1 * (
+        np.quantile(one.samples, 0.975) - np.quantile(one.samples, 0.025)
+    )
+    assert rows.loc[("linear_probe - prevalence", "smin", "mean", "cafa"), "high"] < 0
+    with pytest.raises(
+        InputError, match="no method 'absent' was scored; there are near, linear_probe, prevalence"
+    ):
+        difference_rows(found, [("near", "absent")], 0.95)
+
+
+def test_concepts_without_information_are_refused(vocabulary):
+    bare = Vocabulary(vocabulary.concepts.drop(columns="information_content"), vocabulary.below)
+    with pytest.raises(InputError, match="no column information_content: run the pipeline annotation"):
+        bare.information("cafa")
 
 
 def test_the_long_table_gives_the_matrices_back_or_says_what_is_missing(splits, scores):

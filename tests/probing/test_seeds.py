@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from protsae.probing.evaluation import Estimate, MethodEvaluation
+from protsae.probing.estimates import Estimate, Key, MethodEvaluation
 from protsae.probing.scores import METHODS
 from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, over_seeds, summarise_seeds
 
@@ -15,7 +15,7 @@ def evaluation(values):
     """One seed: method to AUC, resampled with one and the same noise."""
     return {
         (method, "test"): MethodEvaluation(
-            {("auc", "mean"): Estimate(value, 3, None if value is None else value + 0.1 * NOISE)},
+            {Key.of("auc", "mean"): Estimate(value, 3, None if value is None else value + 0.1 * NOISE)},
             pd.DataFrame(),
         )
         for method, value in values.items()
@@ -54,6 +54,8 @@ def test_differences_are_paired_so_that_shared_noise_cancels(evaluations):
 
 def test_one_seed_has_no_spread_and_missing_resamples_are_refused(evaluations):
     assert SD_OF_SEEDS not in rows(evaluations[:1]).index.get_level_values("stratum")
-    bare = {("prevalence", "test"): MethodEvaluation({("auc", "mean"): Estimate(0.5, 3)}, pd.DataFrame())}
+    bare = {
+        ("prevalence", "test"): MethodEvaluation({Key.of("auc", "mean"): Estimate(0.5, 3)}, pd.DataFrame())
+    }
     with pytest.raises(ValueError, match="no resamples"):
         over_seeds([bare], "prevalence", "auc")

@@ -1,5 +1,7 @@
 """The planted world of the trainer's tests, with what judging needs beside it."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from tests.training.conftest import World, toy_plan
@@ -22,7 +24,12 @@ def data() -> SweepData:
     relations = pd.DataFrame(columns=["child_id", "relation", "parent_id"])
     split = ["train"] * 30 + ["validation"] * 15 + ["test"] * 15
     proteins = plan.source.proteins.assign(cluster_id=plan.source.proteins["protein_id"], split=split)
-    return SweepData(plan.source.store, proteins, plan.knowledge, terms, relations)
+    proteins = proteins.assign(is_audited=True, nearest_train_identity=float("nan"))
+    assert plan.knowledge is not None
+    tables = plan.knowledge.tables
+    concepts = tables.concepts.assign(information_content=1.0, information_content_deepgo=1.0)
+    knowledge = plan.knowledge._replace(tables=replace(tables, concepts=concepts))
+    return SweepData(plan.source.store, proteins, knowledge, terms, relations)
 
 
 def sweep_of(data: SweepData, *members: dict, epochs: int = 3, **changes) -> SweepPlan:

@@ -5,7 +5,7 @@ its percentile intervals lean upwards and can begin at the value itself. Differe
 affected, because the lean is shared.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-_CHUNK_VALUES = 2_000_000  # resamples x proteins x concepts held at once: 16 MB an array
 
 
 @dataclass(frozen=True)
@@ -47,23 +45,6 @@ def cluster_weights(
     n_clusters = int(cluster.max()) + 1
     drawn = generator.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_resamples)
     return drawn[:, cluster].astype(np.int64)
-
-
-def over_resamples(
-    metric: Callable[[NDArray[Any]], Floats], weights: NDArray[Any], n_concepts: int = 1
-) -> Floats:
-    """Apply a weighted metric to all resamples, some at a time so that memory stays bounded.
-
-    Args:
-        metric: maps weights [b, n_proteins] to values [b, ...].
-        weights: [n_resamples, n_proteins].
-        n_concepts: width of the arrays that the metric builds per resample and protein.
-
-    Returns:
-        [n_resamples, ...].
-    """
-    size = max(1, _CHUNK_VALUES // max(1, weights.shape[1] * n_concepts))
-    return np.concatenate([metric(weights[start : start + size]) for start in range(0, len(weights), size)])
 
 
 def macro_mean(values: NDArray[np.floating[Any]]) -> tuple[Floats, NDArray[np.int64]]:

@@ -1,10 +1,10 @@
 """Exact ROC AUC and average precision of many concepts at once: ties, missing labels, protein weights.
 
-Sorting is done once; a weight per protein (how often a resample drew it) then only changes cumulative sums.
-That is what makes a bootstrap over hundreds of resamples cheap.
+Sorting is done once; a weight per protein (how often a resample drew it) then only changes running sums,
+which one walk down the ranking keeps for all resamples: that makes a bootstrap over hundreds of them cheap.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,91 +14,122 @@ Bools = NDArray[np.bool_]
 
 
 class Ranking:
-    """The order of proteins by score, per concept, ready to be weighted.
+    """Entries of each list by falling score, ready to be weighted.
 
     Args:
-        scores: [n_proteins, n_concepts], higher means more likely.
-        labels: [n_proteins, n_concepts], true for positives.
-        labelled: [n_proteins, n_concepts], false where a protein is left out for a concept; None: all count.
+        scores: [n, n_concepts], higher means more likely.
+        labels: [n, n_concepts], true for positives.
+        labelled: [n, n_concepts], false where a row is left out for a concept; None: all count.
+        owner: which weight belongs to each row [n], where rows are not proteins but parts of them; None: its
+            own.
 
     Raises:
         ValueError: shapes differ, or a score is not a number.
     """
 
     def __init__(
-        self, scores: NDArray[np.floating[Any]], labels: NDArray[Any], labelled: NDArray[Any] | None = None
+        self,
+        scores: NDArray[np.floating[Any]],
+        labels: NDArray[Any],
+        labelled: NDArray[Any] | None = None,
+        owner: NDArray[Any] | None = None,
     ) -> None:
-        values = np.asarray(scores, dtype=np.float64)
-        truth = np.asarray(labels, dtype=bool)
-        counted = np.ones_like(truth) if labelled is None else np.asarray(labelled, dtype=bool)
-        if not values.shape == truth.shape == counted.shape or values.ndim != 2:
-            raise ValueError(
-                f"scores {values.shape}, labels {truth.shape}, labelled {counted.shape} must be one 2-D shape"
-            )
-        if np.isnan(values).any():
-            raise ValueError("scores hold values that are not numbers")
-        n = len(values)
-        self._order = np.argsort(values, axis=0, kind="stable")
-        ordered = np.take_along_axis(values, self._order, axis=0)
-        self._positive = np.take_along_axis(truth & counted, self._order, axis=0)
-        self._negative = np.take_along_axis(~truth & counted, self._order, axis=0)
-        opens = np.ones(ordered.shape, dtype=bool)
-        opens[1:] = ordered[1:] != ordered[:-1]
-        closes = np.ones(ordered.shape, dtype=bool)
-        closes[:-1] = opens[1:]
-        position = np.arange(n)[:, None]
-        # First and last position of the group of equal scores that a position belongs to.
-        self._first = np.maximum.accumulate(np.where(opens, position, 0), axis=0)
-        self._last = np.minimum.accumulate(np.where(closes, position, max(n - 1, 0))[::-1], axis=0)[::-1]
+        values, truth, counted = _checked(scores, labels, labelled)
+        rows = np.arange(len(values), dtype=np.int32) if owner is None else np.asarray(owner, np.int32)
+        self._n_owners = int(rows.max(initial=-1)) + 1
+        self._lists = [
+            _List.of(values[keep, j], truth[keep, j], rows[keep])
+            for j, keep in enumerate(counted.T)  # by concept, so that a list is as short as it can be
+        ]
+
+    @classmethod
+    def pooled(
+        cls, scores: NDArray[np.floating[Any]], labels: NDArray[Any], labelled: NDArray[Any] | None = None
+    ) -> "Ranking":
+        """Rank all pairs of protein and concept in one list: what micro averages are made of."""
+        values, truth, counted = _checked(scores, labels, labelled)
+        ranking = cls.__new__(cls)
+        ranking._n_owners = len(values)
+        owner = np.repeat(np.arange(len(values), dtype=np.int32), counted.sum(axis=1))
+        ranking._lists = [_List.of(values[counted], truth[counted], owner)]
+        return ranking
+
+    def areas(self, weights: NDArray[Any] | None = None) -> tuple[Floats, Floats]:
+        """Return `roc_auc` and `average_precision` from one walk down the lists."""
+        from protsae.metrics.kernels import rank_sums
+
+        given = np.ones(self._n_owners) if weights is None else np.asarray(weights)
+        resamples = _compact(given.reshape(int(np.prod(given.shape[:-1])), given.shape[-1]).T)
+        shape = (len(self._lists), resamples.shape[1])
+        area, precision, n_positive, n_negative = (np.zeros(shape) for _ in range(4))
+        for j, entries in enumerate(self._lists):
+            outputs = area[j], precision[j], n_positive[j], n_negative[j]
+            rank_sums(entries.owner, entries.positive, entries.closes, resamples, *outputs)
+        pairs = n_positive * n_negative
+        auc = 1 - _ratio(area, pairs)
+        average = _ratio(precision, np.where(pairs > 0, n_positive, 0.0))
+        shape = (*given.shape[:-1], len(self._lists))
+        return auc.T.reshape(shape), average.T.reshape(shape)
 
     def roc_auc(self, weights: NDArray[Any] | None = None) -> Floats:
-        """Return the area under the ROC curve per concept, ties counted half (mid-rank).
+        """Return the area under the ROC curve per list, ties counted half (mid-rank).
 
         Args:
-            weights: [..., n_proteins] weights that are not negative; None: 1 each.
+            weights: [..., n_owners] weights that are not negative; None: 1 each.
 
         Returns:
-            [..., n_concepts]; NaN where a concept has no weighted positive or no weighted negative.
+            [..., n_concepts]; NaN where a list has no weighted positive or no weighted negative.
         """
-        positive, negative = self._weighted(weights)
-        below = self._running(negative, self._first, before=True)
-        upto = self._running(negative, self._last, before=False)
-        area = (positive * (below + upto)).sum(axis=-2) / 2
-        return _ratio(area, positive.sum(axis=-2) * negative.sum(axis=-2))
+        return self.areas(weights)[0]
 
     def average_precision(self, weights: NDArray[Any] | None = None) -> Floats:
-        """Return average precision per concept: the sum over distinct scores of (recall step) x precision.
+        """Return average precision per list: the sum over distinct scores of (recall step) x precision.
 
         Args:
-            weights: [..., n_proteins] weights that are not negative; None: 1 each.
+            weights: [..., n_owners] weights that are not negative; None: 1 each.
 
         Returns:
-            [..., n_concepts]; NaN where a concept has no weighted positive or no weighted negative.
+            [..., n_concepts]; NaN where a list has no weighted positive or no weighted negative.
         """
-        positive, negative = self._weighted(weights)
-        n_positive = positive.sum(axis=-2, keepdims=True)
-        n_all = n_positive + negative.sum(axis=-2, keepdims=True)
-        true_above = n_positive - self._running(positive, self._first, before=True)
-        all_above = n_all - self._running(positive + negative, self._first, before=True)
-        precision = _ratio(true_above, all_above)
-        total = np.where(positive > 0, positive * precision, 0.0).sum(axis=-2)
-        both = np.where(n_all > n_positive, n_positive, 0.0).squeeze(-2)
-        return _ratio(total, both)
+        return self.areas(weights)[1]
 
-    def _weighted(self, weights: NDArray[Any] | None) -> tuple[Floats, Floats]:
-        """Weights of positives and of negatives in score order [..., n_proteins, n_concepts]."""
-        if weights is None:
-            return self._positive.astype(np.float64), self._negative.astype(np.float64)
-        ordered = np.asarray(weights, dtype=np.float64)[..., self._order]
-        return ordered * self._positive, ordered * self._negative
 
-    @staticmethod
-    def _running(weights: Floats, index: NDArray[np.intp], *, before: bool) -> Floats:
-        """Sum of weights up to position `index`, itself included unless `before`."""
-        total = np.cumsum(weights, axis=-2)
-        if before:
-            total = total - weights
-        return np.take_along_axis(total, np.broadcast_to(index, total.shape), axis=-2)
+class _List(NamedTuple):
+    """Entries by falling score."""
+
+    owner: NDArray[np.int32]
+    positive: Bools
+    closes: Bools
+    """Whether the next entry has another score."""
+
+    @classmethod
+    def of(cls, values: Floats, positive: Bools, owner: NDArray[np.int32]) -> "_List":
+        order = np.argsort(values)[::-1]
+        ordered = values[order]
+        closes = np.ones(len(order), dtype=bool)
+        closes[:-1] = ordered[1:] != ordered[:-1]
+        return cls(owner[order], positive[order], closes)
+
+
+def _checked(
+    scores: NDArray[np.floating[Any]], labels: NDArray[Any], labelled: NDArray[Any] | None
+) -> tuple[Floats, Bools, Bools]:
+    values = np.asarray(scores, dtype=np.float64)
+    truth = np.asarray(labels, dtype=bool)
+    counted = np.ones_like(truth) if labelled is None else np.asarray(labelled, dtype=bool)
+    if not values.shape == truth.shape == counted.shape or values.ndim != 2:
+        raise ValueError(
+            f"scores {values.shape}, labels {truth.shape}, labelled {counted.shape} must be one 2-D shape"
+        )
+    if np.isnan(values).any():
+        raise ValueError("scores hold values that are not numbers")
+    return values, truth, counted
+
+
+def _compact(weights: NDArray[Any]) -> NDArray[Any]:
+    """Return weights [n_owners, n_resamples] in rows, counts as small integers: memory is what takes time."""
+    small = np.issubdtype(weights.dtype, np.integer) and weights.max(initial=0) < 2**16
+    return np.ascontiguousarray(weights, dtype=np.uint16 if small else np.float64)
 
 
 def roc_auc(scores: NDArray[Any], labels: NDArray[Any], labelled: NDArray[Any] | None = None) -> Floats:

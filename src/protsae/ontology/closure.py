@@ -5,7 +5,7 @@ every relation, across aspects too, as DeepGO does. Both follow the relations as
 logical definitions, releases of the Gene Ontology state as `is_a` too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -102,12 +102,42 @@ def ancestor_closure(ontology: Ontology, preset: Preset = "cafa") -> AncestorClo
     edges = (np.ones(len(child), dtype=bool), (position[child], position[parent]))
     shape = (len(ids), len(ids))
     parents = csr_array(edges, shape=shape, dtype=bool)
-    ancestors = csr_array(eye_array(len(ids), dtype=bool, format="csr") + parents)
-    n_entries = 0
-    while ancestors.nnz > n_entries:  # squaring doubles the length of the paths covered
-        n_entries = ancestors.nnz
-        ancestors = ancestors @ ancestors
+    ancestors = _closed(csr_array(eye_array(len(ids), dtype=bool, format="csr") + parents))
     for matrix in (parents, ancestors):
         matrix.sum_duplicates()
         matrix.sort_indices()
     return AncestorClosure(term_ids=ids[order], parents=parents, ancestors=ancestors)
+
+
+def reachable(ontology: Ontology, preset: Preset, term_ids: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which of some terms lie above which, also where relations form a cycle (as DeepGO reads them).
+
+    Returns:
+        [n, n]: column is the row's term itself or above it. A term that is not current is above itself only.
+    """
+    from scipy.sparse import csr_array, eye_array
+
+    relations = preset_relations(ontology, preset)
+    asked = pd.Index(np.asarray(term_ids, dtype=object))
+    n_known, ids = 0, asked.unique()
+    while len(ids) > n_known:  # what lies above these terms only, a small part of the ontology
+        n_known = len(ids)
+        above_these = relations.loc[relations["child_id"].isin(ids), "parent_id"]
+        ids = ids.append(pd.Index(above_these.to_numpy(dtype=object))).unique()
+    relations = relations[relations["child_id"].isin(ids)]
+    edges = tuple(ids.get_indexer(pd.Index(relations[end])) for end in ("child_id", "parent_id"))
+    shape = (len(ids), len(ids))
+    parents = csr_array((np.ones(len(relations), dtype=bool), edges), shape=shape, dtype=bool)
+    rows = ids.get_indexer(asked)
+    ancestors = _closed(csr_array(eye_array(len(ids), dtype=bool, format="csr") + parents))
+    above: NDArray[np.bool_] = ancestors[rows][:, rows].toarray()
+    return above
+
+
+def _closed(ancestors: Any) -> Any:
+    """Return the transitive closure of a reflexive relation, `scipy.sparse.csr_array` of bool."""
+    n_entries = 0
+    while ancestors.nnz > n_entries:  # squaring doubles the length of the paths covered
+        n_entries = ancestors.nnz
+        ancestors = ancestors @ ancestors
+    return ancestors

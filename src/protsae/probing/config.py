@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from protsae.core.config import Config
+from protsae.metrics.cafa import PresetName
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -32,9 +33,27 @@ class ScoringConfig(Config):
 class EvaluationConfig(Config):
     """How scores are turned into metrics."""
 
+    presets: tuple[PresetName, ...] = Field(default=("cafa", "deepgo"), min_length=1)
+    """Rule sets of Fmax, weighted Fmax, Smin and coverage; bands of identity are measured by the first."""
     n_resamples: int = Field(default=200, ge=2)
     """Bootstrap resamples of homology clusters behind every interval."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Share of the resamples inside an interval."""
+    min_stratum: int = Field(default=20, ge=1)
+    """Bands of identity with fewer test proteins get no rows."""
     seed: int = 0
     """Seed of the resamples and of the sampled negatives of `subsumption_auc`."""
+
+
+class ComparisonConfig(EvaluationConfig):
+    """The same for the methods that the pipeline scores, whose names are known."""
+
+    differences: tuple[tuple[str, str], ...] = (
+        ("protsae_latent", "topk_latent"),
+        ("protsae_latent", "linear_probe"),
+        ("protsae_latent", "protsae_predictor"),
+        ("protsae_predictor", "linear_probe"),
+        ("protsae_probe", "topk_probe"),
+        ("protsae_probe", "linear_probe"),
+    )
+    """Pairs of methods whose paired differences go to `method_differences`."""

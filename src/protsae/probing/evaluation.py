@@ -1,7 +1,6 @@
-"""Scores judged: AUC, average precision and Fmax per aspect, with intervals over homology clusters."""
+"""Scores judged: ranking and protein-centric metrics per aspect, with intervals over homology clusters."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,73 +9,29 @@ from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
 from protsae.core.seeding import numpy_generator
-from protsae.metrics.bootstrap import cluster_weights, macro_mean, over_resamples, percentile_interval
-from protsae.metrics.cafa import PRESET, CafaCurves, propagate_scores
+from protsae.metrics.bootstrap import cluster_weights
+from protsae.metrics.cafa import PresetName, ProteinCurves, propagate_scores
 from protsae.metrics.ranking import Ranking
-from protsae.metrics.table import metric_records, metrics_table
-from protsae.ontology.closure import ancestor_closure
-from protsae.ontology.obo import Ontology
+from protsae.metrics.table import metrics_table
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import EvaluationConfig
+from protsae.probing.estimates import (
+    Estimate,
+    Evaluations,
+    Key,
+    MethodEvaluation,
+    estimate_rows,
+    macro,
+    mean_of,
+)
 from protsae.probing.scores import METHODS, SCORED_SPLITS
 from protsae.probing.splits import SplitLabels
+from protsae.probing.vocabulary import Vocabulary
+from protsae.sequences.bands import BANDS, identity_band
 
 Floats = NDArray[np.float64]
-
-ASPECTS = ("BPO", "MFO", "CCO")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One metric of one method on one split and aspect."""
-
-    value: float
-    n: int
-    """Concepts behind `auc` and `aupr`, proteins behind `fmax`; for aspect `mean` the number of aspects."""
-    samples: Floats | None = None
-    """The metric in every resample of clusters [n_resamples]; None on splits without intervals."""
-
-
-@dataclass(frozen=True)
-class MethodEvaluation:
-    """Everything measured of one method on one split."""
-
-    estimates: dict[tuple[str, str], Estimate]
-    """(metric, aspect) to estimate."""
-    concepts: pd.DataFrame
-    """`concept_idx`, `n_positive`, `auc`, `average_precision`, `n_resamples_left_out`."""
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """What evaluation needs to know of the concepts."""
-
-    concepts: pd.DataFrame
-    """Rows of the `concepts` table, sorted by `concept_idx`: those that are judged, column by column."""
-    descendants: list[list[int]]
-    """Per concept, the indices of the concepts below it."""
-
-    @classmethod
-    def of(cls, concepts: pd.DataFrame, terms: pd.DataFrame, relations: pd.DataFrame) -> "Vocabulary":
-        """Close the ontology by CAFA's rules (`is_a` and `part_of` within an aspect) and restrict it to the
-        concepts."""
-        ordered = concepts.sort_values("concept_idx", ignore_index=True)
-        closure = ancestor_closure(Ontology(terms=terms, relations=relations), "cafa")
-        rows = closure.index(ordered["concept_id"])
-        above = closure.ancestors[rows][:, rows].toarray()
-        below = [[int(c) for c in np.flatnonzero(above[:, d]) if c != d] for d in range(len(rows))]
-        return cls(ordered, below)
-
-    def columns(self) -> dict[str, NDArray[np.int64]]:
-        """Return aspect to the indices of its concepts; `all` has them all. Aspects without concepts are left
-        out."""
-        aspect = self.concepts["aspect"].to_numpy()
-        others = sorted(set(aspect) - set(ASPECTS))
-        by_aspect = {name: np.flatnonzero(aspect == name) for name in (*ASPECTS, *others)}
-        return {
-            **{name: found for name, found in by_aspect.items() if len(found)},
-            "all": np.arange(len(aspect)),
-        }
+Weights = NDArray[np.int64] | None
+Measured = dict[Key, Estimate]
 
 
 def evaluate_method(
@@ -84,7 +39,10 @@ def evaluate_method(
     probabilities: Floats,
     labels: SplitLabels,
     vocabulary: Vocabulary,
-    weights: NDArray[np.int64] | None,
+    weights: Weights,
+    *,
+    presets: Sequence[PresetName] = ("cafa",),
+    strata: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> MethodEvaluation:
     """Measure one method on one split.
 
@@ -94,43 +52,30 @@ def evaluate_method(
         labels: what is true of the proteins.
         vocabulary: the concepts.
         weights: resamples of clusters [n_resamples, n] for intervals; None: no intervals.
+        presets: rules of the protein-centric metrics; strata are measured by the first only.
+        strata: parts of the split, by name: which proteins [n].
     """
     ranking = Ranking(scores, labels.labels, labels.labelled)
-    columns = vocabulary.columns()
-    n_concepts = scores.shape[1]
-    per_concept = {"auc": ranking.roc_auc(), "aupr": ranking.average_precision()}
-    resampled: dict[str, Floats] = {}
-    if weights is not None:
-        resampled = {
-            "auc": over_resamples(ranking.roc_auc, weights, n_concepts),
-            "aupr": over_resamples(ranking.average_precision, weights, n_concepts),
-        }
-    estimates = {
-        (metric, aspect): _macro(values[index], resampled[metric][:, index] if resampled else None)
-        for metric, values in per_concept.items()
-        for aspect, index in columns.items()
-    }
-    propagated = propagate_scores(probabilities, vocabulary.descendants)
-    for aspect, index in columns.items():
-        curves = CafaCurves(propagated[:, index], labels.labels[:, index], labels.labelled[:, index])
-        best = curves.fmax()
-        samples = None if weights is None else curves.fmax_values(weights)
-        estimates["fmax", aspect] = Estimate(best.value, best.n_proteins, samples)
-    # The mean of the ontology's aspects, as the field reports it; of all aspects where it has none.
-    averaged = [name for name in columns if name in ASPECTS] or [name for name in columns if name != "all"]
-    for metric in ("auc", "aupr", "fmax"):
-        estimates[metric, "mean"] = _mean_of([estimates[metric, aspect] for aspect in averaged])
-    left_out = np.isnan(resampled["auc"]).sum(axis=0) if resampled else np.zeros(n_concepts, dtype=np.int64)
+    values = ranking.areas()
+    resampled = None if weights is None else ranking.areas(weights)
+    found = _ranked(values, resampled, vocabulary, "")
+    for preset in presets:
+        found |= _protein_centric(probabilities, labels, vocabulary, weights, preset, "")
+    for name, inside in (strata or {}).items():
+        part, own = labels.of_proteins(inside), None if weights is None else weights[:, inside]
+        ranking = Ranking(scores[inside], part.labels, part.labelled)
+        found |= _ranked(ranking.areas(), None if own is None else ranking.areas(own), vocabulary, name)
+        found |= _protein_centric(probabilities[inside], part, vocabulary, own, presets[0], name)
     table = pd.DataFrame(
         {
             "concept_idx": vocabulary.concepts["concept_idx"].to_numpy(),
             "n_positive": (labels.labels & labels.labelled).sum(axis=0),
-            "auc": per_concept["auc"],
-            "average_precision": per_concept["aupr"],
-            "n_resamples_left_out": left_out,
+            "auc": values[0],
+            "average_precision": values[1],
+            "n_resamples_left_out": 0 if resampled is None else np.isnan(resampled[0]).sum(axis=0),
         }
     )
-    return MethodEvaluation(estimates, table)
+    return MethodEvaluation(found, table)
 
 
 def evaluate_all(
@@ -139,8 +84,9 @@ def evaluate_all(
     vocabulary: Vocabulary,
     clusters: Mapping[str, Any],
     config: EvaluationConfig,
+    bands: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, str], MethodEvaluation]:
-    """Measure every method on validation and test; intervals on test.
+    """Measure every method on validation and test; intervals and strata on test.
 
     The same resamples serve all methods, so that their differences are paired.
 
@@ -149,14 +95,19 @@ def evaluate_all(
         splits: labels by split.
         vocabulary: the concepts.
         clusters: protein id to homology cluster.
-        config: resamples and their seed.
+        config: presets, resamples and their seed.
+        bands: protein id to the name of its stratum, for those that are in one.
 
     Returns:
         (method, split) to evaluation.
     """
     generator = numpy_generator(config.seed, "cluster_bootstrap")
-    test_clusters = [str(clusters[protein_id]) for protein_id in splits["test"].protein_ids]
+    test_ids = splits["test"].protein_ids
+    test_clusters = [str(clusters[protein_id]) for protein_id in test_ids]
     weights = cluster_weights(test_clusters, config.n_resamples, generator)
+    of_test = np.array([(bands or {}).get(protein_id, "") for protein_id in test_ids], dtype=object)
+    names = [name for name in dict.fromkeys((bands or {}).values()) if name]
+    strata = {name: of_test == name for name in names if (of_test == name).sum() >= config.min_stratum}
     found = {}
     for method, by_split in scores.items():
         validation = splits["validation"]
@@ -168,14 +119,26 @@ def evaluate_all(
                 splits[split],
                 vocabulary,
                 weights if split == "test" else None,
+                presets=config.presets,
+                strata=strata if split == "test" else None,
             )
     return found
 
 
+def identity_strata(proteins: pd.DataFrame) -> dict[str, str]:
+    """Return the band of identity to the nearest training protein, of every protein that was searched for it.
+
+    Args:
+        proteins: the `proteins` table: `protein_id`, `is_audited`, `nearest_train_identity`.
+    """
+    audited = proteins[proteins["is_audited"]]
+    bands = zip(audited["protein_id"], audited["nearest_train_identity"].map(identity_band), strict=True)
+    ordered = sorted(bands, key=lambda found: BANDS.index(found[1]))
+    return {protein_id: f"identity {band}" for protein_id, band in ordered}
+
+
 def score_metrics(
-    evaluations: Mapping[tuple[str, str], MethodEvaluation],
-    confidence: float,
-    supervision: Mapping[str, str] | None = None,
+    evaluations: Evaluations, confidence: float, supervision: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Return the rows of the metrics table: method, split, then metric and aspect in the order measured.
 
@@ -185,29 +148,14 @@ def score_metrics(
         supervision: method to how it saw labels; None: as `METHODS` says.
     """
     seen = {method: about.supervision for method, about in METHODS.items()} | dict(supervision or {})
-    records = [
-        record
+    tables = [
+        estimate_rows(method, split, evaluation.estimates, confidence, seen[method])
         for (method, split), evaluation in evaluations.items()
-        for (metric, aspect), estimate in evaluation.estimates.items()
-        for record in metric_records(
-            {metric: estimate.value},
-            method=method,
-            aspect=aspect,
-            split=split,
-            n=estimate.n,
-            preset=PRESET if metric == "fmax" else "",
-            supervision=seen[method],
-            intervals=None
-            if estimate.samples is None
-            else {metric: percentile_interval(estimate.samples, confidence).pair},
-        )
     ]
-    return metrics_table(records)
+    return pd.concat(tables, ignore_index=True) if tables else metrics_table([])
 
 
-def concept_metrics(
-    evaluations: Mapping[tuple[str, str], MethodEvaluation], vocabulary: Vocabulary
-) -> pd.DataFrame:
+def concept_metrics(evaluations: Evaluations, vocabulary: Vocabulary) -> pd.DataFrame:
     """Return one row per method, split and concept."""
     columns = ["method", "concept_idx", "concept_id", "name", "aspect", "split", "n_positive", "auc"]
     columns += ["average_precision", "n_resamples_left_out"]
@@ -246,17 +194,52 @@ def scores_by_method(
     return found
 
 
-def _macro(values: Floats, resampled: Floats | None) -> Estimate:
-    mean, left_out = macro_mean(values)
-    samples = None if resampled is None else macro_mean(resampled)[0]
-    return Estimate(float(mean), len(values) - int(left_out), samples)
+def _ranked(
+    values: tuple[Floats, Floats],
+    resampled: tuple[Floats, Floats] | None,
+    vocabulary: Vocabulary,
+    stratum: str,
+) -> Measured:
+    """Average AUC and average precision [n_concepts] over concepts."""
+    found: Measured = {}
+    for place, metric in enumerate(("auc", "aupr")):
+        for aspect, index in vocabulary.columns().items():
+            samples = None if resampled is None else resampled[place][:, index]
+            found[Key(metric, aspect, "", stratum)] = macro(values[place][index], samples)
+        averaged = [found[Key(metric, aspect, "", stratum)] for aspect in vocabulary.averaged()]
+        found[Key(metric, "mean", "", stratum)] = mean_of(averaged)
+    return found
 
 
-def _mean_of(parts: list[Estimate]) -> Estimate:
-    """Average over aspects; a resample in which an aspect has no value has no mean."""
-    samples = [part.samples for part in parts if part.samples is not None]
-    return Estimate(
-        float(np.mean([part.value for part in parts])),
-        len(parts),
-        np.mean(samples, axis=0) if samples else None,
-    )
+def _protein_centric(
+    probabilities: Floats,
+    labels: SplitLabels,
+    vocabulary: Vocabulary,
+    weights: Weights,
+    preset: PresetName,
+    stratum: str,
+) -> Measured:
+    """Measure calibrated scores by the rules of a preset; scores and labels propagate along its relations."""
+    below, information = vocabulary.below[preset], vocabulary.information(preset)
+    scores = propagate_scores(probabilities, below)
+    truth = propagate_scores(labels.labels & labels.labelled, below).astype(bool)
+    labelled = labels.labelled | truth
+    found: Measured = {}
+    for aspect, index in vocabulary.columns().items():
+        arguments = scores[:, index], truth[:, index], labelled[:, index]
+        curves = ProteinCurves(*arguments, information=information[index], preset=preset)
+        samples = {} if weights is None else curves.values(weights)
+        best = curves.fmax()
+        for metric, value in curves.values().items():
+            estimate = Estimate(float(value), best.n_proteins, samples.get(metric))
+            found[Key(metric, aspect, preset, stratum)] = estimate
+        found[Key("fmax_threshold", aspect, preset, stratum)] = Estimate(best.threshold, best.n_proteins)
+        pooled = Ranking.pooled(*arguments)
+        resampled = None if weights is None else pooled.average_precision(weights)[:, 0]
+        micro = Estimate(float(pooled.average_precision()[0]), int(arguments[2].sum()), resampled)
+        found[Key("aupr_micro", aspect, preset, stratum)] = micro
+    for metric in dict.fromkeys(key.metric for key in found):
+        if metric != "fmax_threshold":
+            parts = [found[Key(metric, aspect, preset, stratum)] for aspect in vocabulary.averaged()]
+            found[Key(metric, "mean", preset, stratum)] = mean_of(parts)
+    return found

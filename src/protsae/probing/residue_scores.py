@@ -5,7 +5,6 @@ A motif latent says little if knowing the amino acid says as much, so residue id
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +44,6 @@ CONCEPT_COLUMNS = (
     "auc",
     "average_precision",
 )
-_CHUNK_VALUES = 4_000_000
 Floats = NDArray[np.float64]
 
 
@@ -225,22 +223,16 @@ def judge(scores: Floats, split: ResidueSplit, weights: NDArray[np.int64] | None
     samples: dict[str, list[Floats]] = {"auc": [], "aupr": []}
     for column in range(scores.shape[1]):
         at = slice(column, column + 1)
-        ranking = Ranking(scores[:, at], split.labels[:, at], known[:, at])
-        metrics = {"auc": ranking.roc_auc, "aupr": ranking.average_precision}
-        for metric, measure in metrics.items():
-            values[metric].append(float(measure()[0]))
-            if weights is not None:
-                samples[metric].append(_resampled(measure, weights, split.protein))
+        ranking = Ranking(scores[:, at], split.labels[:, at], known[:, at], split.protein)
+        for metric, found in zip(values, ranking.areas(), strict=True):
+            values[metric].append(float(found[0]))
+        if weights is not None:
+            for metric, resampled in zip(samples, ranking.areas(weights), strict=True):
+                samples[metric].append(resampled[:, 0])
     return Judged(
         {metric: np.array(found) for metric, found in values.items()},
         None if weights is None else {metric: np.stack(found, axis=1) for metric, found in samples.items()},
     )
-
-
-def _resampled(measure: Any, weights: NDArray[np.int64], protein: NDArray[np.int64]) -> Floats:
-    size = max(1, _CHUNK_VALUES // max(1, len(protein)))
-    parts = [measure(weights[i : i + size][:, protein])[:, 0] for i in range(0, len(weights), size)]
-    return np.concatenate(parts)
 
 
 def _concept_rows(judged: Judged, split: ResidueSplit, concepts: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Several training runs read together: means and spreads over seeds, differences between methods,
 intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.metrics.bootstrap import percentile_interval
-from protsae.metrics.cafa import PRESET
 from protsae.metrics.table import metric_records, metrics_table
-from protsae.probing.evaluation import MethodEvaluation
+from protsae.probing.estimates import Evaluations, Key
 from protsae.probing.scores import METHODS
 
 MEAN_OF_SEEDS = "mean of seeds"
 SD_OF_SEEDS = "sd of seeds"
-
-Evaluations = Mapping[tuple[str, str], MethodEvaluation]
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def over_seeds(
     Raises:
         ValueError: an evaluation has no resamples.
     """
-    estimates = [found[method, "test"].estimates[metric, aspect] for found in evaluations]
+    estimates = [found[method, "test"][metric, aspect] for found in evaluations]
     samples = [estimate.samples for estimate in estimates if estimate.samples is not None]
     if len(samples) != len(estimates):
         raise ValueError(f"{metric} of {method} has no resamples")
@@ -70,7 +67,7 @@ def seed_rows(
             aspect=aspect,
             split="test",
             n=estimate.n,
-            preset=PRESET if metric == "fmax" else "",
+            preset=Key.of(metric, aspect).preset,
             stratum=MEAN_OF_SEEDS if is_mean else SD_OF_SEEDS,
             supervision=supervision,
             intervals={metric: percentile_interval(estimate.samples, confidence).pair} if is_mean else None,

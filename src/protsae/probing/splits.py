@@ -29,6 +29,11 @@ class SplitLabels:
         """Return the labels of some concepts, by their columns."""
         return SplitLabels(self.protein_ids, self.labels[:, columns], self.labelled[:, columns])
 
+    def of_proteins(self, inside: NDArray[np.bool_]) -> "SplitLabels":
+        """Return the labels of some proteins, by a mask [n]."""
+        ids = [protein_id for protein_id, kept in zip(self.protein_ids, inside, strict=True) if kept]
+        return SplitLabels(ids, self.labels[inside], self.labelled[inside])
+
 
 def protein_level(concepts: pd.DataFrame) -> NDArray[np.int64]:
     """Return the `concept_idx` of the concepts of whole proteins, ascending: those that are scored."""

@@ -5,7 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.reporting.selection import SCORE_METRICS, macro_scores, metric_table, number, records, text
+from protsae.reporting.selection import (
+    ALL_SCORE_METRICS,
+    SCORE_METRICS,
+    macro_scores,
+    metric_table,
+    number,
+    records,
+    text,
+)
 from protsae.reporting.style import (
     ASPECTS,
     FLOORS,
@@ -164,7 +172,7 @@ def _rank(record: dict[str, Any]) -> float:
 def health_table(metrics: pd.DataFrame, split: str = "test") -> dict[str, Any]:
     """Return the measures of the dictionaries themselves: one row per metric, one cell per dictionary."""
     table = metric_table(metrics, split)
-    table = table[~table["metric"].isin(SCORE_METRICS) & table["value"].notna()]
+    table = table[~table["metric"].isin(ALL_SCORE_METRICS) & table["value"].notna()]
     methods = known_first(table["method"].tolist(), ("protsae", "topk"))
     values = {(row["method"], row["metric"]): number(row["value"]) for row in records(table)}
     rows = [

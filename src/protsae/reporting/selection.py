@@ -5,7 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.probing.estimates import PRESET_METRICS
+
 SCORE_METRICS = ("auc", "aupr", "fmax")
+"""Those of scores that the report shows."""
+ALL_SCORE_METRICS = frozenset({*SCORE_METRICS, *PRESET_METRICS})
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,9 +12,10 @@ from protsae.activations.reader import ActivationStore
 from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import subsumption_rows
 from protsae.probing.encoding import Run, encode_splits, mean_activations
-from protsae.probing.evaluation import Vocabulary, evaluate_all, score_metrics
+from protsae.probing.evaluation import evaluate_all, score_metrics
 from protsae.probing.scores import SCORED_SPLITS, prevalence_scores, probe_scores, select_latents
 from protsae.probing.splits import SPLITS, feature_matrix, labels_by_split, protein_level, split_of_proteins
+from protsae.probing.vocabulary import Vocabulary
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.config import JudgingConfig
 from protsae.training.plan import Knowledge

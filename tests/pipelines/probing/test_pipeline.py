@@ -17,6 +17,7 @@ from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.probing import create_pipeline
 from protsae.pipelines.probing.nodes import evaluate_scores, score_concepts
 from protsae.pipelines.probing.parameters import ProbingParameters
+from protsae.probing.config import ComparisonConfig
 from protsae.probing.scores import METHODS
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
@@ -68,7 +69,13 @@ def inputs():
         "protsae.sae_checkpoint": checkpoint(protsae, "protsae"),
         "topk.sae_checkpoint": checkpoint(topk, "topk"),
         "proteins": pd.DataFrame(
-            {"protein_id": ids, "split": split, "cluster_id": [f"c{i // 2}" for i in range(150)]}
+            {
+                "protein_id": ids,
+                "split": split,
+                "cluster_id": [f"c{i // 2}" for i in range(150)],
+                "is_audited": [i < 145 for i in range(150)],
+                "nearest_train_identity": np.nan,
+            }
         ),
         "concepts": pd.DataFrame(
             {
@@ -77,6 +84,8 @@ def inputs():
                 "name": list("wxyz"),
                 "aspect": ASPECTS,
                 "level": "protein",
+                "information_content": 1.0,
+                "information_content_deepgo": 1.0,
             }
         ),
         "protein_labels": pd.DataFrame(
@@ -111,15 +120,22 @@ def test_planted_concepts_are_found_and_floors_stay_floors(inputs):
     outputs = run(inputs)
     metrics = outputs["metrics"]
     assert tuple(metrics.columns) == METRIC_COLUMNS
-    auc = metrics[(metrics["metric"] == "auc") & (metrics["split"] == "test")].set_index(
-        ["method", "aspect"]
-    )["value"]
+    of_auc = metrics[(metrics["metric"] == "auc") & (metrics["split"] == "test")]
+    assert set(of_auc["stratum"]) == {"", "identity none found"}
+    auc = of_auc[of_auc["stratum"] == ""].set_index(["method", "aspect"])["value"]
     for method in ("protsae_latent", "protsae_predictor", "protsae_probe", "linear_probe"):
         assert auc[method, "mean"] > 0.9, method
     assert auc["prevalence", "mean"] == 0.5
     assert abs(auc["shuffled_labels", "mean"] - 0.5) < 0.3
     assert set(METHODS) | {"protsae", "topk"} == set(metrics["method"])
+    assert set(outputs["method_differences"]["method"]) == {
+        f"{one} - {other}" for one, other in ComparisonConfig().differences
+    }
     wanted = {
+        "wfmax",
+        "smin",
+        "coverage",
+        "aupr_micro",
         "auc",
         "aupr",
         "fmax",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.probing.config import EncodingConfig, EvaluationConfig, ScoringConfig
+from protsae.probing.config import ComparisonConfig, EncodingConfig, ScoringConfig
 
 
 def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
@@ -62,26 +62,31 @@ def evaluate_scores(
     labelled_aspects: pd.DataFrame,
     concept_terms: pd.DataFrame,
     concept_relations: pd.DataFrame,
-    config: EvaluationConfig,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Judge the scores per aspect, with intervals over homology clusters, and per concept."""
+    config: ComparisonConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Judge the scores per aspect, with intervals over homology clusters, per concept and in pairs."""
     from protsae.probing import evaluation
+    from protsae.probing.estimates import difference_rows
     from protsae.probing.scores import SCORED_SPLITS
     from protsae.probing.splits import labels_by_split, protein_level
+    from protsae.probing.vocabulary import Vocabulary
 
     scored, columns = concept_scores["protein_id"].unique(), protein_level(concepts)
     judged = concepts[concepts["concept_idx"].isin(columns)]
-    vocabulary = evaluation.Vocabulary.of(judged, concept_terms, concept_relations)
+    vocabulary = Vocabulary.of(judged, concept_terms, concept_relations)
     if not len(columns):
-        return evaluation.score_metrics({}, config.confidence), evaluation.concept_metrics({}, vocabulary)
+        nothing = evaluation.score_metrics({}, config.confidence)
+        return nothing, evaluation.concept_metrics({}, vocabulary), nothing
     labels = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, scored, SCORED_SPLITS)
     splits = {split: found.of_concepts(columns) for split, found in labels.items()}
     scores = evaluation.scores_by_method(concept_scores, splits, columns)
     clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
-    found = evaluation.evaluate_all(scores, splits, vocabulary, clusters, config)
+    bands = evaluation.identity_strata(proteins)
+    found = evaluation.evaluate_all(scores, splits, vocabulary, clusters, config, bands)
     return (
         evaluation.score_metrics(found, config.confidence),
         evaluation.concept_metrics(found, vocabulary),
+        difference_rows(found, config.differences, config.confidence),
     )
 
 
@@ -95,7 +100,7 @@ def score_residues(
     labelled_aspects: pd.DataFrame,
     residue_labels: pd.DataFrame,
     encoding: EncodingConfig,
-    config: EvaluationConfig,
+    config: ComparisonConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge the concepts of residues residue by residue, in a guided dictionary (a `SaeCheckpoint`)."""
     from protsae.annotations.labels import LabelTables

@@ -1,7 +1,7 @@
 """Parameters of the probing pipeline."""
 
 from protsae.core.config import Config
-from protsae.probing.config import EncodingConfig, EvaluationConfig, ScoringConfig
+from protsae.probing.config import ComparisonConfig, EncodingConfig, ScoringConfig
 
 
 class ProbingParameters(Config):
@@ -13,5 +13,5 @@ class ProbingParameters(Config):
     """How activations pass through the dictionaries."""
     scoring: ScoringConfig = ScoringConfig()
     """How proteins are scored."""
-    evaluation: EvaluationConfig = EvaluationConfig()
+    evaluation: ComparisonConfig = ComparisonConfig()
     """How scores are judged."""

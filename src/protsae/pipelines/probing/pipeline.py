@@ -70,7 +70,7 @@ def create_pipeline() -> Pipeline:
                     "concept_relations": "concept_relations",
                     "config": "params:probing.evaluation",
                 },
-                outputs=["score_metrics", "concept_metrics"],
+                outputs=["score_metrics", "concept_metrics", "method_differences"],
                 name="evaluate_scores",
             ),
             Node(
