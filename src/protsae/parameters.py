@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from protsae.core.config import Config, unknown_key_message
 from protsae.core.errors import InputError
 from protsae.pipelines.annotation.parameters import AnnotationParameters
+from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
@@ -26,6 +27,7 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "training": TrainingParameters,
     "probing": ProbingParameters,
     "interpretation": InterpretationParameters,
+    "disentanglement": DisentanglementParameters,
     "reporting": ReportingParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,

@@ -4,6 +4,7 @@ from kedro.pipeline import Pipeline
 
 from protsae.pipelines import (
     annotation,
+    disentanglement,
     extraction,
     ingestion,
     interpretation,
@@ -22,6 +23,7 @@ PIPELINES = {
     "training": training,
     "probing": probing,
     "interpretation": interpretation,
+    "disentanglement": disentanglement,
     "reporting": reporting,
     "pretraining": pretraining,
     "sweeps": sweeps,

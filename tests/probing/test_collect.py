@@ -30,7 +30,7 @@ def test_scores_take_seed_hook_point_and_k_from_the_dictionary_they_came_from():
     residues = metric_rows(
         {"auc": 0.7}, method="protsae_latent", split="test", seed=1, hook_point="h", k=8, stratum="residues"
     )
-    table = all_metrics(scores, residues, metrics_table([]), runs)
+    table = all_metrics(scores, [residues, metrics_table([])], runs)
     assert table["method"].tolist() == [*names, "protsae_latent", "protsae", "topk"]
     rows = table.set_index("method")
     assert rows.loc["protsae_latent", ["seed", "stratum", "value"]].tolist() == [1, "residues", 0.7]

@@ -42,12 +42,11 @@ def subsumption_rows(
 
 def all_metrics(
     score_metrics: pd.DataFrame,
-    residue_metrics: pd.DataFrame,
-    subsumption: pd.DataFrame,
+    measured: Sequence[pd.DataFrame],
     reconstructions: Sequence[pd.DataFrame],
 ) -> pd.DataFrame:
-    """Stack scores, geometry and reconstruction; scores take seed, hook point and k from the run they came
-    from.
+    """Stack scores, what else was `measured`, and reconstruction; scores take seed, hook point and k from the
+    run they came from.
 
     A probe on activations has a hook point only, and prevalence has none of the three.
     """
@@ -60,4 +59,4 @@ def all_metrics(
             scores.loc[row, RUN_COLUMNS] = runs[source][RUN_COLUMNS].to_list()
         elif source == "activations":
             scores.loc[row, "hook_point"] = ", ".join(sorted(hook_points))
-    return concat_metrics([scores, residue_metrics, subsumption, *reconstructions])
+    return concat_metrics([scores, *measured, *reconstructions])

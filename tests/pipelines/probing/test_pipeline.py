@@ -13,7 +13,7 @@ from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
-from protsae.metrics.table import METRIC_COLUMNS
+from protsae.metrics.table import METRIC_COLUMNS, metrics_table
 from protsae.pipelines.probing import create_pipeline
 from protsae.pipelines.probing.nodes import evaluate_scores, score_concepts
 from protsae.pipelines.probing.parameters import ProbingParameters
@@ -101,6 +101,7 @@ def inputs():
             [("GO:3", "is_a", "GO:2")], columns=["child_id", "relation", "parent_id"]
         ),
         "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),
+        "disentanglement_metrics": metrics_table([]),
     }
 
 

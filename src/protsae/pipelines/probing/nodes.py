@@ -132,6 +132,7 @@ def collect_metrics(
     score_metrics: pd.DataFrame,
     residue_metrics: pd.DataFrame,
     subsumption_metrics: pd.DataFrame,
+    disentanglement_metrics: pd.DataFrame,
     protsae_reconstruction: pd.DataFrame,
     topk_reconstruction: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -139,4 +140,5 @@ def collect_metrics(
     from protsae.probing.collect import all_metrics
 
     reconstructions = [protsae_reconstruction, topk_reconstruction]
-    return all_metrics(score_metrics, residue_metrics, subsumption_metrics, reconstructions)
+    measured = [residue_metrics, subsumption_metrics, disentanglement_metrics]
+    return all_metrics(score_metrics, measured, reconstructions)

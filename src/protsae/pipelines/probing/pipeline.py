@@ -101,6 +101,7 @@ def create_pipeline() -> Pipeline:
                     "score_metrics",
                     "residue_metrics",
                     "subsumption_metrics",
+                    "disentanglement_metrics",
                     "protsae.reconstruction",
                     "topk.reconstruction",
                 ],
