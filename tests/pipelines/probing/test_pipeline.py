@@ -101,7 +101,8 @@ def inputs():
             [("GO:3", "is_a", "GO:2")], columns=["child_id", "relation", "parent_id"]
         ),
         "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),
-        "disentanglement_metrics": metrics_table([]),
+        "protsae.fidelity_metrics": metrics_table([]),
+        "topk.fidelity_metrics": metrics_table([]),
     }
 
 

@@ -1,4 +1,4 @@
-"""The disentanglement pipeline."""
+"""The fidelity pipeline."""
 
 from .pipeline import create_pipeline
 

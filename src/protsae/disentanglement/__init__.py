@@ -1,1 +1,0 @@
-"""Disentanglement: does a latent stand for one thing, and one latent for a thing?"""
