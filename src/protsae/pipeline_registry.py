@@ -4,8 +4,8 @@ from kedro.pipeline import Pipeline
 
 from protsae.pipelines import (
     annotation,
+    disentanglement,
     extraction,
-    fidelity,
     ingestion,
     interpretation,
     parquet_training,
@@ -21,9 +21,9 @@ PIPELINES = {
     "annotation": annotation,
     "extraction": extraction,
     "training": training,
-    "fidelity": fidelity,
     "probing": probing,
     "interpretation": interpretation,
+    "disentanglement": disentanglement,
     "reporting": reporting,
     "pretraining": pretraining,
     "sweeps": sweeps,

@@ -49,6 +49,9 @@ def test_every_protein_comes_back_wherever_row_groups_end(proteins, tmp_path, ro
     np.testing.assert_allclose(moments.mean, rows.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(moments.variance, rows.var(axis=0), atol=1e-12)
     assert moments.n_rows == 16
+    means = store.protein_means("embedding", ["D", "A"])
+    expected = [proteins[name].astype(dtype).astype(np.float64).mean(axis=0) for name in "DA"]
+    np.testing.assert_allclose(means, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_without_protein_ids_every_row_group_is_a_protein(proteins, tmp_path):

@@ -54,6 +54,15 @@ def test_statistics_are_those_of_the_stored_rows(store):
     assert statistics.outlier_ratio == pytest.approx(gamma, rel=1e-9)
 
 
+def test_protein_means_are_those_of_the_stored_rows_in_the_order_asked(store):
+    asked = [store.protein_ids[i] for i in (7, 1, 9, 2)]
+    rows = dict(store.iter_proteins(HOOK_POINT, asked))
+    expected = [rows[name].astype(np.float64).mean(axis=0) for name in asked]
+    np.testing.assert_allclose(store.protein_means(HOOK_POINT, asked), expected, rtol=1e-6)
+    with pytest.raises(InputError, match="have no activations"):
+        store.protein_means(HOOK_POINT, ["P99999"])
+
+
 def test_statistics_do_not_depend_on_the_order_asked(store):
     one, other = (store.statistics(HOOK_POINT, ids) for ids in (store.protein_ids, store.protein_ids[::-1]))
     np.testing.assert_array_equal(one.mean, other.mean)

@@ -5,16 +5,7 @@ import pytest
 from protsae.caching.code import CodeIndex
 
 PIPELINES = (
-    *(
-        "ingestion",
-        "annotation",
-        "extraction",
-        "training",
-        "fidelity",
-        "probing",
-        "interpretation",
-        "reporting",
-    ),
+    *("ingestion", "annotation", "extraction", "training", "probing", "interpretation", "reporting"),
     "pretraining",
 )
 

@@ -30,7 +30,7 @@ def test_scores_take_seed_hook_point_and_k_from_the_dictionary_they_came_from():
     residues = metric_rows(
         {"auc": 0.7}, method="protsae_latent", split="test", seed=1, hook_point="h", k=8, stratum="residues"
     )
-    table = all_metrics(scores, residues, metrics_table([]), runs)
+    table = all_metrics(scores, [residues, metrics_table([])], runs)
     assert table["method"].tolist() == [*names, "protsae_latent", "protsae", "topk"]
     rows = table.set_index("method")
     assert rows.loc["protsae_latent", ["seed", "stratum", "value"]].tolist() == [1, "residues", 0.7]
@@ -39,33 +39,6 @@ def test_scores_take_seed_hook_point_and_k_from_the_dictionary_they_came_from():
     assert rows.loc["linear_probe", "hook_point"] == "h"
     assert pd.isna(rows.loc["linear_probe", "seed"])
     assert rows.loc["prevalence", "hook_point"] == ""
-
-
-def test_fidelity_rows_take_the_place_of_those_that_reconstruction_has_too():
-    labels = {"method": "topk", "seed": 1, "hook_point": "h", "k": 8}
-    reconstruction = pd.concat(
-        metric_rows({"fve": 0.8, "gate_rate": 0.1}, split=split, **labels) for split in ("validation", "test")
-    )
-    fidelity = pd.concat(
-        [
-            metric_rows({"fve": 0.81}, split="test", intervals={"fve": (0.7, 0.9)}, **labels),
-            metric_rows({"gate_rate": 0.5}, split="test", stratum="residue C", **labels),
-            metric_rows({"gate_rate": 0.4}, split="test", preset="free", **labels),
-        ]
-    )
-    other = metric_rows({"fve": 0.7}, **{**labels, "method": "protsae"}, split="test")
-    nothing = metrics_table([])
-    table = all_metrics(nothing, nothing, nothing, [reconstruction, other], [fidelity])
-    values = table.set_index(["method", "split", "metric", "stratum", "preset"])["value"]
-    assert values.to_dict() == {
-        ("topk", "validation", "fve", "", ""): 0.8,
-        ("topk", "validation", "gate_rate", "", ""): 0.1,
-        ("topk", "test", "gate_rate", "", ""): 0.1,
-        ("protsae", "test", "fve", "", ""): 0.7,
-        ("topk", "test", "fve", "", ""): 0.81,
-        ("topk", "test", "gate_rate", "residue C", ""): 0.5,
-        ("topk", "test", "gate_rate", "", "free"): 0.4,
-    }
 
 
 def test_subsumption_follows_axioms_over_zero_concepts():

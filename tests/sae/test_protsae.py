@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pydantic import ValidationError
 
+from protsae.sae.config import GuidanceConfig
 from protsae.sae.guidance import Supervision, firing_thresholds, guided_loss
 from protsae.sae.pooling import segment_mean
 
@@ -272,3 +274,22 @@ def test_residue_labels_reach_the_rows_of_residue_level_concepts(make_protsae, b
 
 def test_levels_are_settings_and_not_weights(make_protsae):
     assert "is_residue_level" not in make_protsae(residue_level=(1,)).state_dict()
+
+
+def test_annotation_loss_can_take_the_mean_over_all_residues_of_the_protein(make_protsae, batch):
+    sae = make_protsae(annotation_residues="all")
+    means = torch.randn(3, batch.x.shape[1], generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    probability = torch.sigmoid(sae.predictor_logits(means))
+    chances = torch.where(batch.labels > 0, probability, 1 - probability)
+    expected = -chances.log()[batch.labelled].mean()
+    found = sae.loss_terms(replace(batch, protein_means=means))
+    torch.testing.assert_close(found["loss/annotation"], expected)
+    sampled = make_protsae().loss_terms(batch)["loss/annotation"]
+    assert sampled.item() != pytest.approx(expected.item(), rel=1e-3)
+    with pytest.raises(ValueError, match="trains on batches with protein_means"):
+        sae.loss_terms(batch)
+
+
+def test_all_residues_go_with_the_mean_alone():
+    with pytest.raises(ValidationError, match="goes with annotation_pooling 'mean', not 'attention'"):
+        GuidanceConfig(annotation_residues="all", annotation_pooling="attention")

@@ -59,6 +59,7 @@ class World:
             read_group=lambda hook_point, group: ((i, np.arange(len(self.x[i])), self.x[i]) for i in group),
             largest_group=max(map(len, self.x)),
             statistics=statistics,
+            protein_means=lambda hook_point, ids: np.stack([of[i].mean(axis=0) for i in ids]),
             fingerprint=lambda: "toy",
             manifest=SimpleNamespace(dtype="float32", model=SimpleNamespace(name="toy", sha256="ab")),
         )

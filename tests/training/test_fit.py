@@ -10,6 +10,7 @@ from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
+from protsae.sae.protsae import ProtSae
 from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import Size, Source, TrainingPlan, fit, fit_protsae, fit_topk
@@ -92,6 +93,22 @@ def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables
     torch.testing.assert_close(sae.concept_rate.double(), (positives + 1) / 42.0, check_dtype=False)
     total = float((sae.scale_input(rows.float()) ** 2).sum(dim=1).mean())
     assert total == pytest.approx(24, rel=1e-4)
+
+
+def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(source, tables, world, monkeypatch):
+    seen = []
+    step = ProtSae.step_output
+
+    def watched(sae, batch):
+        seen.append(batch)
+        return step(sae, batch)
+
+    monkeypatch.setattr(ProtSae, "step_output", watched)
+    guidance = GuidanceConfig(annotation_residues="all")
+    config = CONFIG.model_copy(update={"residues_per_protein": 3, "epochs": 1})
+    fit_protsae(source, Size(24, 4, 0), config, guidance, **tables)
+    expected = {tuple(x.mean(axis=0)) for x in world.x[:40]}
+    assert {tuple(row) for batch in seen for row in batch.protein_means.numpy()} == expected
 
 
 def test_axioms_of_every_form_reach_training(source, tables):

@@ -92,6 +92,19 @@ class ParquetStore(ActivationStore):
         """Return a hash of the files' names and bytes, in hex."""
         return self._hash
 
+    def protein_means(self, hook_point: str, protein_ids: Sequence[str]) -> np.ndarray:
+        """Return the mean over each protein's rows, float32 [n_proteins, d_model], as they are given.
+
+        Raises:
+            InputError: unknown column or protein.
+        """
+        self._check_hook_point(hook_point)
+        place_of = {name: place for place, name in enumerate(protein_ids)}
+        means = np.empty((len(place_of), self.d_model), np.float32)
+        for name, block in self.iter_proteins(hook_point, protein_ids):
+            means[place_of[name]] = block.mean(axis=0, dtype=np.float64)
+        return means
+
     def statistics(self, hook_point: str, protein_ids: Sequence[str]) -> ActivationStatistics:
         """Return mean and variance over all residues of some proteins, in one pass over their vectors.
 

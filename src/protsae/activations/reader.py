@@ -175,14 +175,36 @@ class ActivationStore:
         positions = np.sort(self.positions(protein_ids))  # one order of summation, whatever order is asked
         n_rows = int(self._n_rows[positions].sum())
         total, total_sq = np.zeros((2, self.d_model))
-        for shard in np.unique(self._shard[positions]).tolist():  # each is a row group of the statistics
-            columns = [sum_column(hook_point), sum_sq_column(hook_point)]
-            table = self._read(self.manifest.statistics, columns, shard)
-            within = positions[self._shard[positions] == shard] - np.searchsorted(self._shard, shard)
-            sums, squares = (vectors_to_numpy(column)[within] for column in table.columns)
+        for _, (sums, squares) in self._stored_sums(
+            positions, sum_column(hook_point), sum_sq_column(hook_point)
+        ):
             total, total_sq = total + sums.sum(axis=0), total_sq + squares.sum(axis=0)
         mean = total / n_rows
         return ActivationStatistics(n_rows, mean, np.maximum(total_sq / n_rows - mean**2, 0.0))
+
+    def protein_means(self, hook_point: str, protein_ids: Sequence[str]) -> np.ndarray:
+        """Return each protein's mean over its stored residues, float32 [n_proteins, d_model], as given.
+
+        Raises:
+            InputError: unknown hook point or protein.
+        """
+        self._check_hook_point(hook_point)
+        positions = self.positions(protein_ids)
+        order = np.argsort(positions)
+        means = np.empty((len(positions), self.d_model), np.float32)
+        for chosen, (sums,) in self._stored_sums(positions[order], sum_column(hook_point)):
+            means[order[chosen]] = sums / self._n_rows[positions[order[chosen]], np.newaxis]
+        return means
+
+    def _stored_sums(
+        self, positions: np.ndarray, *columns: str
+    ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        """Yield, shard by shard, which of `positions` (ascending) lie there and their values [n, d_model]."""
+        for shard in np.unique(self._shard[positions]).tolist():  # each is a row group of the statistics
+            table = self._read(self.manifest.statistics, list(columns), shard)
+            chosen = np.flatnonzero(self._shard[positions] == shard)
+            within = positions[chosen] - np.searchsorted(self._shard, shard)
+            yield chosen, [vectors_to_numpy(column)[within] for column in table.columns]
 
     def _check_hook_point(self, hook_point: str) -> None:
         if hook_point not in self.hook_points:

@@ -159,6 +159,8 @@ class MonoSemanticity:
     """Interval of `score`."""
     p_value: Floats
     """One-sided: of a score this high where activations know nothing of the similarity."""
+    replicates: Floats
+    """The score without each group in turn [n_groups, n_latents]: what `jackknife_error` of a mean needs."""
 
 
 def scaled(activations: Any) -> Any:
@@ -202,13 +204,20 @@ def monosemanticity(activations: Any, judge: Judge, confidence: float = 0.95) ->
     with np.errstate(invalid="ignore", divide="ignore"):
         score = (raw - background) / (1 - background)
         replicates = (raw_without - without) / (1 - without)
-        deviation = replicates - replicates.mean(axis=0)
-        error = np.sqrt((groups.n_groups - 1) / groups.n_groups * (deviation**2).sum(axis=0))
+        error = jackknife_error(replicates)
         counts = _active(activations, groups)
         freedom = np.maximum(counts[2] - 1, 1)
         reach = t.ppf((1 + confidence) / 2, freedom) * error
         p_value = t.sf(score / error, freedom)
-    return MonoSemanticity(*counts, raw, float(background[0]), score, score - reach, score + reach, p_value)
+    low, high = score - reach, score + reach
+    return MonoSemanticity(*counts, raw, float(background[0]), score, low, high, p_value, replicates)
+
+
+def jackknife_error(replicates: Floats) -> Floats:
+    """Return the standard error of values from the same without each group in turn [n_groups, ...]."""
+    n_groups = len(replicates)
+    deviation = replicates - replicates.mean(axis=0)
+    return np.asarray(np.sqrt((n_groups - 1) / n_groups * (deviation**2).sum(axis=0)))
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:

@@ -31,6 +31,9 @@ class TrainingBatch:
     residue_labels: Tensor | None = None
     """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts. None: there are
     none of these."""
+    protein_means: Tensor | None = None
+    """Raw activations [n_proteins, d_model]: the mean over all residues of each protein, where the
+    architecture asks for it."""
     axioms: AxiomIndices | None = None
     """Axioms of the ontology."""
     progress: float = 1.0

@@ -22,6 +22,8 @@ class Supervision(NamedTuple):
     """Bool [n_proteins, n_defined]; other pairs do not count."""
     residue_labels: Tensor | None
     """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts."""
+    protein_means: Tensor | None = None
+    """Raw activations [n_proteins, d_model], over all residues of the proteins; None: not asked for."""
 
     def by_residue(self) -> "Supervision":
         """Return the same with a row of labels for every residue: its protein's."""

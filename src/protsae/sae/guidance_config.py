@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from protsae.core.config import Config
 
@@ -43,6 +43,9 @@ class GuidanceConfig(Config):
     weights each concept learns. `noisy_or`: the protein carries the concept unless no residue does.
     `log_sum_exp`: between mean and maximum, by a temperature that each concept learns. `residue`, as in the
     paper: every residue meets its protein's labels, and the protein's score is the mean logit."""
+    annotation_residues: Literal["sampled", "all"] = "sampled"
+    """Whose mean logit that is in training: of the residues that the step `sampled`, or of `all` residues of
+    the protein, as when proteins are scored. Both only with pooling by `mean`."""
     attention_rate: float = Field(1.0, gt=0)
     """Learning rate of attention vectors and temperatures, as a multiple of the predictor's."""
     class_balance: float = Field(0.0, ge=0, le=1)
@@ -96,3 +99,12 @@ class GuidanceConfig(Config):
     radius: Literal["own", "bias"] = "own"
     """A concept's radius is a parameter of its `own`, or the absolute `bias` of its predictor. Classes that
     only axioms name have radii of their own."""
+
+    @model_validator(mode="after")
+    def _all_residues_have_a_mean(self) -> "GuidanceConfig":
+        if self.annotation_residues == "all" and self.annotation_pooling != "mean":
+            raise ValueError(
+                f"annotation_residues 'all' goes with annotation_pooling 'mean', not "
+                f"'{self.annotation_pooling}': other poolings need the logits of every residue"
+            )
+        return self

@@ -211,6 +211,8 @@ class ConceptPredictor(SparseAutoencoder):
 
     def _training_pooled(self, scaled: Tensor, logits: Tensor, supervision: Supervision) -> Tensor:
         n_proteins = len(supervision.labels)
+        if supervision.protein_means is not None:
+            return self._logits(self.scale_input(supervision.protein_means))
         if self.config.guidance.annotation_pooling == "mean":
             return self._logits(segment_mean(scaled, supervision.segment, n_proteins))
         return self._pooled(scaled, logits, supervision.segment, n_proteins)
@@ -225,7 +227,11 @@ class ConceptPredictor(SparseAutoencoder):
     def _supervision(self, batch: TrainingBatch) -> Supervision:
         if batch.segment is None or batch.labels is None or batch.labelled is None:
             raise ValueError("ProtSAE trains on labelled batches: segment, labels and labelled are needed")
-        return Supervision(batch.segment, batch.labels, batch.labelled, batch.residue_labels)
+        asked = self.config.guidance.annotation_residues == "all"
+        if asked and batch.protein_means is None:
+            raise ValueError("annotation_residues 'all' trains on batches with protein_means")
+        means = batch.protein_means if asked else None
+        return Supervision(batch.segment, batch.labels, batch.labelled, batch.residue_labels, means)
 
     def guidance_terms(
         self,

@@ -66,6 +66,8 @@ class Split:
     protein_ids: Sequence[str]
     batches: Batches
     labels: Labels | None = None
+    means: Tensor | None = None
+    """Float [n_proteins, d_model]: mean raw activation over all stored residues; None: not asked for."""
 
 
 @dataclass(frozen=True)

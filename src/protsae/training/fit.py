@@ -1,5 +1,6 @@
 """From a plan to a trained autoencoder: puts the trainer's parts together."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.config import GuidanceConfig, SpliceConfig
+from protsae.sae.config import GuidanceConfig, ProtSaeConfig, SpliceConfig
 from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import ARCHITECTURES, build, unguided_config
@@ -81,14 +82,18 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
         "n_zero": indices.n_classes - len(concepts),
         "n_relations": indices.n_relations,
     }
-    sae = kind(shape(**_shape_of(plan), **known), torch_generator(plan.size.seed, "init"))
-    assert isinstance(sae, ProtSae)
+    config = shape(**_shape_of(plan), **known)
+    sae = kind(config, torch_generator(plan.size.seed, "init"))
+    assert isinstance(sae, ProtSae) and isinstance(config, ProtSaeConfig)
     train, validation = (_split(plan, name, tables) for name in ("train", "validation"))
     _centre(sae, plan.source, train)
     assert train.labels is not None
     sae.set_concept_rates(train.labels.rates())
+    if config.guidance.annotation_residues == "all":
+        means = plan.source.store.protein_means(plan.source.hook_point, train.protein_ids)
+        train = replace(train, means=torch.from_numpy(means))
     if sae.whitening is not None:
-        sae.set_whitening(_protein_means(train))
+        sae.set_whitening(_sampled_means(train) if train.means is None else train.means)
     whole_proteins = (concepts["level"] == "protein").any()
     select_by = "average_precision/predictor" if whole_proteins else "average_precision/residue_predictor"
     made = trainer(
@@ -187,7 +192,7 @@ def _centre(sae: SparseAutoencoder, source: Source, train: Split) -> None:
     sae.set_input_statistics(torch.from_numpy(moments.mean), moments.total_variance)
 
 
-def _protein_means(train: Split) -> torch.Tensor:
+def _sampled_means(train: Split) -> torch.Tensor:
     """Return the mean activation [n_proteins, d_model] of each protein's residues of one epoch."""
     epoch = train.batches.epoch(0)
     return torch.cat([segment_mean(batch.x, batch.segment, len(batch.proteins)) for batch in epoch])

@@ -227,7 +227,7 @@ class Trainer:
         x, labels = residues.x.to(self._device), self._train.labels
         if labels is None:
             return TrainingBatch(x, self._dead(), progress=self._step / self._n_steps)
-        of_residues = labels.of_residues(residues)
+        of_residues, means = labels.of_residues(residues), self._train.means
         return TrainingBatch(
             x,
             self._dead(),
@@ -235,6 +235,7 @@ class Trainer:
             labels.labels[residues.proteins].to(self._device),
             labels.labelled[residues.proteins].to(self._device),
             None if of_residues is None else of_residues.to(self._device),
+            None if means is None else means[residues.proteins].to(self._device),
             None if self._ontology is None else self._ontology.axioms,
             progress=self._step / self._n_steps,
         )

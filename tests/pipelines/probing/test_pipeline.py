@@ -101,8 +101,7 @@ def inputs():
             [("GO:3", "is_a", "GO:2")], columns=["child_id", "relation", "parent_id"]
         ),
         "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),
-        "protsae.fidelity_metrics": metrics_table([]),
-        "topk.fidelity_metrics": metrics_table([]),
+        "disentanglement_metrics": metrics_table([]),
     }
 
 

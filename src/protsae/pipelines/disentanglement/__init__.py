@@ -1,4 +1,4 @@
-"""The fidelity pipeline."""
+"""The disentanglement pipeline."""
 
 from .pipeline import create_pipeline
 
