@@ -11,6 +11,7 @@ from protsae.core.errors import InputError
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
+from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
 from protsae.pipelines.parquet_training.parameters import ParquetTrainingParameters
@@ -25,6 +26,7 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "annotation": AnnotationParameters,
     "extraction": ExtractionParameters,
     "training": TrainingParameters,
+    "fidelity": FidelityParameters,
     "probing": ProbingParameters,
     "interpretation": InterpretationParameters,
     "disentanglement": DisentanglementParameters,

@@ -5,7 +5,16 @@ import pytest
 from protsae.caching.code import CodeIndex
 
 PIPELINES = (
-    *("ingestion", "annotation", "extraction", "training", "probing", "interpretation", "reporting"),
+    *(
+        "ingestion",
+        "annotation",
+        "extraction",
+        "training",
+        "fidelity",
+        "probing",
+        "interpretation",
+        "reporting",
+    ),
     "pretraining",
 )
 

@@ -59,9 +59,24 @@ def test_going_on_from_a_point_gives_what_the_whole_pass_gives(tmp_path, point):
     zero = forward.run(SEQUENCES, {point: torch.zeros_like}, logits=True, masked=MASKED)[LOGITS]
     assert torch.equal(forward.finish(halfway, torch.zeros_like), zero)
     assert worst_difference(zero, whole[LOGITS]) > 0.01
-    some = forward.finish(halfway, lambda _x: halfway.values[MASKED] * 2, MASKED, ~MASKED)
-    assert len(some) == int((~MASKED).sum())
+    changed = (lambda _x: torch.arange(D_MODEL) - halfway.values[MASKED], MASKED)
+    for at in (MASKED, ~MASKED):
+        some = forward.finish(halfway, *changed, at)
+        assert worst_difference(some, forward.finish(halfway, *changed)[at]) < TOLERANCE
+    assert worst_difference(forward.finish(halfway, *changed, MASKED), whole[LOGITS][MASKED]) > 0.01
+    assert torch.equal(forward.finish(halfway, lambda x: x, at=MASKED), forward.finish(halfway, at=MASKED))
     assert torch.equal(forward.finish(halfway), whole[LOGITS])  # nothing above has changed it
+
+
+def test_long_sequences_and_those_with_nothing_wanted_end_alike(tmp_path):
+    sequences = random_sequences([1300, 30, 5])
+    forward = Esm2Forward(tiny_model(tmp_path), [])
+    halfway = forward.run_to(sequences, "layers.0.resid_post")
+    whole = forward.finish(halfway)
+    for at in ([0], [3, 1299, 1331, 1334], list(range(0, 1300, 2))):
+        wanted = torch.zeros(1335, dtype=torch.bool)
+        wanted[at] = True
+        assert worst_difference(forward.finish(halfway, at=wanted), whole[wanted]) < TOLERANCE
 
 
 def test_fused_attention_goes_on_alike(tmp_path):
@@ -69,6 +84,8 @@ def test_fused_attention_goes_on_alike(tmp_path):
     halfway = forward.run_to(SEQUENCES, "layers.1.mlp_out", MASKED)
     assert worst_difference(forward.finish(halfway), fair_esm_masked(MASKED)) < TOLERANCE
     assert halfway.values.shape == (N_RESIDUES, D_MODEL)
+    halfway = forward.run_to(SEQUENCES, "layers.0.resid_post", MASKED)
+    assert worst_difference(forward.finish(halfway, at=MASKED), fair_esm_masked(MASKED)[MASKED]) < TOLERANCE
 
 
 def test_what_does_not_fit_is_refused(tmp_path):

@@ -41,6 +41,33 @@ def test_scores_take_seed_hook_point_and_k_from_the_dictionary_they_came_from():
     assert rows.loc["prevalence", "hook_point"] == ""
 
 
+def test_fidelity_rows_take_the_place_of_those_that_reconstruction_has_too():
+    labels = {"method": "topk", "seed": 1, "hook_point": "h", "k": 8}
+    reconstruction = pd.concat(
+        metric_rows({"fve": 0.8, "gate_rate": 0.1}, split=split, **labels) for split in ("validation", "test")
+    )
+    fidelity = pd.concat(
+        [
+            metric_rows({"fve": 0.81}, split="test", intervals={"fve": (0.7, 0.9)}, **labels),
+            metric_rows({"gate_rate": 0.5}, split="test", stratum="residue C", **labels),
+            metric_rows({"gate_rate": 0.4}, split="test", preset="free", **labels),
+        ]
+    )
+    other = metric_rows({"fve": 0.7}, **{**labels, "method": "protsae"}, split="test")
+    nothing = metrics_table([])
+    table = all_metrics(nothing, [nothing], [reconstruction, other], [fidelity])
+    values = table.set_index(["method", "split", "metric", "stratum", "preset"])["value"]
+    assert values.to_dict() == {
+        ("topk", "validation", "fve", "", ""): 0.8,
+        ("topk", "validation", "gate_rate", "", ""): 0.1,
+        ("topk", "test", "gate_rate", "", ""): 0.1,
+        ("protsae", "test", "fve", "", ""): 0.7,
+        ("topk", "test", "fve", "", ""): 0.81,
+        ("topk", "test", "gate_rate", "residue C", ""): 0.5,
+        ("topk", "test", "gate_rate", "", "free"): 0.4,
+    }
+
+
 def test_subsumption_follows_axioms_over_zero_concepts():
     config = ProtSaeConfig(d_model=2, d_sae=8, k=2, concept_ids=("a", "b", "c"), n_zero=1, n_relations=1)
     sae = ProtSae(config, torch.Generator().manual_seed(0))

@@ -54,26 +54,43 @@ class BlockedAttention:
         self._scaling: float = module.scaling
         self._mix: Mix = _mix if arithmetic == "fair_esm" else _mix_fast
 
-    def __call__(self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int]) -> Tensor:
+    def __call__(
+        self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int], wanted: Tensor | None = None
+    ) -> Tensor:
         """Return what attention adds to the residual stream.
 
         Args:
             x: normalized residual stream [n_tokens, d_model].
             rotary: tables that reach to the longest sequence.
             sizes: tokens of each sequence.
+            wanted: tokens whose result is wanted, ascending, int64 [n_wanted]; None: all. Others are keys and
+                values alone.
 
         Returns:
-            [n_tokens, d_model].
+            [n_tokens wanted, d_model].
         """
         projected = self._qkv.transposed(x)
         heads = projected.view(3, self._n_heads, -1, len(x))
         heads[0].mul_(self._scaling)
-        mixed = torch.empty(len(x), self._n_heads, heads.shape[2])
+        places = None if wanted is None else _by_sequence(wanted, sizes)
+        n_queries = sizes if places is None else [len(place) for place in places]
+        mixed = torch.empty(sum(n_queries), self._n_heads, heads.shape[2])
         scores = torch.empty(max(_n_scores(size, self._n_heads) for size in sizes))
-        for one, out in zip(torch.split(heads, sizes, dim=-1), torch.split(mixed, sizes), strict=True):
+        parts = zip(torch.split(heads, sizes, dim=-1), torch.split(mixed, n_queries), strict=True)
+        for i, (one, out) in enumerate(parts):
+            if not len(out):
+                continue
             q, k = _rotate(one[:2], *(table[:, : one.shape[-1]] for table in rotary))
-            _attend(q, k, one[2], scores, out, self._mix)
+            _attend(q if places is None else q[..., places[i]], k, one[2], scores, out, self._mix)
         return self._out(mixed.flatten(1))
+
+
+def _by_sequence(wanted: Tensor, sizes: list[int]) -> list[Tensor]:
+    """Return which tokens of each sequence are wanted, counted from its own start."""
+    ends = torch.tensor(sizes).cumsum(0)
+    cuts = torch.searchsorted(wanted, ends)
+    parts = torch.tensor_split(wanted, cuts[:-1])
+    return [part - (end - size) for part, end, size in zip(parts, ends, sizes, strict=True)]
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -103,20 +120,21 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, scores: Tensor, out: Tensor, mix: "
     """Attend within one sequence.
 
     Args:
-        q: queries [heads, head_dim, n_tokens], scaled.
-        k: keys, likewise.
+        q: queries [heads, head_dim, n_queries], scaled.
+        k: keys [heads, head_dim, n_tokens].
         v: values, likewise.
         scores: scratch.
-        out: takes the result, [n_tokens, heads, head_dim].
+        out: takes the result, [n_queries, heads, head_dim].
         mix: the arithmetic.
     """
-    n_heads, _, size = q.shape
+    n_heads, _, size = k.shape
+    n_blocks = min(_n_blocks(size), q.shape[2])
     step = _heads_at_once(size, n_heads)
     for first in range(0, n_heads, step):
         some = slice(first, first + step)
         # equal blocks: a remainder of a few rows would be multiplied in another order of summation
-        queries = torch.tensor_split(q[some], _n_blocks(size), dim=2)
-        places = torch.tensor_split(out[:, some], _n_blocks(size), dim=0)
+        queries = torch.tensor_split(q[some], n_blocks, dim=2)
+        places = torch.tensor_split(out[:, some], n_blocks, dim=0)
         for block, place in zip(queries, places, strict=True):
             shape = (len(block), block.shape[2], size)
             scratch = scores[: shape[0] * shape[1] * shape[2]].view(shape)

@@ -77,6 +77,11 @@ class _Layer:
         """Return what the feed-forward block adds to the residual stream, [n_tokens, d_model]."""
         return self._fc2(gelu(self._fc1(self._mlp_norm(x)), self._arithmetic))
 
+    def only(self, wanted: Tensor, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int]) -> Tensor:
+        """Return the residual stream behind the layer of wanted tokens, [n_wanted, d_model]."""
+        found = x[wanted] + self._attention(self._attention_norm(x), rotary, sizes, wanted)
+        return found + self.mlp(found)
+
 
 class Esm2Forward:
     """Runs sequences through an ESM-2 model up to the highest hook point asked for."""
@@ -212,7 +217,8 @@ class Esm2Forward:
             halfway: what `run_to` gave; it stays as it is.
             function: replaces values at the hook point, see `Patch`; None: nothing is replaced.
             rows: which residues are replaced, bool [n_residues]; None: all.
-            at: residues whose logits are wanted, bool [n_residues]; None: all.
+            at: residues whose logits are wanted, bool [n_residues]; None: all. The last layer then runs for
+                these alone, where the hook point lies before it.
 
         Returns:
             Logits [n_residues wanted, size of the vocabulary], float32.
@@ -224,9 +230,15 @@ class Esm2Forward:
         state = halfway.state
         with torch.inference_mode():
             tape = Tape([], patches, state.packed.is_residue, {}, self.device)
-            x = self._run(replace(state, x=state.x.clone()), tape, to_the_end=True)
             wanted = tape.residues if at is None else tape.residues[at.to(self.device)]
-            return self._head(x[wanted]).cpu()
+            state = replace(state, x=state.x.clone())
+            if at is None or halfway.point.kind != "resid_pre":
+                return self._head(self._run(state, tape, to_the_end=True)[wanted]).cpu()
+            last = len(self._layers) - 1
+            x = self._run(state, tape, to_the_end=True, before=last)
+            tape.offer(x, "resid_pre", last)
+            x = self._layers[last].only(wanted, x, state.rotary, state.packed.sizes)
+            return self._head(self._final_norm(x)).cpu()
 
     def _start(self, packed: PackedTokens, rotary: tuple[Tensor, Tensor]) -> State:
         """Return the state before the first layer."""

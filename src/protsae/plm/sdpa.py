@@ -26,16 +26,19 @@ class SdpaAttention:
         self._n_heads: int = module.num_heads
         self._scaling: float = module.scaling
 
-    def __call__(self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int]) -> Tensor:
+    def __call__(
+        self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int], wanted: Tensor | None = None
+    ) -> Tensor:
         """Return what attention adds to the residual stream.
 
         Args:
             x: normalized residual stream [n_tokens, d_model].
             rotary: cosines and sines of every token's position, each [n_tokens, 1, 1, head_dim / 2].
             sizes: tokens of each sequence.
+            wanted: tokens whose result is wanted, int64 [n_wanted]; None: all.
 
         Returns:
-            [n_tokens, d_model].
+            [n_tokens wanted, d_model].
         """
         heads = self._qkv(x).view(len(x), 3, self._n_heads, -1)
         rotated = _rotate(heads[:, :2], *rotary).to(self._qkv.dtype)
@@ -52,7 +55,7 @@ class SdpaAttention:
             found = functional.scaled_dot_product_attention(q, k, v, scale=self._scaling)
             mixed[rows] = found.transpose(1, 2).flatten(0, 1)
             first = rows.stop
-        return self._out(mixed.flatten(1))
+        return self._out((mixed if wanted is None else mixed[wanted]).flatten(1))
 
 
 def at_positions(tables: tuple[Tensor, Tensor], position: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from protsae.plm.batching import token_budget_batches
 from protsae.plm.tokens import Tokenizer
 from protsae.pretraining.batches import crop
 from protsae.pretraining.config import PerplexityConfig
-from protsae.pretraining.masking import AMINO_ACIDS, MaskedBatch, masker_of
+from protsae.pretraining.masking import AMINO_ACIDS, MaskedBatch, choose_residues, masker_of
 from protsae.pretraining.model import MaskedForward
 
 if TYPE_CHECKING:
@@ -110,9 +110,7 @@ def _choose(sequences: Sequence[str], config: PerplexityConfig) -> tuple[list[st
     for sequence in sequences:
         rng = numpy_generator(config.seed, "perplexity", sequence)
         crops.append(crop(sequence, config.max_residues, rng))
-        candidates = np.array([i for i, letter in enumerate(crops[-1]) if letter in AMINO_ACIDS], dtype=int)
-        n = max(1, round(config.mask_probability * len(candidates))) if len(candidates) else 0
-        chosen.append(np.sort(rng.choice(candidates, n, replace=False)) if n else candidates)
+        chosen.append(choose_residues(crops[-1], config.mask_probability, rng))
     return crops, chosen
 
 

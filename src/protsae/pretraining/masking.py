@@ -18,6 +18,17 @@ AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
 """The residues that are guessed: X, B, Z, U and O are seen, never guessed."""
 
 
+def choose_residues(sequence: str, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return which residues of a sequence are to be guessed, 0-based, ascending.
+
+    A share of its amino acids, at least one; none where it has none.
+    """
+    candidates = np.array([i for i, letter in enumerate(sequence) if letter in AMINO_ACIDS], dtype=int)
+    if not len(candidates):
+        return candidates
+    return np.sort(rng.choice(candidates, max(1, round(share * len(candidates))), replace=False))
+
+
 @dataclass(frozen=True)
 class MaskedBatch:
     """Sequences back to back, each as start token, residues, end token."""

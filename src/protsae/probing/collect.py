@@ -44,11 +44,13 @@ def all_metrics(
     score_metrics: pd.DataFrame,
     measured: Sequence[pd.DataFrame],
     reconstructions: Sequence[pd.DataFrame],
+    fidelity: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
-    """Stack scores, what else was `measured`, and reconstruction; scores take seed, hook point and k from the
-    run they came from.
+    """Stack scores, what else was `measured`, reconstruction and fidelity; scores take seed, hook point and k
+    from the run they came from.
 
-    A probe on activations has a hook point only, and prevalence has none of the three.
+    A probe on activations has a hook point only, and prevalence has none of the three. Where fidelity has
+    measured what reconstruction has, its row stands: it has an interval.
     """
     runs = {str(table["method"].iloc[0]): table.iloc[0] for table in reconstructions}
     hook_points = {str(run["hook_point"]) for run in runs.values()}
@@ -59,4 +61,14 @@ def all_metrics(
             scores.loc[row, RUN_COLUMNS] = runs[source][RUN_COLUMNS].to_list()
         elif source == "activations":
             scores.loc[row, "hook_point"] = ", ".join(sorted(hook_points))
-    return concat_metrics([scores, *measured, *reconstructions])
+    stood_in = concat_metrics([*fidelity])
+    kept = [_without(table, stood_in) for table in reconstructions]
+    return concat_metrics([scores, *measured, *kept, stood_in])
+
+
+def _without(table: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows whose method, split and metric `others` has over a whole split."""
+    named = ["method", "split", "metric"]
+    whole = others[(others["stratum"] == "") & (others["preset"] == "")]
+    taken = pd.MultiIndex.from_frame(whole[named])
+    return table[~pd.MultiIndex.from_frame(table[named]).isin(taken)]

@@ -32,6 +32,15 @@ _HEALTH_HELP = {
     "mse": "Mean squared error of the reconstruction, per coordinate of the activations.",
     "axiom_violation": "Share of subclass axioms whose balls do not nest within the margin.",
     "mean_lift": "Mean rise of a defined latent where its gate is open.",
+    "cosine": "Mean cosine of an activation and its reconstruction.",
+    "dense_share": "Latents that fire on more than a tenth of the residues (fidelity.judging.dense_above).",
+    "loss_recovered": "What the reconstruction, in the activation's place, leaves of the language model: 1 "
+    "is all, 0 is as if the activation were zero.",
+    "loss_recovered_mean": "The same; 0 is as if the activation were the mean.",
+    "mlm_ce_clean": "Of masked residues, in nats.",
+    "mlm_ce_sae": "With the reconstruction in place of the activation.",
+    "mlm_ce_mean": "With the mean activation in its place.",
+    "mlm_ce_zero": "With zero in its place.",
     "subsumption_auc": "Do the directions of defined latents tell a term's ancestors? 0.5 is chance.",
 }
 

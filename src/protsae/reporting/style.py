@@ -56,6 +56,14 @@ METRIC_LABELS = {
     "axiom_violation": "Axiom violation",
     "mse": "Mean squared error",
     "mean_lift": "Mean lift",
+    "cosine": "Cosine of reconstruction and activation",
+    "dense_share": "Dense latents (share)",
+    "loss_recovered": "Loss recovered, against zero ablation",
+    "loss_recovered_mean": "Loss recovered, against mean ablation",
+    "mlm_ce_clean": "Cross-entropy, language model as it is",
+    "mlm_ce_sae": "Cross-entropy, spliced",
+    "mlm_ce_mean": "Cross-entropy, mean-ablated",
+    "mlm_ce_zero": "Cross-entropy, zero-ablated",
 }
 
 _AXIS = {

@@ -102,6 +102,8 @@ def inputs():
         ),
         "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),
         "disentanglement_metrics": metrics_table([]),
+        "protsae.fidelity_metrics": metrics_table([]),
+        "topk.fidelity_metrics": metrics_table([]),
     }
 
 

@@ -135,10 +135,13 @@ def collect_metrics(
     disentanglement_metrics: pd.DataFrame,
     protsae_reconstruction: pd.DataFrame,
     topk_reconstruction: pd.DataFrame,
+    protsae_fidelity: pd.DataFrame,
+    topk_fidelity: pd.DataFrame,
 ) -> pd.DataFrame:
     """Bring all metrics into one table."""
     from protsae.probing.collect import all_metrics
 
     reconstructions = [protsae_reconstruction, topk_reconstruction]
     measured = [residue_metrics, subsumption_metrics, disentanglement_metrics]
-    return all_metrics(score_metrics, measured, reconstructions)
+    fidelity = [protsae_fidelity, topk_fidelity]
+    return all_metrics(score_metrics, measured, reconstructions, fidelity)

@@ -104,6 +104,8 @@ def create_pipeline() -> Pipeline:
                     "disentanglement_metrics",
                     "protsae.reconstruction",
                     "topk.reconstruction",
+                    "protsae.fidelity_metrics",
+                    "topk.fidelity_metrics",
                 ],
                 outputs="metrics",
                 name="collect_metrics",

@@ -1,0 +1,1 @@
+"""What is left of activations and of the language model when a dictionary's reconstructions stand in."""

@@ -1,0 +1,20 @@
+"""Parameters of the fidelity pipeline."""
+
+from protsae.core.config import Config
+from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
+from protsae.probing.config import EncodingConfig
+
+
+class FidelityParameters(Config):
+    """The top-level key `fidelity`."""
+
+    hook_point: str
+    """Where values are ablated; that of the dictionaries, which know their own."""
+    sequences: SequencesConfig = SequencesConfig()
+    """What is masked and scored."""
+    passes: PassesConfig = PassesConfig()
+    """How the language model is run."""
+    encoding: EncodingConfig = EncodingConfig()
+    """How stored activations pass through the dictionaries."""
+    judging: JudgingConfig = JudgingConfig()
+    """How sums become metrics."""
