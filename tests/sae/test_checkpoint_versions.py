@@ -1,4 +1,4 @@
-"""Files of older format versions keep loading: golden ones of version 1, and the seam for those to come."""
+"""Files of every format version keep loading: golden ones, and the seam for versions to come."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,8 @@ from protsae.sae import checkpoint
 from protsae.sae.checkpoint import Migration, SaeCheckpoint, is_checkpoint
 
 DATA = Path(__file__).parent / "data"
-GOLDEN = json.loads((DATA / "version_1.json").read_text())
+GOLDEN = {version: json.loads((DATA / f"version_{version}.json").read_text()) for version in (1, 2)}
+FILES = [(version, name) for version, golden in GOLDEN.items() for name in golden if name != "x"]
 
 
 def _assert_kept(old, new):
@@ -24,21 +25,25 @@ def _assert_kept(old, new):
             assert new[key] == value, key
 
 
-@pytest.mark.parametrize("name", ["topk", "protsae"])
+@pytest.mark.parametrize(("version", "name"), FILES)
 @torch.no_grad()
-def test_version_1(name):
+def test_golden_files(version, name):
     """Never make these files again: they are what users have."""
-    handle = SaeCheckpoint(DATA / f"{name}_v1.safetensors")
-    expected = GOLDEN[name]
+    handle, golden = SaeCheckpoint(DATA / f"{name}_v{version}.safetensors"), GOLDEN[version]
+    expected = golden[name]
     _assert_kept(expected["config"], handle.load().config_json())
     assert (handle.metadata["hook_point"], handle.metadata["seed"]) == ("layers.1.resid_post", 3)
-    sae, x = handle.load(), torch.tensor(GOLDEN["x"])
+    sae, x = handle.load(), torch.tensor(golden["x"])
     torch.testing.assert_close(sae.encode(x), torch.tensor(expected["codes"]))
     torch.testing.assert_close(sae(x), torch.tensor(expected["reconstruction"]))
 
 
+def test_the_newest_version_has_golden_files():
+    assert max(GOLDEN) == checkpoint.FORMAT_VERSION
+
+
 @pytest.fixture
-def version_2(monkeypatch):
+def other_version_2(monkeypatch):
     """A version 2 that counts k one lower and holds half the encoder."""
 
     def header(about):
@@ -51,7 +56,7 @@ def version_2(monkeypatch):
     monkeypatch.setitem(checkpoint.MIGRATIONS, 1, Migration(header, tensors))
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("other_version_2")
 def test_migrations_change_header_and_tensors():
     before = load_file(DATA / "topk_v1.safetensors")
     handle = SaeCheckpoint(DATA / "topk_v1.safetensors")
@@ -60,7 +65,7 @@ def test_migrations_change_header_and_tensors():
     assert torch.equal(handle.load().W_dec, before["W_dec"])
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("other_version_2")
 def test_what_is_written_is_of_the_newest_version(tmp_path):
     sae = SaeCheckpoint(DATA / "topk_v1.safetensors").load()
     checkpoint.save_sae(sae, tmp_path / "new.safetensors", {})
