@@ -1,12 +1,14 @@
-"""MonoSemanticity of a dictionary, and of the activations that it was trained on, before all panels."""
+"""All measures of a dictionary, and MonoSemanticity of the activations that it was trained on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from protsae.disentanglement.config import MonosemanticityConfig
+from protsae.disentanglement.absorption import Subject, absorption, nearest_pairs
+from protsae.disentanglement.config import AbsorptionConfig, MonosemanticityConfig
 from protsae.disentanglement.panels import (
     AnnotationTables,
     Panel,
@@ -17,8 +19,12 @@ from protsae.disentanglement.panels import (
 )
 from protsae.disentanglement.residues import encode_sample
 from protsae.disentanglement.scoring import Latents, score_panels
+from protsae.disentanglement.splitting import splitting
+from protsae.metrics.table import concat_metrics
+from protsae.ontology.obo import Ontology
 from protsae.probing.batches import ProteinSource
-from protsae.probing.splits import feature_matrix
+from protsae.probing.encoding import Run
+from protsae.probing.splits import SplitLabels, feature_matrix
 from protsae.sae.base import SparseAutoencoder
 
 
@@ -93,6 +99,38 @@ def measure_neurons(
     """
     latents = Latents.neurons(hook_point, len(activations["activation"].iloc[0]))
     return score_panels(latents, _of_proteins(activations, "activation", evidence), config)
+
+
+def measure_concepts(
+    run: Run,
+    encoding: pd.DataFrame,
+    statistics: pd.DataFrame,
+    concepts: pd.DataFrame,
+    labels: Mapping[str, SplitLabels],
+    clusters: Mapping[str, str],
+    ontology: Ontology,
+    config: AbsorptionConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Measure absorption between nested concepts and splitting of concepts.
+
+    Args:
+        run: the dictionary.
+        encoding: `protein_id`, `mean_latents`, `max_latents`.
+        statistics: `latent`, `kind`, `concept_idx`, sorted by latent.
+        concepts: the `concepts` table.
+        labels: labels of all concepts, by split.
+        clusters: protein id to homology cluster.
+        ontology: the tables `concept_terms` and `concept_relations`.
+        config: settings.
+
+    Returns:
+        The tables of absorption and of splitting, and rows of the metrics table.
+    """
+    subject = Subject.of(run, statistics, encoding, concepts, labels, config.pooling)
+    pairs = nearest_pairs(subject.concepts, ontology.terms, ontology.relations)
+    absorbed, rows = absorption(subject, pairs, clusters, config)
+    split, more_rows = splitting(subject, config)
+    return absorbed, split, concat_metrics([rows, more_rows])
 
 
 def _of_proteins(table: pd.DataFrame, column: str, evidence: Evidence) -> list[tuple[Panel, Any]]:

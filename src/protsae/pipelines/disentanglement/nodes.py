@@ -85,20 +85,24 @@ def measure_absorption(
     config: AbsorptionConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Measure absorption between nested concepts and splitting of concepts, in a `SaeCheckpoint`."""
-    from protsae.disentanglement import absorption, splitting
+    from protsae.disentanglement.measuring import measure_concepts
     from protsae.disentanglement.panels import cluster_of
-    from protsae.metrics.table import concat_metrics
+    from protsae.ontology.obo import Ontology
     from protsae.probing.encoding import Run
     from protsae.probing.splits import labels_by_split
 
-    ids = encoding["protein_id"]
+    ids, ontology = encoding["protein_id"], Ontology(concept_terms, concept_relations)
     labels = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, ids)
-    run = Run.of(sae_checkpoint)
-    subject = absorption.Subject.of(run, latent_statistics, encoding, concepts, labels, config.pooling)
-    pairs = absorption.nearest_pairs(subject.concepts, concept_terms, concept_relations)
-    absorbed, rows = absorption.absorption(subject, pairs, cluster_of(proteins), config)
-    split, more_rows = splitting.splitting(subject, config)
-    return absorbed, split, concat_metrics([rows, more_rows])
+    return measure_concepts(
+        Run.of(sae_checkpoint),
+        encoding,
+        latent_statistics,
+        concepts,
+        labels,
+        cluster_of(proteins),
+        ontology,
+        config,
+    )
 
 
 def collect_disentanglement(**parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
