@@ -53,6 +53,15 @@ def test_defined_latents_are_judged_by_their_own_and_beside_the_free_ones():
     assert rows.loc[("absorption", "free"), "supervision"] == "selection"
 
 
+def test_free_latents_are_chosen_on_validation_and_judged_on_test():
+    """On validation latent 0 is the parent's, on test latent 2 would be."""
+    latents = [range(60), range(30), range(50)]
+    world = subject(latents, ["free"] * 3, test=[range(50), range(30), range(60)])
+    table, _ = absorption(world, PAIRS, CLUSTERS, CONFIG)
+    assert table.loc[0, "parent_latent"] == 0
+    assert table.loc[0, "parent_f1_test"] == pytest.approx(2 * 50 / 110)
+
+
 def test_pairs_that_cannot_be_judged_are_counted_with_their_reason():
     shared, rows = measured([range(45), []], ["free", "free"])
     assert shared["reason"].tolist() == ["one latent"]

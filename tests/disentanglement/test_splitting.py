@@ -35,8 +35,17 @@ def test_a_defined_latent_is_its_concepts_first_and_free_ones_are_chosen_among_f
     assert found.loc[("defined", "GO:p"), "latents"] == "0;2"
     assert found.loc[("defined", "GO:p"), "f1_test_first"] == pytest.approx(2 * 30 / 90)
     assert found.loc[("free", "GO:p"), "latents"] == "2"
+    assert found.loc[("free", "GO:c"), "latents"] == "2", "though a defined one has it exactly"
     assert found.loc[("defined", "GO:c"), "n_latents"] == 1
     assert set(rows["supervision"]) == {"training", "probe"}
+
+
+def test_latents_and_threshold_are_not_chosen_on_test():
+    world = subject([range(60), range(40)], ["free"] * 2, test=[range(40), range(60)])
+    table, _ = splitting(world, AbsorptionConfig())
+    parent = table.iloc[0]
+    assert (parent["latents"], parent["f1_validation"]) == ("0", 1)
+    assert parent["f1_test"] == pytest.approx(2 * 40 / 100)
 
 
 def test_the_gain_asked_for_decides():

@@ -16,8 +16,8 @@ def labels_of(parent: np.ndarray, child: np.ndarray) -> SplitLabels:
     return SplitLabels([f"P{i:03d}" for i in range(len(parent))], labels, np.ones_like(labels))
 
 
-def subject(latents, kind, own=(-1, -1)) -> Subject:
-    """Return a subject whose splits are all alike.
+def subject(latents, kind, own=(-1, -1), test=None) -> Subject:
+    """Return a subject whose splits have equal labels.
 
     Proteins 0 to 59 have the parent, 0 to 29 of them the child.
 
@@ -25,9 +25,13 @@ def subject(latents, kind, own=(-1, -1)) -> Subject:
         latents: the proteins on which each latent fires.
         kind: of each latent.
         own: defined latents of parent and child.
+        test: the same as `latents` for the test split, where it differs.
     """
     i = np.arange(N)
-    pooled = np.column_stack([np.isin(i, list(on)) for on in latents]).astype(np.float32)
+    pooled, on_test = (
+        np.column_stack([np.isin(i, list(on)) for on in fires]).astype(np.float32)
+        for fires in (latents, test or latents)
+    )
     concepts = pd.DataFrame(
         {"concept_id": ["GO:p", "GO:c"], "name": ["parent", "child"], "aspect": ["BPO", "BPO"]}
     )
@@ -38,6 +42,6 @@ def subject(latents, kind, own=(-1, -1)) -> Subject:
         np.array(kind, dtype=object),
         np.array(own, dtype=np.int64),
         concepts,
-        dict.fromkeys(splits, pooled),
+        {**dict.fromkeys(splits, pooled), "test": on_test},
         dict.fromkeys(splits, labels),
     )
