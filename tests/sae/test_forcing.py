@@ -111,12 +111,13 @@ def test_codes_at_open_gates_alone_are_the_same_with_the_same_gradients(settings
         scale = torch.linspace(0.5, 2, M).double().requires_grad_()
         evidence, free = EVIDENCE.clone().requires_grad_(), FREE.clone().requires_grad_()
         if sparse:
-            chosen = choose_open(scale, evidence, free, n_free=N_FREE, guidance=guidance)
+            codes, driven = choose_open(scale, evidence, free, n_free=N_FREE, guidance=guidance)
+            defined, drive = codes.dense(M), codes._replace(values=driven).dense(M)
         else:
-            drive = (scale * evidence).relu()
-            chosen = choose(drive, evidence, free, n_free=N_FREE, k=K, guidance=guidance)
-        (chosen.defined * weights).sum().backward()
-        found.append((chosen.defined, chosen.drive, scale.grad, evidence.grad, free.grad))
+            chosen = choose((scale * evidence).relu(), evidence, free, n_free=N_FREE, k=K, guidance=guidance)
+            defined, drive = chosen.defined, chosen.drive.detach()
+        (defined * weights).sum().backward()
+        found.append((defined, drive, scale.grad, evidence.grad, free.grad))
     for dense, sparse in zip(*found, strict=True):
         if dense is None or sparse is None:
             assert not settings.get("forced_activation", True)

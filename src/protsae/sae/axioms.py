@@ -84,7 +84,11 @@ def _distance(a: Tensor, b: Tensor) -> Tensor:
 def nf1_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> Tensor:
     """Return ||c - d|| + r_c - r_d per pair [n]: how far C's ball sticks out of D's (negative: inside)."""
     c, d = pairs.unbind(dim=1)
-    return _distance(centres[c], centres[d]) + radii[c] - radii[d]
+    return (
+        _distance(centres.index_select(0, c), centres.index_select(0, d))
+        + radii.index_select(0, c)
+        - radii.index_select(0, d)
+    )
 
 
 def nf1_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:
@@ -99,17 +103,26 @@ def nf2_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> T
     not used.
     """
     c, d, e = axioms.unbind(dim=1)
-    meet = functional.relu(_distance(centres[c], centres[d]) - radii[c] - radii[d] - margin)
-    in_c = functional.relu(_distance(centres[e], centres[c]) - radii[c] - margin)
-    in_d = functional.relu(_distance(centres[e], centres[d]) - radii[d] - margin)
+    meet = functional.relu(
+        _distance(centres.index_select(0, c), centres.index_select(0, d))
+        - radii.index_select(0, c)
+        - radii.index_select(0, d)
+        - margin
+    )
+    in_c = functional.relu(
+        _distance(centres.index_select(0, e), centres.index_select(0, c)) - radii.index_select(0, c) - margin
+    )
+    in_d = functional.relu(
+        _distance(centres.index_select(0, e), centres.index_select(0, d)) - radii.index_select(0, d) - margin
+    )
     return (meet + in_c + in_d).mean()
 
 
 def nf3_loss(centres: Tensor, radii: Tensor, relations: Tensor, axioms: Tensor, margin: float) -> Tensor:
     """∃R.C ⊑ D: mean [ ||c + v - d|| + r_c - r_d - g ]+ over axioms [n, 3] (R, C, D)."""
     r, c, d = axioms.unbind(dim=1)
-    moved = _distance(centres[c] + relations[r], centres[d])
-    return functional.relu(moved + radii[c] - radii[d] - margin).mean()
+    moved = _distance(centres.index_select(0, c) + relations.index_select(0, r), centres.index_select(0, d))
+    return functional.relu(moved + radii.index_select(0, c) - radii.index_select(0, d) - margin).mean()
 
 
 def nf4_loss(
@@ -127,15 +140,20 @@ def nf4_loss(
     [ ||c - (d + v)|| + r_c - r_d - g ]+, C's ball lies inside.
     """
     c, r, d = axioms.unbind(dim=1)
-    moved = _distance(centres[c], centres[d] + relations[r])
-    reach = radii[c] if asks == "containment" else -radii[c]
-    return functional.relu(moved + reach - radii[d] - margin).mean()
+    moved = _distance(centres.index_select(0, c), centres.index_select(0, d) + relations.index_select(0, r))
+    reach = radii.index_select(0, c) if asks == "containment" else -radii.index_select(0, c)
+    return functional.relu(moved + reach - radii.index_select(0, d) - margin).mean()
 
 
 def disjointness_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:
     """C ⊓ D ⊑ ⊥: mean [ r_c + r_d - ||c - d|| + g ]+ over axioms [n, 2]. NF2 would pull the pair together."""
     c, d = axioms.unbind(dim=1)
-    return functional.relu(radii[c] + radii[d] - _distance(centres[c], centres[d]) + margin).mean()
+    return functional.relu(
+        radii.index_select(0, c)
+        + radii.index_select(0, d)
+        - _distance(centres.index_select(0, c), centres.index_select(0, d))
+        + margin
+    ).mean()
 
 
 def negative_loss(centres: Tensor, radii: Tensor, pairs: Tensor, margin: float) -> Tensor:

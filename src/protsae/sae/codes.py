@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 
@@ -23,8 +22,9 @@ class SparseCodes(NamedTuple):
 
     def fired(self, d_sae: int) -> Tensor:
         """Return which latents are active anywhere: bool [d_sae]."""
-        fired = torch.zeros(d_sae, dtype=torch.bool, device=self.values.device)
-        fired[self.columns[self.values > 0]] = True
+        from protsae.sae.kernels.functions import backend  # which needs this module
+
+        fired: Tensor = backend(self.values).fired(self.values, self.columns, d_sae)
         return fired
 
     def l0(self) -> Tensor:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from protsae.sae.codes import SparseCodes
 from protsae.sae.guidance_config import GuidanceConfig
+from protsae.sae.kernels import compress
 
 
 class Chosen(NamedTuple):
@@ -56,7 +58,7 @@ def is_plain(guidance: GuidanceConfig) -> bool:
 
 def choose_open(
     scale: Tensor, evidence: Tensor, free: Tensor, *, n_free: int, guidance: GuidanceConfig
-) -> Chosen:
+) -> tuple[SparseCodes, Tensor]:
     """Do as `choose` with `drive = ReLU(scale x evidence)`, but compute at open gates alone: they are few.
 
     Args:
@@ -65,15 +67,19 @@ def choose_open(
         free: see `choose`.
         n_free: see `choose`.
         guidance: of settings that are plain.
+
+    Returns:
+        Codes of the defined latents, and what they were before they were lifted, [n, most open gates of a
+        residue] each.
     """
-    gate = evidence.detach() > 0
-    where = gate.nonzero(as_tuple=True)
-    driven = scale[where[1]] * evidence[where]
+    columns = compress(evidence).columns
+    found = evidence.gather(1, columns)
+    is_open = found.detach() > 0
+    driven = (scale.index_select(0, columns.flatten()).view_as(found) * found).where(is_open, 0.0)
     lifted = driven
     if guidance.forced_activation:
-        lifted = driven.maximum(lift_level(free, gate, n_free, guidance)[where[0], 0])
-    zero = torch.zeros_like(evidence)
-    return Chosen(zero.index_put(where, lifted), zero.index_put(where, driven.detach()), free)
+        lifted = driven.maximum(lift_level(free, is_open, n_free, guidance)).where(is_open, 0.0)
+    return SparseCodes(lifted, columns), driven.detach()
 
 
 def lift_level(free: Tensor, gate: Tensor, n_free: int, guidance: GuidanceConfig) -> Tensor:

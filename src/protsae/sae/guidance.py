@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -142,29 +141,31 @@ def decorrelation_loss(defined: Tensor, free: SparseCodes, n_free: int) -> Tenso
     return (products.square() / spread.clamp_min(tiny)).where(spread > tiny, 0.0).mean()
 
 
-def firing_thresholds(logits: Tensor, rates: Tensor, labelled: Tensor) -> Tensor:
+def firing_thresholds(
+    logits: Tensor, rates: Tensor, labelled: Tensor, segment: Tensor | None = None
+) -> Tensor:
     """Return, per concept, the logit that a share `rate` of the labelled residues exceeds.
 
     Args:
         logits: [n_residues, n_defined].
         rates: wanted firing rates [n_defined].
-        labelled: bool [n_residues, n_defined].
+        labelled: bool [n_residues or n_proteins, n_defined].
+        segment: int64 [n_residues]: row of `labelled` of each residue; None: each has its own.
 
     Returns:
         [n_defined]; NaN where no residue is labelled. Between two residues the threshold is midway.
     """
-    n_labelled = labelled.sum(dim=0)
+    if segment is None:
+        segment = torch.arange(len(logits), device=logits.device)
+    residues = torch.bincount(segment, minlength=len(labelled))
+    n_labelled = (labelled * residues.unsqueeze(1)).sum(dim=0)
     n_fire = (rates * n_labelled).round().long()
-    threshold = _between(_ranked(logits.masked_fill(~labelled, -torch.inf)), n_fire, n_labelled)
-    return torch.where(n_labelled > 0, threshold, torch.nan)
+    if logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.float64):
+        from protsae.sae.kernels import cpu
 
-
-def _ranked(values: Tensor) -> Tensor:
-    """Return the columns of [n, m] sorted downwards."""
-    if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64):
-        return values.sort(dim=0, descending=True).values
-    # NumPy's vectorised sort takes a twentieth of torch's time.
-    return -torch.from_numpy(np.sort(-values.detach().T.contiguous().numpy(), axis=1)).T
+        return cpu.between(logits, labelled, segment, n_fire)
+    ranked = logits.masked_fill(~labelled[segment], -torch.inf).sort(dim=0, descending=True).values
+    return torch.where(n_labelled > 0, _between(ranked, n_fire, n_labelled), torch.nan)
 
 
 def best_f1_thresholds(logits: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:

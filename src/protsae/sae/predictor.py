@@ -214,7 +214,10 @@ class ConceptPredictor(SparseAutoencoder):
         if supervision.protein_means is not None:
             return self._logits(self.scale_input(supervision.protein_means))
         if self.config.guidance.annotation_pooling == "mean":
-            return self._logits(segment_mean(scaled, supervision.segment, n_proteins))
+            means = self._seen(segment_mean(scaled, supervision.segment, n_proteins))
+            if self.whitening is not None:  # few rows: cheaper on this side of the product
+                means = functional.linear(means, self.whitening)
+            return functional.linear(means, self.W_pred, self.b_pred)
         return self._pooled(scaled, logits, supervision.segment, n_proteins)
 
     def _carried_logits(self, scaled: Tensor) -> Tensor | None:
@@ -272,11 +275,12 @@ class ConceptPredictor(SparseAutoencoder):
 
     def _wanted_thresholds(self, logits: Tensor, supervision: Supervision) -> Tensor:
         """Return the thresholds [m] at which the gate fires as it should on a batch; NaN: it does not say."""
-        guidance, labelled = self.config.guidance, supervision.labelled[supervision.segment]
+        guidance, labelled, segment = self.config.guidance, supervision.labelled, supervision.segment
         if guidance.gate == "f1":
-            return best_f1_thresholds(logits, supervision.of_residues(self.is_residue_level), labelled)
+            truth = supervision.of_residues(self.is_residue_level)
+            return best_f1_thresholds(logits, truth, labelled[segment])
         rates = self.concept_rate
         if guidance.gate_openness != 1:
             # Never above what the concept's own rate is, so that openness below 1 closes common ones too.
             rates = (guidance.gate_openness * rates).minimum(rates.clamp_min(_MOST_OPEN))
-        return firing_thresholds(logits, rates, labelled)
+        return firing_thresholds(logits, rates, labelled, segment)

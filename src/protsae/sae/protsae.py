@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from protsae.sae.base import StepOutput, TrainingBatch
-from protsae.sae.codes import SparseCodes, mean_active
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.forcing import choose, choose_open, is_plain
 from protsae.sae.guidance import decorrelation_loss
@@ -23,29 +23,43 @@ from protsae.sae.predictor import ConceptPredictor
 class Codes(NamedTuple):
     """Everything the encoder knows about a batch."""
 
-    defined: Tensor
-    """[n, m]: codes of the defined latents."""
+    lifted: SparseCodes
+    """Codes of the defined latents."""
+    driven: Tensor
+    """The same before forced activation, [n, k] as `lifted`, detached."""
     free: SparseCodes
     """Codes of the free latents, whose columns count from the first free one."""
-    gate: Tensor
-    """Bool [n, m]: the concept is predicted present."""
-    drive: Tensor
-    """[n, m]: defined latents before forced activation; `defined - drive` is the lift."""
+    evidence: Tensor
+    """[n, m], detached: logits less thresholds; the concept is predicted present where it is positive."""
     n_free: int
     """Number of free latents."""
     revived: SparseCodes | None
     """Codes of dead free latents, for AuxK; None: there are none."""
 
     def sparse(self) -> SparseCodes:
-        """Return all codes without most of their zeros, defined latents first. No gradient flows."""
-        defined = compress(self.defined)
-        columns = torch.cat([defined.columns, self.free.columns + self.defined.shape[1]], dim=1)
-        return SparseCodes(torch.cat([defined.values, self.free.values.detach()], dim=1), columns)
+        """Return all codes without most of their zeros, defined latents first."""
+        columns = torch.cat([self.lifted.columns, self.free.columns + self.evidence.shape[1]], dim=1)
+        return SparseCodes(torch.cat([self.lifted.values, self.free.values], dim=1), columns)
+
+    @property
+    def gate(self) -> Tensor:
+        """Bool [n, m]: the concept is predicted present."""
+        return self.evidence > 0
+
+    @property
+    def defined(self) -> Tensor:
+        """[n, m]: codes of the defined latents."""
+        return self.lifted.dense(self.evidence.shape[1])
+
+    @property
+    def drive(self) -> Tensor:
+        """[n, m]: defined latents before forced activation; `defined - drive` is the lift."""
+        return SparseCodes(self.driven, self.lifted.columns).dense(self.evidence.shape[1])
 
     @property
     def latent_acts(self) -> Tensor:
         """All codes [n, d_sae], defined latents first."""
-        return torch.cat([self.defined, self.free.dense(self.n_free)], dim=1)
+        return self.sparse().dense(self.evidence.shape[1] + self.n_free)
 
 
 class ProtSae(ConceptPredictor):
@@ -92,7 +106,8 @@ class ProtSae(ConceptPredictor):
 
     def sparse_codes(self, x: Tensor) -> SparseCodes:
         """Return the codes of raw activations [n, d_model], the active ones alone. No gradient flows."""
-        return self.codes(x).sparse()
+        codes = self.codes(x).sparse()
+        return SparseCodes(codes.values.detach(), codes.columns)
 
     def codes(self, x: Tensor) -> Codes:
         """Return the codes of raw activations [n, d_model] with the gate and the drive that led to them."""
@@ -118,12 +133,15 @@ class ProtSae(ConceptPredictor):
         k, n_free, at_once = self.config.k, self.config.n_free, k_dead(self.config.d_model)
         free, revived = encode_top_k(scaled, self.W_free, self.b_free, k, dead=dead, k_dead=at_once)
         if is_plain(guidance):
-            chosen = choose_open(scale, evidence, free.values, n_free=n_free, guidance=guidance)
+            lifted, driven = choose_open(scale, evidence, free.values, n_free=n_free, guidance=guidance)
         else:
             drive = self._drive(scale, bound, evidence)
             chosen = choose(drive, evidence, free.values, n_free=n_free, k=k, guidance=guidance)
-        free = SparseCodes(chosen.free, free.columns)
-        return Codes(chosen.defined, free, evidence.detach() > 0, chosen.drive, n_free, revived)
+            columns = compress(chosen.defined).columns
+            lifted = SparseCodes(chosen.defined.gather(1, columns), columns)
+            driven = chosen.drive.detach().gather(1, columns)
+            free = SparseCodes(chosen.free, free.columns)
+        return Codes(lifted, driven, free, evidence.detach(), n_free, revived)
 
     def _drive(self, scale: Tensor, bound: Tensor, evidence: Tensor) -> Tensor:
         """Return the defined latents before forced activation."""
@@ -146,7 +164,8 @@ class ProtSae(ConceptPredictor):
         logits = self.training_logits(scaled)
         m = self.n_defined
         codes = self._codes(scaled, logits, batch.dead[m:])
-        x_hat = sparse_decode(codes.free, self.W_dec, leading=codes.defined) + self.b_dec
+        active = codes.sparse()
+        x_hat = sparse_decode(active, self.W_dec) + self.b_dec
         unit = 1.0
         if self.config.guidance.loss_scale == "raw":
             unit = float(self.config.d_model / self.input_scale.square())
@@ -163,10 +182,7 @@ class ProtSae(ConceptPredictor):
             terms["loss/decorrelation"] = (weight, correlation)
         losses = {name: value for name, (_, value) in terms.items()}
         losses["loss/total"] = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        active = codes.defined.detach() > 0
-        fired = torch.cat([active.any(dim=0), codes.free.fired(self.config.n_free)])
-        l0 = mean_active(active) + codes.free.l0()
-        return StepOutput(losses, fired, l0, logits.detach())
+        return StepOutput(losses, active.fired(self.config.d_sae), active.l0(), logits.detach())
 
     @property
     def has_unit_rows(self) -> bool:

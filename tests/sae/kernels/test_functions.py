@@ -99,21 +99,22 @@ def test_encoding_passes_gradcheck(weights):
     assert torch.autograd.gradcheck(encode, (x, weight, bias))
 
 
-def test_decoding_passes_gradcheck(weights):
-    columns = _draw(N, D_SAE - M, seed=5).topk(K, dim=1).indices
-    values, leading = _draw(N, K, seed=6).abs(), _draw(N, M, seed=7)
-    rows = _draw(D_SAE, D_MODEL, seed=8)
-    inputs = tuple(tensor.requires_grad_() for tensor in (values, rows, leading))
+def test_decoding_passes_gradcheck():
+    columns = _draw(N, D_SAE, seed=5).topk(K, dim=1).indices
+    inputs = (_draw(N, K, seed=6).abs().requires_grad_(), _draw(D_SAE, D_MODEL, seed=8).requires_grad_())
     assert torch.autograd.gradcheck(
-        lambda values, rows, leading: sparse_decode(SparseCodes(values, columns), rows, leading), inputs
+        lambda values, rows: sparse_decode(SparseCodes(values, columns), rows), inputs
     )
 
 
-def test_leading_codes_decode_the_first_latents():
-    columns = _draw(N, D_SAE - M, seed=5).topk(K, dim=1).indices
-    values, leading, rows = _draw(N, K, seed=6), _draw(N, M, seed=7), _draw(D_SAE, D_MODEL, seed=8)
-    codes = torch.cat([leading, SparseCodes(values, columns).dense(D_SAE - M)], dim=1)
-    torch.testing.assert_close(sparse_decode(SparseCodes(values, columns), rows, leading), codes @ rows)
+def test_decoded_codes_that_are_zero_get_no_gradient():
+    columns = _draw(N, D_SAE, seed=5).topk(K, dim=1).indices
+    values, rows = _draw(N, K, seed=6), _draw(D_SAE, D_MODEL, seed=8)
+    values = values.where(values > 0, 0.0).requires_grad_()
+    sparse_decode(SparseCodes(values, columns), rows).sum().backward()
+    expected = rows.sum(dim=1)[columns].where(values > 0, 0.0)
+    assert (values == 0).any()
+    torch.testing.assert_close(values.grad, expected)
 
 
 def test_bfloat16_pre_activations_give_codes_of_the_weights_format(weights):
@@ -142,6 +143,11 @@ def test_threads_and_runs_change_no_bit(kernels, weights):
             x_hat.square().sum().backward()
         results.append((x_hat.detach(), *(leaf.grad for leaf in leaves)))
     assert all(torch.equal(a, b) for one in results[1:] for a, b in zip(one, results[0], strict=True))
+
+
+def test_fired_are_the_latents_with_a_positive_code_anywhere():
+    codes = SparseCodes(torch.tensor([[0.0, 2.0], [1.0, 0.0]]), torch.tensor([[4, 1], [3, 1]]))
+    assert codes.fired(6).tolist() == [False, True, False, True, False, False]
 
 
 def test_compressed_codes_keep_what_is_positive():

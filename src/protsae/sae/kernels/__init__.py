@@ -75,17 +75,14 @@ def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_
     return _encoded(x, weight, bias, torch.relu(pre_acts.detach()).to(weight.dtype), columns)
 
 
-def sparse_decode(codes: SparseCodes, rows: Tensor, leading: Tensor | None = None) -> Tensor:
+def sparse_decode(codes: SparseCodes, rows: Tensor) -> Tensor:
     """Return [n, d_model]: the sum of decoder rows weighted by the codes, with gradients of both.
 
     Args:
         codes: sparse codes.
         rows: decoder [d_sae, d_model].
-        leading: dense codes [n, m] of the first m latents; the columns of `codes` then count from latent m.
     """
-    values = codes.values.to(rows.dtype)
-    first = values.new_empty(len(values), 0) if leading is None else leading.to(rows.dtype)
-    x_hat: Tensor = Decode.apply(values, codes.columns, rows, first)  # type: ignore[no-untyped-call]
+    x_hat: Tensor = Decode.apply(codes.values.to(rows.dtype), codes.columns, rows)  # type: ignore[no-untyped-call]
     return x_hat
 
 

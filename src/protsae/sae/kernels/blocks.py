@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from protsae.sae.kernels.plain import compress, encode, select
+from protsae.sae.kernels.plain import compress, encode, fired, select
 
 _BLOCK_BYTES = 16 * 2**20
 
@@ -23,13 +23,13 @@ def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     return out
 
 
-def dot_rows(columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
+def dot_rows(values: Tensor, columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
     """See `plain.dot_rows`."""
     out = weights.new_empty(columns.shape)
     with _as_given():
         for block in _blocks(out, len(weights)):
             torch.gather(vectors[block] @ weights.T, 1, columns[block], out=out[block])
-    return out
+    return out.masked_fill_(values == 0, 0)
 
 
 def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -> Tensor:
@@ -56,4 +56,4 @@ def _dense(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
     return values.new_zeros(len(values), d_sae).scatter_(1, columns, values)
 
 
-__all__ = ["add_rows", "compress", "dot_rows", "encode", "gather_rows", "select"]
+__all__ = ["add_rows", "compress", "dot_rows", "encode", "fired", "gather_rows", "select"]

@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import blocks, rows, updates
+from protsae.sae.kernels import blocks, rows, thresholds, updates
 from protsae.sae.kernels.encoding import encode, select
 
-__all__ = ["adam", "add_rows", "compress", "dot_rows", "encode", "gather_rows", "measure", "select"]
+__all__ = [
+    "adam",
+    "add_rows",
+    "between",
+    "compress",
+    "dot_rows",
+    "encode",
+    "gather_rows",
+    "measure",
+    "select",
+]
 
 _SPARSE = 8
 Floats = NDArray[np.floating]
@@ -23,12 +33,34 @@ Floats = NDArray[np.floating]
 def compress(latent_acts: Tensor) -> tuple[Tensor, Tensor]:
     """See `plain.compress`."""
     acts, counts = latent_acts.contiguous().numpy(), np.empty(len(latent_acts), np.int64)
-    rows.count_positive(acts, counts)
+    bounds = even_bounds(len(acts), torch.get_num_threads())
+    run_parts(lambda first, last: rows.count_positive(acts, counts, first, last), bounds)
     k = int(counts.max(initial=0))
     values = latent_acts.new_empty(len(acts), k)
     columns = torch.empty(len(acts), k, dtype=torch.int64)
-    rows.take_positive(acts, values.numpy(), columns.numpy())
+    outputs = values.numpy(), columns.numpy()
+    run_parts(lambda first, last: rows.take_positive(acts, *outputs, first, last), bounds)
     return values, columns
+
+
+def fired(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
+    """See `plain.fired`."""
+    out = torch.zeros(d_sae, dtype=torch.bool)
+    rows.mark(values.detach().contiguous().numpy(), columns.contiguous().numpy(), out.numpy())
+    return out
+
+
+def between(numbers: Tensor, labelled: Tensor, segment: Tensor, n_above: Tensor) -> Tensor:
+    """Return what `thresholds.between` fills [m]."""
+    out = numbers.new_empty(numbers.shape[1])
+    arrays = [t.detach().contiguous().numpy() for t in (numbers, labelled, segment, n_above)]
+    integers = np.empty(0, np.int32 if numbers.dtype == torch.float32 else np.int64)
+
+    def work(first: int, last: int) -> None:
+        thresholds.between(arrays[0], arrays[1], arrays[2], arrays[3], integers, out.numpy(), first, last)
+
+    run_parts(work, even_bounds(len(out), torch.get_num_threads()))
+    return out
 
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
@@ -45,15 +77,15 @@ def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     return out
 
 
-def dot_rows(columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
+def dot_rows(values: Tensor, columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
     """See `plain.dot_rows`."""
     if _SPARSE * columns.shape[1] > len(weights):
-        return blocks.dot_rows(columns, weights, vectors)
+        return blocks.dot_rows(values, columns, weights, vectors)
     out = weights.new_empty(columns.shape)
-    places, table, left = (tensor.contiguous().numpy() for tensor in (columns, weights, vectors))
+    codes, places, table, left = (t.contiguous().numpy() for t in (values, columns, weights, vectors))
 
     def work(first: int, last: int) -> None:
-        rows.dot_rows(places, table, left, out.numpy(), first, last)
+        rows.dot_rows(codes, places, table, left, out.numpy(), first, last)
 
     run_parts(work, even_bounds(len(columns), torch.get_num_threads()))
     return out
@@ -65,8 +97,9 @@ def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -
         return blocks.gather_rows(values, columns, vectors, out)
     d_sae = len(out)
     sums = out.new_empty(d_sae)
-    begins, entries = rows.by_column(columns.contiguous().numpy(), d_sae)
-    arrays = (values.contiguous().numpy(), begins, entries, vectors.contiguous().numpy())
+    codes = values.contiguous().numpy()
+    begins, entries = rows.by_column(codes, columns.contiguous().numpy(), d_sae)
+    arrays = (codes, begins, entries, vectors.contiguous().numpy())
 
     def work(first: int, last: int) -> None:
         rows.gather_rows(*arrays, out.numpy(), sums.numpy(), first, last)

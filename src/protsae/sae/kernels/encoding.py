@@ -20,7 +20,7 @@ _CHUNK_BYTES = 16 * 2**20
 """Memory of the pre-activations that are held at a time: few enough to stay in a processor's cache."""
 _FEWEST_ROWS = 512
 """Rows of a chunk of a rough product: with fewer, bringing the weights costs more than multiplying."""
-_SCREENED = 32
+_SCREENED = 64
 """Latents per code from which on a rough product first is faster."""
 _MOST_CANDIDATES = 8
 """Latents per candidate below which a row is rather computed whole."""

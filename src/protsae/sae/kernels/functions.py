@@ -57,37 +57,32 @@ class Encode(torch.autograd.Function):
 
 
 class Decode(torch.autograd.Function):
-    """Sums of decoder rows weighted by codes, dense ones of the first latents and sparse of the others."""
+    """Sums of decoder rows weighted by codes."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, columns: Tensor, rows: Tensor, leading: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
         """Return [n, d_model].
 
         Args:
             ctx: of autograd.
             values: [n, k].
-            columns: int64 [n, k], counted from the first latent that `leading` does not cover.
+            columns: int64 [n, k].
             rows: decoder [d_sae, d_model].
-            leading: codes of the first latents [n, m]; m may be 0.
         """
-        ctx.save_for_backward(values, columns, rows, leading)
-        m = leading.shape[1]
-        total: Tensor = backend(rows).add_rows(values, columns, rows[m:])
-        return total.addmm_(leading, rows[:m]) if m else total
+        ctx.save_for_backward(values, columns, rows)
+        total: Tensor = backend(rows).add_rows(values, columns, rows)
+        return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of values, rows and leading."""
-        values, columns, rows, leading = ctx.saved_tensors
-        kernels, gradient, m = backend(rows), gradients[0].contiguous(), leading.shape[1]
-        of_values = of_rows = of_leading = None
+        """Return the gradients of values and rows."""
+        values, columns, rows = ctx.saved_tensors
+        kernels, gradient = backend(rows), gradients[0].contiguous()
+        of_values = of_rows = None
         if ctx.needs_input_grad[0]:
-            of_values = kernels.dot_rows(columns, rows[m:], gradient)
+            of_values = kernels.dot_rows(values, columns, rows, gradient)
         if ctx.needs_input_grad[2]:
             of_rows = torch.empty_like(rows)
-            torch.mm(leading.T, gradient, out=of_rows[:m])
-            kernels.gather_rows(values, columns, gradient, of_rows[m:])
-        if ctx.needs_input_grad[3]:
-            of_leading = gradient @ rows[:m].T
-        return of_values, None, of_rows, of_leading
+            kernels.gather_rows(values, columns, gradient, of_rows)
+        return of_values, None, of_rows

@@ -53,12 +53,13 @@ def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     return functional.embedding_bag(columns, weights, per_sample_weights=values, mode="sum")
 
 
-def dot_rows(columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
-    """Return [n, k]: each row's vector [d] times the rows of `weights` that its columns name."""
+def dot_rows(values: Tensor, columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
+    """Return [n, k]: each row's vector [d] times the rows of `weights` that its columns name; 0 where the
+    value is 0."""
     out = weights.new_empty(columns.shape)
     for j in range(columns.shape[1]):  # one code at a time: k times less memory
         out[:, j] = (weights[columns[:, j]] * vectors).sum(dim=1)
-    return out
+    return out.masked_fill_(values == 0, 0)
 
 
 def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -> Tensor:
@@ -75,6 +76,13 @@ def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -
         out.index_add_(0, columns[:, j], values[:, j, None] * vectors)
         sums.index_add_(0, columns[:, j], values[:, j])
     return sums
+
+
+def fired(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
+    """Return which latents have a positive code anywhere: bool [d_sae]."""
+    out = torch.zeros(d_sae, dtype=torch.bool, device=values.device)
+    out[columns[values > 0]] = True
+    return out
 
 
 def joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:

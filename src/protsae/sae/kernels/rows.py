@@ -39,39 +39,44 @@ def add_rows(values: Any, columns: Ints, rows: Any, out: Any, first: int, last: 
 
 
 @vectorised
-def dot_rows(columns: Ints, rows: Any, vectors: Any, out: Any, first: int, last: int) -> None:
-    """Fill `out[i, j] = vectors[i] . rows[columns[i, j]]`; shapes as in `add_rows`."""
+def dot_rows(values: Any, columns: Ints, rows: Any, vectors: Any, out: Any, first: int, last: int) -> None:
+    """Fill `out[i, j] = vectors[i] . rows[columns[i, j]]`, or 0 where the value is 0; shapes as in
+    `add_rows`."""
     for i in range(first, last):
         vector = vectors[i]
         for j in range(columns.shape[1]):
             row = rows[columns[i, j]]
             total = rows.dtype.type(0)
+            if values[i, j] == 0:
+                out[i, j] = total
+                continue
             for t in range(len(vector)):
                 total += vector[t] * row[t]
             out[i, j] = total
 
 
 @compiled
-def by_column(columns: Ints, n_columns: int) -> tuple[Ints, Ints]:
-    """Sort the entries of [n, k] columns by column (a counting sort, so rows stay in order).
+def by_column(values: Any, columns: Ints, n_columns: int) -> tuple[Ints, Ints]:
+    """Sort the entries of [n, k] that are not zero by column (a counting sort, so rows stay in order).
 
     Returns:
-        Where the entries of each column begin, [n_columns + 1]; the entries, numbered row by row, [n * k].
+        Where the entries of each column begin, [n_columns + 1]; the entries, numbered row by row.
     """
     n, k = columns.shape
     begins = np.zeros(n_columns + 1, dtype=np.int64)
     for i in range(n):
         for j in range(k):
-            begins[columns[i, j] + 1] += 1
+            begins[columns[i, j] + 1] += values[i, j] != 0
     for column in range(n_columns):
         begins[column + 1] += begins[column]
     cursor = begins[:-1].copy()
-    entries = np.empty(n * k, dtype=np.int64)
+    entries = np.empty(begins[n_columns], dtype=np.int64)
     for i in range(n):
         for j in range(k):
-            column = columns[i, j]
-            entries[cursor[column]] = i * k + j
-            cursor[column] += 1
+            if values[i, j] != 0:
+                column = columns[i, j]
+                entries[cursor[column]] = i * k + j
+                cursor[column] += 1
     return begins, entries
 
 
@@ -100,8 +105,6 @@ def gather_rows(
         for place in range(begins[column], begins[column + 1]):
             entry = entries[place]
             value = flat[entry]
-            if value == 0:
-                continue
             sum_of_values += value
             vector = vectors[entry // k]
             for t in range(len(total)):
@@ -110,33 +113,42 @@ def gather_rows(
 
 
 @compiled
-def count_positive(acts: Any, counts: Ints) -> None:
+def mark(values: Any, columns: Ints, out: Any) -> None:
+    """Set `out` [d_sae] where a code of [n, k] is positive."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            if values[i, j] > 0:
+                out[columns[i, j]] = True
+
+
+@compiled
+def count_positive(acts: Any, counts: Ints, first: int, last: int) -> None:
     """Fill `counts[i]` with the number of positive values of row i of `acts` [n, d]."""
-    for i in range(len(acts)):
-        n = 0
-        for value in acts[i]:
-            n += value > 0
+    for i in range(first, last):
+        row = acts[i]
+        n: Any = np.int32(0)  # as narrow as what is compared: as many are counted at a time
+        for j in range(len(row)):
+            n = np.int32(n + np.int32(row[j] > 0))
         counts[i] = n
 
 
 @compiled
-def take_positive(acts: Any, values: Any, columns: Ints) -> None:
+def take_positive(acts: Any, values: Any, columns: Ints, first: int, last: int) -> None:
     """Fill [n, k] with the positive values of each row of `acts` [n, d] and their columns, in order.
 
     Places that are left get value 0 and columns that are not positive, so that none stands twice.
     """
     k = values.shape[1]
-    for i in range(len(acts)):
-        place = 0
-        for j in range(acts.shape[1]):
-            value = acts[i, j]
-            if value > 0:
-                values[i, place] = value
+    for i in range(first, last):
+        place, row = 0, acts[i]
+        for j in range(len(row)):
+            if row[j] > 0:
+                values[i, place] = row[j]
                 columns[i, place] = j
                 place += 1
         j = 0
         while place < k:
-            if not acts[i, j] > 0:
+            if not row[j] > 0:
                 values[i, place] = 0
                 columns[i, place] = j
                 place += 1
