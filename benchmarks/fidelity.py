@@ -3,7 +3,7 @@
 Usage, while or after `kedro run --env swissprot --pipelines sweeps` runs:
 
     python benchmarks/fidelity.py [--data data/swissprot] [--plm ../shared/plm/esm2_mini.safetensors]
-        [--proteins 500]
+        [--proteins 300]
 
 Members that have their rows, for the very checkpoint, are not measured again: run it as often as you like.
 Test proteins are a sample; reconstruction is measured on the same ones. Prints means over seeds.
@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT / "data/swissprot", help="the data root")
     parser.add_argument("--plm", type=Path, default=ROOT / "../shared/plm/esm2_mini.safetensors")
-    parser.add_argument("--proteins", type=int, default=500, help="test proteins, drawn at random")
+    parser.add_argument("--proteins", type=int, default=300, help="test proteins, drawn at random")
     given = parser.parse_args()
     about: dict[str, Any] = {"checkpoints": {}}
     if ABOUT.is_file() and TABLE.is_file():

@@ -10,6 +10,7 @@ from protsae.core.config import Config, unknown_key_message
 from protsae.core.errors import InputError
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
+from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
@@ -34,6 +35,7 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "parquet_training": ParquetTrainingParameters,
+    "dynamics": DynamicsParameters,
 }
 """Top-level parameter key, which is the pipeline's name, to its model."""
 

@@ -5,6 +5,7 @@ from kedro.pipeline import Pipeline
 from protsae.pipelines import (
     annotation,
     disentanglement,
+    dynamics,
     extraction,
     fidelity,
     ingestion,
@@ -30,10 +31,11 @@ PIPELINES = {
     "pretraining": pretraining,
     "sweeps": sweeps,
     "parquet_training": parquet_training,
+    "dynamics": dynamics,
 }
-BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "parquet_training"})
-"""What `__default__` leaves out: two take hours, and the third needs a folder of files. The product of
-pretraining comes in as an input, `plm_checkpoint`."""
+BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "parquet_training", "dynamics"})
+"""What `__default__` leaves out: two take hours, one needs a folder of files, one snapshots of trainings. The
+product of pretraining comes in as an input, `plm_checkpoint`."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:

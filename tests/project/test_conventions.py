@@ -149,7 +149,7 @@ def test_a_named_pipeline_is_its_nodes_and_all_their_ancestors(pipelines, everyt
 def test_a_plain_run_leaves_out_what_runs_by_name_only(pipelines):
     tags = {tag for node in pipelines["__default__"].nodes for tag in node.tags}
     assert tags == set(PIPELINES) - BY_NAME_ONLY
-    assert {"pretraining", "sweeps", "parquet_training"} == BY_NAME_ONLY
+    assert {"pretraining", "sweeps", "parquet_training", "dynamics"} == BY_NAME_ONLY
 
 
 def test_one_parameter_file_per_pipeline_with_its_name_as_the_only_key():

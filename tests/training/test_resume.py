@@ -15,13 +15,13 @@ import torch
 from tests.training.conftest import World, toy_plan
 
 from protsae.core.errors import InputError
-from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.registry import ARCHITECTURES
 from protsae.training import plan as plan_module
 from protsae.training import trainer as trainer_module
 from protsae.training.config import TrainerConfig
-from protsae.training.files import LIVE_NAME
+from protsae.training.files import LIVE_NAME, TrainingFiles
 from protsae.training.live import read_live
 from protsae.training.plan import TrainingPlan, log_of, made_by
 from protsae.training.trainer import Trainer
@@ -87,6 +87,59 @@ def test_every_architecture_continues_to_the_same_bytes(world, architecture, tmp
         plan.run(tmp_path / "killed/sae.safetensors")
     plan.run(tmp_path / "killed/sae.safetensors")
     assert_same(tmp_path / "killed", tmp_path / "straight")
+
+
+@pytest.mark.parametrize("architecture", ["topk", "protsae"])
+def test_snapshots_survive_kills_with_the_same_bytes(world, architecture, straight, tmp_path):
+    """Of 12 steps, four evenly spaced by their logarithm: 1, 2, 5 and 12; states after 3, 6, 9, 12."""
+    plan = toy_plan(world, architecture, snapshots=4)
+    plan.run(tmp_path / "straight/sae.safetensors")
+    killed = tmp_path / "killed/sae.safetensors"
+    for n_steps in (2, 5, 7, 12):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+            kill_after(patch, n_steps)
+            plan.run(killed)
+        assert not (killed.parent / "snapshots").exists()
+    plan.run(killed)
+    found, expected = (
+        {path.name: path.read_bytes() for path in (tmp_path / name / "snapshots").iterdir()}
+        for name in ("killed", "straight")
+    )
+    assert found == expected
+    steps = [snapshot.metadata["step"] for snapshot in snapshots_of(SaeCheckpoint(killed))]
+    assert steps == [1, 2, 5, 12]
+    without = SaeCheckpoint(straight[architecture] / "sae.safetensors").load().state_dict()
+    assert all(
+        torch.equal(value, without[name]) for name, value in SaeCheckpoint(killed).load().state_dict().items()
+    )
+
+
+def test_snapshots_of_another_training_are_refused_and_make_way(world, tmp_path):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(world, "topk", snapshots=4)
+    plan.run(path)
+    other = toy_plan(world, "topk", learning_rate=1e-3)
+    other.run(path)
+    with pytest.raises(InputError, match=r"comes from another training than .*, as do 3 more"):
+        snapshots_of(SaeCheckpoint(path))
+    toy_plan(world, "topk", snapshots=2).run(path)
+    assert [found.metadata["step"] for found in snapshots_of(SaeCheckpoint(path))] == [1, 12]
+    toy_plan(world, "topk").run(tmp_path / "none/sae.safetensors")
+    with pytest.raises(
+        InputError, match=r"no snapshots beside it: train with .*training\.trainer\.snapshots"
+    ):
+        snapshots_of(SaeCheckpoint(tmp_path / "none/sae.safetensors"))
+
+
+def test_a_kill_between_checkpoint_and_final_names_is_mended(world, tmp_path):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(world, "topk", snapshots=4)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(TrainingFiles, "close", lambda _self: (_ for _ in ()).throw(KilledError))
+        plan.run(path)
+    assert path.exists()
+    plan.run(path)
+    assert len(snapshots_of(SaeCheckpoint(path))) == 4
 
 
 def test_guidance_that_draws_continues_to_the_same_bytes(world, tmp_path):
@@ -166,6 +219,7 @@ def test_every_part_of_a_plan_counts(world):
         replace(plan, source=plan.source._replace(hook_point="final_norm")),
         replace(plan, source=plan.source._replace(proteins=moved)),
         replace(plan, trainer=plan.trainer.model_copy(update={"patience": 3})),
+        replace(plan, trainer=plan.trainer.model_copy(update={"snapshots": 3})),
         replace(plan, settings={"guidance": {"detach": False}}),
         replace(plan, knowledge=plan.knowledge._replace(axioms=plan.knowledge.axioms.head(1))),
         replace(

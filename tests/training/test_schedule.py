@@ -2,7 +2,7 @@
 
 import pytest
 
-from protsae.training.schedule import rate_factor
+from protsae.training.schedule import rate_factor, snapshot_steps
 
 
 def test_rises_then_falls_and_never_is_zero():
@@ -13,3 +13,11 @@ def test_rises_then_falls_and_never_is_zero():
 
 def test_without_warm_up_it_starts_at_the_peak():
     assert [rate_factor(step, 4, 0.0) for step in range(4)] == [1, 0.75, 0.5, 0.25]
+
+
+def test_snapshots_are_evenly_spaced_by_their_logarithm():
+    assert sorted(snapshot_steps(4, 1000)) == [1, 10, 100, 1000]
+    assert snapshot_steps(0, 50) == frozenset()
+    assert snapshot_steps(1, 50) == {50}
+    assert snapshot_steps(9, 3) == {1, 2, 3}
+    assert snapshot_steps(5, 1) == {1}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FORMAT = "protsae.sae"
 FORMAT_VERSION = 2
+SNAPSHOTS_NAME = "snapshots"
+"""Folder beside a checkpoint with copies from its training."""
 _KEY = "protsae"
 _AGAIN = "train again: `kedro run --pipelines training`"
 
@@ -121,6 +123,28 @@ class SaeCheckpoint:
         except (SafetensorError, OSError, RuntimeError) as error:
             raise InputError(f"{self.path} is damaged ({error}); {_AGAIN}") from error
         return sae.eval()
+
+
+def snapshots_of(checkpoint: SaeCheckpoint) -> list[SaeCheckpoint]:
+    """Return the copies that the training of a checkpoint kept, by step (their metadata's `step`).
+
+    Raises:
+        InputError: it kept none, or those beside it come from another training.
+    """
+    folder = checkpoint.path.parent / SNAPSHOTS_NAME
+    found = [SaeCheckpoint(path) for path in sorted(folder.glob("step-*.safetensors"))]
+    if not found:
+        raise InputError(
+            f"{checkpoint.path} has no snapshots beside it: train with "
+            "`--params training.trainer.snapshots=24`, or as many as you want"
+        )
+    foreign = [s.path for s in found if s.metadata["fingerprint"] != checkpoint.metadata.get("fingerprint")]
+    if foreign:
+        raise InputError(
+            f"{foreign[0]} comes from another training than {checkpoint.path}, as do {len(foreign) - 1} "
+            "more: delete the folder and train again with training.trainer.snapshots"
+        )
+    return sorted(found, key=lambda snapshot: int(snapshot.metadata["step"]))
 
 
 def _parse_header(path: Path) -> tuple[dict[str, Any], int]:

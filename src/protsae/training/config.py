@@ -48,6 +48,11 @@ class TrainerConfig(Config):
     log_every: int = Field(50, gt=0)
     """Steps of which each line of the live metrics is the mean; changes no result."""
 
+    snapshots: int = Field(0, ge=0)
+    """Copies of the autoencoder to keep beside its checkpoint, at steps evenly spaced by their logarithm; the
+    pipeline `dynamics` reads them. A training with another number of them counts as another one."""
+
     def settings_json(self) -> str:
-        """Return all that the weights follow from, as JSON."""
-        return self.model_dump_json(exclude={"save_every", "log_every"})
+        """Return all that the weights, and the snapshots where there are any, follow from, as JSON."""
+        without = {"save_every", "log_every"} | (set() if self.snapshots else {"snapshots"})
+        return self.model_dump_json(exclude=without)

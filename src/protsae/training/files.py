@@ -1,10 +1,16 @@
 """What an unfinished training keeps on disk, in the folder of the checkpoint that it makes."""
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from protsae.sae.checkpoint import SNAPSHOTS_NAME, save_sae
 from protsae.training.live import LiveLog, NoLog
 from protsae.training.state import StateFile
+
+if TYPE_CHECKING:
+    from protsae.sae.base import SparseAutoencoder
 
 LIVE_NAME = ".live.jsonl"
 """Live metrics of the training that made the checkpoint beside it; a running one has its fingerprint in the
@@ -14,13 +20,16 @@ name."""
 class TrainingFiles:
     """State and live metrics of one training."""
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: str, about: Mapping[str, Any] | None = None) -> None:
         """Name the files.
 
         Args:
             folder: where the checkpoint will be.
             fingerprint: of all that the weights follow from.
+            about: what the weights belong to, for the headers of snapshots.
         """
+        self._about = {**(about or {}), "fingerprint": fingerprint}
+        self._snapshots = folder / f".snapshots-{fingerprint[:16]}"
         self.state = StateFile(folder, fingerprint)
         self.live: LiveLog = LiveLog(folder / f".live-{fingerprint[:16]}.jsonl")
         self._folder = folder
@@ -29,8 +38,20 @@ class TrainingFiles:
         """Save the state."""
         self.state.save(state)
 
+    def snapshot(self, sae: "SparseAutoencoder", step: int, epoch: int) -> None:
+        """Write a copy of the autoencoder as it is after a step: the same bytes, whenever it comes there."""
+        self._snapshots.mkdir(parents=True, exist_ok=True)
+        path = self._snapshots / f"step-{step:09d}.safetensors"
+        save_sae(sae, path, {**self._about, "step": step, "epoch": epoch})
+
     def close(self) -> None:
-        """Delete the state and keep the live metrics under their final name: the training is done."""
+        """Delete the state and keep snapshots and live metrics under their final names: the training is
+        done. Snapshots of the training before make way."""
+        if self._snapshots.is_dir():
+            final = self._folder / SNAPSHOTS_NAME
+            if final.exists():
+                shutil.rmtree(final)
+            self._snapshots.replace(final)
         self.state.remove()
         if self.live.path.is_file():
             self.live.path.replace(self._folder / LIVE_NAME)
@@ -43,6 +64,9 @@ class FollowerFiles(TrainingFiles):
         """Name the files."""
         super().__init__(folder, fingerprint)
         self.live = NoLog()
+
+    def snapshot(self, sae: "SparseAutoencoder", step: int, epoch: int) -> None:
+        """Leave it to the worker that leads."""
 
     def keep(self, state: dict[str, Any]) -> None:
         """Leave it to the worker that leads."""

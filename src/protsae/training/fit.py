@@ -60,7 +60,7 @@ def fit(plan: TrainingPlan, files: TrainingFiles | None = None, trainer: type[Tr
         plan.architecture, plan.settings, d_model=plan.source.store.d_model, d_sae=d_sae, k=k
     )
     sae = build(config, torch_generator(seed, "init"))
-    train, validation = (_split(plan, name) for name in ("train", "validation"))
+    train, validation = (split_of(plan, name) for name in ("train", "validation"))
     _centre(sae, plan.source, train)
     made = trainer(sae, plan.trainer, train, validation, seed=derive_seed(plan.size.seed, "training"))
     return _packed(sae, plan, made.fit(files))
@@ -85,7 +85,7 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
     config = shape(**_shape_of(plan), **known)
     sae = kind(config, torch_generator(plan.size.seed, "init"))
     assert isinstance(sae, ProtSae) and isinstance(config, ProtSaeConfig)
-    train, validation = (_split(plan, name, tables) for name in ("train", "validation"))
+    train, validation = (split_of(plan, name, tables) for name in ("train", "validation"))
     _centre(sae, plan.source, train)
     assert train.labels is not None
     sae.set_concept_rates(train.labels.rates())
@@ -116,7 +116,7 @@ def _fit_splice(plan: TrainingPlan) -> Fitted:
     known = {"d_model": plan.source.store.d_model, "concept_ids": tuple(tables.concepts["concept_id"])}
     config = SpliceConfig.model_validate({**known, **plan.settings})
     sae = SpliceCoder(config)
-    train, validation = (_split(plan, name, tables) for name in ("train", "validation"))
+    train, validation = (split_of(plan, name, tables) for name in ("train", "validation"))
     _centre(sae, plan.source, train)
     sae.set_directions(concept_directions(sae, train, config.directions, config.ridge))
     values = validate(sae, validation, None)
@@ -164,7 +164,12 @@ def _check_k(size: Size, n_defined: int) -> None:
         )
 
 
-def _split(plan: TrainingPlan, name: str, tables: LabelTables | None = None) -> Split:
+def split_of(plan: TrainingPlan, name: str, tables: LabelTables | None = None) -> Split:
+    """Return the proteins of a split with the sampler of their residues and, given tables, their labels.
+
+    Raises:
+        InputError: the split has no protein with activations.
+    """
     source, config = plan.source, plan.trainer
     stored = set(source.store.protein_ids)
     chosen = source.proteins.loc[source.proteins["split"] == name, "protein_id"]
@@ -199,12 +204,5 @@ def _sampled_means(train: Split) -> torch.Tensor:
 
 
 def _packed(sae: SparseAutoencoder, plan: TrainingPlan, result: TrainingResult) -> Fitted:
-    model = plan.source.store.manifest.model
-    metadata = {
-        "hook_point": plan.source.hook_point,
-        "model": model.name,
-        "model_sha256": model.sha256,
-        "seed": plan.size.seed,
-        "training": result.summary,
-    }
+    metadata = plan.about | {"training": result.summary}
     return (sae, metadata), result.log

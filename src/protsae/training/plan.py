@@ -97,6 +97,17 @@ class TrainingPlan:
         )
 
     @property
+    def about(self) -> dict[str, Any]:
+        """What a checkpoint says its weights belong to."""
+        model = self.source.store.manifest.model
+        return {
+            "hook_point": self.source.hook_point,
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "seed": self.size.seed,
+        }
+
+    @property
     def _module(self) -> str | None:
         from protsae.sae.registry import ARCHITECTURES
 
@@ -146,7 +157,9 @@ class TrainingPlan:
         from protsae.training.fit import fit
 
         fingerprint = self.fingerprint
-        files = (TrainingFiles if leads else FollowerFiles)(path.parent, fingerprint)
+        files = TrainingFiles(path.parent, fingerprint, self.about)
+        if not leads:
+            files = FollowerFiles(path.parent, fingerprint)
         if leads and (others := files.state.others()):
             _LOGGER.warning(
                 "unfinished trainings of other settings, data or code lie in %s and are left alone; delete "

@@ -21,7 +21,7 @@ from protsae.training.devices import autocast, pick_device
 from protsae.training.files import TrainingFiles
 from protsae.training.live import RunningMeans
 from protsae.training.optimiser import make_optimiser
-from protsae.training.schedule import rate_factor
+from protsae.training.schedule import rate_factor, snapshot_steps
 from protsae.training.selection import Candidate, CheckpointChoice, Patience
 from protsae.training.stopping import StopRequests
 from protsae.training.threads import torch_threads
@@ -83,6 +83,7 @@ class Trainer:
         self._choice = CheckpointChoice(config.fve_tolerance if select_by else 0.0)
         self._patience = Patience(config.patience)
         self._n_steps = config.epochs * train.batches.n_batches
+        self._snapshot_at = snapshot_steps(config.snapshots, self._n_steps)
         self._step = self._epoch = self._n_batches = self._n_residues = 0
         self._silent_for = torch.zeros(sae.config.d_sae, dtype=torch.int64, device=self._device)
         self._of_epoch, self._recent = RunningMeans(), RunningMeans()
@@ -113,6 +114,8 @@ class Trainer:
         title = f"training {self._sae.config_json()['architecture']}"
         with StopRequests() as requests:
             for _ in track(self._steps(files), title, total=self._n_steps - self._step):
+                if files and self._step in self._snapshot_at:  # before the state, which knows it is there
+                    files.snapshot(self._sae, self._step, self._epoch)
                 stop = self._is_to_stop(requests.received)
                 if files and (stop or self._step % self._config.save_every == 0):
                     files.keep(self._state(files))

@@ -1,0 +1,1 @@
+"""When in a training a measure begins to change."""
