@@ -132,8 +132,10 @@ class Demo:
         )
         rows = all_metrics(
             score_metrics(found, config.confidence),
-            residue_metrics,
-            subsumption_rows(saes["protsae"], runs["protsae"], self.axioms, self.concepts),
+            [
+                residue_metrics,
+                subsumption_rows(saes["protsae"], runs["protsae"], self.axioms, self.concepts),
+            ],
             [encodings[name].reconstruction for name in runs],
         )
         rows.loc[rows["method"] == "shuffled_labels", "seed"] = seed

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from protsae.core.config import Config, unknown_key_message
 from protsae.core.errors import InputError
+from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
@@ -31,6 +32,7 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "probing": ProbingParameters,
     "interpretation": InterpretationParameters,
     "disentanglement": DisentanglementParameters,
+    "alignment": AlignmentParameters,
     "reporting": ReportingParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,

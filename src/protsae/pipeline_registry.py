@@ -3,6 +3,7 @@
 from kedro.pipeline import Pipeline
 
 from protsae.pipelines import (
+    alignment,
     annotation,
     disentanglement,
     dynamics,
@@ -27,6 +28,7 @@ PIPELINES = {
     "probing": probing,
     "interpretation": interpretation,
     "disentanglement": disentanglement,
+    "alignment": alignment,
     "reporting": reporting,
     "pretraining": pretraining,
     "sweeps": sweeps,

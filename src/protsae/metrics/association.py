@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.annotations.labels import check_inside
+from protsae.annotations.spans import span_rows
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,6 +51,13 @@ class ResidueCodes:
     def __len__(self) -> int:
         """Return the number of residues."""
         return len(self.indptr) - 1
+
+    def rows(self, kept: NDArray[np.bool_]) -> "ResidueCodes":
+        """Return the codes of some residues, `kept` [n_residues] saying which."""
+        counts = np.diff(self.indptr)
+        of_kept = np.repeat(kept, counts)
+        indptr = np.concatenate([[0], np.cumsum(counts[kept])])
+        return ResidueCodes(indptr, self.latents[of_kept], self.values[of_kept])
 
     def largest(self, n_latents: int) -> Floats:
         """Return the largest activation of each latent [n_latents]; 0 where it is never active."""
@@ -100,17 +108,23 @@ class ResidueTruth:
         rows = np.stack([concept, owner, instance, first_row[owner] + start, first_row[owner] + end])
         return cls(first_row, known, _instances(rows[:, known[owner, concept] & (end > start)]))
 
-    def n_positive(self) -> Ints:
-        """Return the number of residues that carry each concept [n_concepts]."""
-        sizes = np.zeros(self.known.shape[1], dtype=np.int64)
-        np.add.at(sizes, self.spans[0], np.maximum(self.spans[4] - self.spans[3], 0))
-        return sizes
+    def by_protein(self) -> tuple[Ints, Ints]:
+        """Return the residues and the instances of each concept, both [n_proteins, n_concepts]."""
+        concept, instance, begin, fresh, end = self.spans
+        protein = np.searchsorted(self.first_row, begin, side="right") - 1
+        sizes, instances = np.zeros(self.known.shape, np.int64), np.zeros(self.known.shape, np.int64)
+        np.add.at(sizes, (protein, concept), end - fresh)
+        opens = np.diff(instance, prepend=-1) > 0
+        np.add.at(instances, (protein[opens], concept[opens]), 1)
+        return sizes, instances
 
-    def n_instances(self) -> Ints:
-        """Return the number of instances of each concept [n_concepts]."""
-        return np.bincount(
-            self.spans[0][np.flatnonzero(np.diff(self.spans[1], prepend=-1))], minlength=self.known.shape[1]
-        )
+    def dense(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return positive and labelled, both [n_residues, n_concepts]: for a sample, never for a split."""
+        concept, _, _, fresh, end = self.spans
+        labels = np.zeros((int(self.first_row[-1]), self.known.shape[1]), dtype=bool)
+        rows, which = span_rows(fresh, end)
+        labels[rows, concept[which]] = True
+        return labels, np.repeat(self.known, np.diff(self.first_row), axis=0)
 
     def n_known(self) -> Ints:
         """Return the number of residues that are labelled for each concept [n_concepts]."""
@@ -242,8 +256,9 @@ class AssociationAccumulator:
         indices = (codes.indptr, codes.latents, levels)
         kernels.count_active(*indices, truth.first_row, of_group, counts.active)
         kernels.count_in_spans(*indices, truth.spans, counts.inside, counts.hit)
-        counts.n_positive[:] += truth.n_positive()
-        counts.n_instances[:] += truth.n_instances()
+        n_positive, n_instances = truth.by_protein()
+        counts.n_positive[:] += n_positive.sum(axis=0)
+        counts.n_instances[:] += n_instances.sum(axis=0)
         counts.n_known[:] += truth.n_known()
 
     def merge(self, other: "AssociationAccumulator") -> None:
@@ -258,6 +273,44 @@ class AssociationAccumulator:
     def counts(self) -> AssociationCounts:
         """Return what has been counted so far."""
         return self._counts
+
+
+def count_pairs(
+    codes: ResidueCodes,
+    truth: ResidueTruth,
+    largest: Floats,
+    thresholds: Sequence[float],
+    pairs: tuple[Ints, Ints, Ints],
+) -> Ints:
+    """Count protein by protein for some pairs of concept and latent: what resampling of proteins needs.
+
+    Args:
+        codes: of whole proteins.
+        truth: about them.
+        largest: what activations are divided by [n_latents].
+        thresholds: ascending.
+        pairs: concept, latent, and how many of the thresholds have to be exceeded, each [n_pairs].
+
+    Returns:
+        [3, n_proteins, n_pairs]: residues of the concept that fire, labelled residues that fire, instances
+        with one that fires.
+    """
+    from protsae.metrics import association_kernels as kernels
+
+    concept, latent, level = pairs
+    order = np.argsort(latent, kind="stable")
+    begins = np.searchsorted(latent[order], np.arange(len(largest) + 1))
+    levels = kernels.levels_of(codes.latents, codes.values, largest, np.asarray(thresholds, np.float64))
+    sorted_counts = np.zeros((3, len(truth.known), len(concept)), dtype=np.int64)
+    kernels.count_pairs(
+        *(codes.indptr, codes.latents, levels, truth.first_row, truth.spans, truth.known),
+        np.stack([concept[order], level[order]]),
+        begins,
+        sorted_counts,
+    )
+    counts = np.empty_like(sorted_counts)
+    counts[:, :, order] = sorted_counts
+    return counts
 
 
 def at_least(by_level: Ints) -> Ints:

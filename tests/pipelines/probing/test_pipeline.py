@@ -100,6 +100,7 @@ def inputs():
         "concept_relations": pd.DataFrame(
             [("GO:3", "is_a", "GO:2")], columns=["child_id", "relation", "parent_id"]
         ),
+        "alignment_metrics": metrics_table([]),
         "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),
         "disentanglement_metrics": metrics_table([]),
         "protsae.fidelity_metrics": metrics_table([]),

@@ -133,6 +133,7 @@ def collect_metrics(
     residue_metrics: pd.DataFrame,
     subsumption_metrics: pd.DataFrame,
     disentanglement_metrics: pd.DataFrame,
+    alignment_metrics: pd.DataFrame,
     protsae_reconstruction: pd.DataFrame,
     topk_reconstruction: pd.DataFrame,
     protsae_fidelity: pd.DataFrame,
@@ -142,6 +143,6 @@ def collect_metrics(
     from protsae.probing.collect import all_metrics
 
     reconstructions = [protsae_reconstruction, topk_reconstruction]
-    measured = [residue_metrics, subsumption_metrics, disentanglement_metrics]
+    measured = [residue_metrics, subsumption_metrics, disentanglement_metrics, alignment_metrics]
     fidelity = [protsae_fidelity, topk_fidelity]
     return all_metrics(score_metrics, measured, reconstructions, fidelity)

@@ -102,6 +102,7 @@ def create_pipeline() -> Pipeline:
                     "residue_metrics",
                     "subsumption_metrics",
                     "disentanglement_metrics",
+                    "alignment_metrics",
                     "protsae.reconstruction",
                     "topk.reconstruction",
                     "protsae.fidelity_metrics",

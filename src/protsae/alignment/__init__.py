@@ -1,0 +1,1 @@
+"""Which concepts do single latents stand for, beyond what the amino acids alone tell."""

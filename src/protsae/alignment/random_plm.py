@@ -1,0 +1,54 @@
+"""The neurons of a language model that has learnt nothing: same shape, random weights."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protsae.plm.checkpoint import PlmModel, load_plm
+from protsae.plm.forward import Esm2Forward
+from protsae.pretraining.config import ShapeConfig
+from protsae.pretraining.model import build_module
+
+_RESIDUES_PER_BATCH = 16_384
+
+
+class RandomPlm:
+    """A source of proteins whose activations are computed when they are asked for.
+
+    Args:
+        checkpoint: the trained model, of which only the shape counts.
+        sequences: protein id to sequence.
+        seed: of the weights: normal with standard deviation .02, as pretraining begins with.
+    """
+
+    def __init__(self, checkpoint: Path, sequences: Mapping[str, str], seed: int) -> None:
+        trained = load_plm(checkpoint)
+        shape = ShapeConfig(n_layers=trained.n_layers, d_model=trained.d_model, n_heads=trained.n_heads)
+        module = build_module(shape, seed).eval().requires_grad_(False)
+        self._model = PlmModel("random", "", trained.n_layers, trained.d_model, trained.n_heads, module)
+        self._sequences = sequences
+
+    def iter_proteins(
+        self, hook_point: str, protein_ids: list[str] | None = None
+    ) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield protein ids with their activations [length, d_model]; proteins are run whole."""
+        forward = Esm2Forward(self._model, [hook_point])
+        for names in _batches(list(self._sequences if protein_ids is None else protein_ids), self._sequences):
+            found = forward.run([self._sequences[name] for name in names])[hook_point].numpy()
+            ends = np.cumsum([len(self._sequences[name]) for name in names])[:-1]
+            yield from zip(names, np.split(found, ends), strict=True)
+
+
+def _batches(names: list[str], sequences: Mapping[str, str]) -> Iterator[list[str]]:
+    waiting: list[str] = []
+    n_residues = 0
+    for name in names:
+        waiting.append(name)
+        n_residues += len(sequences[name])
+        if n_residues >= _RESIDUES_PER_BATCH:
+            yield waiting
+            waiting, n_residues = [], 0
+    if waiting:
+        yield waiting

@@ -1,0 +1,17 @@
+"""Parameters of the alignment pipeline."""
+
+from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.core.config import Config
+
+
+class AlignmentParameters(Config):
+    """The top-level key `alignment`."""
+
+    hook_point: str
+    """Activations that the baselines read; the dictionaries know their own hook point."""
+    choice: ChoiceConfig = ChoiceConfig()
+    """How latents are chosen for concepts, and judged."""
+    k_sparse: KSparseConfig = KSparseConfig()
+    """Probes on few latents."""
+    baselines: BaselineConfig = BaselineConfig()
+    """Dictionaries that know nothing."""
