@@ -25,6 +25,9 @@ METHODS = {
     "linear_probe": "probe",
     "prevalence": "none",
     "shuffled_labels": "probe",
+    "nearest_neighbour": "transfer",
+    "composition_probe": "probe",
+    "random_plm_probe": "probe",
 }
 
 

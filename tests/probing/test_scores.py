@@ -8,7 +8,7 @@ from protsae.core.errors import InputError
 from protsae.metrics.ranking import pairwise_auc, roc_auc
 from protsae.probing.config import ScoringConfig
 from protsae.probing.scores import (
-    METHODS,
+    ENCODED,
     prevalence_scores,
     score_all_methods,
     score_table,
@@ -78,7 +78,7 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     topk = table(splits, "mean_latents", {n: np.hstack([noise[n], -signal[n]]) for n in splits})
     activations = table(splits, "activation", signal)
     scores = score_all_methods(protsae, topk, activations, splits, COLUMNS, ScoringConfig())
-    assert tuple(scores) == tuple(METHODS)
+    assert tuple(scores) == tuple(ENCODED)
     test = splits["test"]
     auc = {m: roc_auc(by["test"], test.labels, test.labelled).mean() for m, by in scores.items()}
     for method in (
@@ -96,9 +96,9 @@ def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(spl
     np.testing.assert_array_equal(scores["topk_latent"]["test"], signal["test"])
 
     long = score_table(scores, splits, COLUMNS)
-    assert len(long) == len(METHODS) * 120 * 3
+    assert len(long) == len(ENCODED) * 120 * 3
     assert dict(zip(long["method"], long["supervision"], strict=True)) == {
-        name: method.supervision for name, method in METHODS.items()
+        name: method.supervision for name, method in ENCODED.items()
     }
     one = long[
         (long["method"] == "protsae_latent") & (long["protein_id"] == "test007") & (long["concept_idx"] == 2)
@@ -130,7 +130,7 @@ def test_concepts_of_residues_take_part_in_no_score(splits):
         table(splits, "protein_logits", {name: logits[name][:, columns] for name in splits}), on="protein_id"
     )
     expected = score_all_methods(narrow, pooled, activations, splits, COLUMNS, config)
-    for method in METHODS:
+    for method in ENCODED:
         for split in ("validation", "test"):
             if method == "protsae_latent":
                 np.testing.assert_array_equal(found[method][split], latents[split][:, columns])

@@ -59,7 +59,7 @@ def all_metrics(
         source = METHODS[method].source
         if source in runs:
             scores.loc[row, RUN_COLUMNS] = runs[source][RUN_COLUMNS].to_list()
-        elif source == "activations":
+        elif source in ("activations", "random_plm"):
             scores.loc[row, "hook_point"] = ", ".join(sorted(hook_points))
     stood_in = concat_metrics([*fidelity])
     kept = [_without(table, stood_in) for table in reconstructions]

@@ -26,8 +26,35 @@ class ScoringConfig(Config):
     l2: tuple[Positive, ...] = Field(default=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
     """Strengths tried for the probes, in mean log loss + l2 / 2 x ||weights||^2 on standardised features; one
     strength per probe, by macro AUC on validation."""
+    neighbour_priors: tuple[Positive, ...] = Field(default=(10.0, 30.0, 100.0, 300.0), min_length=1)
+    """Weights of the prevalence beside the neighbours by sequence, in bits, that are tried; one is chosen, by
+    macro AUC on validation."""
     seed: int = 0
     """Seed of the permutation behind `shuffled_labels`."""
+
+
+class NeighbourConfig(Config):
+    """How the training proteins most similar to a protein are found, for the baseline by sequence."""
+
+    method: Literal["builtin", "mmseqs"] = "builtin"
+    """`builtin` needs nothing installed; `mmseqs` needs MMseqs2."""
+    max_e_value: float = Field(default=0.1, gt=0)
+    """Most alignments of a neighbour's score expected by chance."""
+    max_neighbours: int = Field(default=20, ge=1)
+    """Neighbours kept of each protein, by bit score."""
+
+
+class RandomPlmConfig(Config):
+    """The model with random weights, for the baseline without learning."""
+
+    seed: int = 0
+    """Seed of its weights."""
+    max_tokens_per_batch: int = Field(default=16384, ge=1)
+    """Token budget of a batch; changes no result."""
+    max_residues: int = Field(default=1022, ge=1)
+    """Proteins above it are run in windows of it."""
+    window_overlap: int = Field(default=256, ge=0)
+    """Residues that neighbouring windows share at least."""
 
 
 class EvaluationConfig(Config):
@@ -55,5 +82,9 @@ class ComparisonConfig(EvaluationConfig):
         ("protsae_predictor", "linear_probe"),
         ("protsae_probe", "topk_probe"),
         ("protsae_probe", "linear_probe"),
+        ("protsae_predictor", "nearest_neighbour"),
+        ("linear_probe", "nearest_neighbour"),
+        ("linear_probe", "composition_probe"),
+        ("linear_probe", "random_plm_probe"),
     )
     """Pairs of methods whose paired differences go to `method_differences`."""

@@ -1,4 +1,4 @@
-"""The eight rows of scores: every method gives every validation and test protein a score for every concept.
+"""The rows of scores: every method gives every validation and test protein a score for every concept.
 
 What a method may choose, it chooses on validation proteins; test proteins are only scored.
 """
@@ -27,13 +27,13 @@ class Method:
     """What a row of scores is made from."""
 
     supervision: str
-    """How it saw labels: none, selection (of one latent), probe (a classifier on top) or training (of the
-    SAE)."""
+    """How it saw labels: none, selection (of one latent), probe (a classifier on top), transfer (from other
+    proteins) or training (of the SAE)."""
     source: str
-    """Dictionary whose outputs it reads, `activations`, or empty."""
+    """Dictionary whose outputs it reads, `activations`, `random_plm`, `sequence`, or empty."""
 
 
-METHODS = {
+ENCODED = {
     "protsae_latent": Method("training", "protsae"),
     "protsae_predictor": Method("training", "protsae"),
     "topk_latent": Method("selection", "topk"),
@@ -43,7 +43,17 @@ METHODS = {
     "prevalence": Method("none", ""),
     "shuffled_labels": Method("probe", "activations"),
 }
-"""The score rows, in the order of the tables."""
+"""The score rows of `score_all_methods`."""
+
+BASELINES = {
+    "nearest_neighbour": Method("transfer", "sequence"),
+    "composition_probe": Method("probe", "sequence"),
+    "random_plm_probe": Method("probe", "random_plm"),
+}
+"""Those of `baselines.score_baselines`."""
+
+METHODS = ENCODED | BASELINES
+"""All score rows, in the order of the tables."""
 
 SCORED_SPLITS = ("validation", "test")
 
@@ -114,7 +124,7 @@ def score_all_methods(
     columns: NDArray[np.int64],
     config: ScoringConfig,
 ) -> dict[str, dict[str, Floats]]:
-    """Return method to split to scores [n, n_concepts], for the methods of `METHODS`; none without concepts.
+    """Return method to split to scores [n, n_concepts], for the methods of `ENCODED`; none without concepts.
 
     Args:
         protsae_encoding: pooled latents and logits of ProtSAE per protein.

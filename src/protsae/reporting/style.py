@@ -19,6 +19,9 @@ METHOD_LABELS = {
     "protsae_probe": "Probe on ProtSAE latents",
     "topk_probe": "Probe on TopK latents",
     "linear_probe": "Linear probe on activations",
+    "nearest_neighbour": "Neighbours by sequence",
+    "composition_probe": "Probe on residue composition",
+    "random_plm_probe": "Probe on a model with random weights",
     "prevalence": "Prevalence",
     "shuffled_labels": "Shuffled labels",
     "protsae": "ProtSAE",
@@ -26,11 +29,18 @@ METHOD_LABELS = {
 }
 FLOORS = ("prevalence", "shuffled_labels")
 DICTIONARY_COLOURS = {"protsae": BLUE, "topk": VERMILION}
-SUPERVISION_COLOURS = {"training": BLUE, "selection": VERMILION, "probe": GREEN, "none": GREY}
+SUPERVISION_COLOURS = {
+    "training": BLUE,
+    "selection": VERMILION,
+    "probe": GREEN,
+    "transfer": PURPLE,
+    "none": GREY,
+}
 SUPERVISION_MEANING = {
     "training": "labels of training proteins shaped the dictionary itself",
     "selection": "labels of validation proteins chose one latent and its sign",
     "probe": "labels of training proteins fitted a classifier on top",
+    "transfer": "labels of training proteins are handed on to similar sequences",
     "none": "no labels but how common a term is",
 }
 ASPECTS = ("BPO", "MFO", "CCO")

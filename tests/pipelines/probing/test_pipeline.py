@@ -64,7 +64,13 @@ def inputs():
     topk = TopKSae(TopKConfig(d_model=6, d_sae=12, k=3), torch.Generator().manual_seed(1))
     split = np.array(["train", "train", "train", "validation", "test"])[np.arange(150) % 5]
     split[149] = "excluded"
+    letters = np.random.default_rng(1).choice(list("ACDEFGHIKLMNPQRSTVWY"), size=(150, 12))
+    sequences = ["".join(letters[i, : len(activations[p])]) for i, p in enumerate(ids)]
     return {
+        "plm_checkpoint": CONF.parents[1] / "data/01_raw/demo/esm2_mini.safetensors",
+        "extraction_sequences": pd.DataFrame(
+            {"protein_id": ids, "sequence": sequences, "is_excluded": split == "excluded"}
+        ),
         "activation_shards": MemoryStore(activations, HOOK),
         "protsae.sae_checkpoint": checkpoint(protsae, "protsae"),
         "topk.sae_checkpoint": checkpoint(topk, "topk"),
@@ -73,6 +79,7 @@ def inputs():
                 "protein_id": ids,
                 "split": split,
                 "cluster_id": [f"c{i // 2}" for i in range(150)],
+                "sequence": sequences,
                 "is_audited": [i < 145 for i in range(150)],
                 "nearest_train_identity": np.nan,
             }
@@ -111,7 +118,7 @@ def inputs():
 def run(inputs):
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
     pipeline = create_pipeline()
-    names = {"hook_point", "encoding", "scoring", "evaluation"}
+    names = {"hook_point", "encoding", "scoring", "neighbours", "random_plm", "evaluation"}
     given = {**inputs, **{f"params:probing.{name}": getattr(parameters, name) for name in names}}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
     for name in pipeline.all_outputs():
@@ -227,6 +234,7 @@ def test_concepts_of_residues_are_judged_by_residues_and_change_no_other_score(i
     pd.testing.assert_frame_equal(scores, outputs["concept_scores"])
     judged = evaluate_scores(
         scores,
+        outputs["baseline_scores"],
         **without,
         concept_terms=inputs["concept_terms"],
         concept_relations=inputs["concept_relations"],

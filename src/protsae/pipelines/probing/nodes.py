@@ -1,10 +1,18 @@
 """Nodes of the probing pipeline: from activations and dictionaries to scores and metrics."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from protsae.probing.config import ComparisonConfig, EncodingConfig, ScoringConfig
+from protsae.plm import load_plm
+from protsae.probing.config import (
+    ComparisonConfig,
+    EncodingConfig,
+    NeighbourConfig,
+    RandomPlmConfig,
+    ScoringConfig,
+)
 
 
 def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
@@ -53,8 +61,48 @@ def score_concepts(
     return score_table(scores, splits, columns)
 
 
+def find_neighbours(proteins: pd.DataFrame, config: NeighbourConfig) -> pd.DataFrame:
+    """Search validation and test proteins among the training proteins: the baseline by sequence."""
+    from protsae.probing import neighbours
+
+    return neighbours.find_neighbours(proteins, config)
+
+
+def pool_random_plm(
+    extraction_sequences: pd.DataFrame, plm_checkpoint: Path, hook_point: str, config: RandomPlmConfig
+) -> pd.DataFrame:
+    """Average over residues what a model of this shape with random weights makes of every protein."""
+    from protsae.probing.random_plm import random_mean_activations
+
+    kept = extraction_sequences[~extraction_sequences["is_excluded"]]
+    sequences = dict(zip(kept["protein_id"], kept["sequence"], strict=True))
+    return random_mean_activations(load_plm(plm_checkpoint), hook_point, sequences, config)
+
+
+def score_baselines(
+    neighbours: pd.DataFrame,
+    random_mean_activations: pd.DataFrame,
+    *,
+    proteins: pd.DataFrame,
+    concepts: pd.DataFrame,
+    protein_labels: pd.DataFrame,
+    labelled_aspects: pd.DataFrame,
+    config: ScoringConfig,
+) -> pd.DataFrame:
+    """Score the same proteins by neighbours, by composition, and by a model that has learnt nothing."""
+    from protsae.probing import baselines
+    from protsae.probing.scores import score_table
+    from protsae.probing.splits import labels_by_split, protein_level
+
+    columns, available = protein_level(concepts), random_mean_activations["protein_id"]
+    splits = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, available)
+    scores = baselines.score_baselines(proteins, neighbours, random_mean_activations, splits, columns, config)
+    return score_table(scores, splits, columns)
+
+
 def evaluate_scores(
     concept_scores: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
     *,
     proteins: pd.DataFrame,
     concepts: pd.DataFrame,
@@ -71,6 +119,7 @@ def evaluate_scores(
     from protsae.probing.splits import labels_by_split, protein_level
     from protsae.probing.vocabulary import Vocabulary
 
+    concept_scores = pd.concat([concept_scores, baseline_scores], ignore_index=True)
     scored, columns = concept_scores["protein_id"].unique(), protein_level(concepts)
     judged = concepts[concepts["concept_idx"].isin(columns)]
     vocabulary = Vocabulary.of(judged, concept_terms, concept_relations)

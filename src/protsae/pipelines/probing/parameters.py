@@ -1,7 +1,13 @@
 """Parameters of the probing pipeline."""
 
 from protsae.core.config import Config
-from protsae.probing.config import ComparisonConfig, EncodingConfig, ScoringConfig
+from protsae.probing.config import (
+    ComparisonConfig,
+    EncodingConfig,
+    NeighbourConfig,
+    RandomPlmConfig,
+    ScoringConfig,
+)
 
 
 class ProbingParameters(Config):
@@ -13,5 +19,9 @@ class ProbingParameters(Config):
     """How activations pass through the dictionaries."""
     scoring: ScoringConfig = ScoringConfig()
     """How proteins are scored."""
+    neighbours: NeighbourConfig = NeighbourConfig()
+    """How the baseline by sequence looks for training proteins."""
+    random_plm: RandomPlmConfig = RandomPlmConfig()
+    """The model with random weights."""
     evaluation: ComparisonConfig = ComparisonConfig()
     """How scores are judged."""

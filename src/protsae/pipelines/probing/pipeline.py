@@ -6,8 +6,11 @@ from .nodes import (
     collect_metrics,
     encode_proteins,
     evaluate_scores,
+    find_neighbours,
     measure_subsumption,
     pool_activations,
+    pool_random_plm,
+    score_baselines,
     score_concepts,
     score_residues,
 )
@@ -32,8 +35,47 @@ def _encoding_of(dictionary: str) -> Pipeline:
     )
 
 
+def _baselines() -> Pipeline:
+    """Return what is scored without the dictionaries."""
+    return Pipeline(
+        [
+            Node(
+                find_neighbours,
+                inputs=["proteins", "params:probing.neighbours"],
+                outputs="neighbours",
+                name="find_neighbours",
+            ),
+            Node(
+                pool_random_plm,
+                inputs=[
+                    "extraction_sequences",
+                    "plm_checkpoint",
+                    "params:probing.hook_point",
+                    "params:probing.random_plm",
+                ],
+                outputs="random_mean_activations",
+                name="pool_random_plm",
+            ),
+            Node(
+                score_baselines,
+                inputs={
+                    "neighbours": "neighbours",
+                    "random_mean_activations": "random_mean_activations",
+                    "proteins": "proteins",
+                    "concepts": "concepts",
+                    "protein_labels": "protein_labels",
+                    "labelled_aspects": "labelled_aspects",
+                    "config": "params:probing.scoring",
+                },
+                outputs="baseline_scores",
+                name="score_baselines",
+            ),
+        ]
+    )
+
+
 def create_pipeline() -> Pipeline:
-    """Return the probing pipeline: pooled activations and latents to scores of eight methods and their
+    """Return the probing pipeline: pooled activations and latents to scores of eleven methods and their
     metrics."""
     shared = Pipeline(
         [
@@ -62,6 +104,7 @@ def create_pipeline() -> Pipeline:
                 evaluate_scores,
                 inputs={
                     "concept_scores": "concept_scores",
+                    "baseline_scores": "baseline_scores",
                     "proteins": "proteins",
                     "concepts": "concepts",
                     "protein_labels": "protein_labels",
@@ -113,4 +156,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return sum((_encoding_of(dictionary) for dictionary in DICTIONARIES), shared)
+    return sum((_encoding_of(dictionary) for dictionary in DICTIONARIES), shared + _baselines())

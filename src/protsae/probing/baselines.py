@@ -1,0 +1,73 @@
+"""The baselines that decide whether what a language model has learnt matters.
+
+Neighbours by sequence (`neighbours.py`), a linear probe on residue composition, and a linear probe on the
+mean activations of the same model with random weights. Prevalence and shuffled labels are in `scores.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from protsae.core.errors import InputError
+from protsae.probing.config import ScoringConfig
+from protsae.probing.neighbours import neighbour_scores
+from protsae.probing.scores import probe_scores
+from protsae.probing.splits import SplitLabels, feature_matrix
+from protsae.sequences.seeds import RESIDUES
+
+Floats = NDArray[np.floating[Any]]
+
+
+def composition(sequences: Mapping[str, str]) -> pd.DataFrame:
+    """Return `protein_id`, `composition`: shares of the twenty amino acids, and log of the length [21].
+
+    Other letters count in the length alone.
+    """
+    shares = [
+        np.array([*(text.count(letter) / len(text) for letter in RESIDUES), np.log(len(text))])
+        for text in sequences.values()
+    ]
+    return pd.DataFrame({"protein_id": list(sequences), "composition": shares})
+
+
+def score_baselines(
+    proteins: pd.DataFrame,
+    neighbours: pd.DataFrame | None,
+    random_activations: pd.DataFrame | None,
+    splits: Mapping[str, SplitLabels],
+    columns: NDArray[np.int64],
+    config: ScoringConfig,
+) -> dict[str, dict[str, Floats]]:
+    """Return method to split to scores [n, n_concepts], for the methods of `scores.BASELINES`.
+
+    Args:
+        proteins: `protein_id`, `sequence`.
+        neighbours: see `neighbours.find_neighbours`; None: without `nearest_neighbour`.
+        random_activations: mean activations of the model with random weights; None: without
+            `random_plm_probe`.
+        splits: labels by split, of all concepts.
+        columns: the `concept_idx` of the concepts that are scored [n_concepts].
+        config: strengths that are tried.
+    """
+    if not len(columns):
+        return {}
+    splits = {split: labels.of_concepts(columns) for split, labels in splits.items()}
+    sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
+    ids = [protein_id for labels in splits.values() for protein_id in labels.protein_ids]
+    if unknown := [protein_id for protein_id in ids if protein_id not in sequences]:
+        raise InputError(f"{len(unknown)} proteins have no sequence, the first is {unknown[0]}")
+    found: dict[str, dict[str, Floats]] = {}
+    if neighbours is not None:
+        found["nearest_neighbour"] = dict(neighbour_scores(neighbours, splits, config.neighbour_priors))
+    tables = {
+        "composition_probe": (composition({name: sequences[name] for name in ids}), "composition"),
+        "random_plm_probe": (random_activations, "activation"),
+    }
+    for method, (table, column) in tables.items():
+        if table is not None:
+            features = {s: feature_matrix(table, column, of.protein_ids) for s, of in splits.items()}
+            found[method] = probe_scores(features, splits, config)
+    return found
