@@ -7,6 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from protsae.metrics.bootstrap import macro_mean
+from protsae.metrics.ranking import roc_auc
 from protsae.probing.logistic import choose_probes, fit_path
 
 
@@ -40,7 +42,7 @@ def test_weights_and_logits_equal_scikit_learn(case, l2):
 def test_more_features_than_proteins_equals_scikit_learn():
     generator = np.random.default_rng(1)
     features, labels = generator.normal(size=(40, 100)), generator.random((40, 2)) < 0.4
-    weak, strong = fit_path(features, labels, np.ones_like(labels), [0.05, 1.0])
+    strong, weak = fit_path(features, labels, np.ones_like(labels), [0.05, 1.0])
     standardised = StandardScaler().fit_transform(features)
     oracle = LogisticRegression(C=1 / (40 * 0.05), solver="newton-cholesky", tol=1e-12, max_iter=10_000).fit(
         standardised, labels[:, 1]
@@ -52,7 +54,7 @@ def test_more_features_than_proteins_equals_scikit_learn():
 def test_strength_is_chosen_by_the_proteins_it_is_given(case):
     """The same candidates, judged on labels that agree or disagree with a feature, give different choices."""
     features, labels, labelled = case
-    candidates = fit_path(features, labels, labelled, [1e-4, 100.0])
+    candidates = list(fit_path(features, labels, labelled, [1e-4, 100.0]))
     generator = np.random.default_rng(5)
     held_out = generator.normal(size=(200, 12)) * features.std(axis=0) + features.mean(axis=0)
     for wanted in candidates:
@@ -61,12 +63,58 @@ def test_strength_is_chosen_by_the_proteins_it_is_given(case):
         assert choose_probes(candidates, held_out, target, np.ones_like(target)) is wanted
 
 
+def test_many_proteins_few_features_equals_scikit_learn():
+    """Here the Gram matrix is decomposed; two features are the same, one is constant."""
+    generator = np.random.default_rng(7)
+    features = generator.normal(size=(400, 10)) * generator.uniform(0.1, 30, size=10)
+    features[:, 2], features[:, 3] = features[:, 1], 4.0
+    labels = (features[:, [0, 1]] / features[:, [0, 1]].std(axis=0) + generator.normal(size=(400, 2))) > 1
+    standardised = StandardScaler().fit_transform(features)
+    for l2 in (1e-4, 0.1):
+        (probes,) = fit_path(features, labels, np.ones_like(labels), [l2])
+        (quick,) = fit_path(features, labels, np.ones_like(labels), [l2], precise=False)
+        for j in range(2):
+            oracle = LogisticRegression(
+                C=1 / (400 * l2), solver="newton-cholesky", tol=1e-12, max_iter=10_000
+            )
+            expected = oracle.fit(standardised, labels[:, j]).decision_function(standardised)
+            np.testing.assert_allclose(probes.logits(features)[:, j], expected, atol=5e-5)
+            assert np.corrcoef(quick.logits(features)[:, j], expected)[0, 1] > 0.9999
+        assert (probes.weights[3] == 0).all()
+
+
+def test_patience_ends_the_path_and_no_fit_is_made_in_vain(case):
+    features, labels, labelled = case
+    strengths = [100.0, 10.0, 1.0, 0.1, 0.01, 0.001]
+    held_out, held_labels = features[::-1], labels
+    made = []
+
+    def counted(candidates):
+        for probes in candidates:
+            made.append(probes)
+            yield probes
+
+    def auc(probes):
+        return macro_mean(roc_auc(probes.logits(held_out), held_labels, labelled))[0]
+
+    chosen = choose_probes(
+        counted(fit_path(features, labels, labelled, strengths)), held_out, held_labels, labelled, 2
+    )
+    scores = [auc(probes) for probes in made]
+    assert 3 <= len(made) < 6
+    assert max(scores[-2:]) <= max(scores[:-2]) == auc(chosen)
+    every = choose_probes(fit_path(features, labels, labelled, strengths), held_out, held_labels, labelled)
+    assert auc(every) >= auc(chosen)
+    with pytest.raises(ValueError, match="no candidates"):
+        choose_probes([], held_out, held_labels, labelled)
+
+
 def test_one_class_is_refused(case):
     features, labels, labelled = case
     labels = labels.copy()
     labels[:, 2] = False
     with pytest.raises(ValueError, match="concept 2 has one class only"):
-        fit_path(features, labels, labelled, [1.0])
+        list(fit_path(features, labels, labelled, [1.0]))
 
 
 def test_fifty_concepts_six_strengths_a_thousand_features_are_fast():
@@ -76,5 +124,5 @@ def test_fifty_concepts_six_strengths_a_thousand_features_are_fast():
         generator.random((600, 50)) < 0.05
     )
     started = time.perf_counter()
-    fit_path(features, labels, np.ones_like(labels), [0.01, 0.03, 0.1, 0.3, 1.0, 3.0])
+    list(fit_path(features, labels, np.ones_like(labels), [0.01, 0.03, 0.1, 0.3, 1.0, 3.0]))
     assert time.perf_counter() - started < 15

@@ -26,6 +26,12 @@ class ScoringConfig(Config):
     l2: tuple[Positive, ...] = Field(default=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
     """Strengths tried for the probes, in mean log loss + l2 / 2 x ||weights||^2 on standardised features; one
     strength per probe, by macro AUC on validation."""
+    precise: bool = True
+    """Whether probes are fitted in double precision to a small gradient. False is some five times faster, and
+    macro AUC the same to about 1e-5: for sweeps."""
+    patience: int | None = Field(default=None, ge=1)
+    """Strengths are tried from the strongest on; so many in a row that are no better end that. null: all are
+    tried."""
     neighbour_priors: tuple[Positive, ...] = Field(default=(10.0, 30.0, 100.0, 300.0), min_length=1)
     """Weights of the prevalence beside the neighbours by sequence, in bits, that are tried; one is chosen, by
     macro AUC on validation."""

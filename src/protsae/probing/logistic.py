@@ -6,7 +6,7 @@ well conditioned, and one L-BFGS run solves them together in few steps; scikit-l
 gives the same weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 _GRADIENT_TOLERANCE = 3e-7
 _MAX_ITERATIONS = 2000
+_TALL = 4  # proteins per feature from which on the Gram matrix is decomposed, not the features
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,10 @@ def fit_path(
     labels: NDArray[Any],
     labelled: NDArray[Any],
     strengths: Sequence[float],
-) -> list[LogisticProbes]:
-    """Fit every concept at every strength.
+    *,
+    precise: bool = True,
+) -> Iterator[LogisticProbes]:
+    """Fit every concept at every strength, from the strongest on.
 
     Minimises, per concept, the mean log loss over its labelled proteins + l2 / 2 x ||weights||^2, intercept
     free. In scikit-learn's terms C = 1 / (n_labelled x l2).
@@ -59,15 +62,16 @@ def fit_path(
         features: training features [n, d]; standardised here with their own mean and standard deviation.
         labels: [n, n_concepts], true for positives.
         labelled: [n, n_concepts], false where a protein is left out for a concept.
-        strengths: values of l2, in the order of the result.
+        strengths: values of l2.
+        precise: false computes in single precision and stops earlier: some five times faster, and macro AUC
+            the same to about 1e-5.
 
-    Returns:
-        One `LogisticProbes` per strength.
+    Yields:
+        One `LogisticProbes` per strength, each fitted when asked for, starting where the last one ended.
 
     Raises:
         ValueError: a concept lacks positives or negatives, so that its intercept has no finite optimum.
     """
-    values = np.asarray(features, dtype=np.float64)
     counted = np.asarray(labelled, dtype=bool)
     truth = np.asarray(labels, dtype=bool) & counted
     n_positive, n_labelled = truth.sum(axis=0), counted.sum(axis=0)
@@ -76,50 +80,90 @@ def fit_path(
         raise ValueError(
             f"concept {one_class[0]} has one class only among its {n_labelled[one_class[0]]} labels"
         )
-    mean, scale = values.mean(axis=0), values.std(axis=0)
-    scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, 1.0)
-    left, singular, right = np.linalg.svd((values - mean) / scale, full_matrices=False)
-    kept = singular > 1e-10 * max(float(singular[0]), 1e-300)
-    problem = _Problem(left[:, kept] * singular[kept], truth, counted)
-    basis = right[kept]
-    fitted: dict[float, LogisticProbes] = {}
-    start = np.concatenate([np.zeros((int(kept.sum()), truth.shape[1])), problem.log_odds[None]])
-    for l2 in sorted(set(strengths), reverse=True):  # from strong to weak, each starting where the last ended
+    mean, scale = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    varies = scale > 1e-12 * np.maximum(1.0, np.abs(mean))
+    scale = np.where(varies, scale, 1.0)
+    coordinates, basis = _rotated((features[:, varies] - mean[varies]) / scale[varies])
+    problem = _Problem(coordinates, truth, counted, precise=precise)
+    start = np.concatenate([np.zeros((coordinates.shape[1], truth.shape[1])), problem.log_odds[None]])
+    for l2 in sorted(set(strengths), reverse=True):
         start = problem.solve(l2, start)
-        fitted[l2] = LogisticProbes(mean, scale, basis.T @ start[:-1], start[-1], l2)
-    return [fitted[l2] for l2 in strengths]
+        weights = np.zeros((len(mean), truth.shape[1]))
+        weights[varies] = basis @ start[:-1]
+        yield LogisticProbes(mean, scale, weights, start[-1], l2)
 
 
 def choose_probes(
-    candidates: Sequence[LogisticProbes],
+    candidates: Iterable[LogisticProbes],
     features: NDArray[np.floating[Any]],
     labels: NDArray[Any],
     labelled: NDArray[Any],
+    patience: int | None = None,
 ) -> LogisticProbes:
     """Return the candidate with the highest macro AUC on (validation) features; the strongest penalty on
-    ties."""
-    scored = [
-        (float(macro_mean(roc_auc(probes.logits(features), labels, labelled))[0]), probes.l2, probes)
-        for probes in candidates
-    ]
-    return max(scored, key=lambda entry: entry[:2])[2]
+    ties.
+
+    Args:
+        candidates: from the strongest penalty on.
+        features: validation features [n, d].
+        labels: [n, n_concepts].
+        labelled: [n, n_concepts].
+        patience: candidates in a row without a better one, after which weaker penalties are not fitted any
+            more; None: all are.
+    """
+    best: tuple[float, LogisticProbes] | None = None
+    n_worse = 0
+    for probes in candidates:
+        score = float(macro_mean(roc_auc(probes.logits(features), labels, labelled))[0])
+        if best is None or score > best[0]:
+            best, n_worse = (score, probes), 0
+        else:
+            n_worse += 1
+        if n_worse == patience:
+            break
+    if best is None:
+        raise ValueError("there are no candidates to choose from")
+    return best[1]
+
+
+def _rotated(values: Floats) -> tuple[Floats, Floats]:
+    """Return coordinates [n, rank] in which features are uncorrelated, and their basis [d, rank].
+
+    Of many more proteins than features by the eigenvectors of the small product: faster, and any orthogonal
+    basis gives the same optimum.
+    """
+    if len(values) >= _TALL * values.shape[1]:
+        eigenvalues, basis = np.linalg.eigh(values.T @ values)
+        basis = basis[:, eigenvalues > 1e-13 * max(float(eigenvalues[-1]), 1e-300)]
+        return values @ basis, basis
+    left, singular, right = np.linalg.svd(values, full_matrices=False)
+    kept = singular > 1e-10 * max(float(singular.max(initial=0.0)), 1e-300)
+    return left[:, kept] * singular[kept], right[kept].T
 
 
 class _Problem:
-    """The joint objective in the basis of the features' singular vectors.
+    """The joint objective in coordinates that are uncorrelated.
 
     Args:
-        coordinates: training features in that basis [n, rank], centred, columns orthogonal.
+        coordinates: training features in them [n, rank], centred.
         truth: [n, n_concepts] positives.
         counted: [n, n_concepts] labelled pairs.
+        precise: in double precision, to a small gradient.
     """
 
-    def __init__(self, coordinates: Floats, truth: NDArray[np.bool_], counted: NDArray[np.bool_]) -> None:
-        self._design = np.concatenate([coordinates, np.ones((len(coordinates), 1))], axis=1)
-        self._truth = truth.astype(np.float64)
-        self._share = counted / counted.sum(axis=0)  # weight of each pair in its concept's mean
-        self._curvature = np.square(self._design).mean(axis=0)[:, None] / 4
-        odds = self._truth.sum(axis=0) / (counted.sum(axis=0) - self._truth.sum(axis=0))
+    def __init__(
+        self, coordinates: Floats, truth: NDArray[np.bool_], counted: NDArray[np.bool_], *, precise: bool
+    ) -> None:
+        dtype = np.float64 if precise else np.float32
+        design = np.concatenate([coordinates, np.ones((len(coordinates), 1))], axis=1)
+        self._curvature = np.square(design).mean(axis=0)[:, None] / 4
+        self._design = design.astype(dtype)
+        self._truth = truth.astype(dtype)
+        self._share = (counted / counted.sum(axis=0)).astype(
+            dtype
+        )  # weight of each pair in its concept's mean
+        self._precise = precise
+        odds = truth.sum(axis=0) / (counted.sum(axis=0) - truth.sum(axis=0))
         self.log_odds: Floats = np.log(odds)
 
     def solve(self, l2: float, start: Floats) -> Floats:
@@ -133,30 +177,29 @@ class _Problem:
 
         def objective(flat: Floats) -> tuple[float, Floats]:
             parameters = flat.reshape(start.shape) * unit
-            logits = self._design @ parameters
-            loss = np.logaddexp(0, logits) - self._truth * logits
-            error = self._share * (_sigmoid(logits) - self._truth)
-            value = (self._share * loss).sum() + 0.5 * (penalty * np.square(parameters)).sum()
-            gradient = (self._design.T @ error + penalty * parameters) * unit
+            loss, slope = self._loss(parameters)
+            value = loss + 0.5 * (penalty * np.square(parameters)).sum()
+            gradient = (slope + penalty * parameters) * unit
             return float(value), gradient.ravel()
 
-        options = {"maxiter": _MAX_ITERATIONS, "maxfun": 2 * _MAX_ITERATIONS, "gtol": _GRADIENT_TOLERANCE}
+        options: dict[str, float] = {"maxiter": _MAX_ITERATIONS, "maxfun": 2 * _MAX_ITERATIONS}
+        options |= (
+            {"gtol": _GRADIENT_TOLERANCE, "ftol": 1e-14} if self._precise else {"gtol": 1e-5, "ftol": 1e-6}
+        )
         # One thread: BLAS splits even dot products, and waiting costs ten times what it saves.
         with threadpool_limits(1, user_api="blas"):
-            result = minimize(
-                objective,
-                (start / unit).ravel(),
-                jac=True,
-                method="L-BFGS-B",
-                options={**options, "ftol": 1e-14},
-            )
+            result = minimize(objective, (start / unit).ravel(), jac=True, method="L-BFGS-B", options=options)
         steepest = float(np.abs(result.jac).max())
-        if steepest > 100 * _GRADIENT_TOLERANCE:
+        if not (steepest <= 100 * _GRADIENT_TOLERANCE if self._precise else result.success):
             raise ValueError(f"logistic regression did not converge at l2 {l2}: gradient {steepest:.1e}")
         solution: Floats = result.x.reshape(start.shape) * unit
         return solution
 
-
-def _sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-logits)) without overflow."""
-    return np.exp(-np.logaddexp(0, -logits))
+    def _loss(self, parameters: Floats) -> tuple[float, Floats]:
+        """Return the summed mean log losses and their gradient [rank + 1, n_concepts]."""
+        logits: NDArray[Any] = self._design @ parameters.astype(self._design.dtype)
+        decay = np.exp(-np.abs(logits))
+        loss = np.maximum(logits, 0) + np.log1p(decay) - self._truth * logits
+        error = self._share * (np.where(logits >= 0, 1, decay) / (1 + decay) - self._truth)
+        total = float((self._share * loss).sum(dtype=np.float64))
+        return total, (self._design.T @ error).astype(np.float64)

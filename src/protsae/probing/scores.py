@@ -95,8 +95,10 @@ def probe_scores(
 ) -> dict[str, Floats]:
     """Fit L2 logistic regressions on train, choose their strength on validation, score the scored splits."""
     train, validation = splits["train"], splits["validation"]
-    candidates = fit_path(features["train"], train.labels, train.labelled, config.l2)
-    chosen = choose_probes(candidates, features["validation"], validation.labels, validation.labelled)
+    candidates = fit_path(features["train"], train.labels, train.labelled, config.l2, precise=config.precise)
+    chosen = choose_probes(
+        candidates, features["validation"], validation.labels, validation.labelled, config.patience
+    )
     return {split: chosen.logits(features[split]) for split in SCORED_SPLITS}
 
 
