@@ -6,12 +6,14 @@ Writes one row per setting and seed; settings that have their row already are no
     python benchmarks/guidance.py --seeds 0 1 2 -- "" "forced_scale=0.5" "architecture=topk k=8"
 
 A setting names fields of `GuidanceConfig` or `TrainerConfig`, `d_sae`, `k`, `aux_coefficient`,
-`architecture`; `architecture=linear_probe` is the probe on mean activations. What is not named has the value
-of the run.
+`architecture`; `warm_start=topk` starts the free latents from a TopK autoencoder of the same size and
+seed, which is trained first; `architecture=linear_probe` is the probe on mean activations. What is not
+named has the value of the run.
 """
 
 import argparse
 import logging
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -82,10 +84,19 @@ class Bench:
         source = Source(self.store, self.hook_point, self.proteins)
         if architecture != "protsae":
             return TrainingPlan(architecture, source, size, TrainerConfig(**trainer), shape | given)
+        donor = given.pop("warm_start", None)
         guidance = self.catalog.load("params:training.guidance").model_dump() | given
         shape["guidance"] = GuidanceConfig(**guidance)
         knowledge = Knowledge(self.tables, self.axioms)
-        return TrainingPlan("protsae", source, size, TrainerConfig(**trainer), shape, knowledge)
+        warm_start = None if donor is None else self.trained(donor, size, TrainerConfig(**trainer))
+        return TrainingPlan("protsae", source, size, TrainerConfig(**trainer), shape, knowledge, warm_start)
+
+    def trained(self, architecture: str, size: Size, trainer: TrainerConfig) -> Path:
+        """Return the checkpoint of an unguided dictionary, trained where it was not yet."""
+        path = Path(tempfile.gettempdir()) / f"protsae-donor-{architecture}-{size.seed}" / "sae.safetensors"
+        source = Source(self.store, self.hook_point, self.proteins)
+        TrainingPlan(architecture, source, size, trainer).run(path)
+        return path
 
     def measure(self, settings: dict[str, Any], seed: int) -> dict[str, Any]:
         """Train, encode and judge; return the columns of a row."""

@@ -1,5 +1,6 @@
 """From a plan to a trained autoencoder: puts the trainer's parts together."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -25,9 +26,11 @@ from protsae.training.files import TrainingFiles
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 from protsae.training.trainer import LOG_COLUMNS, Trainer, TrainingResult
 from protsae.training.validation import validate
+from protsae.training.warm_start import load_donor, start_from
 
 __all__ = ["Fitted", "Knowledge", "Size", "Source", "TrainingPlan", "fit", "fit_protsae", "fit_topk"]
 
+_LOGGER = logging.getLogger(__name__)
 Fitted = tuple[tuple[SparseAutoencoder, dict[str, Any]], pd.DataFrame]
 
 
@@ -49,9 +52,12 @@ def fit(plan: TrainingPlan, files: TrainingFiles | None = None, trainer: type[Tr
     if plan.architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         raise InputError(f"architecture '{plan.architecture}' is not known: take one of {known}")
+    guided = "concept_ids" in ARCHITECTURES[plan.architecture][1].model_fields
+    if plan.warm_start is not None and (not guided or plan.architecture == "splice"):
+        raise InputError(f"'{plan.architecture}' does not start from another dictionary: ProtSAE alone does")
     if plan.architecture == "splice":
         return _fit_splice(plan)
-    if "concept_ids" in ARCHITECTURES[plan.architecture][1].model_fields:
+    if guided:
         return _fit_guided(plan, files, trainer)
     if plan.architecture in TOPK_FAMILY:
         _check_k(plan.size, 0)
@@ -94,6 +100,10 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
         train = replace(train, means=torch.from_numpy(means))
     if sae.whitening is not None:
         sae.set_whitening(_sampled_means(train) if train.means is None else train.means)
+    if plan.warm_start is not None:
+        donor = load_donor(plan.warm_start, plan.source.hook_point, sae.config.d_model)
+        n_copied = start_from(sae, donor, train.batches.epoch(0))
+        _LOGGER.info("%d of %d free latents start from %s", n_copied, config.n_free, plan.warm_start)
     whole_proteins = (concepts["level"] == "protein").any()
     select_by = "average_precision/predictor" if whole_proteins else "average_precision/residue_predictor"
     made = trainer(

@@ -13,7 +13,7 @@ import pandas as pd
 from protsae.activations.reader import ActivationStore
 from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_text
+from protsae.core.files import sha256_file, sha256_text
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.training.config import TrainerConfig
 from protsae.training.fingerprints import code_hash, settings_json, table_hash
@@ -69,6 +69,8 @@ class TrainingPlan:
     """Further fields of the architecture's config, such as `guidance`."""
     knowledge: Knowledge | None = None
     """None for unguided architectures."""
+    warm_start: Path | None = None
+    """Checkpoint whose latents ProtSAE's free ones start from; None: they start at random."""
 
     @property
     def fingerprint(self) -> str:
@@ -94,6 +96,7 @@ class TrainingPlan:
             *map(table_hash, tables),
             code_hash(*_CODE, module=self._module),
             version("torch"),
+            *(() if self.warm_start is None else (sha256_file(self.warm_start),)),
         )
 
     @property

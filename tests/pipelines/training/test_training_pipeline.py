@@ -22,7 +22,7 @@ def test_each_dictionary_depends_on_what_it_uses_and_no_more():
     nodes = {node.name: node for node in create_pipeline().nodes}
     common = {"activation_shards", "proteins", "params:training.trainer", *SIZE}
     assert set(nodes["topk.train_topk"].inputs) == common
-    guided = {"protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms"}
+    guided = {"protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms", "warm_start"}
     guided |= {"params:training.guidance"}
     assert set(nodes["protsae.train_protsae"].inputs) == common | guided
     for method in ("topk", "protsae"):
@@ -66,6 +66,7 @@ def test_a_run_gives_checkpoints_and_logs(store, tmp_path):
         "axioms": MemoryDataset(
             pd.DataFrame([("NF1", 0, -1, 1)], columns=["normal_form", "c", "relation", "d"])
         ),
+        "warm_start": MemoryDataset(None),
         "params:training.hook_point": MemoryDataset("final_norm"),
         "params:training.d_sae": MemoryDataset(16),
         "params:training.k": MemoryDataset(2),

@@ -1,5 +1,6 @@
 """Nodes of the training pipeline."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -47,6 +48,7 @@ def train_protsae(
     residue_labels: pd.DataFrame,
     concepts: pd.DataFrame,
     axioms: pd.DataFrame,
+    warm_start: Path | None,
     *,
     hook_point: str,
     d_sae: int,
@@ -65,6 +67,7 @@ def train_protsae(
         residue_labels: `protein_id`, `concept_idx`, `instance`, `start`, `end`.
         concepts: `concept_idx`, `concept_id`, `aspect`, `level`.
         axioms: `normal_form`, `c`, `relation`, `d`.
+        warm_start: checkpoint whose latents the free ones start from; None: at random.
         hook_point: which activations.
         d_sae: number of latents, defined and free.
         k: free latents per token.
@@ -82,7 +85,7 @@ def train_protsae(
     source, size = Source(activation_shards, hook_point, proteins), Size(d_sae, k, seed)
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
     settings = {"guidance": guidance}
-    return TrainingPlan("protsae", source, size, trainer, settings, Knowledge(tables, axioms))
+    return TrainingPlan("protsae", source, size, trainer, settings, Knowledge(tables, axioms), warm_start)
 
 
 def read_training_log(sae_checkpoint: Any) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from kedro.pipeline import Node, Pipeline
 from .nodes import read_training_log, train_protsae, train_topk
 
 _STORED = ("activation_shards", "proteins")
-_KNOWLEDGE = ("protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms")
+_KNOWLEDGE = ("protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms", "warm_start")
 _SETTINGS = ("hook_point", "d_sae", "k", "seed", "trainer")
 
 
