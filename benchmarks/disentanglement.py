@@ -20,15 +20,16 @@ import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from protsae.annotations.labels import LabelTables
 from protsae.core.files import sha256_file, write_text_atomic
 from protsae.disentanglement.embeddings import COLUMNS as EMBEDDING_COLUMNS
 from protsae.disentanglement.measuring import Evidence, measure_concepts, measure_dictionary, measure_neurons
-from protsae.disentanglement.panels import AnnotationTables, cluster_of
+from protsae.disentanglement.panels import AnnotationTables
 from protsae.disentanglement.scoring import Latents
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics
 from protsae.ontology.obo import Ontology
 from protsae.probing.encoding import Run, encode_splits, mean_activations
-from protsae.probing.splits import labels_by_split, split_of_proteins
+from protsae.probing.splits import split_of_proteins
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.members import Base, Member, expand
 
@@ -51,8 +52,8 @@ class Bench:
         proteins = load("proteins")
         self.split_of = split_of_proteins(proteins, self.store.protein_ids)
         self.proteins = proteins[proteins["protein_id"].isin(self.split_of)]
-        labels, aspects = load("protein_labels"), load("labelled_aspects")
-        self.labels = labels_by_split(self.proteins, self.concepts, labels, aspects, self.split_of)
+        labels = (load(name) for name in ("protein_labels", "labelled_aspects", "residue_labels"))
+        self.labels = LabelTables(self.concepts, *labels)
         self.of_latents = load("params:disentanglement.monosemanticity")
         self.of_concepts = load("params:disentanglement.absorption")
         self.encoding = load("params:sweeps.judging").encoding
@@ -82,13 +83,14 @@ class Bench:
         _, rows = measure_dictionary(latents, sae, self.store, found.proteins, self.evidence, self.of_latents)
         _, _, more_rows = measure_concepts(
             run,
+            sae,
+            self.store,
             found.proteins,
             found.latent_statistics,
-            self.concepts,
-            self.labels,
-            cluster_of(self.proteins),
-            self.ontology,
-            self.of_concepts,
+            proteins=self.proteins,
+            tables=self.labels,
+            ontology=self.ontology,
+            config=self.of_concepts,
         )
         return concat_metrics([rows, more_rows])
 

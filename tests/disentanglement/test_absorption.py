@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from tests.disentanglement.worlds import N, subject
 
-from protsae.disentanglement.absorption import COLUMNS, absorption, nearest_pairs
+from protsae.disentanglement.absorption import absorption
 from protsae.disentanglement.config import AbsorptionConfig
+from protsae.disentanglement.nesting import COLUMNS, nearest_pairs
 
 PAIRS = np.array([[1, 0]])  # child, parent
 CLUSTERS = {f"P{i:03d}": f"c{i // 2}" for i in range(N)}

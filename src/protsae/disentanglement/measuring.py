@@ -1,14 +1,15 @@
 """All measures of a dictionary, and MonoSemanticity of the activations that it was trained on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from protsae.disentanglement.absorption import Subject, absorption, nearest_pairs
+from protsae.annotations.labels import LabelTables
+from protsae.disentanglement.absorption import Subject, absorption
 from protsae.disentanglement.config import AbsorptionConfig, MonosemanticityConfig
+from protsae.disentanglement.nesting import nearest_pairs
 from protsae.disentanglement.panels import (
     AnnotationTables,
     Panel,
@@ -17,6 +18,7 @@ from protsae.disentanglement.panels import (
     embedding_panels,
     window_panel,
 )
+from protsae.disentanglement.residue_absorption import ResidueWorld, residue_absorption
 from protsae.disentanglement.residues import encode_sample
 from protsae.disentanglement.scoring import Latents, score_panels
 from protsae.disentanglement.splitting import splitting
@@ -24,7 +26,7 @@ from protsae.metrics.table import concat_metrics
 from protsae.ontology.obo import Ontology
 from protsae.probing.batches import ProteinSource
 from protsae.probing.encoding import Run
-from protsae.probing.splits import SplitLabels, feature_matrix
+from protsae.probing.splits import feature_matrix, labels_by_split
 from protsae.sae.base import SparseAutoencoder
 
 
@@ -103,11 +105,13 @@ def measure_neurons(
 
 def measure_concepts(
     run: Run,
+    sae: SparseAutoencoder,
+    source: ProteinSource,
     encoding: pd.DataFrame,
     statistics: pd.DataFrame,
-    concepts: pd.DataFrame,
-    labels: Mapping[str, SplitLabels],
-    clusters: Mapping[str, str],
+    *,
+    proteins: pd.DataFrame,
+    tables: LabelTables,
     ontology: Ontology,
     config: AbsorptionConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -115,22 +119,29 @@ def measure_concepts(
 
     Args:
         run: the dictionary.
+        sae: the same, for concepts of residues.
+        source: stored activations, for concepts of residues.
         encoding: `protein_id`, `mean_latents`, `max_latents`.
         statistics: `latent`, `kind`, `concept_idx`, sorted by latent.
-        concepts: the `concepts` table.
-        labels: labels of all concepts, by split.
-        clusters: protein id to homology cluster.
+        proteins: `protein_id`, `split`, `cluster_id`.
+        tables: concepts, and what carries them.
         ontology: the tables `concept_terms` and `concept_relations`.
         config: settings.
 
     Returns:
         The tables of absorption and of splitting, and rows of the metrics table.
     """
-    subject = Subject.of(run, statistics, encoding, concepts, labels, config.pooling)
+    encoded = proteins[proteins["protein_id"].isin(encoding["protein_id"])]
+    known = (tables.concepts, tables.protein_labels, tables.labelled_aspects)
+    labels = labels_by_split(encoded, *known, encoding["protein_id"])
+    subject = Subject.of(run, statistics, encoding, tables.concepts, labels, config.pooling)
     pairs = nearest_pairs(subject.concepts, ontology.terms, ontology.relations)
-    absorbed, rows = absorption(subject, pairs, clusters, config)
-    split, more_rows = splitting(subject, config)
-    return absorbed, split, concat_metrics([rows, more_rows])
+    whole, rows = absorption(subject, pairs, cluster_of(encoded), config)
+    world = ResidueWorld.of(run, statistics, tables, ontology)
+    residues, residue_rows = residue_absorption(source, sae, world, encoded, config)
+    absorbed = pd.concat([t for t in (whole, residues) if len(t)] or [whole], ignore_index=True)
+    split, split_rows = splitting(subject, config)
+    return absorbed, split, concat_metrics([rows, residue_rows, split_rows])
 
 
 def _of_proteins(table: pd.DataFrame, column: str, evidence: Evidence) -> list[tuple[Panel, Any]]:

@@ -83,9 +83,9 @@ def absorption_pairs(absorption: pd.DataFrame) -> go.Figure:
     for method in known_first(judged["method"].tolist(), tuple(DICTIONARY_COLOURS)):
         for kind, part in judged[judged["method"] == method].groupby("kind", sort=True):
             names = [
-                [_safe(child), _safe(parent), int(n)]
-                for child, parent, n in zip(
-                    part["child_name"], part["parent_name"], part["n_carriers"], strict=True
+                [_safe(child), _safe(parent), f"{n:,} {level}s"]
+                for child, parent, n, level in zip(
+                    part["child_name"], part["parent_name"], part["n_carriers"], part["level"], strict=True
                 )
             ]
             figure.add_scatter(
@@ -95,7 +95,7 @@ def absorption_pairs(absorption: pd.DataFrame) -> go.Figure:
                 mode="markers",
                 marker={"size": 8, "opacity": 0.75, "color": latent_colour(method, str(kind))},
                 name=f"{method_label(method)}, {kind} ({len(part):,} pairs)",
-                hovertemplate="%{customdata[0]}<br>within %{customdata[1]}<br>%{customdata[2]} proteins<br>"
+                hovertemplate="%{customdata[0]}<br>within %{customdata[1]}<br>%{customdata[2]}<br>"
                 "absorbed %{y:.3f}, by chance %{x:.3f}<extra></extra>",
             )
     figure.update_xaxes(title_text="share expected if both latents were independent")

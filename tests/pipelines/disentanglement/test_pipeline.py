@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.core.errors import InputError
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.disentanglement import create_pipeline
@@ -99,6 +100,7 @@ def inputs():
             [(p, CONCEPT_IDS.index(c)) for p, c in owned if c in CONCEPT_IDS],
             columns=["protein_id", "concept_idx"],
         ),
+        "residue_labels": pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
         "labelled_aspects": pd.DataFrame({"protein_id": ids, "aspect": "BPO"}),
     }
     for sae in (protsae, topk):
@@ -225,6 +227,22 @@ def test_without_concepts_of_proteins_windows_alone_judge(inputs):
     assert set(found["monosemanticity"]["judge"]) == {"windows"}
     assert (len(found["absorption"]), len(found["splitting"])) == (0, 0)
     assert found["figure_absorption"].layout.annotations[0].text.startswith("No pair")
+
+
+def test_nested_concepts_of_residues_are_judged_residue_by_residue(inputs):
+    owned = inputs["protein_labels"]
+    nested = {
+        **inputs,
+        "concepts": inputs["concepts"].assign(level="residue"),
+        "concept_terms": inputs["concept_terms"].assign(level="residue"),
+        "residue_labels": owned.assign(instance=0, start=12, end=13)[list(RESIDUE_LABEL_COLUMNS)],
+    }
+    absorption = run(nested)["absorption"].set_index(["method", "kind"])
+    assert set(absorption["level"]) == {"residue"}
+    own = absorption.loc[("protsae", "defined")]
+    assert (own["child_latent"], own["parent_latent"], own["n_carriers"]) == (1, 0, 8)
+    assert (own["child_fires"], own["absorption"]) == (1, 0), "both latents see every such W"
+    assert own["is_judged"]
 
 
 def test_two_runs_give_equal_tables(inputs, outputs):

@@ -72,6 +72,7 @@ def measure_neurons(
 
 
 def measure_absorption(
+    activation_shards: Any,
     sae_checkpoint: Any,
     encoding: pd.DataFrame,
     latent_statistics: pd.DataFrame,
@@ -80,28 +81,28 @@ def measure_absorption(
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
     labelled_aspects: pd.DataFrame,
+    residue_labels: pd.DataFrame,
     concept_terms: pd.DataFrame,
     concept_relations: pd.DataFrame,
     config: AbsorptionConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Measure absorption between nested concepts and splitting of concepts, in a `SaeCheckpoint`."""
+    """Measure absorption between nested concepts and splitting of concepts, in a `SaeCheckpoint` on an
+    `ActivationStore`."""
+    from protsae.annotations.labels import LabelTables
     from protsae.disentanglement.measuring import measure_concepts
-    from protsae.disentanglement.panels import cluster_of
     from protsae.ontology.obo import Ontology
     from protsae.probing.encoding import Run
-    from protsae.probing.splits import labels_by_split
 
-    ids, ontology = encoding["protein_id"], Ontology(concept_terms, concept_relations)
-    labels = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, ids)
     return measure_concepts(
         Run.of(sae_checkpoint),
+        sae_checkpoint.load(),
+        activation_shards,
         encoding,
         latent_statistics,
-        concepts,
-        labels,
-        cluster_of(proteins),
-        ontology,
-        config,
+        proteins=proteins,
+        tables=LabelTables(concepts, protein_labels, labelled_aspects, residue_labels),
+        ontology=Ontology(concept_terms, concept_relations),
+        config=config,
     )
 
 

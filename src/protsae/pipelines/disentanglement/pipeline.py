@@ -21,7 +21,8 @@ OF_DICTIONARIES = (
 )
 _ONTOLOGY = ("concept_terms", "concept_relations")
 _ANNOTATED = ("proteins", "protein_concepts", *_ONTOLOGY, "judge_embeddings")
-_LABELLED = ("proteins", "concepts", "protein_labels", "labelled_aspects", *_ONTOLOGY)
+_LABELS = ("protein_labels", "labelled_aspects", "residue_labels")
+_LABELLED = ("activation_shards", "proteins", "concepts", *_LABELS, *_ONTOLOGY)
 _SETTINGS = {name: f"params:disentanglement.{name}" for name in ("monosemanticity", "absorption")}
 
 
