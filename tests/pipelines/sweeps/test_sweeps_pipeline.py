@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from kedro_datasets.pandas import ParquetDataset
 from tests.sweeps.conftest import JUDGING
 from tests.training.conftest import World, toy_plan
 
@@ -47,7 +48,9 @@ def catalog(data, tmp_path):
         {
             **memory,
             "sweep_members": SweepDataset(filepath=str(tmp_path / "sweeps"), metadata={"a": 1}),
-            "sweep_metrics": MemoryDataset(),
+            **{name: MemoryDataset() for name in ("sweep_comparison", "sweep_ablations")},
+            "sweep_metrics": ParquetDataset(filepath=str(tmp_path / "metrics.parquet")),  # memory is released
+            **{f"figure_sweep_{name}": MemoryDataset() for name in ("curves", "ablations", "layers")},
         }
     )
 
@@ -56,6 +59,10 @@ def test_a_run_gives_members_and_one_table(catalog, tmp_path):
     assert not catalog["sweep_members"].exists()
     SequentialRunner().run(create_pipeline(), catalog)
     table = catalog["sweep_metrics"].load()
+    compared = catalog["sweep_comparison"].load().set_index("method")
+    assert len(compared) == 6  # two k, the ablation's latents and predictor, the probe, prevalence
+    assert set(catalog["sweep_ablations"].load()["ablation"]) <= {"no_detach"}
+    assert catalog["figure_sweep_curves"].load().data
     assert isinstance(table, pd.DataFrame)
     assert set(table["method"]) == {
         "linear_probe", "prevalence", "topk", "topk_latent", "no_detach", "no_detach_latent",

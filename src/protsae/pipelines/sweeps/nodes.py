@@ -49,3 +49,22 @@ def collect_sweep(sweep_members: Any) -> pd.DataFrame:
     """Bring the metrics of all members (of a `sweeps.plan.Sweep`) into one table."""
     metrics: pd.DataFrame = sweep_members.metrics()
     return metrics
+
+
+def compare_members(sweep_metrics: pd.DataFrame, sweep: SweepConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table of methods and variants in the paper's layout, and that of the ablations."""
+    from protsae.reporting.comparison import ablation_table, comparison_table
+
+    return comparison_table(sweep_metrics), ablation_table(sweep_metrics, list(sweep.ablations))
+
+
+def plot_members(sweep_metrics: pd.DataFrame, sweep: SweepConfig) -> tuple[Any, Any, Any]:
+    """Return the figures (plotly) of scores and FVE over sparsity, of ablations, and over layers."""
+    from protsae.reporting.comparison import ablation_figure, curve_figure, layer_figure
+
+    ablations = list(sweep.ablations)
+    return (
+        curve_figure(sweep_metrics, leave_out=ablations),
+        ablation_figure(sweep_metrics, ablations),
+        layer_figure(sweep_metrics),
+    )
