@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from protsae.sae.batch_topk import batch_top_k
+from protsae.sae.kernels import encode_batch_top_k
 
 D, M, K, N = 6, 16, 3, 20  # as in conftest
 
@@ -43,11 +43,13 @@ def test_batch_topk(make_unguided, batch):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_the_batch_keeps_its_largest_on_every_path(dtype):
     pre = torch.randperm(12 * 9, generator=torch.Generator().manual_seed(0)).view(12, 9).to(dtype) - 80
+    one_to_one, zeros = torch.eye(9, dtype=dtype), torch.zeros(9, dtype=dtype)
     expected = torch.where(pre >= 28 - 24, pre, 0)  # the highest is 27; 12 * 2 are kept
-    assert torch.equal(batch_top_k(pre, 2), expected)
-    assert int((batch_top_k(pre, 5) > 0).sum()) == 27  # of 60, those that are positive
+    assert torch.equal(encode_batch_top_k(pre, one_to_one, zeros, 2)[0].dense(9), expected)
+    # of 60, those that are positive
+    assert int((encode_batch_top_k(pre, one_to_one, zeros, 5)[0].values > 0).sum()) == 27
     pre.requires_grad_()
-    batch_top_k(pre, 2).sum().backward()
+    encode_batch_top_k(pre, one_to_one, zeros, 2)[0].values.sum().backward()
     assert torch.equal(pre.grad, (expected > 0).to(dtype))
 
 

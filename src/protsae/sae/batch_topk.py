@@ -2,33 +2,20 @@
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import BatchTopKConfig, MatryoshkaConfig
-from protsae.sae.dense import LinearEncoderSae, step_of
-from protsae.sae.losses import auxk_loss, reconstruction_loss
+from protsae.sae.dense import LinearEncoderSae
+from protsae.sae.kernels import encode_batch_top_k, sparse_decode
+from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 
 _N_SETTLING = 32
-
-
-def batch_top_k(pre_acts: Tensor, k: int) -> Tensor:
-    """Return codes that keep the n * k largest positive pre-activations [n, d_sae] of the whole batch.
-
-    On a CPU the smallest of them is found by NumPy's partition, which is twenty times faster than torch's
-    top-k; should several pre-activations equal it, all of them stay.
-    """
-    positive, n_kept = functional.relu(pre_acts), k * len(pre_acts)
-    if pre_acts.device.type == "cpu" and pre_acts.dtype in (torch.float32, torch.float64):
-        flat = pre_acts.detach().flatten().numpy()
-        place = len(flat) - n_kept
-        return positive * (pre_acts.detach() >= float(np.partition(flat, place)[place]))
-    values, places = positive.flatten().topk(n_kept, sorted=False)
-    return torch.zeros_like(positive).flatten().scatter(0, places, values).view_as(positive)
 
 
 class BatchTopKSae(LinearEncoderSae):
@@ -58,36 +45,36 @@ class BatchTopKSae(LinearEncoderSae):
 
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""
-        scaled = self.scale_input(batch.x)
-        pre_acts, latent_acts = self._kept(scaled)
-        losses, residual = self._fit(latent_acts, scaled)
-        losses["loss/aux"] = auxk_loss(residual, pre_acts, self.W_dec, batch.dead)
-        losses["loss/total"] = losses["loss/total"] + self.config.aux_coefficient * losses["loss/aux"]
-        return step_of(losses, latent_acts, smallest=self._smallest(latent_acts))
+        scaled, config = self.scale_input(batch.x), self.config
+        codes, revived = self._kept(scaled, dead=batch.dead, k_dead=k_dead(config.d_model))
+        losses, residual = self._fit(codes, scaled)
+        losses["loss/aux"] = auxk_of_codes(residual, revived, self.W_dec)
+        losses["loss/total"] = losses["loss/total"] + config.aux_coefficient * losses["loss/aux"]
+        statistics = {"smallest": self._smallest(codes)}
+        return StepOutput(losses, codes.fired(config.d_sae), codes.l0(), statistics=statistics)
 
     @torch.no_grad()
     def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
         """Set the threshold to its mean over some batches: while the weights move, it follows behind."""
         smallest = [
-            self._smallest(self._kept(self.scale_input(b.x))[1]) for b in islice(batches, _N_SETTLING)
+            self._smallest(self._kept(self.scale_input(b.x))[0]) for b in islice(batches, _N_SETTLING)
         ]
         known = [value for value in smallest if torch.isfinite(value)]
         if known:
             self.threshold.copy_(torch.stack(known).mean())
 
-    def _kept(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pre-activations and the codes that the batch keeps of them [n, d_sae]."""
-        pre_acts = self._pre_acts(scaled)
-        return pre_acts, batch_top_k(pre_acts, self.config.k)
+    def _kept(self, scaled: Tensor, **dead: Any) -> tuple[SparseCodes, SparseCodes | None]:
+        """Return the codes that the batch keeps, and those of dead latents: see `encode_top_k`."""
+        return encode_batch_top_k(scaled, self.encoder, self.b_enc, self.config.k, **dead)
 
-    def _smallest(self, latent_acts: Tensor) -> Tensor:
+    def _smallest(self, codes: SparseCodes) -> Tensor:
         """Return the smallest code above zero; infinite without one."""
-        kept = latent_acts.detach()
-        return kept.where(kept > 0, torch.inf).min()
+        kept = codes.values.detach().flatten()
+        return torch.cat([kept.where(kept > 0, torch.inf), kept.new_full((1,), torch.inf)]).min()
 
-    def _fit(self, latent_acts: Tensor, scaled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _fit(self, codes: SparseCodes, scaled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the terms of the fit with their total, and the residual [n, d_model]."""
-        x_hat = self._decode_scaled(latent_acts)
+        x_hat = sparse_decode(codes, self.W_dec) + self.b_dec
         reconstruction = reconstruction_loss(x_hat, scaled)
         return {"loss/reconstruction": reconstruction, "loss/total": reconstruction}, scaled - x_hat
 

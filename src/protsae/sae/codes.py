@@ -8,7 +8,7 @@ from torch import Tensor
 class SparseCodes(NamedTuple):
     """Up to k latents per residue; every other latent is zero.
 
-    A column stands at most once in a row. Entries of value 0 are not active.
+    Entries of value 0 are not active; the columns of the others stand at most once in a row.
     """
 
     values: Tensor
@@ -18,7 +18,7 @@ class SparseCodes(NamedTuple):
 
     def dense(self, d_sae: int) -> Tensor:
         """Return the codes as [n, d_sae]."""
-        return self.values.new_zeros(len(self.values), d_sae).scatter(1, self.columns, self.values)
+        return self.values.new_zeros(len(self.values), d_sae).scatter_add(1, self.columns, self.values)
 
     def fired(self, d_sae: int) -> Tensor:
         """Return which latents are active anywhere: bool [d_sae]."""

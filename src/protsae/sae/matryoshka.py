@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 from protsae.sae.batch_topk import BatchTopKSae
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import MatryoshkaConfig
+from protsae.sae.kernels import sparse_decode_groups
 from protsae.sae.losses import reconstruction_loss
 
 
@@ -16,15 +18,15 @@ class MatryoshkaSae(BatchTopKSae):
 
     config: MatryoshkaConfig
 
-    def _fit(self, latent_acts: Tensor, scaled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _fit(self, codes: SparseCodes, scaled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return the fit of the whole dictionary, the weighted mean over prefixes, and the residual."""
         prefixes = self.config.prefixes
         weights = self.config.prefix_weights or (1.0,) * len(prefixes)
-        residual, nested, start = scaled - self.b_dec, scaled.new_zeros(()), 0
-        for end, weight in zip(prefixes, weights, strict=True):
-            residual = torch.addmm(residual, latent_acts[:, start:end], self.W_dec[start:end], alpha=-1)
+        residual, nested = scaled - self.b_dec, scaled.new_zeros(())
+        groups = sparse_decode_groups(codes, self.W_dec, prefixes)
+        for group, weight in zip(groups, weights, strict=True):
+            residual = residual - group
             reconstruction = reconstruction_loss(residual, torch.zeros_like(residual))
             nested = nested + weight / sum(weights) * reconstruction
-            start = end
         losses = {"loss/reconstruction": reconstruction, "loss/nested": nested, "loss/total": nested}
         return losses, residual

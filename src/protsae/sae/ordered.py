@@ -7,7 +7,8 @@ from protsae.sae.base import StepOutput, TrainingBatch
 from protsae.sae.codes import SparseCodes
 from protsae.sae.config import OrderedConfig
 from protsae.sae.dense import LinearEncoderSae
-from protsae.sae.losses import auxk_loss, reconstruction_loss, top_k_codes
+from protsae.sae.kernels import encode_top_k, prefix_energies
+from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 
 
 class OrderedSae(LinearEncoderSae):
@@ -30,44 +31,42 @@ class OrderedSae(LinearEncoderSae):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
-        pre_acts = self._pre_acts(self.scale_input(x))
-        return SparseCodes(*top_k_codes(pre_acts, self.config.k)).dense(self.config.d_sae)
+        return self.sparse_codes(x).dense(self.config.d_sae)
+
+    def sparse_codes(self, x: Tensor) -> SparseCodes:
+        """Return the codes of raw activations [n, d_model] without their zeros."""
+        return encode_top_k(self.scale_input(x), self.encoder, self.b_enc, self.config.k)[0]
 
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""
-        scaled = self.scale_input(batch.x)
-        pre_acts = self._pre_acts(scaled)
-        values, columns = top_k_codes(pre_acts, self._k(batch.progress))
-        columns, order = columns.sort(dim=1)
-        values = values.gather(1, order)
-        residual, ordered = self._ordered(scaled, values, columns)
-        aux = auxk_loss(residual, pre_acts, self.W_dec, batch.dead)
+        scaled, config = self.scale_input(batch.x), self.config
+        codes, revived = encode_top_k(
+            scaled,
+            self.encoder,
+            self.b_enc,
+            self._k(batch.progress),
+            dead=batch.dead,
+            k_dead=k_dead(config.d_model),
+        )
+        residual, ordered = self._ordered(scaled, codes)
+        aux = auxk_of_codes(residual, revived, self.W_dec)
         losses = {
             "loss/reconstruction": reconstruction_loss(residual, torch.zeros_like(residual)),
             "loss/ordered": ordered,
             "loss/aux": aux,
-            "loss/total": ordered + self.config.aux_coefficient * aux,
+            "loss/total": ordered + config.aux_coefficient * aux,
         }
-        codes = SparseCodes(values.detach(), columns)
-        return StepOutput(losses, codes.fired(self.config.d_sae), codes.l0())
+        return StepOutput(losses, codes.fired(config.d_sae), codes.l0())
 
-    def _ordered(self, scaled: Tensor, values: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the residual of the whole code [n, d_model] and the expected loss over prefixes.
-
-        Args:
-            scaled: scaled input [n, d_model].
-            values: active codes [n, k].
-            columns: their latents [n, k], ascending.
-        """
+    def _ordered(self, scaled: Tensor, codes: SparseCodes) -> tuple[Tensor, Tensor]:
+        """Return the residual of the whole code [n, d_model] and the expected loss over prefixes."""
+        columns, order = codes.columns.sort(dim=1)
         within = self.survival[columns].to(scaled.dtype)
         ends = torch.cat([torch.ones_like(within[:, :1]), within, torch.zeros_like(within[:, :1])], dim=1)
         shares = ends[:, :-1] - ends[:, 1:]  # of the prefixes that end before the next active latent
-        residual = scaled - self.b_dec
-        expected = shares[:, 0] @ residual.square().sum(dim=1)
-        for i in range(columns.shape[1]):
-            residual = residual - values[:, i : i + 1] * self.W_dec[columns[:, i]]
-            expected = expected + shares[:, i + 1] @ residual.square().sum(dim=1)
-        return residual, expected / scaled.numel()
+        active = SparseCodes(codes.values.gather(1, order), columns)
+        residual, energies = prefix_energies(scaled - self.b_dec, active, self.W_dec, shares)
+        return residual, energies.sum() / scaled.numel()
 
     def _k(self, progress: float) -> int:
         """Return how many latents per token are active after a share of the training."""

@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from protsae.sae.codes import SparseCodes
-from protsae.sae.kernels import compress, cpu, encode_top_k, functions, sparse_decode, sparse_encode
+from protsae.sae.kernels import (
+    compress,
+    cpu,
+    encode_batch_top_k,
+    encode_top_k,
+    functions,
+    prefix_energies,
+    sparse_decode,
+    sparse_decode_groups,
+    sparse_encode,
+)
 from protsae.training.threads import torch_threads
 
 N, D_MODEL, D_SAE, K, M = 11, 6, 40, 4, 5
@@ -115,6 +125,85 @@ def test_decoded_codes_that_are_zero_get_no_gradient():
     expected = rows.sum(dim=1)[columns].where(values > 0, 0.0)
     assert (values == 0).any()
     torch.testing.assert_close(values.grad, expected)
+
+
+def test_decoding_by_groups_passes_gradcheck_and_adds_up():
+    columns = _draw(N, D_SAE, seed=5).topk(K, dim=1).indices
+    inputs = (_draw(N, K, seed=6).abs().requires_grad_(), _draw(D_SAE, D_MODEL, seed=8).requires_grad_())
+
+    def decode(values, rows):
+        return sparse_decode_groups(SparseCodes(values, columns), rows, (3, 11, D_SAE))
+
+    assert torch.autograd.gradcheck(decode, inputs)
+    groups, dense = decode(*inputs), SparseCodes(inputs[0], columns).dense(D_SAE)
+    torch.testing.assert_close(groups[1], dense[:, 3:11] @ inputs[1][3:11])
+    torch.testing.assert_close(groups.sum(dim=0), dense @ inputs[1])
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 2**24])
+def test_energies_of_prefixes_pass_gradcheck(chunk_bytes, monkeypatch):
+    monkeypatch.setattr("protsae.sae.kernels.ordered._CHUNK_BYTES", chunk_bytes)
+    columns = _draw(N, D_SAE, seed=5).topk(K, dim=1).indices
+    shares = _draw(N, K + 1, seed=9).abs()
+    inputs = (_draw(N, D_MODEL), _draw(N, K, seed=6).abs(), _draw(D_SAE, D_MODEL, seed=8))
+
+    def energies(start, values, rows):
+        return prefix_energies(start, SparseCodes(values, columns), rows, shares)
+
+    assert torch.autograd.gradcheck(energies, tuple(tensor.requires_grad_() for tensor in inputs))
+    start, values, rows = inputs
+    left, expected = start, shares[:, 0] * start.square().sum(dim=1)
+    for j in range(K):
+        left = left - values[:, j, None] * rows[columns[:, j]]
+        expected = expected + shares[:, j + 1] * left.square().sum(dim=1)
+    torch.testing.assert_close(energies(*inputs), (left, expected))
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 2**24])
+@pytest.mark.parametrize("k", [1, 4, 15, 40])
+def test_the_largest_of_a_batch_equal_a_sort(weights, k, chunk_bytes, monkeypatch):
+    monkeypatch.setattr("protsae.sae.kernels.batch._CHUNK_BYTES", chunk_bytes)
+    x, weight, bias = weights
+    x = x * torch.linspace(0.1, 5, N).unsqueeze(1)  # rows from none to many
+    leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
+    pre_acts = leaves[0] @ leaves[1] + leaves[2]
+    least = pre_acts.flatten().sort(descending=True).values[N * k - 1]
+    expected = pre_acts.relu().where(pre_acts >= least, 0.0)
+    expected.square().sum().backward()
+    gradients = [leaf.grad for leaf in leaves]
+    copies = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
+    codes, none = encode_batch_top_k(*copies, k)
+    assert none is None
+    torch.testing.assert_close(codes.dense(D_SAE), expected)
+    codes.values.square().sum().backward()
+    for copy, gradient in zip(copies, gradients, strict=True):
+        torch.testing.assert_close(copy.grad, gradient)
+
+
+def test_dead_latents_are_encoded_beside_the_largest_of_a_batch(weights):
+    dead = torch.zeros(D_SAE, dtype=torch.bool)
+    dead[3::4] = True
+    _, expected = encode_top_k(*weights, K, dead=dead, k_dead=3)
+    _, revived = encode_batch_top_k(*weights, K, dead=dead, k_dead=3)
+    torch.testing.assert_close(revived.dense(D_SAE), expected.dense(D_SAE))
+
+
+def test_a_level_too_high_is_looked_for_again(weights, monkeypatch, kernels):
+    """The rows that a level is guessed from may be unlike the others."""
+    if kernels is not cpu:
+        pytest.skip("only the compiled kernels guess")
+    guesses = []
+    monkeypatch.setattr("protsae.sae.kernels.batch._level", lambda *rest: guesses.append(1) or 1e9)
+    x, weight, bias = weights
+    codes, _ = encode_batch_top_k(x, weight, bias, K)
+    least = (x @ weight + bias).flatten().sort(descending=True).values[N * K - 1]
+    assert len(guesses) == 2 and float(codes.values[codes.values > 0].min()) == pytest.approx(float(least))
+
+
+def test_a_nan_is_not_lost_among_the_largest_of_a_batch(weights):
+    x, weight, bias = weights
+    x[2, 1] = torch.nan
+    assert encode_batch_top_k(x, weight, bias, K)[0].values.isnan().any()
 
 
 def test_bfloat16_pre_activations_give_codes_of_the_weights_format(weights):

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from protsae.sae.codes import SparseCodes
-from protsae.sae.kernels.functions import Decode, Encode, backend
+from protsae.sae.kernels.functions import Decode, DecodeGroups, Encode, backend
+from protsae.sae.kernels.ordered import PrefixEnergies
 
 
 def top_k(pre_acts: Tensor, k: int) -> SparseCodes:
@@ -53,13 +54,29 @@ def encode_top_k(
         dead: bool [d_sae]: latents for AuxK; None or none of them: the second result is None.
         k_dead: codes of dead latents per row, where there are as many.
     """
-    inside = None if dead is None else dead.nonzero().squeeze(1)
-    if inside is not None and len(inside) == 0:
-        inside = None
+    inside = _columns_of(dead)
     with torch.no_grad():
         at_once = 0 if inside is None else min(k_dead, len(inside))
         live, revived = backend(weight).encode(x, weight, bias, k, inside, at_once)
     return _encoded(x, weight, bias, *live), None if revived is None else _encoded(x, weight, bias, *revived)
+
+
+def encode_batch_top_k(
+    x: Tensor, weight: Tensor, bias: Tensor, k: int, *, dead: Tensor | None = None, k_dead: int = 0
+) -> tuple[SparseCodes, SparseCodes | None]:
+    """Do as `encode_top_k`, but keep the n * k largest of the whole batch, of a row as many as it may be.
+
+    Should several equal the smallest of them, all may stay.
+    """
+    inside = _columns_of(dead)
+    with torch.no_grad():
+        kernels = backend(weight)
+        live, revived = kernels.encode_batch(x, weight, bias, k), None
+        if inside is not None:
+            at_once = min(k_dead, len(inside))
+            (values, places), _ = kernels.encode(x, weight[:, inside], bias[inside], at_once)
+            revived = _encoded(x, weight, bias, values, inside[places])
+    return _encoded(x, weight, bias, *live), revived
 
 
 def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_acts: Tensor) -> SparseCodes:
@@ -86,9 +103,43 @@ def sparse_decode(codes: SparseCodes, rows: Tensor) -> Tensor:
     return x_hat
 
 
+def sparse_decode_groups(codes: SparseCodes, rows: Tensor, ends: tuple[int, ...]) -> Tensor:
+    """Return [groups, n, d_model]: what `sparse_decode` sums up, apart for groups of neighbouring latents.
+
+    Args:
+        codes: sparse codes.
+        rows: decoder [d_sae, d_model].
+        ends: where the groups end, ascending; the last is d_sae.
+    """
+    values = codes.values.to(rows.dtype)
+    sums: Tensor = DecodeGroups.apply(values, codes.columns, rows, ends)  # type: ignore[no-untyped-call]
+    return sums
+
+
+def prefix_energies(start: Tensor, codes: SparseCodes, rows: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
+    """See `ordered.PrefixEnergies`, whose codes these are."""
+    values = codes.values.to(rows.dtype)
+    left, energies = PrefixEnergies.apply(start, values, codes.columns, rows, shares)  # type: ignore[no-untyped-call]
+    return left, energies
+
+
+def _columns_of(dead: Tensor | None) -> Tensor | None:
+    inside = None if dead is None else dead.nonzero().squeeze(1)
+    return None if inside is None or len(inside) == 0 else inside
+
+
 def _encoded(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor, columns: Tensor) -> SparseCodes:
     chosen: Tensor = Encode.apply(x, weight, bias, values, columns)  # type: ignore[no-untyped-call]
     return SparseCodes(chosen, columns)
 
 
-__all__ = ["compress", "encode_top_k", "sparse_decode", "sparse_encode", "top_k"]
+__all__ = [
+    "compress",
+    "encode_batch_top_k",
+    "encode_top_k",
+    "prefix_energies",
+    "sparse_decode",
+    "sparse_decode_groups",
+    "sparse_encode",
+    "top_k",
+]

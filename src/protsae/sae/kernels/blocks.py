@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from protsae.sae.kernels.plain import compress, encode, fired, select
+from protsae.sae.kernels.plain import compress, encode, encode_batch, fired, select
 
 _BLOCK_BYTES = 16 * 2**20
 
@@ -53,7 +53,16 @@ def _blocks(like: Tensor, d_sae: int) -> Iterator[slice]:
 
 
 def _dense(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
-    return values.new_zeros(len(values), d_sae).scatter_(1, columns, values)
+    return values.new_zeros(len(values), d_sae).scatter_add_(1, columns, values)
 
 
-__all__ = ["add_rows", "compress", "dot_rows", "encode", "fired", "gather_rows", "select"]
+__all__ = [
+    "add_rows",
+    "compress",
+    "dot_rows",
+    "encode",
+    "encode_batch",
+    "fired",
+    "gather_rows",
+    "select",
+]

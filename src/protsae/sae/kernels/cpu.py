@@ -12,6 +12,7 @@ from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
 from protsae.sae.kernels import blocks, rows, thresholds, updates
+from protsae.sae.kernels.batch import compress, encode_batch
 from protsae.sae.kernels.encoding import encode, select
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "compress",
     "dot_rows",
     "encode",
+    "encode_batch",
+    "fired",
     "gather_rows",
     "measure",
     "select",
@@ -28,19 +31,6 @@ __all__ = [
 
 _SPARSE = 8
 Floats = NDArray[np.floating]
-
-
-def compress(latent_acts: Tensor) -> tuple[Tensor, Tensor]:
-    """See `plain.compress`."""
-    acts, counts = latent_acts.contiguous().numpy(), np.empty(len(latent_acts), np.int64)
-    bounds = even_bounds(len(acts), torch.get_num_threads())
-    run_parts(lambda first, last: rows.count_positive(acts, counts, first, last), bounds)
-    k = int(counts.max(initial=0))
-    values = latent_acts.new_empty(len(acts), k)
-    columns = torch.empty(len(acts), k, dtype=torch.int64)
-    outputs = values.numpy(), columns.numpy()
-    run_parts(lambda first, last: rows.take_positive(acts, *outputs, first, last), bounds)
-    return values, columns
 
 
 def fired(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:

@@ -1,5 +1,7 @@
 """Encoding and decoding of sparse codes as autograd functions, over the kernels of a device."""
 
+from collections.abc import Iterator
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -86,3 +88,35 @@ class Decode(torch.autograd.Function):
             of_rows = torch.empty_like(rows)
             kernels.gather_rows(values, columns, gradient, of_rows)
         return of_values, None, of_rows
+
+
+class DecodeGroups(torch.autograd.Function):
+    """Sums of decoder rows weighted by codes, group by group of latents."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, columns: Tensor, rows: Tensor, ends: tuple[int, ...]) -> Tensor:
+        """Return [groups, n, d_model]; see `Decode`, and `sparse_decode_groups` for `ends`."""
+        ctx.save_for_backward(values, columns, rows)
+        ctx.ends, kernels = ends, backend(rows)
+        groups = _groups(values, columns, ends)
+        return torch.stack([kernels.add_rows(own, within, rows[group]) for own, within, group in groups])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of values and rows."""
+        values, columns, rows = ctx.saved_tensors
+        kernels, gradient = backend(rows), gradients[0].contiguous()
+        of_values, of_rows = torch.zeros_like(values), torch.empty_like(rows)
+        for i, (own, within, group) in enumerate(_groups(values, columns, ctx.ends)):
+            of_values += kernels.dot_rows(own, within, rows[group], gradient[i])
+            kernels.gather_rows(own, within, gradient[i], of_rows[group])
+        return of_values, None, of_rows, None
+
+
+def _groups(values: Tensor, columns: Tensor, ends: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor, slice]]:
+    """Yield the codes of each group, others as 0, their columns counted from the group's first, and the
+    group."""
+    for start, end in pairwise((0, *ends)):
+        inside = (columns >= start) & (columns < end)
+        yield values.where(inside, 0.0), (columns - start).where(inside, 0), slice(start, end)

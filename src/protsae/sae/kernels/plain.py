@@ -48,6 +48,17 @@ def encode(
     return joined(found), joined(within) if within else None
 
 
+def encode_batch(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return those of the n * k largest of `x weight + bias` in the whole batch that are positive.
+
+    Returns:
+        Values and columns, [n, most of any row] each; rows with fewer are filled up with zeros.
+    """
+    pre_acts = functional.relu(torch.addmm(bias, x, weight).to(weight.dtype))
+    values, places = pre_acts.flatten().topk(k * len(x), sorted=False)
+    return compress(torch.zeros_like(pre_acts).flatten().scatter_(0, places, values).view_as(pre_acts))
+
+
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """Return [n, d]: the sum over each row's codes of value times the latent's row of `weights`."""
     return functional.embedding_bag(columns, weights, per_sample_weights=values, mode="sum")

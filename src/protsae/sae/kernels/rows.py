@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from protsae.core.compiled import compiled, vectorised
 
 Ints = NDArray[np.int64]
+_STRETCH = 32
+"""Numbers that are passed over at a time where none of them is looked for."""
 
 
 @vectorised
@@ -122,33 +124,43 @@ def mark(values: Any, columns: Ints, out: Any) -> None:
 
 
 @compiled
-def count_positive(acts: Any, counts: Ints, first: int, last: int) -> None:
-    """Fill `counts[i]` with the number of positive values of row i of `acts` [n, d]."""
+def count_reaching(numbers: Any, bias: Any, level: Any, counts: Ints, first: int, last: int) -> None:
+    """Fill `counts[i]` with how many of row i of `numbers` [n, d] plus bias [d] are not below a level."""
     for i in range(first, last):
-        row = acts[i]
+        row = numbers[i]
         n: Any = np.int32(0)  # as narrow as what is compared: as many are counted at a time
         for j in range(len(row)):
-            n = np.int32(n + np.int32(row[j] > 0))
+            n = np.int32(n + np.int32(not (row[j] + bias[j] < level)))
         counts[i] = n
 
 
 @compiled
-def take_positive(acts: Any, values: Any, columns: Ints, first: int, last: int) -> None:
-    """Fill [n, k] with the positive values of each row of `acts` [n, d] and their columns, in order.
+def take_reaching(
+    numbers: Any, bias: Any, level: Any, values: Any, columns: Ints, first: int, last: int
+) -> None:
+    """Fill [n, k] with what `count_reaching` counts, k at most, and the columns, in order.
 
-    Places that are left get value 0 and columns that are not positive, so that none stands twice.
+    Places that are left get value 0 and other columns, so that none stands twice.
     """
     k = values.shape[1]
     for i in range(first, last):
-        place, row = 0, acts[i]
-        for j in range(len(row)):
-            if row[j] > 0:
-                values[i, place] = row[j]
-                columns[i, place] = j
-                place += 1
+        place, row = 0, numbers[i]
+        for start in range(0, len(row), _STRETCH):
+            stop = min(start + _STRETCH, len(row))
+            n: Any = np.int32(0)
+            for j in range(start, stop):
+                n = np.int32(n + np.int32(not (row[j] + bias[j] < level)))
+            if n == 0:
+                continue
+            for j in range(start, stop):
+                value = row[j] + bias[j]
+                if not value < level:
+                    values[i, place] = value
+                    columns[i, place] = j
+                    place += 1
         j = 0
         while place < k:
-            if not row[j] > 0:
+            if row[j] + bias[j] < level:
                 values[i, place] = 0
                 columns[i, place] = j
                 place += 1
