@@ -107,22 +107,26 @@ def test_codes_at_open_gates_alone_are_the_same_with_the_same_gradients(settings
     assert is_plain(guidance)
     weights = torch.randn(N, M, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     found = []
-    for sparse in (False, True):
+    for way in ("dense", "graph of the logits", "compiled"):
         scale = torch.linspace(0.5, 2, M).double().requires_grad_()
-        evidence, free = EVIDENCE.clone().requires_grad_(), FREE.clone().requires_grad_()
-        if sparse:
-            codes, driven = choose_open(scale, evidence, free, n_free=N_FREE, guidance=guidance)
-            defined, drive = codes.dense(M), codes._replace(values=driven).dense(M)
-        else:
+        free, gate_logit = FREE.clone().requires_grad_(), torch.linspace(-1, 1, M).double()
+        logits = (EVIDENCE + gate_logit).requires_grad_(way != "compiled")
+        if way == "dense":
+            evidence = logits - gate_logit
             chosen = choose((scale * evidence).relu(), evidence, free, n_free=N_FREE, k=K, guidance=guidance)
             defined, drive = chosen.defined, chosen.drive.detach()
-        (defined * weights).sum().backward()
-        found.append((defined, drive, scale.grad, evidence.grad, free.grad))
-    for dense, sparse in zip(*found, strict=True):
-        if dense is None or sparse is None:
-            assert not settings.get("forced_activation", True)
         else:
-            torch.testing.assert_close(dense, sparse, rtol=1e-13, atol=1e-13)
+            codes, driven = choose_open(scale, logits, gate_logit, free, n_free=N_FREE, guidance=guidance)
+            defined, drive = codes.dense(M), codes._replace(values=driven).dense(M)
+            assert all(len(set(row)) == len(row) for row in codes.columns.tolist())
+        (defined * weights).sum().backward()
+        found.append((defined, drive, scale.grad, free.grad, logits.grad))
+    for expected, *others in zip(*found, strict=True):
+        for other in others:
+            if expected is not None and other is not None:
+                torch.testing.assert_close(other, expected, rtol=1e-13, atol=1e-13)
+    assert found[2][2].abs().max() > 0
+    assert (found[2][3] is None or not found[2][3].any()) == (not guidance.forced_activation)
 
 
 @pytest.mark.parametrize("other", [{"defined_bias": "free"}, {"topk_scope": "after"}, {"forced_limit": 2}])

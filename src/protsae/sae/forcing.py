@@ -11,6 +11,7 @@ from torch import Tensor
 from protsae.sae.codes import SparseCodes
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.sae.kernels import compress
+from protsae.sae.kernels.functions import Lift, is_compiled_for
 
 
 class Chosen(NamedTuple):
@@ -42,7 +43,7 @@ def choose(
     defined = drive
     if guidance.forced_activation:
         gate = evidence.detach() > 0
-        level = lift_level(free, gate, n_free, guidance)
+        level = lift_level(free, gate.sum(dim=1, keepdim=True), n_free, guidance)
         defined = torch.where(_lifted(gate, evidence, guidance.forced_limit), drive.maximum(level), drive)
     if guidance.topk_scope == "after":
         kept, free = _largest(defined, free, k)
@@ -57,13 +58,14 @@ def is_plain(guidance: GuidanceConfig) -> bool:
 
 
 def choose_open(
-    scale: Tensor, evidence: Tensor, free: Tensor, *, n_free: int, guidance: GuidanceConfig
+    scale: Tensor, logits: Tensor, gate_logit: Tensor, free: Tensor, *, n_free: int, guidance: GuidanceConfig
 ) -> tuple[SparseCodes, Tensor]:
     """Do as `choose` with `drive = ReLU(scale x evidence)`, but compute at open gates alone: they are few.
 
     Args:
         scale: [m] > 0.
-        evidence: see `choose`.
+        logits: [n, m].
+        gate_logit: [m]: thresholds, less which logits are the evidence.
         free: see `choose`.
         n_free: see `choose`.
         guidance: of settings that are plain.
@@ -72,22 +74,39 @@ def choose_open(
         Codes of the defined latents, and what they were before they were lifted, [n, most open gates of a
         residue] each.
     """
+    if not logits.requires_grad and is_compiled_for(logits, scale, free):
+        return _choose_compiled(scale, logits, gate_logit, free, n_free, guidance)
+    evidence = logits - gate_logit
     columns = compress(evidence).columns
     found = evidence.gather(1, columns)
     is_open = found.detach() > 0
     driven = (scale.index_select(0, columns.flatten()).view_as(found) * found).where(is_open, 0.0)
     lifted = driven
     if guidance.forced_activation:
-        lifted = driven.maximum(lift_level(free, is_open, n_free, guidance)).where(is_open, 0.0)
+        level = lift_level(free, is_open.sum(dim=1, keepdim=True), n_free, guidance)
+        lifted = driven.maximum(level).where(is_open, 0.0)
     return SparseCodes(lifted, columns), driven.detach()
 
 
-def lift_level(free: Tensor, gate: Tensor, n_free: int, guidance: GuidanceConfig) -> Tensor:
+def _choose_compiled(
+    scale: Tensor, logits: Tensor, gate_logit: Tensor, free: Tensor, n_free: int, guidance: GuidanceConfig
+) -> tuple[SparseCodes, Tensor]:
+    levels = free.new_zeros(len(free))
+    if guidance.forced_activation:
+        n_open = free.new_ones(len(free), 1)
+        if guidance.forced_share == "root":
+            n_open = (logits > gate_logit).sum(dim=1, keepdim=True)
+        levels = lift_level(free, n_open, n_free, guidance).squeeze(1)
+    values, driven, columns = Lift.apply(scale, levels, logits, gate_logit)  # type: ignore[no-untyped-call]
+    return SparseCodes(values, columns), driven
+
+
+def lift_level(free: Tensor, n_open: Tensor, n_free: int, guidance: GuidanceConfig) -> Tensor:
     """Return the level [n, 1] that open latents are lifted to: the residue's mean free code, scaled.
 
     Args:
         free: free codes [n, k], not negative.
-        gate: bool [n, m].
+        n_open: open gates of each residue [n, 1].
         n_free: number of free latents.
         guidance: `forced_mean`, `forced_scale`, `forced_share`.
     """
@@ -98,7 +117,7 @@ def lift_level(free: Tensor, gate: Tensor, n_free: int, guidance: GuidanceConfig
         mean = total / (free > 0).sum(dim=1, keepdim=True).clamp_min(1)
     level = guidance.forced_scale * mean
     if guidance.forced_share == "root":
-        level = level / gate.sum(dim=1, keepdim=True).clamp_min(1).to(level.dtype).sqrt()
+        level = level / n_open.clamp_min(1).to(level.dtype).sqrt()
     return level
 
 

@@ -29,37 +29,43 @@ class Codes(NamedTuple):
     """The same before forced activation, [n, k] as `lifted`, detached."""
     free: SparseCodes
     """Codes of the free latents, whose columns count from the first free one."""
-    evidence: Tensor
-    """[n, m], detached: logits less thresholds; the concept is predicted present where it is positive."""
+    gates: tuple[Tensor, Tensor]
+    """Logits [n, m], detached, and the thresholds [m] above which a concept is predicted present."""
     n_free: int
     """Number of free latents."""
     revived: SparseCodes | None
     """Codes of dead free latents, for AuxK; None: there are none."""
 
+    @property
+    def n_defined(self) -> int:
+        """Number of defined latents."""
+        return len(self.gates[1])
+
     def sparse(self) -> SparseCodes:
         """Return all codes without most of their zeros, defined latents first."""
-        columns = torch.cat([self.lifted.columns, self.free.columns + self.evidence.shape[1]], dim=1)
+        columns = torch.cat([self.lifted.columns, self.free.columns + self.n_defined], dim=1)
         return SparseCodes(torch.cat([self.lifted.values, self.free.values], dim=1), columns)
 
     @property
     def gate(self) -> Tensor:
         """Bool [n, m]: the concept is predicted present."""
-        return self.evidence > 0
+        logits, thresholds = self.gates
+        return logits > thresholds
 
     @property
     def defined(self) -> Tensor:
         """[n, m]: codes of the defined latents."""
-        return self.lifted.dense(self.evidence.shape[1])
+        return self.lifted.dense(self.n_defined)
 
     @property
     def drive(self) -> Tensor:
         """[n, m]: defined latents before forced activation; `defined - drive` is the lift."""
-        return SparseCodes(self.driven, self.lifted.columns).dense(self.evidence.shape[1])
+        return SparseCodes(self.driven, self.lifted.columns).dense(self.n_defined)
 
     @property
     def latent_acts(self) -> Tensor:
         """All codes [n, d_sae], defined latents first."""
-        return self.sparse().dense(self.evidence.shape[1] + self.n_free)
+        return self.sparse().dense(self.n_defined + self.n_free)
 
 
 class ProtSae(ConceptPredictor):
@@ -129,19 +135,22 @@ class ProtSae(ConceptPredictor):
     def _codes(self, scaled: Tensor, logits: Tensor, dead: Tensor | None = None) -> Codes:
         guidance, scale = self.config.guidance, self.log_scale.exp()
         bound = self._bound_logits(scaled, logits)
-        evidence = bound - self.gate_logit
         k, n_free, at_once = self.config.k, self.config.n_free, k_dead(self.config.d_model)
         free, revived = encode_top_k(scaled, self.W_free, self.b_free, k, dead=dead, k_dead=at_once)
         if is_plain(guidance):
-            lifted, driven = choose_open(scale, evidence, free.values, n_free=n_free, guidance=guidance)
+            lifted, driven = choose_open(
+                scale, bound, self.gate_logit, free.values, n_free=n_free, guidance=guidance
+            )
         else:
+            evidence = bound - self.gate_logit
             drive = self._drive(scale, bound, evidence)
             chosen = choose(drive, evidence, free.values, n_free=n_free, k=k, guidance=guidance)
             columns = compress(chosen.defined).columns
             lifted = SparseCodes(chosen.defined.gather(1, columns), columns)
             driven = chosen.drive.detach().gather(1, columns)
             free = SparseCodes(chosen.free, free.columns)
-        return Codes(lifted, driven, free, evidence.detach(), n_free, revived)
+        gates = bound.detach(), self.gate_logit.clone()  # which move on with training
+        return Codes(lifted, driven, free, gates, n_free, revived)
 
     def _drive(self, scale: Tensor, bound: Tensor, evidence: Tensor) -> Tensor:
         """Return the defined latents before forced activation."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import blocks, rows, thresholds, updates
+from protsae.sae.kernels import blocks, lifting, rows, thresholds, updates
 from protsae.sae.kernels.batch import compress, encode_batch
 from protsae.sae.kernels.encoding import encode, select
 
@@ -25,11 +25,15 @@ __all__ = [
     "encode_batch",
     "fired",
     "gather_rows",
+    "lift",
+    "lift_back",
     "measure",
     "select",
 ]
 
 _SPARSE = 8
+_PARTS = 16
+"""Parts whose sums are added up in the end: their number, and so the bits, depend on no thread."""
 Floats = NDArray[np.floating]
 
 
@@ -51,6 +55,46 @@ def between(numbers: Tensor, labelled: Tensor, segment: Tensor, n_above: Tensor)
 
     run_parts(work, even_bounds(len(out), torch.get_num_threads()))
     return out
+
+
+def lift(
+    scale: Tensor, levels: Tensor, logits: Tensor, gate_logit: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return evidence, driven, values and columns as `lifting.lift` fills them."""
+    table, gate, scales, heights = (
+        t.detach().contiguous().numpy() for t in (logits, gate_logit, scale, levels)
+    )
+    n, counts = len(table), np.empty(len(table), np.int64)
+    bounds = even_bounds(n, torch.get_num_threads())
+    run_parts(lambda first, last: lifting.count_open(table, gate, counts, first, last), bounds)
+    w = int(counts.max(initial=0))
+    evidence, driven, values = (logits.new_empty(n, w) for _ in range(3))
+    columns = torch.empty(n, w, dtype=torch.int64)
+    found, drive, lifted, places = (t.numpy() for t in (evidence, driven, values, columns))
+
+    def work(first: int, last: int) -> None:
+        lifting.lift(table, gate, scales, heights, found, drive, lifted, places, first, last)
+
+    run_parts(work, bounds)
+    return evidence, driven, values, columns
+
+
+def lift_back(
+    gradient: Tensor, evidence: Tensor, driven: Tensor, columns: Tensor, levels: Tensor, m: int
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of scale [m] and levels [n]; see `lifting.lift_back`."""
+    g, found, drive, places, heights = (
+        t.contiguous().numpy() for t in (gradient, evidence, driven, columns, levels)
+    )
+    of_levels, of_scale = torch.empty_like(levels), levels.new_empty(_PARTS, m)
+    parts = np.array(even_bounds(len(g), _PARTS))
+    outputs = of_levels.numpy(), of_scale.numpy()
+
+    def work(first: int, last: int) -> None:
+        lifting.lift_back(g, found, drive, places, heights, outputs[0], outputs[1], parts, first, last)
+
+    run_parts(work, even_bounds(_PARTS, torch.get_num_threads()))
+    return of_scale.sum(dim=0), of_levels
 
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:

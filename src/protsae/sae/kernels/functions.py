@@ -23,6 +23,13 @@ def backend(tensor: Tensor) -> ModuleType:
     return plain
 
 
+def is_compiled_for(*tensors: Tensor) -> bool:
+    """Say whether the compiled kernels of a CPU take tensors, all of one number format."""
+    first = tensors[0].dtype
+    known = first in (torch.float32, torch.float64)
+    return known and all(t.device.type == "cpu" and t.dtype == first for t in tensors)
+
+
 class Encode(torch.autograd.Function):
     """Codes that were chosen without a graph, with the gradients of their affine map and ReLU."""
 
@@ -120,3 +127,38 @@ def _groups(values: Tensor, columns: Tensor, ends: tuple[int, ...]) -> Iterator[
     for start, end in pairwise((0, *ends)):
         inside = (columns >= start) & (columns < end)
         yield values.where(inside, 0.0), (columns - start).where(inside, 0), slice(start, end)
+
+
+class Lift(torch.autograd.Function):
+    """Defined latents at open gates, lifted to a level of their residue: on CPUs alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, scale: Tensor, levels: Tensor, logits: Tensor, gate_logit: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return values, what they were before they were lifted, and columns, [n, w] each.
+
+        Args:
+            ctx: of autograd.
+            scale: [m] > 0.
+            levels: [n].
+            logits: [n, m]; they get no gradient.
+            gate_logit: [m]; gates are open where logits are above.
+        """
+        from protsae.sae.kernels import cpu
+
+        evidence, driven, values, columns = cpu.lift(scale, levels, logits, gate_logit)
+        ctx.save_for_backward(evidence, driven, columns, levels)
+        ctx.m = len(scale)
+        ctx.mark_non_differentiable(driven, columns)
+        return values, driven, columns
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of scale and levels."""
+        from protsae.sae.kernels import cpu
+
+        evidence, driven, columns, levels = ctx.saved_tensors
+        of_scale, of_levels = cpu.lift_back(gradients[0], evidence, driven, columns, levels, ctx.m)
+        return of_scale, of_levels, None, None
