@@ -7,6 +7,7 @@ from protsae.sae.codes import SparseCodes
 from protsae.sae.kernels import (
     compress,
     cpu,
+    dense_top_k,
     encode_batch_top_k,
     encode_top_k,
     functions,
@@ -56,6 +57,22 @@ def test_codes_and_gradients_equal_dense_ones(weights):
     target = _draw(N, D_MODEL, seed=4)
     (sparse_decode(codes, leaves[3]) * target).square().sum().backward()
     (dense @ copies[3] * target).square().sum().backward()
+    for leaf, copy in zip(leaves, copies, strict=True):
+        torch.testing.assert_close(leaf.grad, copy.grad, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2**24])
+def test_products_with_dense_codes_have_the_same_gradients(weights, block_bytes, monkeypatch):
+    monkeypatch.setattr("protsae.sae.kernels.dense._BLOCK_BYTES", block_bytes)
+    target, rows = _draw(N, D_MODEL, seed=4), _draw(D_SAE, D_MODEL, seed=3)
+    leaves = [tensor.clone().requires_grad_() for tensor in (*weights, rows)]
+    copies = [tensor.clone().requires_grad_() for tensor in (*weights, rows)]
+    x_hat, acts = dense_top_k(*leaves, 30)
+    codes, _ = encode_top_k(*copies[:3], 30)
+    torch.testing.assert_close(acts, codes.dense(D_SAE))
+    assert not acts.requires_grad and (acts > 0).sum() < 30 * N
+    (x_hat * target).square().sum().backward()
+    (sparse_decode(codes, copies[3]) * target).square().sum().backward()
     for leaf, copy in zip(leaves, copies, strict=True):
         torch.testing.assert_close(leaf.grad, copy.grad, rtol=1e-10, atol=1e-10)
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from protsae.sae.codes import SparseCodes
+from protsae.sae.kernels.dense import DenseTopK, is_dense
 from protsae.sae.kernels.functions import Decode, DecodeGroups, Encode, backend
 from protsae.sae.kernels.ordered import PrefixEnergies
 
@@ -68,15 +69,28 @@ def encode_batch_top_k(
 
     Should several equal the smallest of them, all may stay.
     """
-    inside = _columns_of(dead)
     with torch.no_grad():
-        kernels = backend(weight)
-        live, revived = kernels.encode_batch(x, weight, bias, k), None
-        if inside is not None:
-            at_once = min(k_dead, len(inside))
-            (values, places), _ = kernels.encode(x, weight[:, inside], bias[inside], at_once)
-            revived = _encoded(x, weight, bias, values, inside[places])
-    return _encoded(x, weight, bias, *live), revived
+        live = backend(weight).encode_batch(x, weight, bias, k)
+    return _encoded(x, weight, bias, *live), encode_dead(x, weight, bias, dead, k_dead)
+
+
+def encode_dead(
+    x: Tensor, weight: Tensor, bias: Tensor, dead: Tensor | None, k_dead: int
+) -> SparseCodes | None:
+    """Return the second result of `encode_top_k` alone."""
+    inside = _columns_of(dead)
+    if inside is None:
+        return None
+    with torch.no_grad():
+        at_once = min(k_dead, len(inside))
+        (values, places), _ = backend(weight).encode(x, weight[:, inside], bias[inside], at_once)
+    return _encoded(x, weight, bias, values, inside[places])
+
+
+def dense_top_k(x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """See `dense.DenseTopK`: the way for codes of which `dense.is_dense` says that they are many."""
+    x_hat, acts = DenseTopK.apply(x.to(weight.dtype), weight, bias, rows, k)  # type: ignore[no-untyped-call]
+    return x_hat, acts
 
 
 def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_acts: Tensor) -> SparseCodes:
@@ -135,8 +149,11 @@ def _encoded(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor, columns: T
 
 __all__ = [
     "compress",
+    "dense_top_k",
     "encode_batch_top_k",
+    "encode_dead",
     "encode_top_k",
+    "is_dense",
     "prefix_energies",
     "sparse_decode",
     "sparse_decode_groups",

@@ -151,6 +151,7 @@ class Lift(torch.autograd.Function):
         ctx.save_for_backward(evidence, driven, columns, levels)
         ctx.m = len(scale)
         ctx.mark_non_differentiable(driven, columns)
+        ctx.set_materialize_grads(False)
         return values, driven, columns
 
     @staticmethod

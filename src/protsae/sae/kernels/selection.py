@@ -184,3 +184,38 @@ def top_k_of_rows(
             columns[row, j] = column
             value = numbers[row, column] + bias[column]
             values[row, j] = np.nan if has_nan else max(value, numbers.dtype.type(0))
+
+
+@compiled
+def keep_top_k_of_rows(numbers: Any, bias: Any, integers: Any, k: int, first: int, last: int) -> None:
+    """Add the bias to rows of numbers [n, d] and set to 0 what is negative or not among a row's k largest.
+
+    As `top_k_of_rows`, but in place: of equal numbers the first ones stay, and a row with a NaN becomes NaN.
+
+    Args:
+        numbers: [n, d]; changed.
+        bias: [d].
+        integers: an array of signed integers of the same width; only its format is read.
+        k: at most d.
+        first: row to begin with.
+        last: row to stop before.
+    """
+    line = np.empty(numbers.shape[1], numbers.dtype)
+    keys = line.view(integers.dtype)
+    zero = numbers.dtype.type(0)
+    for i in range(first, last):
+        row = numbers[i]
+        for j in range(len(row)):
+            row[j] += bias[j]
+            line[j] = row[j]
+        if to_keys(keys):
+            row[:] = np.nan
+            continue
+        level, n_ties = threshold(keys, len(keys), k)
+        if n_ties > 0:
+            for j in range(len(row)):
+                if keys[j] == level:
+                    keys[j] += n_ties > 0  # now it is above the level
+                    n_ties -= n_ties > 0
+        for j in range(len(row)):
+            row[j] = max(row[j], zero) if keys[j] > level else zero

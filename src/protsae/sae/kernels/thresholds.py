@@ -30,6 +30,23 @@ def _next_largest(keys: Any, n: int, k: int) -> tuple[Any, Any]:
     return last_in, last_in if n_reaching > k else below
 
 
+@part
+def _read(numbers: Any, labelled: Any, segment: Any, start: int, block: Any, counts: Any) -> None:
+    """Fill rows of `block` with the numbers of columns from `start` on that count, and how many these are."""
+    n, width = len(numbers), min(_COLUMNS, numbers.shape[1] - start)
+    if labelled[:, start : start + width].all():  # the usual case needs no asking
+        counts[:] = n
+        for i in range(n):
+            for c in range(width):
+                block[c, i] = numbers[i, start + c]
+        return
+    counts[:] = 0
+    for i in range(n):
+        for c in range(width):
+            block[c, counts[c]] = numbers[i, start + c]
+            counts[c] += labelled[segment[i], start + c]
+
+
 @compiled
 def between(
     numbers: Any,
@@ -55,18 +72,13 @@ def between(
         first: column to begin with.
         last: column to stop before.
     """
-    n = len(numbers)
-    block = np.empty((_COLUMNS, n), numbers.dtype)
+    # One place more than numbers: what does not count is overwritten by the next.
+    block = np.empty((_COLUMNS, len(numbers) + 1), numbers.dtype)
     counts = np.zeros(_COLUMNS, np.int64)
     both = np.empty(2, numbers.dtype)
     for start in range(first, last, _COLUMNS):
         width = min(_COLUMNS, last - start)
-        counts[:] = 0
-        for i in range(n):
-            for c in range(width):
-                if labelled[segment[i], start + c]:
-                    block[c, counts[c]] = numbers[i, start + c]
-                    counts[c] += 1
+        _read(numbers, labelled, segment, start, block, counts)
         for c in range(width):
             values, k = block[c, : counts[c]], n_above[start + c]
             if counts[c] == 0:
