@@ -76,6 +76,7 @@ def test_a_rise_and_fall_has_the_onset_of_the_rise():
 def test_noise_alone_has_none():
     onsets = [found(noisy(np.zeros(len(X)), 1.0, seed)) for seed in range(100)]
     assert sum(onset.reason == "" for onset in onsets) <= 5
+    assert sum(onset.reason == "no change beyond its noise" for onset in onsets) > 70
     assert found(np.full(len(X), 0.7)).reason == "no change beyond its noise"
 
 

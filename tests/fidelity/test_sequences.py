@@ -38,6 +38,8 @@ def test_a_share_of_the_amino_acids_is_masked_whatever_else_there_is():
     assert report["n_masked"] == {"protein": 7}
     alone, _ = chosen(proteins[proteins["protein_id"] != "test1"], n_long=0)
     assert alone.loc["test0", "masked"] == masked
+    twin, _ = chosen(table(train0="A", test0="ACDEFGHIKLMNPQRSTVYW" * 2), n_long=0)
+    assert twin.loc["test0", "masked"] != masked  # as long, another sequence
     other, _ = chosen(proteins, n_long=0, seed=1)
     assert other.loc["test0", "masked"] != masked
 
