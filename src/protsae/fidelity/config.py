@@ -14,11 +14,12 @@ class SequencesConfig(Config):
     """Share of each sequence's amino acids that the model has to guess."""
     seed: int = Field(default=0, ge=0)
     """Seed of the masks and of what is sampled. A sequence's masks depend on nothing but this and itself."""
-    max_proteins: int | None = Field(default=None, gt=0)
-    """Test proteins that are scored, drawn at random; None: all."""
+    max_proteins: int | None = Field(default=500, gt=0)
+    """Test proteins that are spliced, drawn at random where there are more; None: all. Reconstruction is
+    always measured on all."""
     max_residues: int = Field(default=1022, gt=0)
     """The longest stretch that the model saw at once when activations were extracted."""
-    n_long: int = Field(default=16, ge=0)
+    n_long: int = Field(default=8, ge=0)
     """Sequences longer than any that the dictionaries were trained on: test proteins that are, and where
     there are fewer, test proteins joined end to end."""
     max_whole_residues: int = Field(default=4096, gt=0)
