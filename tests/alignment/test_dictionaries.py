@@ -5,6 +5,7 @@ import torch
 from tests.alignment.world import HOOK
 
 from protsae.alignment.align import letters_only
+from protsae.alignment.computed import ComputedActivations, random_model
 from protsae.alignment.dictionaries import (
     N_LETTERS,
     Composition,
@@ -13,7 +14,6 @@ from protsae.alignment.dictionaries import (
     Trained,
     Windows,
 )
-from protsae.alignment.random_plm import RandomPlm
 from protsae.plm import load_plm
 from protsae.plm.forward import Esm2Forward
 from protsae.plm.residues import RESIDUES
@@ -100,9 +100,9 @@ def test_a_random_language_model_has_the_shape_and_none_of_the_weights():
     path = DEMO / "esm2_mini.safetensors"
     sequences = {"A": "MKTAYIAKQR", "B": "GGC"}
     hook = "layers.0.resid_post"
-    found = dict(RandomPlm(path, sequences, seed=3).iter_proteins(hook, ["B", "A"]))
-    again = dict(RandomPlm(path, sequences, seed=3).iter_proteins(hook))
-    other = dict(RandomPlm(path, sequences, seed=4).iter_proteins(hook))
+    found = dict(ComputedActivations(random_model(path, 3), sequences).iter_proteins(hook, ["B", "A"]))
+    again = dict(ComputedActivations(random_model(path, 3), sequences).iter_proteins(hook))
+    other = dict(ComputedActivations(random_model(path, 4), sequences).iter_proteins(hook))
     trained = Esm2Forward(load_plm(path), [hook]).run(["GGC"])[hook].numpy()
     assert found["A"].shape == (10, 160)
     assert list(found) == ["B", "A"]

@@ -20,10 +20,10 @@ from protsae.alignment.align import (
     alignment_table,
     letters_only,
 )
+from protsae.alignment.computed import ComputedActivations, random_model
 from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
 from protsae.alignment.dictionaries import Neurons, RandomDirections, Trained, Windows
 from protsae.alignment.ground import Ground
-from protsae.alignment.random_plm import RandomPlm
 from protsae.alignment.summary import metrics_of
 from protsae.annotations.labels import LabelTables
 from protsae.metrics.table import concat_metrics
@@ -86,7 +86,7 @@ def align_untrained(
         aligned = align(Subject(dictionary, store, hook_point), bench)
         found.append(({"method": dictionary.name, **about}, "selection", aligned))
     if config.random_plm:
-        source = RandomPlm(plm, bench.ground.sequences(), config.seed)
+        source = ComputedActivations(random_model(plm, config.seed), bench.ground.sequences())
         neurons = Neurons(
             "random_plm_neurons", mean_activation(source, hook_point, bench.ground.ids["train"])
         )

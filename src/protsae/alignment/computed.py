@@ -1,4 +1,4 @@
-"""The neurons of a language model that has learnt nothing: same shape, random weights."""
+"""Activations computed when they are asked for: of a trained language model, or of one that knows nothing."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,26 +14,29 @@ from protsae.pretraining.model import build_module
 _RESIDUES_PER_BATCH = 16_384
 
 
-class RandomPlm:
-    """A source of proteins whose activations are computed when they are asked for.
+def random_model(checkpoint: Path, seed: int) -> PlmModel:
+    """Return a model of a checkpoint's shape with random weights: normal, as pretraining begins."""
+    trained = load_plm(checkpoint)
+    shape = ShapeConfig(n_layers=trained.n_layers, d_model=trained.d_model, n_heads=trained.n_heads)
+    module = build_module(shape, seed).eval().requires_grad_(False)
+    return PlmModel("random", "", trained.n_layers, trained.d_model, trained.n_heads, module)
+
+
+class ComputedActivations:
+    """A source of proteins for whoever reads an `ActivationStore` protein by protein.
 
     Args:
-        checkpoint: the trained model, of which only the shape counts.
-        sequences: protein id to sequence.
-        seed: of the weights: normal with standard deviation .02, as pretraining begins with.
+        model: the language model.
+        sequences: protein id to sequence; proteins are run whole.
     """
 
-    def __init__(self, checkpoint: Path, sequences: Mapping[str, str], seed: int) -> None:
-        trained = load_plm(checkpoint)
-        shape = ShapeConfig(n_layers=trained.n_layers, d_model=trained.d_model, n_heads=trained.n_heads)
-        module = build_module(shape, seed).eval().requires_grad_(False)
-        self._model = PlmModel("random", "", trained.n_layers, trained.d_model, trained.n_heads, module)
-        self._sequences = sequences
+    def __init__(self, model: PlmModel, sequences: Mapping[str, str]) -> None:
+        self._model, self._sequences = model, sequences
 
     def iter_proteins(
         self, hook_point: str, protein_ids: list[str] | None = None
     ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yield protein ids with their activations [length, d_model]; proteins are run whole."""
+        """Yield protein ids with their activations [length, d_model]."""
         forward = Esm2Forward(self._model, [hook_point])
         for names in _batches(list(self._sequences if protein_ids is None else protein_ids), self._sequences):
             found = forward.run([self._sequences[name] for name in names])[hook_point].numpy()

@@ -1,0 +1,284 @@
+"""Binding residues (metal, nucleic acid, small molecule) in the latents of trained dictionaries.
+
+    python benchmarks/binding.py MEMBERS [--data ../shared/data/binding] [--trained-on PROTEINS]
+                                 [--plm data/01_raw/demo/esm2_mini.safetensors]
+                                 [--output docs/results/binding.csv]
+
+MEMBERS is a folder of autoencoders, one folder each with `sae.safetensors`, as `kedro run --pipelines sweeps`
+makes it. PROTEINS is the `proteins.parquet` of that run: how many of the binding proteins have a relative
+among its training proteins is counted.
+
+The 1,314 proteins, which no dictionary was trained for, are clustered by homology, dealt to splits by cluster
+and audited by search, as in every run; relatives of training proteins leave the held-out splits. Their
+activations come from the language model, run whole. Scores of residues:
+
+`<member>_latent`: the latent of best F1 on validation, one per class. `<member>_probe_20`: a logistic
+regression on the 20 latents that correlate most with the class in training. `neurons_latent`,
+`random_directions_latent`, `residue_windows_latent`: the best latent of what knows nothing. `linear_probe`,
+`residue_windows_probe`: logistic regressions on activations, and on one-hot windows of nine residues, their
+strength chosen on validation. `residue_identity`: the share of positives among training residues of the amino
+acid.
+
+AUC, average precision and F1 (threshold chosen on validation) on test residues, with 95 % intervals over
+resampled homology clusters; `..._over_identity` are paired differences from residue identity. The table has
+the columns of metrics.csv; beside it lies the same as Markdown, means over seeds.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from provenance import provenance
+
+from protsae.alignment.align import Bench, letters_only
+from protsae.alignment.computed import ComputedActivations
+from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
+from protsae.alignment.ground import Ground
+from protsae.alignment.reading import Reader
+from protsae.alignment.scores import (
+    BySplit,
+    dense_probe_scores,
+    identity_scores,
+    judge_scores,
+    latent_scores,
+    probe_scores,
+    residue_matrix,
+    score_rows,
+)
+from protsae.annotations.binding import read_binding_sites
+from protsae.annotations.labels import LabelTables
+from protsae.core.files import write_text_atomic
+from protsae.metrics.table import concat_metrics
+from protsae.plm import load_plm
+from protsae.probing.encoding import Run
+from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.sequences.audit import AuditConfig, audit_split
+from protsae.sequences.clustering import ClusterConfig, cluster_table
+from protsae.sequences.homology import HomologySearchConfig, find_relatives
+from protsae.sequences.split import SplitConfig, split_table
+from protsae.sequences.table import SequencesConfig, sequence_table
+
+ROOT = Path(__file__).parents[1]
+CLASSES = {"metal": "metal", "nucleic acid": "nuclear", "small molecule": "small"}
+SPLITS = ("train", "validation", "test")
+STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
+SEEDS, K_PROBE = (0, 1, 2), 20
+
+
+def proteins_and_labels(folder: Path) -> tuple[pd.DataFrame, LabelTables]:
+    """Read, cluster, deal and audit the proteins; their binding sites are concepts of residues."""
+    sequences, _ = sequence_table(folder / "all.fasta", SequencesConfig())
+    source = read_binding_sites(
+        {name: folder / f"binding_residues_2.5_{file}.txt" for name, file in CLASSES.items()}
+    )
+    name_of = dict(zip(sequences["protein_id"], sequences["protein_id"], strict=True))
+    for protein_id, aliases in zip(sequences["protein_id"], sequences["aliases"], strict=True):
+        name_of |= dict.fromkeys([alias for alias in aliases.split(";") if alias], protein_id)
+    concepts = pd.DataFrame(
+        {
+            "concept_idx": range(len(source.terms)),
+            "concept_id": source.terms["term_id"],
+            "name": source.terms["name"],
+            "aspect": "binding",
+            "level": "residue",
+        }
+    )
+    index = dict(zip(concepts["concept_id"], concepts["concept_idx"], strict=True))
+    spans = source.spans.assign(protein_id=source.spans["accession"].map(name_of)).dropna()
+    spans = spans.assign(concept_idx=spans["term_id"].map(index)).drop_duplicates(
+        ["protein_id", "concept_idx", "start"]
+    )
+    listed = source.listed["accession"].map(name_of).dropna().unique()
+    clusters, report = cluster_table(sequences, None, ClusterConfig(method="builtin"))
+    print(json.dumps({name: value for name, value in report.items() if not isinstance(value, dict | list)}))
+    carried = spans[["protein_id"]].assign(concept_id=spans["term_id"]).drop_duplicates()
+    assigned, _ = split_table(clusters, carried, SplitConfig(n_salts=8))
+    proteins, audit = audit_split(sequences, assigned, AuditConfig(max_leak_share=1.0))
+    print(audit[["split", "against", "n_searched", "n_with_relative", "n_excluded"]].to_string(index=False))
+    tables = LabelTables(
+        concepts,
+        spans[["protein_id", "concept_idx"]].drop_duplicates(),
+        pd.DataFrame({"protein_id": listed, "aspect": "binding"}),
+        spans[["protein_id", "concept_idx", "instance", "start", "end"]],
+    )
+    return proteins, tables
+
+
+class Stored:
+    """Activations of all proteins, computed once per hook point."""
+
+    def __init__(self, computed: ComputedActivations) -> None:
+        self._computed, self._blocks = computed, {}
+
+    def iter_proteins(
+        self, hook_point: str, protein_ids: list[str] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield protein ids with their activations."""
+        if hook_point not in self._blocks:
+            self._blocks[hook_point] = dict(self._computed.iter_proteins(hook_point))
+        blocks = self._blocks[hook_point]
+        yield from ((name, blocks[name]) for name in (protein_ids or blocks))
+
+
+class Table:
+    """Rows of all methods, each judged beside residue identity."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self.parts = bench, []
+        scores = identity_scores(bench)
+        self._identity = judge_scores(scores, bench)
+        self.parts.append(
+            score_rows(
+                self._identity,
+                self._identity,
+                bench,
+                {"method": "residue_identity", "supervision": "probe"},
+            )
+        )
+
+    def add(self, method: str, supervision: str, scores: BySplit, **about: Any) -> None:
+        """Judge the scores of a method."""
+        judged = judge_scores(scores, self._bench)
+        given = {"method": method, "supervision": supervision, **about}
+        self.parts.append(score_rows(judged, self._identity, self._bench, given))
+        means = ", ".join(f"{metric} {values.mean():.3f}" for metric, values in judged.values.items())
+        print(f"{method} (seed {about.get('seed', '-')}): {means}", flush=True)
+
+    def add_latents(self, dictionary: Dictionary, source: Any, hook_point: str = "", **about: Any) -> None:
+        """Judge the best latents of a dictionary, and a probe on a few of them."""
+        config = self._bench.config
+        reader = Reader(source, hook_point, dictionary, self._bench.ground, config.residues_per_batch)
+        reader.gather(None, {})
+        name, about = dictionary.name, {"hook_point": hook_point, **about}
+        self.add(f"{name}_latent", "selection", latent_scores(reader, self._bench), **about)
+        self.add(f"{name}_probe_{K_PROBE}", "probe", probe_scores(reader, self._bench, K_PROBE), **about)
+
+
+def members(folder: Path) -> list[tuple[str, SaeCheckpoint]]:
+    """Return the autoencoders of a sweep by name: architecture, and k where several differ in it."""
+    found = [SaeCheckpoint(path) for path in sorted(folder.glob("*/sae.safetensors"))]
+    if not found:
+        raise SystemExit(f"no */sae.safetensors in {folder}")
+    named = []
+    for checkpoint in found:
+        run = Run.of(checkpoint)
+        stem = checkpoint.path.parent.name.split(f"-{run.hook_point}")[0]
+        ks = {Run.of(other).k for other in found if other.path.parent.name.startswith(f"{stem}-")}
+        named.append((f"{stem}_k{run.k}" if len(ks) > 1 else stem, checkpoint))
+    return named
+
+
+def relatives(proteins: pd.DataFrame, trained_on: Path | None) -> str:
+    """Say how many of the test proteins have a relative among those that dictionaries were trained on."""
+    if trained_on is None:
+        return "Relatives among the dictionaries' training proteins were not counted."
+    theirs = pd.read_parquet(trained_on, columns=["protein_id", "sequence", "split"]).query(
+        "split == 'train'"
+    )
+    queries = proteins[proteins["split"] == "test"].set_index("protein_id")["sequence"].to_dict()
+    targets = dict(zip("t:" + theirs["protein_id"], theirs["sequence"], strict=True))
+    found = {pair.query_id for pair in find_relatives(queries, targets, HomologySearchConfig())}
+    return (
+        f"{len(found)} of the {len(queries)} test proteins have a relative of at least "
+        f"{HomologySearchConfig().min_identity:.0%} identity among the {len(targets):,} training proteins of "
+        "the dictionaries, which never saw binding sites; ProtSAE saw terms of the Gene Ontology there."
+    )
+
+
+def measure(arguments: argparse.Namespace, proteins: pd.DataFrame, tables: LabelTables) -> pd.DataFrame:
+    """Return the rows of all methods."""
+    inside = proteins[proteins["split"].isin(SPLITS)]
+    sequences = dict(zip(inside["protein_id"], inside["sequence"], strict=True))
+    ground = Ground.of(inside, tables, list(sequences))
+    bench = Bench(ground, ChoiceConfig(), KSparseConfig())
+    source = Stored(ComputedActivations(load_plm(arguments.plm), sequences))
+    table, baselines = Table(bench), BaselineConfig()
+    windows = Windows(baselines.flank)
+    reader = Reader(letters_only(ground), "", windows, ground, 65_536)
+    one_hot = {split: residue_matrix(reader, split).toarray() for split in SPLITS}
+    table.add("residue_windows_probe", "probe", dense_probe_scores(one_hot, bench, STRENGTHS))
+    del one_hot
+    table.add_latents(windows, letters_only(ground))
+    named = members(arguments.members)
+    for hook_point in sorted({Run.of(checkpoint).hook_point for _, checkpoint in named}):
+        x = {
+            split: np.concatenate([block for _, block in source.iter_proteins(hook_point, ids)])
+            for split, ids in ground.ids.items()
+        }
+        mean = torch.from_numpy(x["train"].mean(axis=0, dtype=np.float64)).float()
+        table.add("linear_probe", "probe", dense_probe_scores(x, bench, STRENGTHS), hook_point=hook_point)
+        table.add_latents(Neurons("neurons", mean), source, hook_point)
+        for seed in SEEDS:
+            directions = RandomDirections.draw(mean, baselines.n_directions, baselines.k, seed)
+            table.add_latents(directions, source, hook_point, k=baselines.k, seed=seed)
+    for name, checkpoint in named:
+        run = Run.of(checkpoint)
+        table.add_latents(Trained(name, checkpoint.load()), source, run.hook_point, seed=run.seed, k=run.k)
+    return concat_metrics(table.parts)
+
+
+def as_markdown(table: pd.DataFrame, about: dict[str, str], notes: list[str]) -> str:
+    """Return means over seeds, one line per method, with the widest bounds of the seeds."""
+    lines = [
+        "# Binding residues",
+        "",
+        f"Made by `{about['command']}` at commit {about['commit']}, on {about['machine']}.",
+        *("", *notes),
+        "",
+        "Means over seeds; intervals (95 %, over resampled homology clusters) from the lowest bound to the "
+        "highest of the seeds. The last column is the paired difference of AUPR from residue identity.",
+    ]
+    for aspect in ["all", *sorted(set(table["aspect"]) - {"all"})]:
+        rows = table[table["aspect"] == aspect]
+        lines += [
+            "",
+            f"## {'Mean over the classes' if aspect == 'all' else aspect.removeprefix('binding:')}",
+            "",
+        ]
+        lines += [
+            "| method | seeds | AUC | AUPR | F1 | AUPR over identity |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        order = rows[rows["metric"] == "aupr"].groupby("method")["value"].mean().sort_values(ascending=False)
+        for method in order.index:
+            own = rows[rows["method"] == method]
+            cells = [
+                f"{part['value'].mean():.3f} ({part['low'].min():.3f} to {part['high'].max():.3f})"
+                for metric in ("auc", "aupr", "f1", "aupr_over_identity")
+                for part in [own[own["metric"] == metric]]
+            ]
+            lines.append(f"| `{method}` | {max(own['seed'].nunique(), 1)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("members", type=Path)
+    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data/binding")
+    parser.add_argument("--trained-on", type=Path)
+    parser.add_argument("--plm", type=Path, default=ROOT / "data/01_raw/demo/esm2_mini.safetensors")
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    about = provenance()
+    proteins, tables = proteins_and_labels(arguments.data)
+    counts = proteins["split"].value_counts().to_dict()
+    notes = [
+        f"Proteins: {', '.join(f'{counts.get(split, 0)} {split}' for split in (*SPLITS, 'excluded'))}. "
+        + relatives(proteins, arguments.trained_on)
+    ]
+    print(notes[0])
+    table = measure(arguments, proteins, tables)
+    if arguments.output:
+        write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.6g"))
+        write_text_atomic(arguments.output.with_suffix(".md"), as_markdown(table, about, notes))
+    print(as_markdown(table, about, notes))
+
+
+if __name__ == "__main__":
+    main()
