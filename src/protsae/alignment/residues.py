@@ -57,7 +57,7 @@ def count_on_test(
     threshold = np.concatenate([c.threshold for c in chosen])
     level = np.searchsorted(config.thresholds, threshold) + 1
     ids = reader.ground.ids["test"]
-    counts = np.zeros((3, len(ids), len(concept)), dtype=np.int64)
+    counts = np.zeros((3, len(ids), len(concept)), dtype=np.int32)
     place = {name: i for i, name in enumerate(ids)}
     for names, codes in reader.read("test"):
         rows = [place[name] for name in names]
