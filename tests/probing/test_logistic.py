@@ -109,6 +109,12 @@ def test_patience_ends_the_path_and_no_fit_is_made_in_vain(case):
         choose_probes([], held_out, held_labels, labelled)
 
 
+def test_features_that_are_all_constant_give_the_share_of_positives():
+    labels = np.arange(30)[:, None] % 3 == 0
+    (probes,) = fit_path(np.ones((30, 5)), labels, np.ones_like(labels), [1.0])
+    np.testing.assert_allclose(1 / (1 + np.exp(-probes.logits(np.ones((2, 5))))), 1 / 3, atol=1e-6)
+
+
 def test_one_class_is_refused(case):
     features, labels, labelled = case
     labels = labels.copy()

@@ -13,8 +13,8 @@ from protsae.probing.scores import (
     score_all_methods,
     score_table,
     select_latents,
-    shuffle_training_labels,
 )
+from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import SplitLabels
 
 COLUMNS = np.arange(3)  # all concepts are of whole proteins
@@ -163,7 +163,7 @@ def test_prevalence_is_the_training_share_among_labelled(splits):
 
 
 def test_shuffling_moves_whole_label_vectors_of_training_proteins_only(splits):
-    shuffled = shuffle_training_labels(splits, seed=0)
+    shuffled = shuffle_labels(splits, seed=0)
     before, after = splits["train"], shuffled["train"]
     assert not np.array_equal(before.labels, after.labels)
     rows = np.hstack([before.labels, before.labelled]).astype(int)
@@ -171,7 +171,7 @@ def test_shuffling_moves_whole_label_vectors_of_training_proteins_only(splits):
         map(tuple, np.hstack([after.labels, after.labelled]).astype(int))
     )
     assert shuffled["test"] is splits["test"]
-    np.testing.assert_array_equal(after.labels, shuffle_training_labels(splits, seed=0)["train"].labels)
+    np.testing.assert_array_equal(after.labels, shuffle_labels(splits, seed=0)["train"].labels)
 
 
 def test_encodings_of_another_vocabulary_or_other_proteins_are_refused(splits):

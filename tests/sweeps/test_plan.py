@@ -79,9 +79,14 @@ def test_every_member_has_its_folder_and_the_table_has_them_all(made, data):
     assert found == {
         (IDS[0], "linear_probe"): "probe",
         (IDS[0], "prevalence"): "none",
+        (IDS[0], "shuffled_labels"): "probe",
+        (IDS[0], "composition_probe"): "probe",
         (IDS[1], "topk_latent"): "selection",
+        (IDS[1], "topk_probe"): "probe",
         (IDS[2], "topk_latent"): "selection",
+        (IDS[2], "topk_probe"): "probe",
         (IDS[3], "protsae_latent"): "training",
+        (IDS[3], "protsae_probe"): "probe",
         (IDS[3], "protsae_predictor"): "training",
     }
     assert rows["low"].notna().all()
@@ -121,7 +126,7 @@ def test_figures_are_those_of_the_checkpoint(made, data):
 def test_what_has_concepts_and_no_predictor_is_judged_by_its_latents(data, tmp_path):
     sweep_of(data, {"architecture": "splice"}, references=False).run(tmp_path)
     table = Sweep(tmp_path).metrics()
-    assert set(table["method"]) == {"splice", "splice_latent"}
+    assert set(table["method"]) == {"splice", "splice_latent", "splice_probe"}
     assert set(table.loc[table["method"] == "splice_latent", "supervision"]) == {"training"}
 
 

@@ -83,7 +83,11 @@ def fit_path(
     mean, scale = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
     varies = scale > 1e-12 * np.maximum(1.0, np.abs(mean))
     scale = np.where(varies, scale, 1.0)
-    coordinates, basis = _rotated((features[:, varies] - mean[varies]) / scale[varies])
+    standardised = features[:, varies].astype(np.float64)
+    standardised -= mean[varies]
+    standardised /= scale[varies]
+    coordinates, basis = _rotated(standardised)
+    del standardised  # as large as all that follows
     problem = _Problem(coordinates, truth, counted, precise=precise)
     start = np.concatenate([np.zeros((coordinates.shape[1], truth.shape[1])), problem.log_odds[None]])
     for l2 in sorted(set(strengths), reverse=True):
@@ -134,7 +138,7 @@ def _rotated(values: Floats) -> tuple[Floats, Floats]:
     """
     if len(values) >= _TALL * values.shape[1]:
         eigenvalues, basis = np.linalg.eigh(values.T @ values)
-        basis = basis[:, eigenvalues > 1e-13 * max(float(eigenvalues[-1]), 1e-300)]
+        basis = basis[:, eigenvalues > 1e-13 * max(float(eigenvalues.max(initial=0.0)), 1e-300)]
         return values @ basis, basis
     left, singular, right = np.linalg.svd(values, full_matrices=False)
     kept = singular > 1e-10 * max(float(singular.max(initial=0.0)), 1e-300)
@@ -156,7 +160,7 @@ class _Problem:
     ) -> None:
         dtype = np.float64 if precise else np.float32
         design = np.concatenate([coordinates, np.ones((len(coordinates), 1))], axis=1)
-        self._curvature = np.square(design).mean(axis=0)[:, None] / 4
+        self._curvature = np.einsum("ij,ij->j", design, design)[:, None] / (4 * len(design))
         self._design = design.astype(dtype)
         self._truth = truth.astype(dtype)
         self._share = (counted / counted.sum(axis=0)).astype(

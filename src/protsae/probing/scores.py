@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
-from protsae.core.seeding import numpy_generator
 from protsae.metrics.ranking import pairwise_auc
 from protsae.probing.config import ScoringConfig
 from protsae.probing.logistic import choose_probes, fit_path
+from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
 
 Floats = NDArray[np.floating[Any]]
@@ -109,15 +109,6 @@ def prevalence_scores(splits: Mapping[str, SplitLabels]) -> dict[str, Floats]:
     return {split: np.tile(prevalence, (len(splits[split].protein_ids), 1)) for split in SCORED_SPLITS}
 
 
-def shuffle_training_labels(splits: Mapping[str, SplitLabels], seed: int) -> dict[str, SplitLabels]:
-    """Permute whole label vectors among training proteins: frequencies and co-occurrence stay, sequence
-    goes."""
-    train = splits["train"]
-    order = numpy_generator(seed, "shuffled_labels").permutation(len(train.protein_ids))
-    shuffled = SplitLabels(train.protein_ids, train.labels[order], train.labelled[order])
-    return {**splits, "train": shuffled}
-
-
 def score_all_methods(
     protsae_encoding: pd.DataFrame,
     topk_encoding: pd.DataFrame,
@@ -152,7 +143,7 @@ def score_all_methods(
     splits = {split: labels.of_concepts(columns) for split, labels in splits.items()}
     validation = splits["validation"]
     selected = select_latents(topk["validation"], validation.labels, validation.labelled)
-    shuffled = shuffle_training_labels(splits, config.seed)
+    shuffled = shuffle_labels(splits, config.seed)
     return {
         "protsae_latent": {split: protsae[split][:, columns] for split in SCORED_SPLITS},
         "protsae_predictor": {split: logits[split][:, columns] for split in SCORED_SPLITS},

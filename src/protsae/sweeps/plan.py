@@ -21,13 +21,11 @@ from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.judging import Judge, SweepData
 from protsae.sweeps.members import Member
-from protsae.training.fingerprints import code_hash, table_hash
 from protsae.training.plan import Source, TrainingPlan, log_of
 
 INDEX_NAME = "sweep.json"
 METRICS_NAME = "metrics.json"
 CHECKPOINT_NAME = "sae.safetensors"
-_JUDGING_CODE = ("metrics/*.py", "probing/*.py", "ontology/closure.py", "sweeps/judging.py")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -61,7 +59,8 @@ class RunMember:
             job = job.matched(self._l0_of(job.like))
         plan = self.plan(job) if isinstance(job, Member) else None
         fingerprint = sha256_text(
-            plan.fingerprint if plan else self.data.store.fingerprint(), self._judging_hash()
+            plan.fingerprint if plan else self.data.store.fingerprint(),
+            Judge(self.data, self.judging).fingerprint(),
         )
         if (found := _read_json(folder / METRICS_NAME)) and found["fingerprint"] == fingerprint:
             return {"member": job.member_id, "status": "kept", "seconds": found["seconds"]}
@@ -104,7 +103,8 @@ class RunMember:
 
         judge = Judge(self.data, self.judging)
         if isinstance(job, Reference):
-            return judge.references(job.hook_point), {"name": "references", "hook_point": job.hook_point}
+            rows = judge.references(job.hook_point).rows(self.judging.evaluation.confidence)
+            return rows, {"name": "references", "hook_point": job.hook_point}
         checkpoint = SaeCheckpoint(folder / CHECKPOINT_NAME)
         with atomic_path(folder / "training_log.csv") as temporary:
             log_of(checkpoint).to_csv(temporary, index=False)
@@ -117,14 +117,7 @@ class RunMember:
             "trainer": job.trainer.model_dump(),
             "training": checkpoint.metadata["training"],
         }
-        return judge.member(checkpoint, job.name), about
-
-    def _judging_hash(self) -> str:
-        data, tables = self.data, self.data.knowledge.tables
-        shown = [data.proteins[["protein_id", "split", "cluster_id"]], tables.concepts, tables.protein_labels]
-        shown += [tables.labelled_aspects, data.knowledge.axioms, data.terms, data.relations]
-        hashed = (table_hash(table) for table in shown)
-        return sha256_text(*hashed, self.judging.model_dump_json(), code_hash(*_JUDGING_CODE))
+        return judge.member(checkpoint, job.name).rows(self.judging.evaluation.confidence), about
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,355 @@
+"""Protein-function probing of every finished member of a sweep: docs/results/probing.csv, and .json about it.
+
+During or after `kedro run --env swissprot --pipelines sweeps --params ingestion.sequences.n_sampled=20000`:
+
+    python benchmarks/probing.py [--env swissprot] [--processes 2] [--members protsae- topk-]
+
+Latents, predictor and probe of each member, and the baselines, on test proteins: per aspect, with intervals
+over homology clusters; of each seed, their mean and spread, by band of identity to training, and paired
+differences (method `a - b`). What was judged is kept beside the run (`07_model_output/probing`, one file per
+member) and is not judged again while checkpoint, settings and code are the same. Says which members of the
+list are missing.
+"""
+
+import argparse
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from provenance import ROOT, provenance
+
+from protsae.activations.executors import LocalExecutor
+from protsae.annotations.labels import LabelTables
+from protsae.core.files import atomic_path, sha256_text, write_text_atomic
+from protsae.metrics.table import concat_metrics
+from protsae.plm import load_plm
+from protsae.probing.config import NeighbourConfig, RandomPlmConfig
+from protsae.probing.estimates import Estimate, Key, estimate_rows
+from protsae.probing.neighbours import find_neighbours
+from protsae.probing.random_plm import random_mean_activations
+from protsae.probing.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
+from protsae.probing.splits import split_of_proteins
+from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.sweeps.judging import Judge, Judgement, SweepData
+from protsae.sweeps.members import Base, Member, expand
+from protsae.sweeps.processes import ProcessExecutor
+from protsae.training.plan import Knowledge
+
+TABLE = ROOT / "docs/results/probing.csv"
+ASPECTS = ("BPO", "MFO", "CCO", "mean")
+COMPARED = ("auc", "aupr", "fmax", "wfmax", "smin")
+BASELINES = ("linear_probe", "nearest_neighbour", "composition_probe", "random_plm_probe")
+FLOORS = ("prevalence", "shuffled_labels")
+SEED = re.compile(r"-seed\d+")
+
+
+class Bench:
+    """Datasets and parameters of a run whose sweep is under way or done."""
+
+    def __init__(self, environment: str) -> None:
+        bootstrap_project(ROOT)
+        with KedroSession.create(project_path=ROOT, env=environment) as session:
+            catalog = session.load_context().catalog
+        self.load = catalog.load
+        self.folder = Path(catalog["sweep_members"]._describe()["filepath"])
+        names = ("concepts", "protein_labels", "labelled_aspects", "residue_labels")
+        tables = LabelTables(*map(self.load, names))
+        store = self.load("activation_shards")
+        knowledge = Knowledge(tables, self.load("axioms"))
+        ontology = self.load("concept_terms"), self.load("concept_relations")
+        self.data = SweepData(store, self.load("proteins"), knowledge, *ontology)
+        self.judging = self.load("params:sweeps.judging")
+        settings = {"protsae": {"guidance": self.load("params:training.guidance").model_dump()}}
+        d_sae, k, trainer = (self.load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
+        base = Base(store.d_model, d_sae, k, trainer, settings, len(tables.concepts))
+        self.members = {m.member_id: m for m in expand(self.load("params:sweeps.sweep"), base)}
+        self.hook_points = list(dict.fromkeys(m.hook_point for m in self.members.values()))
+
+
+class Job(NamedTuple):
+    """One file to be made."""
+
+    name: str
+    """Id of a member, or the references of a hook point."""
+    hook_point: str
+    method: str
+    """What the tables call the member; empty: what needs no dictionary."""
+
+
+@dataclass(frozen=True)
+class JudgeOne:
+    """Judges one job and keeps what was found; picklable, so that other processes can."""
+
+    data: SweepData
+    judging: Any
+    sweep: Path
+    work: Path
+    fingerprint: str
+    plm: Path
+    neighbours: NeighbourConfig
+    random_plm: RandomPlmConfig
+
+    def __call__(self, job: Job) -> tuple[str, float]:
+        """Return name and seconds; 0 where the file was there."""
+        target = self.work / f"{job.name}.parquet"
+        fingerprint = self.expected(job)
+        if target.is_file() and read(target)["fingerprint"].iloc[0] == fingerprint:
+            return job.name, 0.0
+        started = time.monotonic()
+        judge = Judge(self.data, self.judging)
+        if job.method:
+            found = judge.member(SaeCheckpoint(self.sweep / job.name / "sae.safetensors"), job.method)
+            tables = [kept(found)]
+        else:
+            found = judge.references(job.hook_point, *self._baseline_tables(job.hook_point))
+            tables = [kept(found)]
+        table = pd.concat(tables, ignore_index=True).assign(fingerprint=fingerprint)
+        with atomic_path(target) as temporary:
+            table.to_parquet(temporary)
+        return job.name, time.monotonic() - started
+
+    def expected(self, job: Job) -> str:
+        """Return what the file of a job has to be made from."""
+        if job.method:
+            made = SaeCheckpoint(self.sweep / job.name / "sae.safetensors").metadata["fingerprint"]
+        else:
+            made = self.neighbours.model_dump_json() + self.random_plm.model_dump_json()
+        return sha256_text(self.fingerprint, str(made))
+
+    def _baseline_tables(self, hook_point: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        proteins = self.data.proteins[
+            self.data.proteins["protein_id"].isin(
+                split_of_proteins(self.data.proteins, self.data.store.protein_ids)
+            )
+        ]
+        sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
+        model = load_plm(self.plm)
+        random = random_mean_activations(model, hook_point, sequences, self.random_plm)
+        return find_neighbours(proteins, self.neighbours), random
+
+
+def kept(found: Judgement) -> pd.DataFrame:
+    """Return all estimates on test with their resamples, one row each."""
+    rows = [
+        {
+            "method": method,
+            "supervision": found.supervision[method],
+            "seed": None,
+            "hook_point": "",
+            "k": None,
+            **found.about.get(method, {}),
+            **key._asdict(),
+            "value": estimate.value,
+            "n": estimate.n,
+            "samples": estimate.samples,
+        }
+        for (method, split), evaluation in found.evaluations.items()
+        if split == "test"
+        for key, estimate in evaluation.estimates.items()
+        if key.aspect in ASPECTS
+    ]
+    return pd.DataFrame(rows).astype({"seed": "Int64", "k": "Int64"})
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return what was kept."""
+    return pd.read_parquet(path)
+
+
+class Group(NamedTuple):
+    """One method over its seeds."""
+
+    method: str
+    settings: str
+    """Id of the member without its seed."""
+    supervision: str
+    hook_point: str
+    k: int | None
+    """Latents per residue, where all seeds have the same."""
+    seeds: list[tuple[int | None, int | None, dict[Key, Estimate]]]
+    """Seed, its own k, and what was measured."""
+
+    def over_seeds(self, key: Key) -> SeedEstimate | None:
+        """Return an estimate over seeds; None where it has no resamples."""
+        found = [estimates[key] for *_, estimates in self.seeds if key in estimates]
+        samples = [estimate.samples for estimate in found if estimate.samples is not None]
+        if not samples:
+            return None
+        values = np.array([estimate.value for estimate in found])
+        return SeedEstimate(values, np.mean(samples, axis=0), found[0].n)
+
+
+def groups(tables: dict[str, pd.DataFrame]) -> Iterator[Group]:
+    """Bring the seeds of each member together, in the order of the list."""
+    by_group: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    for name, table in tables.items():
+        for method, rows in table.groupby("method", sort=False):
+            by_group.setdefault((str(method), SEED.sub("", name)), []).append(rows)
+    for (method, settings), found in by_group.items():
+        first = found[0].iloc[0]
+        seeds = [
+            (*(_whole(rows[name].iloc[0]) for name in ("seed", "k")), _estimates(rows)) for rows in found
+        ]
+        numbers = {k for _, k, _ in seeds}
+        k = numbers.pop() if len(numbers) == 1 else None
+        yield Group(method, settings, first["supervision"], first["hook_point"], k, seeds)
+
+
+def pairs(found: list[Group]) -> Iterator[tuple[Group, Group]]:
+    """Yield what is compared: all with the linear probe, ProtSAE with its rivals and with the baselines."""
+    by_name: dict[str, list[Group]] = {}
+    for group in found:
+        by_name.setdefault(group.method, []).append(group)
+    for group in found:
+        kind = group.method.rpartition("_")[2]
+        for other in by_name.get("linear_probe", []):
+            if (
+                other is not group
+                and group.method not in (*BASELINES, *FLOORS)
+                and other.hook_point == group.hook_point
+            ):
+                yield group, other
+        for own in by_name.get(f"protsae_{kind}", []):
+            if own is not group and group.method not in BASELINES and own.hook_point == group.hook_point:
+                yield own, group
+    for own in [*by_name.get("protsae_predictor", []), *by_name.get("linear_probe", [])]:
+        for name in BASELINES[1:]:
+            for other in by_name.get(name, []):
+                yield own, other
+
+
+def table_of(found: list[Group], confidence: float) -> pd.DataFrame:
+    """Return the rows: every seed, means and spreads, bands of identity, differences."""
+    tables = []
+    for group in found:
+        about = {"hook_point": group.hook_point, "k": group.k}
+        for seed, k, estimates in group.seeds:
+            whole = {key: estimate for key, estimate in estimates.items() if not key.stratum}
+            rows = estimate_rows(group.method, "test", whole, confidence, group.supervision)
+            tables.append(rows.assign(hook_point=group.hook_point, seed=seed, k=k))
+        for key in group.seeds[0][-1]:
+            estimate = group.over_seeds(key)
+            if estimate is None or (key.stratum and key.aspect != "mean"):
+                continue
+            tables.append(
+                _seed_rows(group.method, key, estimate, confidence, group.supervision).assign(**about)
+            )
+    for one, other in pairs(found):
+        about = {"hook_point": one.hook_point, "k": one.k if other.k is None else other.k}
+        for key in one.seeds[0][-1]:
+            left, right = one.over_seeds(key), other.over_seeds(key)
+            if key.metric in COMPARED and key.preset != "deepgo" and not key.stratum and left and right:
+                name = f"{one.method} - {other.method}"
+                difference = SeedEstimate(
+                    np.array([left.values.mean() - right.values.mean()]), left.samples - right.samples, left.n
+                )
+                tables.append(_seed_rows(name, key, difference, confidence, "").assign(**about))
+    return concat_metrics(tables)
+
+
+def main() -> None:
+    """Judge what is not judged yet, and write what there is."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--env", default="swissprot", help="environment of the run")
+    parser.add_argument("--members", nargs="+", default=[""], help="only those whose names begin so")
+    parser.add_argument("--processes", type=int, default=1, help="members at a time; 2 GB of memory each")
+    parser.add_argument("--work", type=Path, default=None, help="where what was judged is kept")
+    parser.add_argument("--output", type=Path, default=TABLE)
+    given = parser.parse_args()
+    bench, about = Bench(given.env), provenance()
+    logging.getLogger("kedro").setLevel(logging.WARNING)
+    work = given.work or bench.folder.parents[1] / "07_model_output/probing"
+    work.mkdir(parents=True, exist_ok=True)
+    judge = JudgeOne(
+        bench.data,
+        bench.judging,
+        bench.folder.absolute(),
+        work.absolute(),
+        Judge(bench.data, bench.judging).fingerprint(),
+        Path(bench.load("plm_checkpoint")),
+        bench.load("params:probing.neighbours"),
+        bench.load("params:probing.random_plm"),
+    )
+    trained = [
+        m for m in bench.members.values() if (bench.folder / m.member_id / "sae.safetensors").is_file()
+    ]
+    jobs = [Job(f"references-{hook_point}", hook_point, "") for hook_point in bench.hook_points]
+    jobs += [_job(member) for member in trained if member.member_id.startswith(tuple(given.members))]
+    executor = ProcessExecutor(given.processes) if given.processes > 1 else LocalExecutor()
+    seconds = {}
+    for name, taken in executor.run(judge, jobs):
+        seconds[name] = taken
+        print(f"{len(seconds)} of {len(jobs)}: {name} {f'{taken:.0f} s' if taken else 'kept'}", flush=True)
+    wanted = [*jobs[: len(bench.hook_points)], *map(_job, trained)]
+    tables = {job.name: read(work / f"{job.name}.parquet") for job in wanted if is_judged(judge, job)}
+    found = list(groups(tables))
+    table = table_of(found, bench.judging.evaluation.confidence)
+    write_text_atomic(given.output, table.to_csv(index=False, float_format="%.5g"))
+    missing = sorted(set(bench.members) - set(tables))
+    sizes = {split: len(of.protein_ids) for split, of in Judge(bench.data, bench.judging).splits.items()}
+    content = {
+        **about,
+        "n_proteins": sizes,
+        "n_concepts": len(Judge(bench.data, bench.judging).columns),
+        "n_resamples": bench.judging.evaluation.n_resamples,
+        "pooling": bench.judging.scoring.pooling,
+        "members": sorted(set(tables) & set(bench.members)),
+        "missing": missing,
+    }
+    write_text_atomic(given.output.with_suffix(".json"), json.dumps(content, indent=1) + "\n")
+    print(summary(table).round(4).to_string())
+    if missing:
+        print(f"{len(missing)} members of the list are missing: {', '.join(missing)}")
+
+
+def is_judged(judge: JudgeOne, job: Job) -> bool:
+    """Return whether a job's file is there and of this checkpoint, these settings and this code."""
+    path = judge.work / f"{job.name}.parquet"
+    return path.is_file() and read(path)["fingerprint"].iloc[0] == judge.expected(job)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return means over seeds and aspects, one row per method and k."""
+    shown = table[(table["aspect"] == "mean") & (table["stratum"] == MEAN_OF_SEEDS)]
+    shown = shown[shown["preset"].isin(["", "cafa"]) & ~shown["method"].str.contains(" - ")]
+    metrics = shown.assign(k=shown["k"].fillna(0))
+    wide = metrics.pivot_table(index=["method", "k"], columns="metric", values="value", sort=False)
+    return wide.reindex(columns=["auc", "aupr", "aupr_micro", "fmax", "wfmax", "smin", "coverage"])
+
+
+def _job(member: Member) -> Job:
+    return Job(member.member_id, member.hook_point, member.name)
+
+
+def _estimates(rows: pd.DataFrame) -> dict[Key, Estimate]:
+    columns = zip(*(rows[name] for name in ("metric", "aspect", "preset", "stratum")), strict=True)
+    values = zip(rows["value"], rows["n"], rows["samples"], strict=True)
+    return {Key(*key): Estimate(*value) for key, value in zip(columns, values, strict=True)}
+
+
+def _seed_rows(
+    name: str, key: Key, estimate: SeedEstimate, confidence: float, supervision: str
+) -> pd.DataFrame:
+    rows = seed_rows(
+        name, key.metric, key.aspect, estimate, confidence=confidence, supervision=supervision
+    ).assign(preset=key.preset)
+    return rows.assign(stratum=[f"{key.stratum}, {s}" if key.stratum else s for s in rows["stratum"]])
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None or pd.isna(value) else int(value)
+
+
+if __name__ == "__main__":
+    main()
