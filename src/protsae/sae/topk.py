@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from protsae.sae.base import StepOutput, TrainingBatch
-from protsae.sae.codes import SparseCodes, mean_active
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import TopKConfig
 from protsae.sae.dense import LinearEncoderSae
 from protsae.sae.kernels import dense_top_k, encode_dead, encode_top_k, is_dense, sparse_decode
@@ -47,6 +47,6 @@ class TopKSae(LinearEncoderSae):
         return sparse_decode(codes, self.W_dec), revived, codes.fired(d_sae), codes.l0()
 
     def _dense(self, scaled: Tensor, dead: Tensor, at_once: int) -> _Step:
-        decoded, acts = dense_top_k(scaled, self.encoder, self.b_enc, self.W_dec, self.config.k)
+        decoded, fired, counts = dense_top_k(scaled, self.encoder, self.b_enc, self.W_dec, self.config.k)
         revived = encode_dead(scaled, self.encoder, self.b_enc, dead, at_once)
-        return decoded, revived, (acts > 0).any(dim=0), mean_active(acts)
+        return decoded, revived, fired, counts.double().mean()

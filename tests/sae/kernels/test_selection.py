@@ -108,11 +108,14 @@ def test_keeping_the_largest_in_place_equals_choosing_them(data, width):
     k = data.draw(st.integers(1, width))
     values, columns = cpu.select(numbers, k, None, bias)
     kept = numbers.clone()
-    selection.keep_top_k_of_rows(kept.numpy(), bias.numpy(), np.empty(0, np.int32), k, 0, 1)
+    counts, fired = np.empty(1, np.int64), np.zeros(width, bool)
+    selection.keep_top_k_of_rows(kept.numpy(), bias.numpy(), np.empty(0, np.int32), k, counts, fired, 0, 1)
     assert torch.equal(kept, torch.zeros_like(numbers).scatter(1, columns, values))
+    assert counts[0] == (kept > 0).sum() and fired.tolist() == (kept[0] > 0).tolist()
 
 
 def test_a_nan_is_kept_in_place():
     numbers = np.array([[1.0, np.nan, 3.0], [1.0, 2.0, 3.0]])
-    selection.keep_top_k_of_rows(numbers, np.zeros(3), np.empty(0, np.int64), 1, 0, 2)
+    counts, fired = np.empty(2, np.int64), np.zeros(3, bool)
+    selection.keep_top_k_of_rows(numbers, np.zeros(3), np.empty(0, np.int64), 1, counts, fired, 0, 2)
     assert np.isnan(numbers[0]).all() and numbers[1].tolist() == [0, 0, 3]

@@ -87,10 +87,12 @@ def encode_dead(
     return _encoded(x, weight, bias, values, inside[places])
 
 
-def dense_top_k(x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def dense_top_k(
+    x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor, k: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """See `dense.DenseTopK`: the way for codes of which `dense.is_dense` says that they are many."""
-    x_hat, acts = DenseTopK.apply(x.to(weight.dtype), weight, bias, rows, k)  # type: ignore[no-untyped-call]
-    return x_hat, acts
+    x_hat, fired, counts = DenseTopK.apply(x.to(weight.dtype), weight, bias, rows, k)  # type: ignore[no-untyped-call]
+    return x_hat, fired, counts
 
 
 def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_acts: Tensor) -> SparseCodes:

@@ -30,8 +30,9 @@ class DenseTopK(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor, k: int
-    ) -> tuple[Tensor, Tensor]:
-        """Return the codes times `rows` [n, d_model], and the codes [n, d_sae], which have no graph.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the codes times `rows` [n, d_model], which latents are active anywhere, and how many are of
+        each row.
 
         Args:
             ctx: of autograd.
@@ -46,15 +47,16 @@ class DenseTopK(torch.autograd.Function):
         acts = x @ weight
         table, added = acts.numpy(), bias.detach().contiguous().numpy()
         integers = np.empty(0, np.int32 if acts.dtype == torch.float32 else np.int64)
+        counts, fired = torch.empty(len(x), dtype=torch.int64), torch.zeros(len(bias), dtype=torch.bool)
+        outputs = counts.numpy(), fired.numpy()
 
         def work(first: int, last: int) -> None:
-            selection.keep_top_k_of_rows(table, added, integers, k, first, last)
+            selection.keep_top_k_of_rows(table, added, integers, k, *outputs, first, last)
 
         run_parts(work, even_bounds(len(table), torch.get_num_threads()))
         ctx.save_for_backward(x, weight, rows, acts)
-        ctx.mark_non_differentiable(acts)
-        ctx.set_materialize_grads(False)  # zeros for the codes, else
-        return acts @ rows, acts
+        ctx.mark_non_differentiable(fired, counts)
+        return acts @ rows, fired, counts
 
     @staticmethod
     @once_differentiable

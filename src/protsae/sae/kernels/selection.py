@@ -187,7 +187,9 @@ def top_k_of_rows(
 
 
 @compiled
-def keep_top_k_of_rows(numbers: Any, bias: Any, integers: Any, k: int, first: int, last: int) -> None:
+def keep_top_k_of_rows(
+    numbers: Any, bias: Any, integers: Any, k: int, counts: Any, fired: Any, first: int, last: int
+) -> None:
     """Add the bias to rows of numbers [n, d] and set to 0 what is negative or not among a row's k largest.
 
     As `top_k_of_rows`, but in place: of equal numbers the first ones stay, and a row with a NaN becomes NaN.
@@ -197,10 +199,12 @@ def keep_top_k_of_rows(numbers: Any, bias: Any, integers: Any, k: int, first: in
         bias: [d].
         integers: an array of signed integers of the same width; only its format is read.
         k: at most d.
+        counts: output [n]: how many of a row are positive now.
+        fired: [d]; True where any number is positive now, else as it was.
         first: row to begin with.
         last: row to stop before.
     """
-    line = np.empty(numbers.shape[1], numbers.dtype)
+    line, seen = np.empty(numbers.shape[1], numbers.dtype), np.zeros(numbers.shape[1], np.uint8)
     keys = line.view(integers.dtype)
     zero = numbers.dtype.type(0)
     for i in range(first, last):
@@ -208,6 +212,7 @@ def keep_top_k_of_rows(numbers: Any, bias: Any, integers: Any, k: int, first: in
         for j in range(len(row)):
             row[j] += bias[j]
             line[j] = row[j]
+        counts[i] = 0
         if to_keys(keys):
             row[:] = np.nan
             continue
@@ -217,5 +222,13 @@ def keep_top_k_of_rows(numbers: Any, bias: Any, integers: Any, k: int, first: in
                 if keys[j] == level:
                     keys[j] += n_ties > 0  # now it is above the level
                     n_ties -= n_ties > 0
+        n_positive: Any = np.int32(0)
         for j in range(len(row)):
             row[j] = max(row[j], zero) if keys[j] > level else zero
+            n_positive = np.int32(n_positive + np.int32(row[j] > zero))
+        for j in range(len(row)):
+            seen[j] |= np.uint8(row[j] > zero)
+        counts[i] = n_positive
+    for j in range(len(seen)):
+        if seen[j]:
+            fired[j] = True
