@@ -16,6 +16,7 @@ from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.probing.encoding import Run
 
 Floats = NDArray[np.float64]
+_MISSING = (float("nan"), float("nan"))
 LOSS_KEY = ["sequence_id", "kind", "cluster_id", "length", "residue", "n_masked"]
 VARIANTS = {
     "": ("sae", "mean", "zero"),
@@ -100,10 +101,9 @@ def reconstruction_rows(
         found = resampled.metrics(lambda totals: _reconstruction(totals, d_model), values, rows)
         parts.append(_rows(found, run, stratum=stratum, n=int(values[rows, 0].sum())))
     density = densities["density"].to_numpy()
-    missing = (float("nan"), float("nan"))  # shares of latents, not of proteins
-    shares = {
-        "dead_share": (float((density == 0).mean()), missing),
-        "dense_share": (float((density > config.dense_above).mean()), missing),
+    shares = {  # of latents, not of proteins: without interval
+        "dead_share": (float((density == 0).mean()), _MISSING),
+        "dense_share": (float((density > config.dense_above).mean()), _MISSING),
     }
     return concat_metrics([*parts, _rows(shares, run, n=int(values[:, 0].sum()))])
 
@@ -135,12 +135,13 @@ class Resampled:
         _, first, self._owner = np.unique(owners.to_numpy(str), return_index=True, return_inverse=True)
         self._confidence = config.confidence
         generator = numpy_generator(config.seed, "fidelity", "bootstrap")
-        self._weights = cluster_weights(clusters.to_numpy(str)[first], config.n_resamples, generator)
+        self._cluster = clusters.to_numpy(str)
+        self._weights = cluster_weights(self._cluster[first], config.n_resamples, generator)
 
     def metrics(
         self, metric: Callable[[Floats], dict[str, Floats]], values: Floats, rows: NDArray[np.bool_]
     ) -> dict[str, tuple[float, tuple[float, float]]]:
-        """Return each metric with its interval.
+        """Return each metric with its interval; one of a single cluster is missing (NaN), not narrow.
 
         Args:
             metric: from sums [..., n_columns] to named values [...].
@@ -149,10 +150,13 @@ class Resampled:
         """
         of_owners = np.zeros((self._weights.shape[1], values.shape[1]))
         np.add.at(of_owners, self._owner[rows], values[rows])
+        found = metric(of_owners.sum(axis=0))
+        if len(set(self._cluster[rows])) == 1:
+            return {name: (float(value), _MISSING) for name, value in found.items()}
         resampled = metric(self._weights @ of_owners)
         return {
             name: (float(value), percentile_interval(resampled[name], self._confidence).pair)
-            for name, value in metric(of_owners.sum(axis=0)).items()
+            for name, value in found.items()
         }
 
 
