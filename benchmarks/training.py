@@ -9,8 +9,9 @@ and the trainer's own optimiser. Same
 formulas, same weights, no dead latents in either. The ways take turns, and the best round of each counts.
 `over_encoder_matmul` is the sparse step over the encoder's product alone. `guided_over_topk_500` is a step of
 ProtSAE with 500 defined latents (64 proteins of 32 residues, 5 % positives, 1,000 axioms of form NF1, the
-gate's update included; the gates, which start half open, have come down to their rates before) over TopK's, both of 4,096 latents at k 32. `peak_mb`: the most that another process
-which makes three steps takes (VmHWM), imports included.
+gate's update included; the gates, which start half open, have come down to their rates before) over
+TopK's, both of 4,096 latents at k 32. `peak_mb`: the most that another process which makes three steps takes
+(VmHWM), imports included.
 The last line printed is one JSON object.
 """
 
@@ -37,7 +38,7 @@ from protsae.training.optimiser import SaeAdam, make_optimiser
 
 D_MODEL, BATCH, N_DEFINED = 320, 2048, 500
 N_SETTLING = 60
-"""Updates of ProtSAE's thresholds before it is timed: its gates start half open, no training stays at that."""
+"""Updates of ProtSAE's thresholds before it is timed: gates start half open, and no training stays there."""
 SIZES = [(d_sae, k) for d_sae in (4096, 16384, 40000) for k in (32, 100, 1000)]
 QUICK = [(4096, 32), (16384, 32)]
 
