@@ -146,7 +146,7 @@ def test_an_unknown_pipeline_is_answered_with_those_there_are(finished):
     done = project.kedro("run", "--pipelines", "probbing", check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "'probbing'. There are: __default__, annotation, extraction" in done.stderr
+    assert "'probbing'. There are: __default__, alignment, annotation, " in done.stderr
 
 
 def test_a_deleted_output_is_rebuilt_and_nothing_else_runs(finished):
