@@ -27,9 +27,9 @@ from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
 from protsae.probing.encoding import Encoding, Run, encode_splits
 from protsae.probing.estimates import Evaluations
-from protsae.probing.evaluation import evaluate_all, score_metrics
+from protsae.probing.evaluation import evaluate_all, score_metrics, scores_by_method
 from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
-from protsae.probing.scores import METHODS, score_all_methods
+from protsae.probing.scores import BASELINES, METHODS, score_all_methods
 from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.probing.splits import labels_by_split, protein_level, split_of_proteins
 from protsae.probing.vocabulary import Vocabulary
@@ -42,6 +42,9 @@ DIFFERENCES = (
     ("protsae_predictor", "linear_probe"),
     ("protsae_latent", "protsae_predictor"),
     ("protsae_probe", "topk_probe"),
+    ("protsae_predictor", "nearest_neighbour"),
+    ("linear_probe", "composition_probe"),
+    ("linear_probe", "random_plm_probe"),
 )
 METRICS = ("auc", "aupr", "fmax")
 ASPECTS = ("mean", "BPO", "MFO", "CCO", "all")
@@ -116,6 +119,7 @@ class Demo:
             scoring,
         )
         splits = {split: found.of_concepts(columns) for split, found in labels.items()}
+        scores |= scores_by_method(self.load("baseline_scores"), splits, columns)
         judged = self.concepts[self.concepts["concept_idx"].isin(columns)]
         vocabulary = Vocabulary.of(judged, self.load("concept_terms"), self.load("concept_relations"))
         clusters = dict(zip(self.proteins["protein_id"], self.proteins["cluster_id"], strict=True))
@@ -228,7 +232,7 @@ def main() -> None:
     tables, evaluations = [], []
     for seed in arguments.seeds:
         rows, found = demo.run_seed(seed)
-        unseeded = ["linear_probe", "prevalence", "residue_identity"]
+        unseeded = ["linear_probe", "prevalence", "residue_identity", *BASELINES]
         constant = rows["method"].isin(unseeded) & (len(tables) > 0)
         tables.append(rows[~constant])  # these do not depend on the seed: one set of rows
         evaluations.append(found)

@@ -16,7 +16,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +42,7 @@ from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.judging import Judge, Judgement, SweepData
 from protsae.sweeps.members import Base, Member, expand
 from protsae.sweeps.processes import ProcessExecutor
+from protsae.training.fingerprints import table_hash
 from protsae.training.plan import Knowledge
 
 TABLE = ROOT / "docs/results/probing.csv"
@@ -126,15 +127,29 @@ class JudgeOne:
         return sha256_text(self.fingerprint, str(made))
 
     def _baseline_tables(self, hook_point: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        proteins = self.data.proteins[
-            self.data.proteins["protein_id"].isin(
-                split_of_proteins(self.data.proteins, self.data.store.protein_ids)
-            )
-        ]
+        """Return neighbours and mean activations of the random model: minutes of work, kept by themselves."""
+        proteins, store = self.data.proteins, self.data.store
+        proteins = proteins[proteins["protein_id"].isin(split_of_proteins(proteins, store.protein_ids))]
         sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
         model = load_plm(self.plm)
-        random = random_mean_activations(model, hook_point, sequences, self.random_plm)
-        return find_neighbours(proteins, self.neighbours), random
+        of = table_hash(proteins[["protein_id", "sequence", "split"]])
+        settings = self.neighbours.model_dump_json(), self.random_plm.model_dump_json()
+        return (
+            self._made("neighbours", (of, settings[0]), lambda: find_neighbours(proteins, self.neighbours)),
+            self._made(
+                "random_plm",
+                (of, settings[1], model.sha256, hook_point),
+                lambda: random_mean_activations(model, hook_point, sequences, self.random_plm),
+            ),
+        )
+
+    def _made(self, name: str, of: Iterable[str], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        path = self.work / f"{name}-{sha256_text(*of)[:12]}.parquet"
+        if not path.is_file():
+            table = make()
+            with atomic_path(path) as temporary:
+                table.to_parquet(temporary)
+        return read(path)
 
 
 def kept(found: Judgement) -> pd.DataFrame:
