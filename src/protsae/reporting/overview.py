@@ -179,9 +179,13 @@ def _rank(record: dict[str, Any]) -> float:
 
 
 def health_table(metrics: pd.DataFrame, split: str = "test") -> dict[str, Any]:
-    """Return the measures of the dictionaries themselves: one row per metric, one cell per dictionary."""
+    """Return the measures of the dictionaries themselves: one row per metric, one cell per dictionary.
+
+    What has a value per aspect or per kind of latent has tables and figures of its own.
+    """
     table = metric_table(metrics, split)
-    table = table[~table["metric"].isin(ALL_SCORE_METRICS) & table["value"].notna()]
+    of_dictionary = table["metric"].isin(METRIC_LABELS) & ~table["metric"].isin(ALL_SCORE_METRICS)
+    table = table[of_dictionary & table["value"].notna()]
     methods = known_first(table["method"].tolist(), ("protsae", "topk"))
     values = {(row["method"], row["metric"]): number(row["value"]) for row in records(table)}
     rows = [
