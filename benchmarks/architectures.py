@@ -4,17 +4,20 @@ Usage, after `kedro run --env swissprot --pipelines sweeps --params ingestion.se
 
     python benchmarks/architectures.py [data/swissprot/08_reporting/sweep_metrics.csv]
 
+A folder of members (data/swissprot/06_models/sweeps) in its place gives those that are judged by now.
+
 Writes the table in the columns of metrics.csv and prints, on test proteins, means over seeds; how far each
 matched member's L0 is from ProtSAE's; and ProtSAE's FVE against TopK's curve at ProtSAE's own L0.
 """
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from protsae.metrics.table import METRIC_COLUMNS
+from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "data/swissprot/08_reporting/sweep_metrics.csv"
@@ -24,7 +27,7 @@ TARGET = ROOT / "docs/results/architectures.csv"
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return means over seeds on test proteins, one row per method and k."""
     test = table[(table["split"] == "test") & table["aspect"].isin(["mean", ""])]
-    test = test[test["stratum"].isna() & (test["preset"] != "deepgo")]
+    test = test[(test["stratum"] == "") & (test["preset"] != "deepgo")]
     shown = test[test["metric"].isin(["auc", "aupr", "fmax", "fve", "l0", "dead_share"])]
     k = shown["k"].fillna(0).astype(int).where(shown["method"].str.startswith("topk"), 0)
     wide = shown.assign(k=k).pivot_table(index=["method", "k"], columns="metric", values="value")
@@ -55,10 +58,21 @@ def fve_gap(table: pd.DataFrame) -> tuple[float, float, float]:
     return own["l0"], own["fve"], float(np.interp(np.log(own["l0"]), np.log(curve["l0"]), curve["fve"]))
 
 
+def read(source: Path) -> pd.DataFrame:
+    """Return `member` and the columns of metrics.csv, from the table of a finished sweep or from a folder."""
+    if source.is_file():
+        table = pd.read_csv(source)
+        return table.assign(**{name: table[name].fillna("") for name in ("aspect", "stratum", "preset")})
+    parts = []
+    for path in sorted(source.glob("*/metrics.json")):
+        rows = metrics_table(json.loads(path.read_text(encoding="utf-8"))["metrics"])
+        parts.append(concat_metrics([rows]).assign(member=path.parent.name))
+    return pd.concat(parts, ignore_index=True)
+
+
 def main() -> None:
     """Write the table and print what it says."""
-    table = pd.read_csv(Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE)
-    table["aspect"] = table["aspect"].fillna("")
+    table = read(Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE)
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     table[list(METRIC_COLUMNS)].to_csv(TARGET, index=False, float_format="%.6g")
     pd.set_option("display.width", 200)
