@@ -11,6 +11,7 @@ from protsae.reporting.comparison import (
     curve_figure,
     layer_figure,
 )
+from protsae.reporting.style import DICTIONARY_COLOURS
 
 HOOK = "layers.1.resid_post"
 
@@ -101,6 +102,7 @@ def test_curves_hold_one_point_per_variant_without_ablations(metrics):
         ("topk", "x"): ((4.0,), (0.99,)),
         ("topk", "x2"): ((4.0,), (0.6,)),
     }
+    assert {trace.name: trace.line.color for trace in figure.data} == DICTIONARY_COLOURS
     (trace,) = (trace for trace in figure.data if (trace.name, trace.xaxis) == ("protsae", "x"))
     assert (trace.error_y.array, trace.error_y.arrayminus) == ((0.01,), (0.01,))
 

@@ -3,7 +3,7 @@
 Everything is read from one table, `member` and the columns of metrics.csv; test proteins, means over seeds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,13 +14,13 @@ from plotly.subplots import make_subplots
 from protsae.reporting.style import (
     ASPECTS,
     BLUE,
+    DICTIONARY_COLOURS,
     GREEN,
     GREY,
     METRIC_LABELS,
     ORANGE,
     PURPLE,
     SKY,
-    VERMILION,
     empty_figure,
     styled,
 )
@@ -31,7 +31,7 @@ FIDELITY = ("fve", "l0", "dead_share", "defined_participation")
 TABLE_KEYS = ("variant", "method", "supervision", "hook_point", "k", "n_seeds")
 _PRESETS = ("", "cafa")
 _ROLES = ("_latent", "_predictor", "_probe")
-_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY)
+_COLOURS = (GREEN, ORANGE, PURPLE, SKY, GREY)
 _PAIRED = ("auc", "aupr", "fmax", "fve", "defined_participation")
 _CHANGE_KEYS = ("ablation", "part", "metric")
 _NO_MEMBERS = "No members: kedro run --pipelines sweeps"
@@ -103,9 +103,8 @@ def curve_figure(metrics: pd.DataFrame, leave_out: Sequence[str] = ()) -> go.Fig
     if points.empty:
         return empty_figure(_NO_MEMBERS)
     figure = make_subplots(cols=2, horizontal_spacing=0.12)
-    for colour, (name, of_name) in zip(
-        _cycled(points["name"].nunique()), points.groupby("name"), strict=True
-    ):
+    colours = _colours(points["name"])
+    for name, of_name in points.groupby("name"):
         for column, metric in enumerate(("fve", "auc"), start=1):
             shown = of_name[of_name[metric].notna()].sort_values("l0")
             figure.add_scatter(
@@ -121,7 +120,7 @@ def curve_figure(metrics: pd.DataFrame, leave_out: Sequence[str] = ()) -> go.Fig
                 name=str(name),
                 legendgroup=str(name),
                 showlegend=column == 1,
-                line={"color": colour, "width": 2},
+                line={"color": colours[str(name)], "width": 2},
                 hovertemplate=f"{name}<br>L0 %{{x}}: %{{y}}<extra></extra>",
                 row=1,
                 col=column,
@@ -212,9 +211,8 @@ def layer_figure(metrics: pd.DataFrame) -> go.Figure:
         return empty_figure("One hook point: list several under sweeps.sweep.hook_points")
     figure = make_subplots(cols=2, horizontal_spacing=0.12)
     order = sorted(points["hook_point"].unique(), key=_depth)
-    for colour, (name, of_name) in zip(
-        _cycled(points["name"].nunique()), points.groupby("name"), strict=True
-    ):
+    colours = _colours(points["name"])
+    for name, of_name in points.groupby("name"):
         means = of_name.groupby("hook_point")[["fve", "auc"]].mean().reindex(order).dropna(how="all")
         for column, metric in enumerate(("fve", "auc"), start=1):
             figure.add_scatter(
@@ -224,7 +222,7 @@ def layer_figure(metrics: pd.DataFrame) -> go.Figure:
                 name=str(name),
                 legendgroup=str(name),
                 showlegend=column == 1,
-                line={"color": colour, "width": 2},
+                line={"color": colours[str(name)], "width": 2},
                 row=1,
                 col=column,
             )
@@ -264,8 +262,10 @@ def _depth(hook_point: str) -> tuple[int, str]:
     return (int(parts[1]), hook_point) if len(parts) > 1 and parts[1].isdigit() else (10**6, hook_point)
 
 
-def _cycled(n: int) -> list[str]:
-    return [_COLOURS[i % len(_COLOURS)] for i in range(n)]
+def _colours(names: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each name: ProtSAE's and TopK's as in every figure, the others in turn."""
+    others = sorted(set(names) - set(DICTIONARY_COLOURS))
+    return DICTIONARY_COLOURS | {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(others)}
 
 
 def _plain(column: pd.Series) -> list[float | None]:
