@@ -18,20 +18,27 @@ import numpy as np
 import pandas as pd
 
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
+from protsae.reporting.comparison import comparison_table
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "data/swissprot/08_reporting/sweep_metrics.csv"
 TARGET = ROOT / "docs/results/architectures.csv"
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return means over seeds on test proteins, one row per method and k."""
-    test = table[(table["split"] == "test") & table["aspect"].isin(["mean", ""])]
-    test = test[(test["stratum"] == "") & (test["preset"] != "deepgo")]
-    shown = test[test["metric"].isin(["auc", "aupr", "fmax", "fve", "l0", "dead_share"])]
-    k = shown["k"].fillna(0).astype(int).where(shown["method"].str.startswith("topk"), 0)
-    wide = shown.assign(k=k).pivot_table(index=["method", "k"], columns="metric", values="value")
-    return wide.reindex(columns=["auc", "aupr", "fmax", "fve", "l0", "dead_share"])
+def as_markdown(table: pd.DataFrame) -> str:
+    """Return what docs/architectures.md shows: a row per method, means over seeds on test proteins."""
+    lines = [
+        "| | seeds | AUC | AUPR | Fmax | Smin | FVE | L0 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in comparison_table(table).to_dict("records"):
+        k = f", k {int(row['k'])}" if str(row["method"]).startswith("topk") else ""
+        digits = {"auc_mean": 3, "aupr_mean": 3, "fmax_mean": 3, "smin_mean": 2, "fve": 4, "l0": 1}
+        cells = [
+            "" if pd.isna(row[name]) else f"{row[name]:.{n}f}".removeprefix("0") for name, n in digits.items()
+        ]
+        lines.append(f"| `{row['method']}`{k} | {row['n_seeds'] or ''} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def off_target(table: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +83,7 @@ def main() -> None:
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     table[list(METRIC_COLUMNS)].to_csv(TARGET, index=False, float_format="%.6g")
     pd.set_option("display.width", 200)
-    print(summary(table).round(4).to_string())
+    print(as_markdown(table))
     print(off_target(table).round(3).to_string(index=False))
     if {"protsae", "topk"} <= set(table["method"]):
         l0, fve, curve = fve_gap(table)

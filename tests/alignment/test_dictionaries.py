@@ -5,7 +5,7 @@ import torch
 from tests.alignment.world import HOOK
 
 from protsae.alignment.align import letters_only
-from protsae.alignment.computed import ComputedActivations, random_model
+from protsae.alignment.computed import ComputedActivations
 from protsae.alignment.dictionaries import (
     N_LETTERS,
     Composition,
@@ -18,6 +18,7 @@ from protsae.plm import load_plm
 from protsae.plm.forward import Esm2Forward
 from protsae.plm.residues import RESIDUES
 from protsae.probing.batches import ProteinBatch
+from protsae.probing.random_plm import random_model
 from protsae.sae.config import TopKConfig
 from protsae.sae.topk import TopKSae
 
@@ -100,9 +101,11 @@ def test_a_random_language_model_has_the_shape_and_none_of_the_weights():
     path = DEMO / "esm2_mini.safetensors"
     sequences = {"A": "MKTAYIAKQR", "B": "GGC"}
     hook = "layers.0.resid_post"
-    found = dict(ComputedActivations(random_model(path, 3), sequences).iter_proteins(hook, ["B", "A"]))
-    again = dict(ComputedActivations(random_model(path, 3), sequences).iter_proteins(hook))
-    other = dict(ComputedActivations(random_model(path, 4), sequences).iter_proteins(hook))
+    found = dict(
+        ComputedActivations(random_model(load_plm(path), 3), sequences).iter_proteins(hook, ["B", "A"])
+    )
+    again = dict(ComputedActivations(random_model(load_plm(path), 3), sequences).iter_proteins(hook))
+    other = dict(ComputedActivations(random_model(load_plm(path), 4), sequences).iter_proteins(hook))
     trained = Esm2Forward(load_plm(path), [hook]).run(["GGC"])[hook].numpy()
     assert found["A"].shape == (10, 160)
     assert list(found) == ["B", "A"]

@@ -157,8 +157,10 @@ def test_chosen_weights_are_those_of_the_chosen_epoch(world, splits):
     assert result.summary["chosen_epoch"] < 3
     x = torch.from_numpy(np.concatenate([world.x[i] for i in VALIDATION]))
     with torch.no_grad():
-        error = float((sae(x) - x).square().sum() / (x - x.mean(dim=0)).square().sum())
-    assert 1 - error == pytest.approx(log["value"].max(), rel=1e-5)
+        x_hat = sae(x).double()
+    x = x.double()
+    error = float((x_hat - x).square().sum() / (x - x.mean(dim=0)).square().sum())
+    assert 1 - error == pytest.approx(log["value"].max(), rel=1e-6)
 
 
 def test_silent_latents_become_dead_after_the_window(world, splits):

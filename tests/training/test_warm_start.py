@@ -84,16 +84,23 @@ def test_free_latents_beyond_the_donors_stay_random(donor):
 
 
 def test_a_donor_of_other_activations_or_of_another_kind_is_refused(donor, tmp_path):
-    path = tmp_path / "donor.safetensors"
-    save_sae(donor, path, {"hook_point": HOOK_POINT})
-    assert torch.equal(load_donor(path, HOOK_POINT, D_MODEL).W_dec, donor.W_dec)
-    with pytest.raises(InputError, match=r"trained on layers\.0\.resid_post with d_model 5, and is to start"):
-        load_donor(path, "layers.1.resid_post", D_MODEL)
-    with pytest.raises(InputError, match="with d_model 5, and is to start a training"):
-        load_donor(path, HOOK_POINT, D_MODEL + 1)
-    save_sae(_protsae(4), path, {"hook_point": HOOK_POINT})
+    path, about = (
+        tmp_path / "donor.safetensors",
+        {"hook_point": HOOK_POINT, "model": "a", "model_sha256": "ab"},
+    )
+    save_sae(donor, path, about)
+    assert torch.equal(load_donor(path, {**about, "seed": 7}, D_MODEL).W_dec, donor.W_dec)
+    with pytest.raises(
+        InputError, match=r"on layers\.0\.resid_post of a \(sha256 ab\) with d_model 5, and is to"
+    ):
+        load_donor(path, {**about, "hook_point": "layers.1.resid_post"}, D_MODEL)
+    with pytest.raises(InputError, match=r"a training on layers\.0\.resid_post of a \(sha256 cd\)"):
+        load_donor(path, {**about, "model_sha256": "cd"}, D_MODEL)
+    with pytest.raises(InputError, match="with d_model 6: train one on the same"):
+        load_donor(path, about, D_MODEL + 1)
+    save_sae(_protsae(4), path, about)
     with pytest.raises(InputError, match="architecture 'protsae': a warm start takes one of"):
-        load_donor(path, HOOK_POINT, D_MODEL)
+        load_donor(path, about, D_MODEL)
 
 
 def test_training_starts_there_and_the_fingerprint_says_so(world, tmp_path):

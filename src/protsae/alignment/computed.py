@@ -1,25 +1,14 @@
-"""Activations computed when they are asked for: of a trained language model, or of one that knows nothing."""
+"""Activations computed when they are asked for."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protsae.plm.checkpoint import PlmModel, load_plm
+from protsae.plm.checkpoint import PlmModel
 from protsae.plm.forward import Esm2Forward
-from protsae.pretraining.config import ShapeConfig
-from protsae.pretraining.model import build_module
 
 _RESIDUES_PER_BATCH = 16_384
-
-
-def random_model(checkpoint: Path, seed: int) -> PlmModel:
-    """Return a model of a checkpoint's shape with random weights: normal, as pretraining begins."""
-    trained = load_plm(checkpoint)
-    shape = ShapeConfig(n_layers=trained.n_layers, d_model=trained.d_model, n_heads=trained.n_heads)
-    module = build_module(shape, seed).eval().requires_grad_(False)
-    return PlmModel("random", "", trained.n_layers, trained.d_model, trained.n_heads, module)
 
 
 class ComputedActivations:

@@ -20,15 +20,17 @@ from protsae.alignment.align import (
     alignment_table,
     letters_only,
 )
-from protsae.alignment.computed import ComputedActivations, random_model
+from protsae.alignment.computed import ComputedActivations
 from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
 from protsae.alignment.dictionaries import Neurons, RandomDirections, Trained, Windows
 from protsae.alignment.ground import Ground
 from protsae.alignment.summary import metrics_of
 from protsae.annotations.labels import LabelTables
 from protsae.metrics.table import concat_metrics
+from protsae.plm.checkpoint import load_plm
 from protsae.probing.batches import ProteinSource
 from protsae.probing.encoding import Run, require_same_concepts
+from protsae.probing.random_plm import random_model
 from protsae.probing.splits import SPLITS, feature_matrix
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -86,7 +88,7 @@ def align_untrained(
         aligned = align(Subject(dictionary, store, hook_point), bench)
         found.append(({"method": dictionary.name, **about}, "selection", aligned))
     if config.random_plm:
-        source = ComputedActivations(random_model(plm, config.seed), bench.ground.sequences())
+        source = ComputedActivations(random_model(load_plm(plm), config.seed), bench.ground.sequences())
         neurons = Neurons(
             "random_plm_neurons", mean_activation(source, hook_point, bench.ground.ids["train"])
         )

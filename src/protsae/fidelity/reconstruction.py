@@ -56,9 +56,9 @@ def reconstruction_sums(
     fired = np.zeros(sae.config.d_sae, dtype=np.int64)
     for x, groups in _batches(store, hook_point, proteins, residues_per_batch):
         with torch.inference_mode():
-            acts = sae.encode(x)
-            parts = _per_residue(x, sae.decode(acts), acts, mean)
-            fired += (acts > 0).numpy().sum(axis=0)
+            codes = sae.sparse_codes(x)
+            parts = _per_residue(x, sae.decode_sparse(codes), codes.values, mean)
+            fired += np.bincount(codes.columns[codes.values > 0].numpy(), minlength=len(fired))
         for row, values in enumerate(parts):
             sums[row] += np.bincount(groups, values, minlength=sums.shape[1])
     return _sums_table(proteins, sums), _densities(sae, fired, int(sums[0].sum()))

@@ -18,7 +18,7 @@ from protsae.probing.config import EncodingConfig
 from protsae.probing.splits import SPLITS
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.codes import SparseCodes
-from protsae.sae.protsae import ProtSae
+from protsae.sae.protsae import Codes, ProtSae
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,13 @@ class _Sums:
         logits = None
         if isinstance(self._sae, ProtSae):
             found = self._sae.codes(batch.x)
-            codes, logits = found.sparse(), _protein_logits(self._sae, batch)
-            n_gated = found.gate.numpy().sum(axis=0)
+            codes, logits = found.sparse(), _protein_logits(self._sae, batch, found.gates[0])
+            gate = found.gate.numpy()
+            n_gated = gate.sum(axis=0)
             self._n_gated += n_gated
-            self._lift += (found.defined - found.drive).numpy().sum(axis=0, dtype=np.float64)
+            self._lift += _lifts(found)
             split.n_gated += int(n_gated.sum())
-            split.n_pairs += found.gate.numel()
+            split.n_pairs += gate.size
         else:
             codes = self._sae.sparse_codes(batch.x)
         n_fired, squares = self._pool(batch, codes, logits)
@@ -197,10 +198,17 @@ class _Sums:
         return concat_metrics(tables)
 
 
-def _protein_logits(sae: ProtSae, batch: ProteinBatch) -> Tensor:
-    """Return the scores [n_proteins, n_defined] of a batch's proteins over all their residues."""
+def _lifts(codes: Codes) -> NDArray[np.float64]:
+    """Return what forced activation added to each defined latent, summed over residues [n_defined]."""
+    added = (codes.lifted.values - codes.driven).double().flatten()
+    columns = codes.lifted.columns.flatten().numpy()
+    return np.bincount(columns, added.numpy(), minlength=codes.n_defined).astype(np.float64)
+
+
+def _protein_logits(sae: ProtSae, batch: ProteinBatch, logits: Tensor) -> Tensor:
+    """Return the scores [n_proteins, n_defined] of proteins over all residues, whose logits are given."""
     segment = torch.arange(len(batch.lengths)).repeat_interleave(torch.tensor(batch.lengths))
-    return sae.protein_logits(batch.x, sae.predictor_logits(batch.x), segment, len(batch.lengths))
+    return sae.protein_logits(batch.x, logits, segment, len(batch.lengths))
 
 
 def require_same_concepts(sae: SparseAutoencoder, concepts: pd.DataFrame) -> None:

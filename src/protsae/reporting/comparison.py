@@ -3,7 +3,7 @@
 Everything is read from one table, `member` and the columns of metrics.csv; test proteins, means over seeds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -33,6 +33,7 @@ _PRESETS = ("", "cafa")
 _ROLES = ("_latent", "_predictor", "_probe")
 _COLOURS = (GREEN, ORANGE, PURPLE, SKY, GREY)
 _PAIRED = ("auc", "aupr", "fmax", "fve", "defined_participation")
+_ENDS: dict[str, Literal["mean", "min", "max"]] = {"": "mean", "_low": "min", "_high": "max"}
 _CHANGE_KEYS = ("ablation", "part", "metric")
 _NO_MEMBERS = "No members: kedro run --pipelines sweeps"
 
@@ -102,33 +103,10 @@ def curve_figure(metrics: pd.DataFrame, leave_out: Sequence[str] = ()) -> go.Fig
     points = points[~points["name"].isin(leave_out)]
     if points.empty:
         return empty_figure(_NO_MEMBERS)
-    figure = make_subplots(cols=2, horizontal_spacing=0.12)
-    colours = _colours(points["name"])
-    for name, of_name in points.groupby("name"):
-        for column, metric in enumerate(("fve", "auc"), start=1):
-            shown = of_name[of_name[metric].notna()].sort_values("l0")
-            figure.add_scatter(
-                x=_plain(shown["l0"]),
-                y=_plain(shown[metric]),
-                error_y={
-                    "type": "data",
-                    "array": _plain(shown[f"{metric}_high"] - shown[metric]),
-                    "arrayminus": _plain(shown[metric] - shown[f"{metric}_low"]),
-                    "thickness": 1,
-                },
-                mode="lines+markers",
-                name=str(name),
-                legendgroup=str(name),
-                showlegend=column == 1,
-                line={"color": colours[str(name)], "width": 2},
-                hovertemplate=f"{name}<br>L0 %{{x}}: %{{y}}<extra></extra>",
-                row=1,
-                col=column,
-            )
+    lines = {str(name): of_name.sort_values("l0").set_index("l0") for name, of_name in points.groupby("name")}
+    figure = _two_panels(lines)
     figure.update_xaxes(title_text=METRIC_LABELS["l0"], type="log")
-    figure.update_yaxes(title_text=METRIC_LABELS["fve"], col=1)
-    figure.update_yaxes(title_text="AUC of latents, mean of aspects", col=2)
-    return styled(figure)
+    return figure
 
 
 def ablation_figure(metrics: pd.DataFrame, ablations: Sequence[str], whole: str = "protsae") -> go.Figure:
@@ -209,20 +187,37 @@ def layer_figure(metrics: pd.DataFrame) -> go.Figure:
     points = points[several]
     if points.empty:
         return empty_figure("One hook point: list several under sweeps.sweep.hook_points")
-    figure = make_subplots(cols=2, horizontal_spacing=0.12)
     order = sorted(points["hook_point"].unique(), key=_depth)
-    colours = _colours(points["name"])
-    for name, of_name in points.groupby("name"):
-        means = of_name.groupby("hook_point")[["fve", "auc"]].mean().reindex(order).dropna(how="all")
+    columns = [f"{metric}{end}" for metric in ("fve", "auc") for end in _ENDS]
+    lines = {
+        str(name): of_name.groupby("hook_point")[columns].mean().reindex(order)
+        for name, of_name in points.groupby("name")
+    }
+    return _two_panels(lines)
+
+
+def _two_panels(lines: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Draw FVE and the latents' AUC over the index of each table: a line per name, bars from low to high."""
+    figure = make_subplots(cols=2, horizontal_spacing=0.12)
+    colours = _colours(lines)
+    for name, table in lines.items():
         for column, metric in enumerate(("fve", "auc"), start=1):
+            shown = table[table[metric].notna()]
             figure.add_scatter(
-                x=means.index.tolist(),
-                y=_plain(means[metric]),
+                x=shown.index.tolist(),
+                y=_plain(shown[metric]),
+                error_y={
+                    "type": "data",
+                    "array": _plain(shown[f"{metric}_high"] - shown[metric]),
+                    "arrayminus": _plain(shown[metric] - shown[f"{metric}_low"]),
+                    "thickness": 1,
+                },
                 mode="lines+markers",
-                name=str(name),
-                legendgroup=str(name),
+                name=name,
+                legendgroup=name,
                 showlegend=column == 1,
-                line={"color": colours[str(name)], "width": 2},
+                line={"color": colours[name], "width": 2},
+                hovertemplate=f"{name}<br>%{{x}}: %{{y}}<extra></extra>",
                 row=1,
                 col=column,
             )
@@ -238,12 +233,7 @@ def _points(values: pd.DataFrame) -> pd.DataFrame:
     latents = latents[latents["method"] == latents["name"] + "_latent"]
     both, keys = pd.concat([quality, latents]), ["variant", "name", "hook_point"]
     parts = []
-    ends: tuple[tuple[Literal["mean", "min", "max"], str], ...] = (
-        ("mean", ""),
-        ("min", "_low"),
-        ("max", "_high"),
-    )
-    for part, end in ends:
+    for end, part in _ENDS.items():
         wide = both.pivot_table(index=keys, columns="metric", values="value", aggfunc=part)
         parts.append(wide.reindex(columns=["l0", "fve", "auc"]).add_suffix(end))
     return pd.concat(parts, axis=1).dropna(subset=["l0"]).reset_index()

@@ -101,7 +101,7 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
     if sae.whitening is not None:
         sae.set_whitening(_sampled_means(train) if train.means is None else train.means)
     if plan.warm_start is not None:
-        donor = load_donor(plan.warm_start, plan.source.hook_point, sae.config.d_model)
+        donor = load_donor(plan.warm_start, plan.about, sae.config.d_model)
         n_copied = start_from(sae, donor, train.batches.epoch(0))
         _LOGGER.info("%d of %d free latents start from %s", n_copied, config.n_free, plan.warm_start)
     whole_proteins = (concepts["level"] == "protein").any()

@@ -59,11 +59,6 @@ class SaeAdam(torch.optim.Adam):
         return float(norm)
 
 
-def make_optimiser(sae: SparseAutoencoder) -> SaeAdam:
-    """Return the optimiser of the trainable parameters."""
-    return SaeAdam(sae)
-
-
 def _numbers(group: dict[str, Any], step: float, scale: float) -> list[float]:
     """Return the numbers that `kernels.updates.adam` asks for."""
     beta1, beta2 = group["betas"]

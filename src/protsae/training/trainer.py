@@ -20,7 +20,7 @@ from protsae.training.data import Ontology, Split
 from protsae.training.devices import autocast, pick_device
 from protsae.training.files import TrainingFiles
 from protsae.training.live import RunningMeans
-from protsae.training.optimiser import make_optimiser
+from protsae.training.optimiser import SaeAdam
 from protsae.training.schedule import rate_factor, snapshot_steps
 from protsae.training.selection import Candidate, CheckpointChoice, Patience
 from protsae.training.stopping import StopRequests
@@ -79,7 +79,7 @@ class Trainer:
         self._ontology = None if ontology is None else ontology.to(self._device)
         self._select_by = select_by
         self._seed = seed
-        self._optimiser = make_optimiser(sae)
+        self._optimiser = SaeAdam(sae)
         self._choice = CheckpointChoice(config.fve_tolerance if select_by else 0.0)
         self._patience = Patience(config.patience)
         self._n_steps = config.epochs * train.batches.n_batches

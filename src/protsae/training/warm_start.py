@@ -1,7 +1,8 @@
 """Start ProtSAE's free latents from those of a dictionary that is trained already."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,10 +15,16 @@ from protsae.sae.protsae import ProtSae
 from protsae.sae.unguided_config import TOPK_FAMILY
 
 _N_RESIDUES = 20_000
+_SAME = ("hook_point", "model", "model_sha256")
 
 
-def load_donor(path: Path, hook_point: str, d_model: int) -> LinearEncoderSae:
+def load_donor(path: Path, about: Mapping[str, Any], d_model: int) -> LinearEncoderSae:
     """Return the dictionary that gives its latents.
+
+    Args:
+        path: its checkpoint.
+        about: `TrainingPlan.about` of the training that is to start from it.
+        d_model: width of that training's activations.
 
     Raises:
         InputError: it is not of the TopK family, or belongs to other activations.
@@ -29,11 +36,11 @@ def load_donor(path: Path, hook_point: str, d_model: int) -> LinearEncoderSae:
             f"{path} holds a dictionary of architecture '{architecture}': a warm start takes one of "
             f"{', '.join(TOPK_FAMILY)}"
         )
-    theirs = (checkpoint.metadata.get("hook_point"), donor.config.d_model)
-    if theirs != (hook_point, d_model):
+    theirs, ours = ({name: one.get(name) for name in _SAME} for one in (checkpoint.metadata, about))
+    if theirs != ours or donor.config.d_model != d_model:
         raise InputError(
-            f"{path} was trained on {theirs[0]} with d_model {theirs[1]}, and is to start a training on "
-            f"{hook_point} with d_model {d_model}: train one on the same activations"
+            f"{path} was trained on {_named(theirs, donor.config.d_model)}, and is to start a training on "
+            f"{_named(ours, d_model)}: train one on the same activations"
         )
     return donor
 
@@ -62,6 +69,11 @@ def start_from(sae: ProtSae, donor: LinearEncoderSae, batches: Iterable[ResidueB
     sae.W_dec[m : m + n] = donor.W_dec[chosen]
     sae.b_dec.copy_(donor.b_dec * ratio - shift)
     return n
+
+
+def _named(about: Mapping[str, Any], d_model: int) -> str:
+    model = f"{about['model']} (sha256 {str(about['model_sha256'])[:12]})"
+    return f"{about['hook_point']} of {model} with d_model {d_model}"
 
 
 def _most_energy(donor: LinearEncoderSae, batches: Iterable[ResidueBatch], n: int) -> Tensor:

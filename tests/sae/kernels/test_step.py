@@ -11,7 +11,7 @@ from protsae.sae.base import SparseAutoencoder, TrainingBatch
 from protsae.sae.losses import auxk_loss, reconstruction_loss, scatter_codes
 from protsae.sae.topk import TopKSae
 from protsae.training import optimiser as optimiser_module
-from protsae.training.optimiser import make_optimiser
+from protsae.training.optimiser import SaeAdam
 from protsae.training.threads import torch_threads
 
 
@@ -40,7 +40,7 @@ def test_twenty_steps_equal_dense_ones(make_topk, batch, n_dead, by_products, mo
     """Of sparse codes, and of many codes, which products with dense ones decode."""
     monkeypatch.setattr("protsae.sae.kernels.dense._DENSE", 17 if by_products else 0)
     sparse, dense = make_topk(), make_topk()
-    optimisers = make_optimiser(sparse), torch.optim.Adam(dense.parameters(), lr=1e-2)
+    optimisers = SaeAdam(sparse), torch.optim.Adam(dense.parameters(), lr=1e-2)
     dead = torch.arange(16) < n_dead
     moved = sparse.encoder.detach().clone()
     for step in range(20):
@@ -92,7 +92,7 @@ def make_pair(request, make_unguided, make_protsae):
 def test_an_update_equals_torchs(make_pair, clip_norm):
     sae, reference = make_pair
     start = sae.W_dec.detach().clone()
-    optimiser = make_optimiser(sae)
+    optimiser = SaeAdam(sae)
     plain = torch.optim.Adam([p for p in reference.parameters() if p.requires_grad])
     norms = _steps(sae, optimiser, optimiser.finish_step, clip_norm=clip_norm)
     expected = _steps(reference, plain, lambda clip: _dense_step(reference, plain, clip), clip_norm=clip_norm)
@@ -104,7 +104,7 @@ def test_an_update_equals_torchs(make_pair, clip_norm):
 
 def test_formats_without_compiled_loops_take_torchs_way(make_topk, monkeypatch):
     sae, reference = make_topk(), make_topk()
-    optimiser, other = make_optimiser(sae), make_optimiser(reference)
+    optimiser, other = SaeAdam(sae), SaeAdam(reference)
     norms = _steps(sae, optimiser, optimiser.finish_step)
     monkeypatch.setattr(optimiser_module, "_is_compiled_for", lambda parameter: False)
     assert _steps(reference, other, other.finish_step) == pytest.approx(norms, rel=1e-12)
@@ -114,7 +114,7 @@ def test_formats_without_compiled_loops_take_torchs_way(make_topk, monkeypatch):
 def test_float32_updates_are_those_of_float64_to_rounding(make_topk):
     sae, reference = make_topk().float(), make_topk()
     for module in (sae, reference):
-        optimiser = make_optimiser(module)
+        optimiser = SaeAdam(module)
         _steps(module, optimiser, optimiser.finish_step)
     torch.testing.assert_close(sae.W_dec.double(), reference.W_dec, rtol=1e-4, atol=2e-6)
 
@@ -123,7 +123,7 @@ def test_updates_do_not_depend_on_threads(make_topk):
     found = []
     for n_threads in (1, 2, 3):
         sae = make_topk().float()
-        optimiser = make_optimiser(sae)
+        optimiser = SaeAdam(sae)
         with torch_threads(n_threads):
             norms = _steps(sae, optimiser, optimiser.finish_step)
         found.append((norms, sae.state_dict()))
@@ -134,7 +134,7 @@ def test_updates_do_not_depend_on_threads(make_topk):
 
 def test_a_gradient_that_is_no_number_is_not_hidden(make_topk):
     sae = make_topk()
-    optimiser = make_optimiser(sae)
+    optimiser = SaeAdam(sae)
     for parameter in sae.parameters():
         parameter.grad = torch.ones_like(parameter)
     sae.b_enc.grad[3] = torch.nan
@@ -149,5 +149,5 @@ def test_memory_of_other_strides_is_rearranged(make_topk):
         module.encoder.grad = torch.arange(96, dtype=torch.float64).reshape(6, 16)
     sae.encoder.grad = sae.encoder.grad.T.contiguous().T
     for module in (sae, reference):
-        make_optimiser(module).finish_step(1.0)
+        SaeAdam(module).finish_step(1.0)
     assert torch.equal(sae.encoder, reference.encoder)
