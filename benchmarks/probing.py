@@ -2,20 +2,18 @@
 
 During or after `kedro run --env swissprot --pipelines sweeps --params ingestion.sequences.n_sampled=20000`:
 
-    python benchmarks/probing.py [--env swissprot] [--processes 2] [--members protsae- topk-]
+    python benchmarks/probing.py [--env swissprot]
 
-Latents, predictor and probe of each member, and the baselines, on test proteins: per aspect, with intervals
-over homology clusters; of each seed, their mean and spread, by band of identity to training, and paired
-differences (method `a - b`). What was judged is kept beside the run (`07_model_output/probing`, one file per
-member) and is not judged again while checkpoint, settings and code are the same. Says which members of the
-list are missing.
+Latents, predictor and probe of each member, as the sweep judged them, and all baselines, which are judged
+here and kept beside the run (`07_model_output/probing`), on test proteins: per aspect, with intervals over
+homology clusters; of each seed, their mean and spread, by band of identity to training, and paired
+differences (method `a - b`). Ablations are left out. Says which members of the list are missing.
 """
 
 import argparse
 import json
 import logging
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +25,6 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from provenance import ROOT, provenance
 
-from protsae.activations.executors import LocalExecutor
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import concat_metrics
@@ -38,15 +35,14 @@ from protsae.probing.neighbours import find_neighbours
 from protsae.probing.random_plm import random_mean_activations
 from protsae.probing.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.probing.splits import split_of_proteins
-from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.sweeps.judging import Judge, Judgement, SweepData
-from protsae.sweeps.members import Base, Member, expand
-from protsae.sweeps.processes import ProcessExecutor
+from protsae.sweeps.estimates import estimates_of, estimates_table
+from protsae.sweeps.judging import Judge, SweepData
+from protsae.sweeps.members import Base, expand
+from protsae.sweeps.plan import ESTIMATES_NAME, METRICS_NAME
 from protsae.training.fingerprints import table_hash
 from protsae.training.plan import Knowledge
 
 TABLE = ROOT / "docs/results/probing.csv"
-ASPECTS = ("BPO", "MFO", "CCO", "mean")
 COMPARED = ("auc", "aupr", "fmax", "wfmax", "smin")
 BASELINES = ("linear_probe", "nearest_neighbour", "composition_probe", "random_plm_probe")
 FLOORS = ("prevalence", "shuffled_labels")
@@ -72,63 +68,34 @@ class Bench:
         settings = {"protsae": {"guidance": self.load("params:training.guidance").model_dump()}}
         d_sae, k, trainer = (self.load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
         base = Base(store.d_model, d_sae, k, trainer, settings, len(tables.concepts))
-        self.members = {m.member_id: m for m in expand(self.load("params:sweeps.sweep"), base)}
-        self.hook_points = list(dict.fromkeys(m.hook_point for m in self.members.values()))
-
-
-class Job(NamedTuple):
-    """One file to be made."""
-
-    name: str
-    """Id of a member, or the references of a hook point."""
-    hook_point: str
-    method: str
-    """What the tables call the member; empty: what needs no dictionary."""
+        sweep = self.load("params:sweeps.sweep")
+        self.members = [m for m in expand(sweep, base) if m.name not in sweep.ablations]
 
 
 @dataclass(frozen=True)
-class JudgeOne:
-    """Judges one job and keeps what was found; picklable, so that other processes can."""
+class JudgeReferences:
+    """Judges what needs no dictionary, on the activations of a hook point, and keeps what was found."""
 
-    data: SweepData
-    judging: Any
-    sweep: Path
+    judge: Judge
     work: Path
-    fingerprint: str
     plm: Path
     neighbours: NeighbourConfig
     random_plm: RandomPlmConfig
 
-    def __call__(self, job: Job) -> tuple[str, float]:
-        """Return name and seconds; 0 where the file was there."""
-        target = self.work / f"{job.name}.parquet"
-        fingerprint = self.expected(job)
-        if target.is_file() and read(target)["fingerprint"].iloc[0] == fingerprint:
-            return job.name, 0.0
-        started = time.monotonic()
-        judge = Judge(self.data, self.judging)
-        if job.method:
-            found = judge.member(SaeCheckpoint(self.sweep / job.name / "sae.safetensors"), job.method)
-            tables = [kept(found)]
-        else:
-            found = judge.references(job.hook_point, *self._baseline_tables(job.hook_point))
-            tables = [kept(found)]
-        table = pd.concat(tables, ignore_index=True).assign(fingerprint=fingerprint)
-        with atomic_path(target) as temporary:
-            table.to_parquet(temporary)
-        return job.name, time.monotonic() - started
-
-    def expected(self, job: Job) -> str:
-        """Return what the file of a job has to be made from."""
-        if job.method:
-            made = SaeCheckpoint(self.sweep / job.name / "sae.safetensors").metadata["fingerprint"]
-        else:
-            made = self.neighbours.model_dump_json() + self.random_plm.model_dump_json()
-        return sha256_text(self.fingerprint, str(made))
+    def __call__(self, hook_point: str) -> pd.DataFrame:
+        """Return the estimates, kept ones where nothing they depend on has changed."""
+        settings = self.neighbours.model_dump_json(), self.random_plm.model_dump_json()
+        fingerprint = sha256_text(self.judge.fingerprint(), self.judge.data.store.fingerprint(), *settings)
+        target = self.work / f"references-{hook_point}-{fingerprint[:12]}.parquet"
+        if not target.is_file():
+            found = self.judge.references(hook_point, *self._baseline_tables(hook_point))
+            with atomic_path(target) as temporary:
+                estimates_table(found).to_parquet(temporary)
+        return pd.read_parquet(target)
 
     def _baseline_tables(self, hook_point: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return neighbours and mean activations of the random model: minutes of work, kept by themselves."""
-        proteins, store = self.data.proteins, self.data.store
+        proteins, store = self.judge.data.proteins, self.judge.data.store
         proteins = proteins[proteins["protein_id"].isin(split_of_proteins(proteins, store.protein_ids))]
         sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
         model = load_plm(self.plm)
@@ -149,35 +116,16 @@ class JudgeOne:
             table = make()
             with atomic_path(path) as temporary:
                 table.to_parquet(temporary)
-        return read(path)
+        return pd.read_parquet(path)
 
 
-def kept(found: Judgement) -> pd.DataFrame:
-    """Return all estimates on test with their resamples, one row each."""
-    rows = [
-        {
-            "method": method,
-            "supervision": found.supervision[method],
-            "seed": None,
-            "hook_point": "",
-            "k": None,
-            **found.about.get(method, {}),
-            **key._asdict(),
-            "value": estimate.value,
-            "n": estimate.n,
-            "samples": estimate.samples,
-        }
-        for (method, split), evaluation in found.evaluations.items()
-        if split == "test"
-        for key, estimate in evaluation.estimates.items()
-        if key.aspect in ASPECTS
-    ]
-    return pd.DataFrame(rows).astype({"seed": "Int64", "k": "Int64"})
-
-
-def read(path: Path) -> pd.DataFrame:
-    """Return what was kept."""
-    return pd.read_parquet(path)
+def members_table(folder: Path, judging: str) -> pd.DataFrame | None:
+    """Return the estimates of a finished member; None: it is not made, or was judged in another way."""
+    try:
+        found = json.loads((folder / METRICS_NAME).read_text(encoding="utf-8"))["judging"]
+    except (FileNotFoundError, KeyError, ValueError):
+        return None
+    return pd.read_parquet(folder / ESTIMATES_NAME) if found == judging else None
 
 
 class Group(NamedTuple):
@@ -212,7 +160,7 @@ def groups(tables: dict[str, pd.DataFrame]) -> Iterator[Group]:
     for (method, settings), found in by_group.items():
         first = found[0].iloc[0]
         seeds = [
-            (*(_whole(rows[name].iloc[0]) for name in ("seed", "k")), _estimates(rows)) for rows in found
+            (*(_whole(rows[name].iloc[0]) for name in ("seed", "k")), estimates_of(rows)) for rows in found
         ]
         numbers = {k for _, k, _ in seeds}
         k = numbers.pop() if len(numbers) == 1 else None
@@ -277,8 +225,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--env", default="swissprot", help="environment of the run")
-    parser.add_argument("--members", nargs="+", default=[""], help="only those whose names begin so")
-    parser.add_argument("--processes", type=int, default=1, help="members at a time; 2 GB of memory each")
     parser.add_argument("--work", type=Path, default=None, help="where what was judged is kept")
     parser.add_argument("--output", type=Path, default=TABLE)
     given = parser.parse_args()
@@ -286,52 +232,37 @@ def main() -> None:
     logging.getLogger("kedro").setLevel(logging.WARNING)
     work = given.work or bench.folder.parents[1] / "07_model_output/probing"
     work.mkdir(parents=True, exist_ok=True)
-    judge = JudgeOne(
-        bench.data,
-        bench.judging,
-        bench.folder.absolute(),
-        work.absolute(),
-        Judge(bench.data, bench.judging).fingerprint(),
-        Path(bench.load("plm_checkpoint")),
-        bench.load("params:probing.neighbours"),
-        bench.load("params:probing.random_plm"),
-    )
-    trained = [
-        m for m in bench.members.values() if (bench.folder / m.member_id / "sae.safetensors").is_file()
-    ]
-    jobs = [Job(f"references-{hook_point}", hook_point, "") for hook_point in bench.hook_points]
-    jobs += [_job(member) for member in trained if member.member_id.startswith(tuple(given.members))]
-    executor = ProcessExecutor(given.processes) if given.processes > 1 else LocalExecutor()
-    seconds = {}
-    for name, taken in executor.run(judge, jobs):
-        seconds[name] = taken
-        print(f"{len(seconds)} of {len(jobs)}: {name} {f'{taken:.0f} s' if taken else 'kept'}", flush=True)
-    wanted = [*jobs[: len(bench.hook_points)], *map(_job, trained)]
-    tables = {job.name: read(work / f"{job.name}.parquet") for job in wanted if is_judged(judge, job)}
+    judge = Judge(bench.data, bench.judging)
+    arguments = (bench.load(f"params:probing.{name}") for name in ("neighbours", "random_plm"))
+    references = JudgeReferences(judge, work, Path(bench.load("plm_checkpoint")), *arguments)
+    tables = {
+        f"references-{hook_point}": references(hook_point)
+        for hook_point in dict.fromkeys(member.hook_point for member in bench.members)
+    }
+    missing = []
+    for member in bench.members:
+        table = members_table(bench.folder / member.member_id, judge.fingerprint())
+        if table is None:
+            missing.append(member.member_id)
+        else:
+            tables[member.member_id] = table
     found = list(groups(tables))
     table = table_of(found, bench.judging.evaluation.confidence)
     write_text_atomic(given.output, table.to_csv(index=False, float_format="%.5g"))
-    missing = sorted(set(bench.members) - set(tables))
-    sizes = {split: len(of.protein_ids) for split, of in Judge(bench.data, bench.judging).splits.items()}
+    sizes = {split: len(of.protein_ids) for split, of in judge.splits.items()}
     content = {
         **about,
         "n_proteins": sizes,
-        "n_concepts": len(Judge(bench.data, bench.judging).columns),
+        "n_concepts": len(judge.columns),
         "n_resamples": bench.judging.evaluation.n_resamples,
         "pooling": bench.judging.scoring.pooling,
-        "members": sorted(set(tables) & set(bench.members)),
+        "members": [member.member_id for member in bench.members if member.member_id in tables],
         "missing": missing,
     }
     write_text_atomic(given.output.with_suffix(".json"), json.dumps(content, indent=1) + "\n")
     print(summary(table).round(4).to_string())
     if missing:
         print(f"{len(missing)} members of the list are missing: {', '.join(missing)}")
-
-
-def is_judged(judge: JudgeOne, job: Job) -> bool:
-    """Return whether a job's file is there and of this checkpoint, these settings and this code."""
-    path = judge.work / f"{job.name}.parquet"
-    return path.is_file() and read(path)["fingerprint"].iloc[0] == judge.expected(job)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -341,16 +272,6 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     metrics = shown.assign(k=shown["k"].fillna(0))
     wide = metrics.pivot_table(index=["method", "k"], columns="metric", values="value", sort=False)
     return wide.reindex(columns=["auc", "aupr", "aupr_micro", "fmax", "wfmax", "smin", "coverage"])
-
-
-def _job(member: Member) -> Job:
-    return Job(member.member_id, member.hook_point, member.name)
-
-
-def _estimates(rows: pd.DataFrame) -> dict[Key, Estimate]:
-    columns = zip(*(rows[name] for name in ("metric", "aspect", "preset", "stratum")), strict=True)
-    values = zip(rows["value"], rows["n"], rows["samples"], strict=True)
-    return {Key(*key): Estimate(*value) for key, value in zip(columns, values, strict=True)}
 
 
 def _seed_rows(

@@ -70,7 +70,13 @@ def made(data, tmp_path_factory):
 def test_every_member_has_its_folder_and_the_table_has_them_all(made, data):
     assert sorted(path.name for path in made.iterdir()) == sorted([*IDS, "sweep.json"])
     names = {path.name for path in (made / IDS[-1]).iterdir()}
-    assert names == {".live.jsonl", "metrics.json", "sae.safetensors", "training_log.csv"}
+    assert names == {
+        ".live.jsonl",
+        "estimates.parquet",
+        "metrics.json",
+        "sae.safetensors",
+        "training_log.csv",
+    }
     table = Sweep(made).metrics()
     assert list(table.columns) == ["member", *METRIC_COLUMNS]
     assert table["member"].drop_duplicates().tolist() == IDS

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -12,8 +13,11 @@ from tests.sweeps.conftest import sweep_of
 
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.probing.config import EvaluationConfig, NeighbourConfig, RandomPlmConfig
+from protsae.probing.estimates import Key
 from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS
 from protsae.sweeps.config import JudgingConfig
+from protsae.sweeps.estimates import estimates_of
+from protsae.sweeps.judging import Judge
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HOOK = "layers.0.resid_post"
@@ -37,35 +41,45 @@ def bench() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def judged(bench, data, tmp_path_factory):
-    """Two seeds of two architectures, trained, then judged; and a second look at them."""
+    """Two seeds of two architectures, as their sweep judged them, and what needs no dictionary."""
     root = tmp_path_factory.mktemp("bench")
     plan = sweep_of(data, {"architecture": "topk"}, {"architecture": "protsae"}, epochs=8, seeds=[0, 1])
+    plan = replace(plan, judging=JUDGING)
     plan.run(root / "sweep")
-    (root / "work").mkdir()
 
-    class Judge(bench.JudgeOne):
+    class References(bench.JudgeReferences):
         def _baseline_tables(self, hook_point):
+            made.append(hook_point)
             return None, None  # neither sequences nor a language model in this world
 
-    configs = NeighbourConfig(), RandomPlmConfig()
-    judge = Judge(data, JUDGING, root / "sweep", root / "work", "x", Path("none"), *configs)
-    jobs = [bench.Job(f"references-{HOOK}", HOOK, "")]
-    jobs += [bench.Job(member.member_id, HOOK, member.name) for member in plan.members]
-    seconds = [dict(map(judge, jobs)) for _ in range(2)]
-    tables = {job.name: bench.read(root / "work" / f"{job.name}.parquet") for job in jobs}
-    return seconds, tables
+    made: list[str] = []
+    judge = Judge(data, JUDGING)
+    references = References(judge, root, Path("none"), NeighbourConfig(), RandomPlmConfig())
+    tables = {"references": references(HOOK)}
+    pd.testing.assert_frame_equal(references(HOOK), tables["references"])
+    assert made == [HOOK]  # the second time it was kept
+    for member in plan.members:
+        folder = root / "sweep" / member.member_id
+        assert bench.members_table(folder, "judged in another way") is None
+        tables[member.member_id] = bench.members_table(folder, judge.fingerprint())
+    assert bench.members_table(root / "sweep/not-made", judge.fingerprint()) is None
+    return tables
 
 
-def test_what_was_judged_is_kept(judged):
-    (first, second), tables = judged
-    assert all(taken > 0 for taken in first.values())
-    assert not any(second.values())
-    assert len(tables) == 5
+def test_estimates_are_those_of_the_metrics_table(judged, data):
+    """What a member's folder keeps resample by resample is what its rows were made from."""
+    judge = Judge(data, JUDGING)
+    found = judge.references(HOOK)
+    estimate = found.evaluations["linear_probe", "test"]["auc", "mean"]
+    rows = judged["references"].query("method == 'linear_probe'")
+    kept = estimates_of(rows)[Key("auc", "mean")]
+    assert (kept.value, kept.n) == (estimate.value, estimate.n)
+    np.testing.assert_array_equal(kept.samples, estimate.samples)
+    assert rows["seed"].isna().all()
 
 
 def test_the_table_joins_seeds_and_pairs_differences(bench, judged):
-    _, tables = judged
-    groups = list(bench.groups(tables))
+    groups = list(bench.groups(judged))
     table = bench.table_of(groups, 0.95)
     assert tuple(table.columns) == METRIC_COLUMNS
     methods = {
@@ -86,7 +100,7 @@ def test_the_table_joins_seeds_and_pairs_differences(bench, judged):
     assert own.loc[SD_OF_SEEDS, "value"] == pytest.approx(seeds["value"].std())
     assert "identity none found, mean of seeds" in own.index
     by_method = {group.method: group for group in groups}
-    key = bench.Key.of("auc", "mean")
+    key = Key.of("auc", "mean")
     left, right = (by_method[name].over_seeds(key) for name in ("protsae_latent", "topk_latent"))
     row = auc[auc["method"] == "protsae_latent - topk_latent"].iloc[0]
     assert row["value"] == pytest.approx(left.values.mean() - right.values.mean())

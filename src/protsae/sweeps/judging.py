@@ -40,7 +40,13 @@ from protsae.training.fingerprints import code_hash, table_hash
 from protsae.training.plan import Knowledge
 
 Scores = dict[str, dict[str, NDArray[np.floating[Any]]]]
-_JUDGING_CODE = ("metrics/*.py", "probing/*.py", "ontology/closure.py", "sweeps/judging.py")
+_JUDGING_CODE = (
+    "metrics/*.py",
+    "probing/*.py",
+    "ontology/closure.py",
+    "sweeps/judging.py",
+    "sweeps/estimates.py",
+)
 _SCORED_SPLITS = ("validation", "test")
 
 

@@ -1,6 +1,7 @@
 """A sweep decided before anything is trained, its running member by member, and what lies on disk then.
 
-Each member has a folder: `sae.safetensors`, `training_log.csv` and, written last, `metrics.json`.
+Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (see `sweeps.estimates`)
+and, written last, `metrics.json`.
 """
 
 import json
@@ -19,12 +20,14 @@ from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.sweeps.config import JudgingConfig
-from protsae.sweeps.judging import Judge, SweepData
+from protsae.sweeps.estimates import estimates_table
+from protsae.sweeps.judging import Judge, Judgement, SweepData
 from protsae.sweeps.members import Member
 from protsae.training.plan import Source, TrainingPlan, log_of
 
 INDEX_NAME = "sweep.json"
 METRICS_NAME = "metrics.json"
+ESTIMATES_NAME = "estimates.parquet"
 CHECKPOINT_NAME = "sae.safetensors"
 _LOGGER = logging.getLogger(__name__)
 
@@ -58,10 +61,8 @@ class RunMember:
         if isinstance(job, Member) and job.like:
             job = job.matched(self._l0_of(job.like))
         plan = self.plan(job) if isinstance(job, Member) else None
-        fingerprint = sha256_text(
-            plan.fingerprint if plan else self.data.store.fingerprint(),
-            Judge(self.data, self.judging).fingerprint(),
-        )
+        judging = Judge(self.data, self.judging).fingerprint()
+        fingerprint = sha256_text(plan.fingerprint if plan else self.data.store.fingerprint(), judging)
         if (found := _read_json(folder / METRICS_NAME)) and found["fingerprint"] == fingerprint:
             return {"member": job.member_id, "status": "kept", "seconds": found["seconds"]}
         (folder / METRICS_NAME).unlink(missing_ok=True)
@@ -72,9 +73,13 @@ class RunMember:
             plan.run(folder / CHECKPOINT_NAME)
             status = "judged" if before == _mtime(folder / CHECKPOINT_NAME) else "trained"
             trained = time.perf_counter() - started
-        rows, about = self._judge(job, folder)
+        judgement, about = self._judge(job, folder)
+        with atomic_path(folder / ESTIMATES_NAME) as temporary:
+            estimates_table(judgement).to_parquet(temporary)
+        rows = judgement.rows(self.judging.evaluation.confidence)
         seconds = {"training": trained, "judging": time.perf_counter() - started - trained}
-        content = {"fingerprint": fingerprint, **about, "seconds": seconds, "metrics": _records(rows)}
+        content = {"fingerprint": fingerprint, "judging": judging, **about, "seconds": seconds}
+        content["metrics"] = _records(rows)
         write_text_atomic(folder / METRICS_NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
         return {"member": job.member_id, "status": status, "seconds": seconds}
 
@@ -98,13 +103,12 @@ class RunMember:
         )
         return float(l0)
 
-    def _judge(self, job: Job, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    def _judge(self, job: Job, folder: Path) -> tuple[Judgement, dict[str, Any]]:
         from protsae.sae.checkpoint import SaeCheckpoint
 
         judge = Judge(self.data, self.judging)
         if isinstance(job, Reference):
-            rows = judge.references(job.hook_point).rows(self.judging.evaluation.confidence)
-            return rows, {"name": "references", "hook_point": job.hook_point}
+            return judge.references(job.hook_point), {"name": "references", "hook_point": job.hook_point}
         checkpoint = SaeCheckpoint(folder / CHECKPOINT_NAME)
         with atomic_path(folder / "training_log.csv") as temporary:
             log_of(checkpoint).to_csv(temporary, index=False)
@@ -117,7 +121,7 @@ class RunMember:
             "trainer": job.trainer.model_dump(),
             "training": checkpoint.metadata["training"],
         }
-        return judge.member(checkpoint, job.name).rows(self.judging.evaluation.confidence), about
+        return judge.member(checkpoint, job.name), about
 
 
 @dataclass(frozen=True)
