@@ -34,7 +34,7 @@ from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.losses import reconstruction_loss, scatter_codes, top_k_codes
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
-from protsae.training.optimiser import SaeAdam, make_optimiser
+from protsae.training.optimiser import SaeAdam
 
 D_MODEL, BATCH, N_DEFINED = 320, 2048, 500
 N_SETTLING = 60
@@ -59,7 +59,7 @@ def sparse_loss(sae: TopKSae, batch: TrainingBatch) -> torch.Tensor:
 def stepper(d_sae: int, k: int, *, dense: bool) -> Callable[[], None]:
     """Return a function that makes one whole training step on a fixed random batch."""
     sae = TopKSae(TopKConfig(d_model=D_MODEL, d_sae=d_sae, k=k), torch.Generator().manual_seed(0))
-    optimiser = torch.optim.Adam(sae.parameters()) if dense else make_optimiser(sae)
+    optimiser = torch.optim.Adam(sae.parameters()) if dense else SaeAdam(sae)
     x = torch.randn(BATCH, D_MODEL, generator=torch.Generator().manual_seed(1))
     batch = TrainingBatch(x, torch.zeros(d_sae, dtype=torch.bool))
     loss = dense_loss if dense else sparse_loss
@@ -89,7 +89,7 @@ def guided_stepper(d_sae: int, k: int) -> Callable[[], None]:
     )
     sae = ProtSae(config, generator)
     sae.set_concept_rates(torch.full((N_DEFINED,), 0.05))
-    optimiser = make_optimiser(sae)
+    optimiser = SaeAdam(sae)
     batch = TrainingBatch(
         torch.randn(BATCH, D_MODEL, generator=generator),
         torch.zeros(d_sae, dtype=torch.bool),
