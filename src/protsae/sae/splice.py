@@ -12,6 +12,7 @@ from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
 from protsae.sae.config import SpliceConfig
 from protsae.sae.dense import step_of
+from protsae.sae.kernels.functions import is_compiled_for
 from protsae.sae.losses import reconstruction_loss
 
 
@@ -89,9 +90,8 @@ def non_negative_lasso(
 ) -> Tensor:
     """Solve many lassos with non-negative coefficients at once.
 
-    Minimises `||x - z D||² / (2 d) + penalty * sum(z)` over `z >= 0` for each row, by accelerated proximal
-    gradient steps (Beck and Teboulle 2009), each row restarted when a step turns it back (O'Donoghue and
-    Candès 2015). Rows that have converged are set aside.
+    Minimises `||x - z D||² / (2 d) + penalty * sum(z)` over `z >= 0` for each row: on CPUs a coordinate at a
+    time (`kernels.lasso`), elsewhere all rows by accelerated proximal gradient steps.
 
     Args:
         x: [n, d].
@@ -99,7 +99,8 @@ def non_negative_lasso(
         penalty: weight of the coefficients' sum.
         tolerance: bound on the largest violation of the optimality conditions, times the largest
             correlation of a row with a direction.
-        max_iterations: steps after which an unsolved row is an error.
+        max_iterations: steps after which an unsolved row is an error: passes over all rows, or where single
+            coordinates are settled, as many times ten of them.
 
     Returns:
         Coefficients [n, m].
@@ -109,33 +110,55 @@ def non_negative_lasso(
     """
     gram = directions @ directions.T
     correlation = x @ directions.T
-    threshold = penalty * x.shape[1]
+    slopes = correlation - penalty * x.shape[1]
+    bounds = tolerance * correlation.abs().amax(dim=1)
+    if is_compiled_for(x, directions):
+        from protsae.sae.kernels import cpu
+
+        codes, is_open = cpu.lasso_codes(gram, slopes, bounds, 10 * max_iterations)
+    else:
+        codes, is_open = _accelerated(gram, slopes, bounds, max_iterations)
+    if n_left := int(is_open.sum()):
+        raise InputError(
+            f"{n_left} of {len(x)} residues are not coded after {max_iterations} steps: raise "
+            "max_iterations, tolerance or penalty"
+        )
+    return codes
+
+
+def _accelerated(gram: Tensor, slopes: Tensor, bounds: Tensor, max_iterations: int) -> tuple[Tensor, Tensor]:
+    """Minimise `z gram z / 2 - z slopes` over z >= 0 by accelerated proximal gradient steps.
+
+    Of Beck and Teboulle (2009), each row restarted when a step turns it back (O'Donoghue and Candès 2015).
+    Rows that have converged are set aside.
+
+    Returns:
+        Codes [n, m], and which rows are not solved [n].
+    """
     step = 1 / float(torch.linalg.eigvalsh(gram)[-1])
-    bound = tolerance * correlation.abs().amax(dim=1, keepdim=True)
-    solution = torch.zeros_like(correlation)
-    rows = torch.arange(len(x), device=x.device)
-    now, ahead, momentum = solution, solution, torch.ones_like(bound)
+    solution = torch.zeros_like(slopes)
+    rows = torch.arange(len(slopes), device=slopes.device)
+    now, ahead, momentum = solution, solution, slopes.new_ones(len(slopes), 1)
     for iteration in range(max_iterations):
-        moved = torch.relu(ahead - step * (ahead @ gram - correlation[rows] + threshold))
+        moved = torch.relu(ahead - step * (ahead @ gram - slopes[rows]))
         back = ((ahead - moved) * (moved - now)).sum(dim=1, keepdim=True) > 0
         later = torch.where(back, 1.0, (1 + (1 + 4 * momentum**2).sqrt()) / 2)
         ahead = moved + torch.where(back, 0.0, (momentum - 1) / later) * (moved - now)
         now, momentum = moved, later
         if iteration % 10 == 9:
             solution[rows] = now
-            left = (_violation(now, gram, correlation[rows], threshold) > bound[rows, 0]).nonzero().flatten()
-            if len(left) == 0:
-                return solution
+            left = (_violation(now, gram, slopes[rows]) > bounds[rows]).nonzero().flatten()
             rows, now, ahead, momentum = rows[left], now[left], ahead[left], momentum[left]
-    raise InputError(
-        f"{len(rows)} of {len(x)} residues are not coded after {max_iterations} steps: raise max_iterations, "
-        "tolerance or penalty"
-    )
+            if len(left) == 0:
+                break
+    is_open = torch.zeros(len(slopes), dtype=torch.bool, device=slopes.device)
+    is_open[rows] = True
+    return solution, is_open
 
 
-def _violation(z: Tensor, gram: Tensor, correlation: Tensor, threshold: float) -> Tensor:
-    """Return the largest violation of the optimality conditions per row [n]: gradient 0 where z > 0, else
-    not negative."""
-    gradient = z @ gram - correlation + threshold
-    violation: Tensor = torch.where(z > 0, gradient.abs(), torch.relu(-gradient)).amax(dim=1)
+def _violation(z: Tensor, gram: Tensor, slopes: Tensor) -> Tensor:
+    """Return the largest violation of the optimality conditions per row [n]: slope 0 where z > 0, else not
+    positive."""
+    slope = slopes - z @ gram
+    violation: Tensor = torch.where(z > 0, slope.abs(), torch.relu(slope)).amax(dim=1)
     return violation

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import blocks, lifting, rows, thresholds, updates
+from protsae.sae.kernels import blocks, lasso, lifting, rows, thresholds, updates
 from protsae.sae.kernels.batch import compress, encode_batch
 from protsae.sae.kernels.encoding import encode, select
 
@@ -25,6 +25,7 @@ __all__ = [
     "encode_batch",
     "fired",
     "gather_rows",
+    "lasso_codes",
     "lift",
     "lift_back",
     "measure",
@@ -95,6 +96,18 @@ def lift_back(
 
     run_parts(work, even_bounds(_PARTS, torch.get_num_threads()))
     return of_scale.sum(dim=0), of_levels
+
+
+def lasso_codes(gram: Tensor, slopes: Tensor, bounds: Tensor, most_steps: int) -> tuple[Tensor, Tensor]:
+    """Return codes [n, m] and which rows are not solved [n]; see `lasso.descend`."""
+    codes, is_open = torch.empty_like(slopes), torch.empty(len(slopes), dtype=torch.bool)
+    left, products, limits = slopes.clone().numpy(), gram.contiguous().numpy(), bounds.contiguous().numpy()
+
+    def work(first: int, last: int) -> None:
+        lasso.descend(left, products, limits, most_steps, codes.numpy(), is_open.numpy(), first, last)
+
+    run_parts(work, even_bounds(len(codes), torch.get_num_threads()))
+    return codes, is_open
 
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
