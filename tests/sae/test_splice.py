@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 
 from protsae.core.errors import InputError
+from protsae.sae import splice
 from protsae.sae.splice import non_negative_lasso
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def solver(request, monkeypatch):
+    """Both ways: a coordinate at a time on CPUs, and all rows together elsewhere."""
+    if request.param == "plain":
+        monkeypatch.setattr(splice, "is_compiled_for", lambda *_: False)
+    return request.param
 
 
 def _problem(n, m, d, seed):
@@ -24,7 +33,7 @@ def _problem(n, m, d, seed):
 
 @pytest.mark.parametrize(("m", "d"), [(5, 12), (40, 12)])
 @pytest.mark.parametrize("penalty", [0.001, 0.02, 0.2])
-def test_codes_are_those_of_scikit_learn(m, d, penalty):
+def test_codes_are_those_of_scikit_learn(m, d, penalty, solver):
     x, directions = _problem(25, m, d, seed=m)
     found = non_negative_lasso(x, directions, penalty, 1e-10, 50_000).numpy()
     lasso = Lasso(alpha=penalty, positive=True, fit_intercept=False, tol=1e-12, max_iter=100_000)
@@ -33,9 +42,17 @@ def test_codes_are_those_of_scikit_learn(m, d, penalty):
     assert 0 < (expected > 0).mean() < 0.8
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 30), st.integers(2, 12), st.integers(0, 10**6), st.floats(1e-3, 0.5))
-def test_no_direction_can_be_added_or_changed_to_advantage(m, d, seed, penalty):
+@given(m=st.integers(1, 30), d=st.integers(2, 12), seed=st.integers(0, 10**6), penalty=st.floats(1e-3, 0.5))
+def test_no_direction_can_be_added_or_changed_to_advantage(compiled, m, d, seed, penalty):
+    with pytest.MonkeyPatch.context() as patch:
+        if not compiled:
+            patch.setattr(splice, "is_compiled_for", lambda *_: False)
+        _check_optimal(m, d, seed, penalty)
+
+
+def _check_optimal(m, d, seed, penalty):
     x, directions = _problem(6, m, d, seed)
     try:
         codes = non_negative_lasso(x, directions, penalty, 1e-8, 50_000)
@@ -70,10 +87,30 @@ def test_more_penalty_fewer_codes(make_splice, x):
     assert counts[0] > counts[1] > counts[2] > 0
 
 
-def test_unsolved_residues_are_counted_and_refused():
+def test_unsolved_residues_are_counted_and_refused(solver):
     x, directions = _problem(25, 40, 12, seed=0)
     with pytest.raises(InputError, match=r"\d+ of 25 residues are not coded after 10 steps: raise max_iter"):
         non_negative_lasso(x, directions, 1e-3, 1e-9, 10)
+
+
+def test_codes_do_not_depend_on_the_other_residues(solver):
+    x, directions = _problem(25, 40, 12, seed=0)
+    together = non_negative_lasso(x, directions, 0.02, 1e-10, 50_000)
+    alone = torch.cat([non_negative_lasso(row[None], directions, 0.02, 1e-10, 50_000) for row in x])
+    torch.testing.assert_close(together, alone, atol=1e-8, rtol=0)
+
+
+def test_what_is_no_number_comes_out_as_none(solver):
+    x, directions = _problem(4, 10, 12, seed=0)
+    x[2, 3] = torch.nan
+    codes = non_negative_lasso(x, directions, 0.02, 1e-6, 50_000)
+    assert codes.isnan().all(dim=1).tolist() == [False, False, True, False]
+    assert codes[[0, 1, 3]].isfinite().all()
+
+
+def test_nothing_is_used_that_explains_too_little(solver):
+    x, directions = _problem(4, 10, 12, seed=0)
+    assert not non_negative_lasso(x, directions, 1e3, 1e-6, 50).any()
 
 
 def test_a_concept_without_direction_is_named(make_splice):
