@@ -62,9 +62,9 @@ def encode(
 
 @cache
 def multiplies_bfloat16() -> bool:
-    """Say whether the processor multiplies bfloat16 in tiles, at some ten times the rate of float32."""
+    """Say whether the processor multiplies bfloat16 itself: at twice the rate of float32, in tiles at ten."""
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text()
+        return bool({"amx_bf16", "avx512_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
     except OSError:  # not Linux
         return False
 

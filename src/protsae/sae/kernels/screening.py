@@ -82,16 +82,11 @@ def dot(a: Any, b: Any) -> Any:
 
 
 @part
-def least_bound(rough: Any, bias: Any, norms: Any, slack: Any, places: Any, k: int) -> Any:
-    """Return what k pre-activations reach at least; see `fill_bounds`."""
-    product = np.empty(1, np.float32)
-    bits = product.view(np.int32)
-    least = np.float32(np.inf)
+def least_exact(x: Any, rows: Any, bias: Any, places: Any, k: int) -> Any:
+    """Return the least pre-activation among k latents of a row: what the k largest of all reach at least."""
+    least = x.dtype.type(np.inf)
     for j in range(k):
-        i = places[j]
-        bits[0] = np.int32(rough[i]) << np.int32(16)
-        off = _off(product[0], bias[i], norms[i], slack)
-        least = min(least, product[0] + bias[i] - off)
+        least = min(least, dot(x, rows[places[j]]) + bias[places[j]])
     return least
 
 
@@ -141,7 +136,7 @@ def settle_rows(
             continue
         fill_maxima(keys, size, maxima)
         largest(keys, size, maxima, k, found, places)
-        level[0] = least_bound(rough[i], bias, norms, slack[i], places, k)
+        level[0] = least_exact(x[i], rows, bias, places, k)
         to_keys(level.view(np.int32))
         n = above(keys, size, maxima, level.view(np.int32)[0], found, places)
         is_open[i] = n > most
