@@ -83,12 +83,11 @@ def _distance(a: Tensor, b: Tensor) -> Tensor:
 
 def nf1_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> Tensor:
     """Return ||c - d|| + r_c - r_d per pair [n]: how far C's ball sticks out of D's (negative: inside)."""
-    c, d = pairs.unbind(dim=1)
-    return (
-        _distance(centres.index_select(0, c), centres.index_select(0, d))
-        + radii.index_select(0, c)
-        - radii.index_select(0, d)
-    )
+    # Centres and radii are taken together, both ends at once: one pass back instead of four.
+    balls = torch.cat([centres, radii.unsqueeze(1)], dim=1).index_select(0, pairs.T.reshape(-1))
+    c, d = balls.view(2, len(pairs), -1)
+    excess: Tensor = _distance(c[:, :-1], d[:, :-1]) + c[:, -1] - d[:, -1]
+    return excess
 
 
 def nf1_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:

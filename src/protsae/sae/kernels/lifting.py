@@ -51,16 +51,19 @@ def lift(
         first: row to begin with.
         last: row to stop before.
     """
+    is_open = np.empty(logits.shape[1] + 1, np.int32)
     for i in range(first, last):
         place, row, level = 0, logits[i], levels[i]
-        for j in range(len(row)):
-            if row[j] > gate_logit[j]:
-                found = row[j] - gate_logit[j]
-                evidence[i, place] = found
-                driven[i, place] = scale[j] * found
-                values[i, place] = max(driven[i, place], level)
-                columns[i, place] = j
-                place += 1
+        for j in range(len(row)):  # without branches: which gates are open is not to be guessed
+            is_open[place] = j
+            place += row[j] > gate_logit[j]
+        for at in range(place):
+            j = is_open[at]
+            found = row[j] - gate_logit[j]
+            evidence[i, at] = found
+            driven[i, at] = scale[j] * found
+            values[i, at] = max(driven[i, at], level)
+            columns[i, at] = j
         evidence[i, place:] = 0
         driven[i, place:] = 0
         values[i, place:] = 0
