@@ -7,6 +7,11 @@ import pytest
 from protsae.sae.kernels import blocks, cpu, plain
 
 
-@pytest.fixture(params=["cpu", "blocks", "plain"])
+@pytest.fixture(params=["cpu", "blocks", "plain", pytest.param("gpu", marks=pytest.mark.gpu)])
 def kernels(request) -> ModuleType:
+    """Those of `gpu` run on CPUs too, interpreted: `TRITON_INTERPRET=1 pytest -m gpu tests/sae/kernels`."""
+    if request.param == "gpu":
+        from protsae.sae.kernels import gpu
+
+        return gpu
     return {"cpu": cpu, "blocks": blocks, "plain": plain}[request.param]

@@ -14,7 +14,7 @@ An architecture of its own selection works like this, with `weight` [d_model, d_
 
 `weight` is fastest where its memory lies latent by latent, as `W_dec.T.clone()` gives it.
 
-Loops are chosen by device: compiled by numba on CPUs, plain torch elsewhere.
+Loops are chosen by device: compiled by numba on CPUs, by Triton on CUDA devices, plain torch elsewhere.
 """
 
 import torch

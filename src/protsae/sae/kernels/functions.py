@@ -1,6 +1,8 @@
 """Encoding and decoding of sparse codes as autograd functions, over the kernels of a device."""
 
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -20,7 +22,17 @@ def backend(tensor: Tensor) -> ModuleType:
         from protsae.sae.kernels import cpu
 
         return cpu
+    if tensor.device.type == "cuda" and _has_triton():
+        from protsae.sae.kernels import gpu
+
+        return gpu
     return plain
+
+
+@cache
+def _has_triton() -> bool:
+    """Say whether Triton is installed, as it is beside builds of torch for CUDA on Linux."""
+    return find_spec("triton") is not None
 
 
 def is_compiled_for(*tensors: Tensor) -> bool:
