@@ -286,10 +286,96 @@ def test_annotation_loss_can_take_the_mean_over_all_residues_of_the_protein(make
     torch.testing.assert_close(found["loss/annotation"], expected)
     sampled = make_protsae().loss_terms(batch)["loss/annotation"]
     assert sampled.item() != pytest.approx(expected.item(), rel=1e-3)
-    with pytest.raises(ValueError, match="trains on batches with protein_means"):
+    with pytest.raises(ValueError, match="train on batches with protein_means"):
         sae.loss_terms(batch)
+    both = make_protsae(annotation_residues="both").loss_terms(replace(batch, protein_means=means))
+    torch.testing.assert_close(both["loss/annotation"], (expected + sampled) / 2)
 
 
-def test_all_residues_go_with_the_mean_alone():
-    with pytest.raises(ValidationError, match="goes with annotation_pooling 'mean', not 'attention'"):
-        GuidanceConfig(annotation_residues="all", annotation_pooling="attention")
+def test_two_means_of_a_protein_leave_the_labels_of_residues_alone(make_protsae, batch):
+    """With residue-level concepts the loss of residues is what it was, the proteins' the mean of two."""
+    means = torch.randn(3, batch.x.shape[1], generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    of_residues = (torch.rand(len(batch.x), 4, generator=torch.Generator().manual_seed(6)) < 0.4).double()
+    given = replace(batch, protein_means=means, residue_labels=of_residues)
+    ways = {
+        way: make_protsae(annotation_residues=way, residue_level=(1, 2)).loss_terms(given)["loss/annotation"]
+        for way in ("sampled", "all", "both")
+    }
+    torch.testing.assert_close(ways["both"], (ways["sampled"] + ways["all"]) / 2)
+
+
+@pytest.fixture
+def headed(make_protsae):
+    """A ProtSAE whose protein head has weights of its own."""
+    sae = make_protsae(protein_head=True, lambda_annotation=2.0, residue_level=(1,))
+    generator = torch.Generator().manual_seed(8)
+    with torch.no_grad():
+        sae.W_protein.copy_(torch.randn(M, 6, generator=generator, dtype=torch.float64))
+        sae.b_protein.copy_(torch.randn(M, generator=generator, dtype=torch.float64))
+    return sae
+
+
+def test_a_protein_head_scores_proteins_on_the_mean_of_their_residues(headed, x):
+    segment = torch.arange(20) // 8
+    residues = headed.predictor_logits(x)
+    found = headed.protein_logits(x, residues, segment, 3)
+    for protein in range(3):
+        mean = headed.scale_input(x[segment == protein]).mean(dim=0)
+        if headed.whitening is not None:
+            mean = headed.whitening @ mean
+        expected = headed.W_protein @ mean + headed.b_protein
+        expected[1] = residues[segment == protein, 1].mean()  # a concept of residues
+        torch.testing.assert_close(found[protein], expected)
+
+
+def test_a_protein_head_learns_from_all_residues_and_leaves_the_predictor_alone(headed, make_protsae, batch):
+    means = torch.randn(3, batch.x.shape[1], generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    given = replace(batch, protein_means=means, residue_labels=torch.zeros(20, M, dtype=torch.float64))
+    plain = make_protsae(lambda_annotation=2.0, residue_level=(1,))
+    headed.load_state_dict(plain.state_dict(), strict=False)
+    terms = headed.loss_terms(given)
+    logits = headed.protein_logits(means, headed.predictor_logits(means), torch.arange(3), 3)
+    chances = torch.where(batch.labels > 0, logits.sigmoid(), 1 - logits.sigmoid())
+    known = batch.labelled.clone()
+    known[:, 1] = False
+    torch.testing.assert_close(terms["loss/protein_annotation"], -chances.log()[known].mean())
+    torch.testing.assert_close(
+        terms["loss/total"],
+        terms["loss/reconstruction"]
+        + 2 * (terms["loss/annotation"] + terms["loss/protein_annotation"])
+        + headed.config.guidance.lambda_axiom * terms["loss/axiom"],
+    )
+    terms["loss/total"].backward()
+    plain.loss_terms(given)["loss/total"].backward()
+    assert headed.W_protein.grad[[0, 2, 3]].abs().min() > 0
+    assert not headed.W_protein.grad[1].any()
+    for name, parameter in plain.named_parameters():
+        torch.testing.assert_close(headed.get_parameter(name).grad, parameter.grad)
+
+
+def test_a_protein_head_starts_at_the_rates_and_follows_the_predictors_rate(make_protsae):
+    sae = make_protsae(protein_head=True, predictor_rate=3.0)
+    rates = torch.tensor([0.1, 0.25, 0.5, 0.9], dtype=torch.float64)
+    sae.set_concept_rates(rates)
+    torch.testing.assert_close(torch.sigmoid(sae.b_protein.detach()), rates)
+    assert {sae.rate_factors()[name] for name in ("W_protein", "b_protein", "W_pred")} == {3.0}
+
+
+def test_a_protein_head_needs_means(headed, batch):
+    with pytest.raises(ValueError, match="train on batches with protein_means"):
+        headed.loss_terms(batch)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"annotation_residues": "all"}, "annotation_residues 'all'"),
+        ({"annotation_residues": "both"}, "annotation_residues 'both'"),
+        ({"protein_head": True}, "protein_head"),
+    ],
+)
+def test_all_residues_go_with_the_mean_alone(changed, named):
+    with pytest.raises(
+        ValidationError, match=f"{named} goes with annotation_pooling 'mean', not 'attention'"
+    ):
+        GuidanceConfig(**changed, annotation_pooling="attention")

@@ -84,14 +84,15 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def batches(world: World) -> Callable[[range, int], ListBatches]:
-    """Batches of whole proteins of a range, so many per batch; indices count from the range's start."""
+    """Batches of proteins of a range, so many per batch, whole or first residues; indices count from the
+    range's start."""
 
-    def make(proteins: range, per_batch: int) -> ListBatches:
+    def make(proteins: range, per_batch: int, residues: int | None = None) -> ListBatches:
         made = []
         for first in range(0, len(proteins), per_batch):
             chunk = range(first, min(first + per_batch, len(proteins)))
-            x = torch.from_numpy(np.concatenate([world.x[proteins[i]] for i in chunk]))
-            lengths = torch.tensor([len(world.x[proteins[i]]) for i in chunk])
+            blocks = [world.x[proteins[i]][:residues] for i in chunk]
+            x, lengths = torch.from_numpy(np.concatenate(blocks)), torch.tensor([len(b) for b in blocks])
             segment = torch.repeat_interleave(torch.arange(len(chunk)), lengths)
             residue_index = torch.cat([torch.arange(int(length)) for length in lengths])
             made.append(ResidueBatch(x, segment, torch.tensor(list(chunk)), residue_index))

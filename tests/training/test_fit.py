@@ -95,7 +95,10 @@ def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables
     assert total == pytest.approx(24, rel=1e-4)
 
 
-def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(source, tables, world, monkeypatch):
+@pytest.mark.parametrize("asked", [{"annotation_residues": "all"}, {"protein_head": True}])
+def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(
+    source, tables, world, monkeypatch, asked
+):
     seen = []
     step = ProtSae.step_output
 
@@ -104,7 +107,7 @@ def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(source,
         return step(sae, batch)
 
     monkeypatch.setattr(ProtSae, "step_output", watched)
-    guidance = GuidanceConfig(annotation_residues="all")
+    guidance = GuidanceConfig(**asked)
     config = CONFIG.model_copy(update={"residues_per_protein": 3, "epochs": 1})
     fit_protsae(source, Size(24, 4, 0), config, guidance, **tables)
     expected = {tuple(x.mean(axis=0)) for x in world.x[:40]}

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, ResidueLabels
 from protsae.sae.axioms import AxiomIndices
-from protsae.sae.config import ProtSaeConfig
+from protsae.sae.config import GuidanceConfig, ProtSaeConfig
 from protsae.sae.protsae import ProtSae
 from protsae.training.data import Labels, Ontology, Split
 from protsae.training.validation import axiom_metrics, validate
@@ -72,6 +72,29 @@ def residues(world):
         torch.from_numpy(labels).float(), torch.from_numpy(labelled), index, torch.tensor([False, True])
     )
     return found, truth.reshape(-1), np.repeat(labelled[:, 1], 40)
+
+
+@pytest.mark.parametrize("headed", [True, False])
+def test_where_training_sees_all_residues_so_does_the_score_of_proteins(world, batches, sae, headed):
+    """Batches hold 5 residues of each protein; the score is that of the means they are given beside."""
+    if headed:
+        guidance = GuidanceConfig(protein_head=True)
+        sae = ProtSae(sae.config.model_copy(update={"guidance": guidance}), torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            sae.W_protein.normal_(generator=torch.Generator().manual_seed(1))
+    proteins, truth = range(20, 60), world.labels[20:60]
+    labels = Labels(torch.from_numpy(truth).float(), torch.ones(40, 2, dtype=torch.bool))
+    means = torch.from_numpy(np.stack([world.x[i].mean(axis=0) for i in proteins]))
+    sampled = batches(proteins, 7, residues=5)
+    values = validate(sae, Split(world.ids[20:60], sampled, labels, means), None)
+    with torch.no_grad():
+        scaled = sae.scale_input(means) @ sae.whitening
+        weights = sae.W_protein if headed else sae.W_pred
+        scores = (scaled @ weights.T).numpy()
+    expected = np.mean([roc_auc_score(truth[:, c], scores[:, c]) for c in range(2)])
+    assert values["auc/predictor"] == pytest.approx(expected, abs=1e-9)
+    without = validate(sae, Split(world.ids[20:60], sampled, labels), None)
+    assert without["auc/predictor"] != values["auc/predictor"]
 
 
 def test_residue_metrics_equal_one_computation_over_all_residues(world, batches, sae, residues):

@@ -43,9 +43,14 @@ class GuidanceConfig(Config):
     weights each concept learns. `noisy_or`: the protein carries the concept unless no residue does.
     `log_sum_exp`: between mean and maximum, by a temperature that each concept learns. `residue`, as in the
     paper: every residue meets its protein's labels, and the protein's score is the mean logit."""
-    annotation_residues: Literal["sampled", "all"] = "sampled"
-    """Whose mean logit that is in training: of the residues that the step `sampled`, or of `all` residues of
-    the protein, as when proteins are scored. Both only with pooling by `mean`."""
+    annotation_residues: Literal["sampled", "all", "both"] = "sampled"
+    """Whose mean logit that is in training: of the residues that the step `sampled`, of `all` residues of the
+    protein, as when proteins are scored, or `both`, each meeting the labels. The latter two only with pooling
+    by `mean`."""
+    protein_head: bool = False
+    """Score proteins by weights of their own on the mean of all their residues, trained beside those that
+    score residues. What is best for means of whole proteins is poor residue by residue: so gates and latents
+    keep the weights that sampled residues taught. Only with pooling by `mean`."""
     attention_rate: float = Field(1.0, gt=0)
     """Learning rate of attention vectors and temperatures, as a multiple of the predictor's."""
     class_balance: float = Field(0.0, ge=0, le=1)
@@ -102,9 +107,20 @@ class GuidanceConfig(Config):
 
     @model_validator(mode="after")
     def _all_residues_have_a_mean(self) -> "GuidanceConfig":
-        if self.annotation_residues == "all" and self.annotation_pooling != "mean":
+        asked = (
+            f"annotation_residues '{self.annotation_residues}'"
+            if self.annotation_residues != "sampled"
+            else ""
+        )
+        asked = "protein_head" if self.protein_head else asked
+        if asked and self.annotation_pooling != "mean":
             raise ValueError(
-                f"annotation_residues 'all' goes with annotation_pooling 'mean', not "
-                f"'{self.annotation_pooling}': other poolings need the logits of every residue"
+                f"{asked} goes with annotation_pooling 'mean', not '{self.annotation_pooling}': other "
+                "poolings need the logits of every residue"
             )
         return self
+
+    @property
+    def needs_protein_means(self) -> bool:
+        """Whether training sees the mean activation of all residues of each protein."""
+        return self.annotation_residues != "sampled" or self.protein_head

@@ -20,6 +20,7 @@ from protsae.sae.guidance import (
     firing_thresholds,
     guided_loss,
     hierarchy_loss,
+    masked_bce,
 )
 from protsae.sae.pooling import pool_logits, segment_mean
 
@@ -46,6 +47,10 @@ class ConceptPredictor(SparseAutoencoder):
     """[m, d_model]: what each concept attends to; with pooling by attention alone."""
     log_sharpness: nn.Parameter | None
     """[m]: logarithms of the inverse temperatures; with pooling by log-sum-exp alone."""
+    W_protein: nn.Parameter | None
+    """[m, d_model]: weights that score proteins on the mean of their residues, with a protein head alone."""
+    b_protein: nn.Parameter | None
+    """[m]: their biases."""
     axiom_draw: Tensor | None
     """Int64 [2]: seed and number of the next draw of axioms; None where every step takes all of them."""
     is_residue_level: Tensor
@@ -68,6 +73,8 @@ class ConceptPredictor(SparseAutoencoder):
         attends, softens = (guidance.annotation_pooling == name for name in ("attention", "log_sum_exp"))
         self.W_attention = nn.Parameter(torch.zeros(m, d_model)) if attends else None
         self.log_sharpness = nn.Parameter(torch.zeros(m)) if softens else None
+        self.W_protein = nn.Parameter(torch.zeros(m, d_model)) if guidance.protein_head else None
+        self.b_protein = nn.Parameter(torch.zeros(m)) if guidance.protein_head else None
         whitens = guidance.predictor_input == "whitened"
         self.register_buffer("whitening", torch.eye(d_model) if whitens else None)
         self.register_buffer("gate_logit", torch.zeros(m))
@@ -94,6 +101,8 @@ class ConceptPredictor(SparseAutoencoder):
         """Start the predictor and the gate at the concepts' rates [m], each strictly between 0 and 1."""
         self.concept_rate.copy_(rates)
         self.b_pred.copy_(torch.logit(rates))
+        if self.b_protein is not None:
+            self.b_protein.copy_(self.b_pred)
         if self.config.guidance.gate != "half":
             self.gate_logit.copy_(self.b_pred)
 
@@ -122,7 +131,8 @@ class ConceptPredictor(SparseAutoencoder):
         return self._logits(self.scale_input(x))
 
     def protein_logits(self, x: Tensor, logits: Tensor, segment: Tensor, n_proteins: int) -> Tensor:
-        """Return the score of proteins [n_proteins, m]: the logits of their residues, pooled as in training.
+        """Return the score of proteins [n_proteins, m]: their residues' logits, pooled as in training, or the
+        protein head's. Concepts of residues have the former alone.
 
         Args:
             x: raw activations [n, d_model].
@@ -130,7 +140,12 @@ class ConceptPredictor(SparseAutoencoder):
             segment: int64 [n], the protein of each residue.
             n_proteins: number of proteins.
         """
-        return self._pooled(self.scale_input(x), logits, segment, n_proteins)
+        scaled = self.scale_input(x)
+        pooled = self._pooled(scaled, logits, segment, n_proteins)
+        if self.W_protein is None:
+            return pooled
+        head = self._head_logits(segment_mean(scaled, segment, n_proteins))
+        return torch.where(self.is_residue_level, pooled, head)
 
     def balls(self) -> tuple[Tensor, Tensor]:
         """Return centres [n_classes, d_model] and radii [n_classes] of concepts, then zero concepts."""
@@ -209,10 +224,29 @@ class ConceptPredictor(SparseAutoencoder):
         with torch.set_grad_enabled(needed and torch.is_grad_enabled()):
             return self._logits(scaled)
 
-    def _training_pooled(self, scaled: Tensor, logits: Tensor, supervision: Supervision) -> Tensor:
+    def _head_logits(self, means: Tensor) -> Tensor:
+        """Return the protein head's logits [n_proteins, m] of scaled means [n_proteins, d_model]."""
+        assert self.W_protein is not None
+        seen = means if self.whitening is None else functional.linear(means, self.whitening)
+        return functional.linear(seen, self.W_protein, self.b_protein)
+
+    def _annotated(
+        self, scaled: Tensor, logits: Tensor, supervision: Supervision
+    ) -> tuple[Tensor, Supervision]:
+        """Return the proteins' logits and labels, a row for each mean that meets the labels."""
+        ways = self.config.guidance.annotation_residues
+        if ways == "sampled":
+            return self._sampled_pooled(scaled, logits, supervision), supervision
+        assert supervision.protein_means is not None
+        of_all = self._logits(self.scale_input(supervision.protein_means))
+        if ways == "all":
+            return of_all, supervision
+        pooled = torch.cat([self._sampled_pooled(scaled, logits, supervision), of_all])
+        labels, labelled = supervision.labels.repeat(2, 1), supervision.labelled.repeat(2, 1)
+        return pooled, supervision._replace(labels=labels, labelled=labelled)
+
+    def _sampled_pooled(self, scaled: Tensor, logits: Tensor, supervision: Supervision) -> Tensor:
         n_proteins = len(supervision.labels)
-        if supervision.protein_means is not None:
-            return self._logits(self.scale_input(supervision.protein_means))
         if self.config.guidance.annotation_pooling == "mean":
             means = self._seen(segment_mean(scaled, supervision.segment, n_proteins))
             if self.whitening is not None:  # few rows: cheaper on this side of the product
@@ -230,11 +264,13 @@ class ConceptPredictor(SparseAutoencoder):
     def _supervision(self, batch: TrainingBatch) -> Supervision:
         if batch.segment is None or batch.labels is None or batch.labelled is None:
             raise ValueError("ProtSAE trains on labelled batches: segment, labels and labelled are needed")
-        asked = self.config.guidance.annotation_residues == "all"
-        if asked and batch.protein_means is None:
-            raise ValueError("annotation_residues 'all' trains on batches with protein_means")
-        means = batch.protein_means if asked else None
-        return Supervision(batch.segment, batch.labels, batch.labelled, batch.residue_labels, means)
+        if self.config.guidance.needs_protein_means and batch.protein_means is None:
+            raise ValueError(
+                "protein_head and annotation_residues 'all' or 'both' train on batches with protein_means"
+            )
+        return Supervision(
+            batch.segment, batch.labels, batch.labelled, batch.residue_labels, batch.protein_means
+        )
 
     def guidance_terms(
         self,
@@ -252,20 +288,30 @@ class ConceptPredictor(SparseAutoencoder):
             axioms: of the ontology; None: there are none.
         """
         guidance, m = self.config.guidance, self.n_defined
-        pooled = self._training_pooled(scaled, logits, supervision)
+        given = supervision
+        pooled, supervision = self._annotated(scaled, logits, given)
+        weighting = Weighting(self.concept_rate, guidance.class_balance, guidance.focal_gamma)
         by_residue = guidance.annotation_pooling == "residue"
         annotation = guided_loss(
             logits if by_residue else pooled,
             self._carried_logits(scaled),
             supervision.by_residue() if by_residue else supervision,
             self.is_residue_level,
-            Weighting(self.concept_rate, guidance.class_balance, guidance.focal_gamma),
+            weighting,
         )
+        with torch.set_grad_enabled(torch.is_grad_enabled() and guidance.lambda_norm > 0):
+            norm = self.W_pred.square().sum(dim=1).mean()
         n_summed = m if guidance.bce_reduction == "sum" else 1
         terms = {
             "loss/annotation": (guidance.lambda_annotation * n_summed, annotation),
-            "loss/norm": (guidance.lambda_norm, self.W_pred.square().sum(dim=1).mean()),
+            "loss/norm": (guidance.lambda_norm, norm),
         }
+        if self.W_protein is not None:
+            assert given.protein_means is not None
+            head = self._head_logits(self.scale_input(given.protein_means))
+            known = given.labelled & ~self.is_residue_level
+            of_proteins = masked_bce(head, given.labels, known, weighting)
+            terms["loss/protein_annotation"] = (guidance.lambda_annotation * n_summed, of_proteins)
         if axioms is not None:
             terms["loss/axiom"] = (guidance.lambda_axiom, self.axiom_terms(axioms))
         if axioms is not None and guidance.lambda_hierarchy:

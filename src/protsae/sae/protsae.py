@@ -97,6 +97,8 @@ class ProtSae(ConceptPredictor):
         """Return the predictor's multiple of the learning rate; the log-scales follow, to undo its growth."""
         guidance = self.config.guidance
         rates = dict.fromkeys(("W_pred", "b_pred", "log_scale"), guidance.predictor_rate)
+        if guidance.protein_head:
+            rates |= dict.fromkeys(("W_protein", "b_protein"), guidance.predictor_rate)
         for name in ("W_attention", "log_sharpness"):
             if getattr(self, name) is not None:
                 rates[name] = guidance.predictor_rate * guidance.attention_rate

@@ -95,11 +95,10 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
     _centre(sae, plan.source, train)
     assert train.labels is not None
     sae.set_concept_rates(train.labels.rates())
-    if config.guidance.annotation_residues == "all":
-        means = plan.source.store.protein_means(plan.source.hook_point, train.protein_ids)
-        train = replace(train, means=torch.from_numpy(means))
+    if config.guidance.needs_protein_means:
+        train, validation = (_with_means(split, plan.source) for split in (train, validation))
     if sae.whitening is not None:
-        sae.set_whitening(_sampled_means(train) if train.means is None else train.means)
+        sae.set_whitening(_sampled_means(train))
     if plan.warm_start is not None:
         donor = load_donor(plan.warm_start, plan.about, sae.config.d_model)
         n_copied = start_from(sae, donor, train.batches.epoch(0))
@@ -205,6 +204,11 @@ def split_of(plan: TrainingPlan, name: str, tables: LabelTables | None = None) -
 def _centre(sae: SparseAutoencoder, source: Source, train: Split) -> None:
     moments = source.store.statistics(source.hook_point, list(train.protein_ids))
     sae.set_input_statistics(torch.from_numpy(moments.mean), moments.total_variance)
+
+
+def _with_means(split: Split, source: Source) -> Split:
+    means = source.store.protein_means(source.hook_point, split.protein_ids)
+    return replace(split, means=torch.from_numpy(means))
 
 
 def _sampled_means(train: Split) -> torch.Tensor:

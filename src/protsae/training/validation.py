@@ -21,7 +21,9 @@ from protsae.training.data import Labels, Ontology, Split
 def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) -> dict[str, float]:
     """Return `fve`, `mse`, `l0`, `dead_share` of a split and, for ProtSAE, what its guidance achieved."""
     quality = ReconstructionAccumulator()
-    guided = _Guided(sae, split.labels) if isinstance(sae, ProtSae) and split.labels is not None else None
+    guided = None
+    if isinstance(sae, ProtSae) and split.labels is not None:
+        guided = _Guided(sae, split.labels, split.means)
     for batch in split.batches.epoch(0):
         x = batch.x.to(sae.b_dec.device)
         latent_acts = sae.encode(x) if guided is None else guided.update(batch, x)
@@ -56,9 +58,10 @@ def axiom_metrics(sae: ProtSae, ontology: Ontology) -> dict[str, float]:
 class _Guided:
     """Sums over a split that only ProtSAE has."""
 
-    def __init__(self, sae: ProtSae, labels: Labels) -> None:
+    def __init__(self, sae: ProtSae, labels: Labels, means: Tensor | None) -> None:
         self._sae = sae
         self._labels = labels
+        self._means = means
         is_residue_level = labels.is_residue_level
         self._residue_columns = [] if is_residue_level is None else torch.where(is_residue_level)[0].tolist()
         self._residues: list[tuple[Tensor, ...]] = []
@@ -73,8 +76,8 @@ class _Guided:
         segment, proteins = batch.segment, batch.proteins
         codes = self._sae.codes(x)
         defined, logits = codes.defined.cpu(), self._sae.predictor_logits(x)
-        pooled = self._sae.protein_logits(x, logits, segment.to(x.device), len(proteins))
-        self._logits[proteins], logits = pooled.cpu(), logits.cpu()
+        self._logits[proteins] = self._protein_logits(batch, x, logits).cpu()
+        logits = logits.cpu()
         truth = self._labels.of_residues(batch)
         if truth is not None:
             known = self._labels.labelled[proteins][segment]
@@ -87,6 +90,16 @@ class _Guided:
         self._n_pairs += codes.gate.numel()
         self._lift += float((codes.defined - codes.drive).double().sum())
         return latent_acts
+
+    def _protein_logits(self, batch: ResidueBatch, x: Tensor, logits: Tensor) -> Tensor:
+        """Return the scores of a batch's proteins: of all their residues where their means are known, as
+        training then takes them too."""
+        n = len(batch.proteins)
+        if self._means is None:
+            return self._sae.protein_logits(x, logits, batch.segment.to(x.device), n)
+        means = self._means[batch.proteins].to(x.device)
+        each = torch.arange(n, device=x.device)
+        return self._sae.protein_logits(means, self._sae.predictor_logits(means), each, n)
 
     def compute(self) -> dict[str, float]:
         """Return the metrics; average precision and AUC are means over concepts with both kinds of labels."""
