@@ -5,7 +5,6 @@ import torch
 from tests.alignment.world import HOOK
 
 from protsae.alignment.align import letters_only
-from protsae.alignment.computed import ComputedActivations
 from protsae.alignment.dictionaries import (
     N_LETTERS,
     Composition,
@@ -14,11 +13,8 @@ from protsae.alignment.dictionaries import (
     Trained,
     Windows,
 )
-from protsae.plm import load_plm
-from protsae.plm.forward import Esm2Forward
 from protsae.plm.residues import RESIDUES
 from protsae.probing.batches import ProteinBatch
-from protsae.probing.random_plm import random_model
 from protsae.sae.config import TopKConfig
 from protsae.sae.topk import TopKSae
 
@@ -93,23 +89,3 @@ def test_a_source_of_letters_has_no_activations(bench):
     (found,) = letters_only(bench.ground).iter_proteins(HOOK, ["P00"])
     assert found[0] == "P00"
     assert found[1].shape == (len(bench.ground.letters["P00"]), 0)
-
-
-def test_a_random_language_model_has_the_shape_and_none_of_the_weights():
-    from tests.conftest import DEMO
-
-    path = DEMO / "esm2_mini.safetensors"
-    sequences = {"A": "MKTAYIAKQR", "B": "GGC"}
-    hook = "layers.0.resid_post"
-    found = dict(
-        ComputedActivations(random_model(load_plm(path), 3), sequences).iter_proteins(hook, ["B", "A"])
-    )
-    again = dict(ComputedActivations(random_model(load_plm(path), 3), sequences).iter_proteins(hook))
-    other = dict(ComputedActivations(random_model(load_plm(path), 4), sequences).iter_proteins(hook))
-    trained = Esm2Forward(load_plm(path), [hook]).run(["GGC"])[hook].numpy()
-    assert found["A"].shape == (10, 160)
-    assert list(found) == ["B", "A"]
-    np.testing.assert_allclose(found["B"], again["B"], atol=1e-5)
-    assert np.abs(found["B"] - other["B"]).max() > 0.01
-    assert np.abs(found["B"] - trained).max() > 0.01
-    assert 0.01 < found["A"].std() < 0.1 < trained.std()

@@ -64,8 +64,10 @@ class BaselineConfig(Config):
     flank: int = Field(default=4, ge=0)
     """Residues to either side in the one-hot windows."""
     random_plm: bool = False
-    """Also the neurons of a language model of the same shape with random weights: it costs a pass over
-    validation, test and training proteins through that model."""
+    """Also the neurons of a language model of the same shape with random weights, and a TopK dictionary of
+    `n_directions` latents trained on them: it costs an extraction into a temporary folder, and a training."""
+    epochs: int = Field(default=40, ge=1)
+    """Passes of that training over the training proteins."""
     seed: int = 0
     """Seed of directions and weights."""
 

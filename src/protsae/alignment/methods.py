@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -20,17 +20,15 @@ from protsae.alignment.align import (
     alignment_table,
     letters_only,
 )
-from protsae.alignment.computed import ComputedActivations
 from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
 from protsae.alignment.dictionaries import Neurons, RandomDirections, Trained, Windows
 from protsae.alignment.ground import Ground
 from protsae.alignment.summary import metrics_of
+from protsae.alignment.untaught import untaught_store, untaught_topk
 from protsae.annotations.labels import LabelTables
 from protsae.metrics.table import concat_metrics
 from protsae.plm.checkpoint import load_plm
-from protsae.probing.batches import ProteinSource
 from protsae.probing.encoding import Run, require_same_concepts
-from protsae.probing.random_plm import random_model
 from protsae.probing.splits import SPLITS, feature_matrix
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -71,7 +69,8 @@ def align_untrained(
 ) -> Tables:
     """Align everything that no autoencoder was trained for.
 
-    `neurons`, `random_directions` and, if asked for, `random_plm_neurons` read activations; `residue_windows`
+    `neurons`, `random_directions` and, if asked for, `random_plm_neurons` and `random_plm_topk` (the one
+    exception, whose language model was taught nothing) read activations; `residue_windows`
     and `residue_identity` the sequence alone. All choose latents on validation; residue identity also ranks
     amino acids on training residues. Windows are judged on concepts of residues only: pooled over a protein,
     they are its composition.
@@ -88,12 +87,8 @@ def align_untrained(
         aligned = align(Subject(dictionary, store, hook_point), bench)
         found.append(({"method": dictionary.name, **about}, "selection", aligned))
     if config.random_plm:
-        source = ComputedActivations(random_model(load_plm(plm), config.seed), bench.ground.sequences())
-        neurons = Neurons(
-            "random_plm_neurons", mean_activation(source, hook_point, bench.ground.ids["train"])
-        )
-        aligned = align(Subject(neurons, source, hook_point), bench)
-        found.append(({"method": neurons.name, **at_hook_point}, "selection", aligned))
+        with TemporaryDirectory(prefix="protsae-untaught-") as folder:
+            found += _untaught(bench, hook_point, config, plm, Path(folder) / "activations")
     if len(bench.ground.of_residues):
         windows = Windows(config.flank)
         aligned = align(Subject(windows, letters_only(bench.ground), ""), bench.of_residues_only())
@@ -102,12 +97,24 @@ def align_untrained(
     return _tables(found, bench.config)
 
 
-def mean_activation(source: ProteinSource, hook_point: str, protein_ids: list[str]) -> torch.Tensor:
-    """Return the mean over the residues of some proteins, float32 [d_model]."""
-    total, n_residues = 0.0, 0
-    for _, block in source.iter_proteins(hook_point, protein_ids):
-        total, n_residues = total + block.sum(axis=0, dtype=np.float64), n_residues + len(block)
-    return torch.as_tensor(total / n_residues, dtype=torch.float32)
+def _untaught(
+    bench: Bench, hook_point: str, config: BaselineConfig, plm: Path, folder: Path
+) -> list[tuple[dict[str, Any], str, Alignment]]:
+    """Align the neurons of a language model with random weights, and a dictionary trained on them."""
+    store = untaught_store(load_plm(plm), hook_point, bench.ground.sequences(), config.seed, folder)
+    mean = torch.as_tensor(store.statistics(hook_point, bench.ground.ids["train"]).mean, dtype=torch.float32)
+    split_of = [(name, split) for split, names in bench.ground.ids.items() for name in names]
+    proteins = pd.DataFrame(split_of, columns=["protein_id", "split"])
+    topk = untaught_topk(store, hook_point, proteins, config)
+    about = {"hook_point": hook_point, "seed": config.seed}
+    found: list[tuple[dict[str, Any], str, Alignment]] = []
+    for dictionary, more in (
+        (Neurons("random_plm_neurons", mean), {}),
+        (Trained("random_plm_topk", topk), {"k": config.k}),
+    ):
+        aligned = align(Subject(dictionary, store, hook_point), bench)
+        found.append(({"method": dictionary.name, **about, **more}, "selection", aligned))
+    return found
 
 
 def _tables(found: Iterable[tuple[dict[str, Any], str, Alignment]], config: ChoiceConfig) -> Tables:

@@ -116,8 +116,13 @@ def test_every_method_is_judged_and_the_planted_site_is_found(inputs):
 
 
 def test_a_random_language_model_is_one_more_method_if_asked_for(inputs):
-    table = run(inputs, random_plm=True)["concept_alignment"]
-    assert [*METHODS[:4], "random_plm_neurons", *METHODS[4:]] == table["method"].unique().tolist()
+    outputs = run(inputs, random_plm=True, epochs=2)
+    table, metrics = outputs["concept_alignment"], outputs["alignment_metrics"]
+    more = ["random_plm_neurons", "random_plm_topk"]
+    assert [*METHODS[:4], *more, *METHODS[4:]] == table["method"].unique().tolist()
+    about = metrics[metrics["method"] == "random_plm_topk"].iloc[0]
+    assert about[["seed", "hook_point", "k"]].tolist() == [0, HOOK, 4]
+    assert table.loc[table["method"] == "random_plm_topk", "latent"].max() < 16
 
 
 def test_a_dictionary_of_other_concepts_is_refused(inputs):

@@ -1,0 +1,64 @@
+"""A language model of the same shape that was taught nothing: its activations, and a dictionary of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from protsae.activations.config import ExtractionConfig
+from protsae.activations.plan import plan_extraction
+from protsae.activations.reader import ActivationStore
+from protsae.activations.writer import write_activations
+from protsae.alignment.config import BaselineConfig
+from protsae.plm.checkpoint import PlmModel
+from protsae.probing.random_plm import random_model
+from protsae.sae.base import SparseAutoencoder
+from protsae.training.config import TrainerConfig
+from protsae.training.fit import Size, Source, TrainingPlan, fit
+
+
+def untaught_store(
+    model: PlmModel, hook_point: str, sequences: Mapping[str, str], seed: int, folder: Path
+) -> ActivationStore:
+    """Extract what a model of this shape with random weights has at a hook point.
+
+    Args:
+        model: whose shape.
+        hook_point: where.
+        sequences: protein id to residues; proteins are run whole.
+        seed: of the weights.
+        folder: where the shards go, as large as those of an extraction.
+    """
+    config = ExtractionConfig(
+        hook_point=hook_point,
+        max_tokens_per_batch=16_384,
+        proteins_per_shard=128,
+        dtype="float16",
+        long_sequences="full",
+        max_residues=1022,
+        arithmetic="fast",
+    )
+    names = sorted(sequences)
+    plan = plan_extraction(names, [sequences[name] for name in names], random_model(model, seed), config)
+    write_activations(plan, folder)
+    return ActivationStore(folder)
+
+
+def untaught_topk(
+    store: ActivationStore, hook_point: str, proteins: pd.DataFrame, config: BaselineConfig
+) -> SparseAutoencoder:
+    """Train TopK on stored activations.
+
+    Args:
+        store: activations.
+        hook_point: where they were taken.
+        proteins: `protein_id`, `split`.
+        config: number of latents, `k`, epochs and seed.
+
+    Raises:
+        InputError: what `training.fit` refuses.
+    """
+    source = Source(store, hook_point, proteins[["protein_id", "split"]])
+    size = Size(config.n_directions, config.k, config.seed)
+    (sae, _), _ = fit(TrainingPlan("topk", source, size, TrainerConfig(epochs=config.epochs)))
+    return sae.eval()
