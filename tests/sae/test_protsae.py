@@ -315,7 +315,7 @@ def headed(make_protsae):
     return sae
 
 
-def test_a_protein_head_scores_proteins_on_the_mean_of_their_residues(headed, x):
+def test_a_protein_head_and_the_pooled_residues_score_proteins_together(headed, x):
     segment = torch.arange(20) // 8
     residues = headed.predictor_logits(x)
     found = headed.protein_logits(x, residues, segment, 3)
@@ -323,8 +323,9 @@ def test_a_protein_head_scores_proteins_on_the_mean_of_their_residues(headed, x)
         mean = headed.scale_input(x[segment == protein]).mean(dim=0)
         if headed.whitening is not None:
             mean = headed.whitening @ mean
-        expected = headed.W_protein @ mean + headed.b_protein
-        expected[1] = residues[segment == protein, 1].mean()  # a concept of residues
+        of_residues = residues[segment == protein].mean(dim=0)
+        expected = (headed.W_protein @ mean + headed.b_protein + of_residues) / 2
+        expected[1] = of_residues[1]  # a concept of residues
         torch.testing.assert_close(found[protein], expected)
 
 
@@ -334,7 +335,8 @@ def test_a_protein_head_learns_from_all_residues_and_leaves_the_predictor_alone(
     plain = make_protsae(lambda_annotation=2.0, residue_level=(1,))
     headed.load_state_dict(plain.state_dict(), strict=False)
     terms = headed.loss_terms(given)
-    logits = headed.protein_logits(means, headed.predictor_logits(means), torch.arange(3), 3)
+    residues = headed.predictor_logits(means)
+    logits = 2 * headed.protein_logits(means, residues, torch.arange(3), 3) - residues
     chances = torch.where(batch.labels > 0, logits.sigmoid(), 1 - logits.sigmoid())
     known = batch.labelled.clone()
     known[:, 1] = False

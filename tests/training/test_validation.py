@@ -89,7 +89,7 @@ def test_where_training_sees_all_residues_so_does_the_score_of_proteins(world, b
     values = validate(sae, Split(world.ids[20:60], sampled, labels, means), None)
     with torch.no_grad():
         scaled = sae.scale_input(means) @ sae.whitening
-        weights = sae.W_protein if headed else sae.W_pred
+        weights = sae.W_protein + sae.W_pred if headed else sae.W_pred
         scores = (scaled @ weights.T).numpy()
     expected = np.mean([roc_auc_score(truth[:, c], scores[:, c]) for c in range(2)])
     assert values["auc/predictor"] == pytest.approx(expected, abs=1e-9)

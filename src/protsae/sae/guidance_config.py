@@ -48,9 +48,9 @@ class GuidanceConfig(Config):
     protein, as when proteins are scored, or `both`, each meeting the labels. The latter two only with pooling
     by `mean`."""
     protein_head: bool = False
-    """Score proteins by weights of their own on the mean of all their residues, trained beside those that
-    score residues. What is best for means of whole proteins is poor residue by residue: so gates and latents
-    keep the weights that sampled residues taught. Only with pooling by `mean`."""
+    """Weights for proteins, trained on the mean of all their residues beside those that score residues; a
+    protein's score is the mean of both logits. What is best for means of whole proteins is poor residue by
+    residue: gates and latents keep to what sampled residues taught. Only with pooling by `mean`."""
     attention_rate: float = Field(1.0, gt=0)
     """Learning rate of attention vectors and temperatures, as a multiple of the predictor's."""
     class_balance: float = Field(0.0, ge=0, le=1)

@@ -131,8 +131,8 @@ class ConceptPredictor(SparseAutoencoder):
         return self._logits(self.scale_input(x))
 
     def protein_logits(self, x: Tensor, logits: Tensor, segment: Tensor, n_proteins: int) -> Tensor:
-        """Return the score of proteins [n_proteins, m]: their residues' logits, pooled as in training, or the
-        protein head's. Concepts of residues have the former alone.
+        """Return the score of proteins [n_proteins, m]: their residues' logits, pooled as in training; with a
+        protein head the mean of these and its own, but for concepts of residues.
 
         Args:
             x: raw activations [n, d_model].
@@ -145,7 +145,7 @@ class ConceptPredictor(SparseAutoencoder):
         if self.W_protein is None:
             return pooled
         head = self._head_logits(segment_mean(scaled, segment, n_proteins))
-        return torch.where(self.is_residue_level, pooled, head)
+        return torch.where(self.is_residue_level, pooled, (pooled + head) / 2)
 
     def balls(self) -> tuple[Tensor, Tensor]:
         """Return centres [n_classes, d_model] and radii [n_classes] of concepts, then zero concepts."""
