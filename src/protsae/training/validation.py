@@ -11,6 +11,7 @@ from protsae.metrics.reconstruction import ReconstructionAccumulator, participat
 from protsae.metrics.subsumption import subsumption_auc
 from protsae.sae.axioms import nf1_excess
 from protsae.sae.base import SparseAutoencoder
+from protsae.sae.codes import SparseCodes
 from protsae.sae.guidance import masked_bce
 from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
@@ -26,8 +27,9 @@ def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) ->
         guided = _Guided(sae, split.labels, split.means)
     for batch in split.batches.epoch(0):
         x = batch.x.to(sae.b_dec.device)
-        latent_acts = sae.encode(x) if guided is None else guided.update(batch, x)
-        quality.update(x, sae.decode(latent_acts), latent_acts)
+        codes = sae.sparse_codes(x) if guided is None else guided.update(batch, x)
+        n_fired = torch.bincount(codes.columns[codes.values > 0], minlength=sae.config.d_sae)
+        quality.update_counts(x, sae.decode_sparse(codes), n_fired.cpu().numpy())
     values = quality.compute()
     if guided is not None:
         values |= guided.compute()
@@ -71,11 +73,11 @@ class _Guided:
         self._n_gated = self._n_pairs = 0
         self._lift = 0.0
 
-    def update(self, batch: ResidueBatch, x: Tensor) -> Tensor:
+    def update(self, batch: ResidueBatch, x: Tensor) -> SparseCodes:
         """Add one batch, whose activations `x` lie where the module does, and return its codes."""
         segment, proteins = batch.segment, batch.proteins
         codes = self._sae.codes(x)
-        defined, logits = codes.defined.cpu(), self._sae.predictor_logits(x)
+        defined, logits = codes.defined.cpu(), codes.gates[0]
         self._logits[proteins] = self._protein_logits(batch, x, logits).cpu()
         logits = logits.cpu()
         truth = self._labels.of_residues(batch)
@@ -84,12 +86,13 @@ class _Guided:
             both = (logits, defined, truth, known)
             self._residues.append(tuple(values[:, self._residue_columns] for values in both))
         self._pooled[proteins] = segment_mean(defined, segment, len(proteins))
-        latent_acts = codes.latent_acts
-        self._squares += latent_acts.double().square().sum(dim=0).cpu().numpy()
-        self._n_gated += int(codes.gate.sum())
-        self._n_pairs += codes.gate.numel()
-        self._lift += float((codes.defined - codes.drive).double().sum())
-        return latent_acts
+        active, gate = codes.sparse(), codes.gate
+        weights = active.values.double().square().flatten()
+        self._squares += torch.bincount(active.columns.flatten(), weights, len(self._squares)).cpu().numpy()
+        self._n_gated += int(gate.sum())
+        self._n_pairs += gate.numel()
+        self._lift += float((codes.lifted.values - codes.driven).double().sum())
+        return active
 
     def _protein_logits(self, batch: ResidueBatch, x: Tensor, logits: Tensor) -> Tensor:
         """Return the scores of a batch's proteins: of all their residues where their means are known, as
