@@ -30,13 +30,17 @@ from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.plm import load_plm
 from protsae.probing.config import NeighbourConfig, RandomPlmConfig
+from protsae.probing.encoding import mean_activations
 from protsae.probing.estimates import Estimate, Key, estimate_rows
+from protsae.probing.evaluation import evaluate_all
 from protsae.probing.neighbours import find_neighbours
 from protsae.probing.random_plm import random_mean_activations
+from protsae.probing.scores import probe_scores
 from protsae.probing.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
-from protsae.probing.splits import split_of_proteins
+from protsae.probing.shuffles import shuffle_labels
+from protsae.probing.splits import feature_matrix, split_of_proteins
 from protsae.sweeps.estimates import estimates_of, estimates_table
-from protsae.sweeps.judging import Judge, SweepData
+from protsae.sweeps.judging import Judge, Judgement, SweepData
 from protsae.sweeps.members import Base, expand
 from protsae.sweeps.plan import ESTIMATES_NAME, METRICS_NAME
 from protsae.training.fingerprints import table_hash
@@ -92,6 +96,39 @@ class JudgeReferences:
             with atomic_path(target) as temporary:
                 estimates_table(found).to_parquet(temporary)
         return pd.read_parquet(target)
+
+    def shuffled(self, hook_point: str, n_shuffles: int) -> Iterator[pd.DataFrame]:
+        """Yield the estimates of the linear probe on so many shuffles of labels, each another draw.
+
+        Whole label vectors are permuted among training and among validation proteins, so that neither weights
+        nor the penalty's strength know true ones; test labels are true. One shuffle says little: draws differ
+        by more than the interval of any one of them, which covers the choice of test proteins alone.
+        """
+        judge, scoring = self.judge, self.judge.config.scoring
+        features: dict[str, Any] = {}
+        of = sha256_text(judge.fingerprint(), judge.data.store.fingerprint(), hook_point)
+        for seed in range(n_shuffles):
+            target = self.work / f"shuffled-{of[:12]}-seed{seed}.parquet"
+            if not target.is_file():
+                features = features or self._features(hook_point)
+                learnt = shuffle_labels(judge.splits, seed, ("train", "validation"))
+                scores = {"shuffled_labels": probe_scores(features, learnt, scoring)}
+                proteins = judge.data.proteins
+                clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
+                found = evaluate_all(
+                    scores, judge.splits, judge.vocabulary, clusters, judge.config.evaluation
+                )
+                about = {"shuffled_labels": {"hook_point": hook_point, "seed": seed}}
+                judgement = Judgement(found, {"shuffled_labels": "probe"}, about, concat_metrics([]))
+                with atomic_path(target) as temporary:
+                    estimates_table(judgement).to_parquet(temporary)
+            yield pd.read_parquet(target)
+
+    def _features(self, hook_point: str) -> dict[str, Any]:
+        splits = self.judge.splits
+        ids = [name for of in splits.values() for name in of.protein_ids]
+        means = mean_activations(self.judge.data.store, hook_point, ids)
+        return {split: feature_matrix(means, "activation", of.protein_ids) for split, of in splits.items()}
 
     def _baseline_tables(self, hook_point: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return neighbours and mean activations of the random model: minutes of work, kept by themselves."""
@@ -225,6 +262,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--env", default="swissprot", help="environment of the run")
+    parser.add_argument(
+        "--shuffles", type=int, default=10, help="of labels, behind the floor shuffled_labels"
+    )
     parser.add_argument("--work", type=Path, default=None, help="where what was judged is kept")
     parser.add_argument("--output", type=Path, default=TABLE)
     given = parser.parse_args()
@@ -235,10 +275,12 @@ def main() -> None:
     judge = Judge(bench.data, bench.judging)
     arguments = (bench.load(f"params:probing.{name}") for name in ("neighbours", "random_plm"))
     references = JudgeReferences(judge, work, Path(bench.load("plm_checkpoint")), *arguments)
-    tables = {
-        f"references-{hook_point}": references(hook_point)
-        for hook_point in dict.fromkeys(member.hook_point for member in bench.members)
-    }
+    tables = {}
+    for hook_point in dict.fromkeys(member.hook_point for member in bench.members):
+        found = references(hook_point)
+        tables[f"references-{hook_point}"] = found[found["method"] != "shuffled_labels"]
+        for seed, table in enumerate(references.shuffled(hook_point, given.shuffles)):
+            tables[f"shuffled-{hook_point}-seed{seed}"] = table
     missing = []
     for member in bench.members:
         table = members_table(bench.folder / member.member_id, judge.fingerprint())

@@ -55,8 +55,13 @@ def judged(bench, data, tmp_path_factory):
     made: list[str] = []
     judge = Judge(data, JUDGING)
     references = References(judge, root, Path("none"), NeighbourConfig(), RandomPlmConfig())
-    tables = {"references": references(HOOK)}
-    pd.testing.assert_frame_equal(references(HOOK), tables["references"])
+    found = references(HOOK)
+    tables = {"references": found[found["method"] != "shuffled_labels"]}
+    shuffled = list(references.shuffled(HOOK, 3))
+    tables |= {f"shuffled-seed{seed}": table for seed, table in enumerate(shuffled)}
+    for first, again in zip(shuffled, references.shuffled(HOOK, 3), strict=True):
+        pd.testing.assert_frame_equal(first, again)
+    pd.testing.assert_frame_equal(references(HOOK), found)
     assert made == [HOOK]  # the second time it was kept
     for member in plan.members:
         folder = root / "sweep" / member.member_id
@@ -93,6 +98,10 @@ def test_the_table_joins_seeds_and_pairs_differences(bench, judged):
     methods |= {"protsae_latent", "protsae_predictor", "protsae_probe"}
     assert methods <= set(table["method"])
     auc = table[(table["metric"] == "auc") & (table["aspect"] == "mean")]
+    floor = auc[auc["method"] == "shuffled_labels"]
+    draws = floor.loc[floor["stratum"] == "", "value"]
+    assert draws.nunique() == 3
+    assert floor.loc[floor["stratum"] == MEAN_OF_SEEDS, "value"].item() == pytest.approx(draws.mean())
     own = auc[auc["method"] == "protsae_predictor"].set_index("stratum")
     seeds = own.loc[[""]]
     assert seeds["seed"].tolist() == [0, 1]
