@@ -98,6 +98,29 @@ def test_negatives_cost_what_the_ball_lacks_to_stick_out():
     assert ax.axiom_loss(centres, radii, torch.zeros(0, 1), only, 0.5) == 0.75
 
 
+def test_compiled_pairs_have_the_values_and_gradients_of_torch(monkeypatch):
+    """Also where centres meet, and where a class is paired with itself."""
+    pairs = torch.tensor([*NF1, (5, 2), (2, 1)])
+    found = []
+    for is_compiled in (True, False):
+        with monkeypatch.context() as patch:
+            if not is_compiled:
+                patch.setattr(ax, "is_compiled_for", lambda *_: False)
+            centres, radii = CENTRES.clone(), RADII.clone().requires_grad_()
+            centres[5] = centres[2]
+            centres.requires_grad_()
+            excess = ax.nf1_excess(centres, radii, pairs)
+            (excess * torch.arange(1.0, 7.0)).square().sum().backward()
+            found.append((excess.detach(), centres.grad, radii.grad))
+    for own, torchs in zip(*found, strict=True):
+        torch.testing.assert_close(own, torchs, rtol=1e-12, atol=1e-12)
+    assert found[0][1][0].abs().max() > 0.1
+    assert torch.autograd.gradcheck(
+        lambda c, r: ax.nf1_excess(c, r, torch.tensor([(0, 1), (2, 1), (4, 5)])),
+        (CENTRES.clone().requires_grad_(), RADII.clone().requires_grad_()),
+    )
+
+
 def test_nf4_takes_the_radius_of_c_and_not_of_the_relation_number():
     """C = 5, relation 0, D = 2: only the radii of classes 5 and 2 get gradient."""
     radii = RADII.clone().requires_grad_()

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.core.errors import InputError
+from protsae.sae.kernels.functions import BallExcess, is_compiled_for
 
 FORMS = ("NF1", "NF2", "NF3", "NF4", "DISJOINT")
 
@@ -83,6 +84,9 @@ def _distance(a: Tensor, b: Tensor) -> Tensor:
 
 def nf1_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> Tensor:
     """Return ||c - d|| + r_c - r_d per pair [n]: how far C's ball sticks out of D's (negative: inside)."""
+    if is_compiled_for(centres, radii):
+        found: Tensor = BallExcess.apply(centres, radii, pairs)  # type: ignore[no-untyped-call]
+        return found
     # Centres and radii are taken together, both ends at once: one pass back instead of four.
     balls = torch.cat([centres, radii.unsqueeze(1)], dim=1).index_select(0, pairs.T.reshape(-1))
     c, d = balls.view(2, len(pairs), -1)

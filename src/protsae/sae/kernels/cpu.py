@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import blocks, lasso, lifting, rows, thresholds, updates
+from protsae.sae.kernels import balls, blocks, lasso, lifting, rows, thresholds, updates
 from protsae.sae.kernels.batch import compress, encode_batch
 from protsae.sae.kernels.encoding import encode, select
 
 __all__ = [
     "adam",
     "add_rows",
+    "ball_excess",
+    "ball_excess_back",
     "between",
     "compress",
     "dot_rows",
@@ -56,6 +58,25 @@ def between(numbers: Tensor, labelled: Tensor, segment: Tensor, n_above: Tensor)
 
     run_parts(work, even_bounds(len(out), torch.get_num_threads()))
     return out
+
+
+def ball_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far balls stick out of others and how far their centres are apart; see `balls.excess`."""
+    distances, out = radii.new_empty(len(pairs)), radii.new_empty(len(pairs))
+    points, reach, ends = (t.detach().contiguous().numpy() for t in (centres, radii, pairs))
+    balls.excess(points, reach, ends, distances.numpy(), out.numpy())
+    return out, distances
+
+
+def ball_excess_back(
+    gradient: Tensor, centres: Tensor, pairs: Tensor, distances: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of centres and radii; see `balls.excess_back`."""
+    slopes, points, ends, apart = (t.contiguous().numpy() for t in (gradient, centres, pairs, distances))
+    of_centres = torch.empty_like(centres, memory_format=torch.contiguous_format)
+    of_radii = centres.new_empty(len(centres))
+    balls.excess_back(slopes, points, ends, apart, of_centres.numpy(), of_radii.numpy())
+    return of_centres, of_radii
 
 
 def lift(

@@ -141,6 +141,34 @@ def _groups(values: Tensor, columns: Tensor, ends: tuple[int, ...]) -> Iterator[
         yield values.where(inside, 0.0), (columns - start).where(inside, 0), slice(start, end)
 
 
+class BallExcess(torch.autograd.Function):
+    """How far balls stick out of others: on CPUs alone."""
+
+    @staticmethod
+    def forward(ctx: Any, centres: Tensor, radii: Tensor, pairs: Tensor) -> Tensor:
+        """Return ||c - d|| + r_c - r_d [n].
+
+        Args:
+            ctx: of autograd.
+            centres: [n_balls, d].
+            radii: [n_balls].
+            pairs: int64 [n, 2]: c and d.
+        """
+        from protsae.sae.kernels import cpu
+
+        excess, distances = cpu.ball_excess(centres, radii, pairs)
+        ctx.save_for_backward(centres, pairs, distances)
+        return excess
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of centres and radii."""
+        from protsae.sae.kernels import cpu
+
+        return *cpu.ball_excess_back(gradients[0], *ctx.saved_tensors), None
+
+
 class Lift(torch.autograd.Function):
     """Defined latents at open gates, lifted to a level of their residue: on CPUs alone."""
 

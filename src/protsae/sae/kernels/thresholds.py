@@ -34,17 +34,19 @@ def _next_largest(keys: Any, n: int, k: int) -> tuple[Any, Any]:
 def _read(numbers: Any, labelled: Any, segment: Any, start: int, block: Any, counts: Any) -> None:
     """Fill rows of `block` with the numbers of columns from `start` on that count, and how many these are."""
     n, width = len(numbers), min(_COLUMNS, numbers.shape[1] - start)
-    if labelled[:, start : start + width].all():  # the usual case needs no asking
-        counts[:] = n
-        for i in range(n):
-            for c in range(width):
-                block[c, i] = numbers[i, start + c]
-        return
-    counts[:] = 0
-    for i in range(n):
+    for above in range(0, n, _COLUMNS):  # square by square: lines of memory are read and written whole
         for c in range(width):
-            block[c, counts[c]] = numbers[i, start + c]
-            counts[c] += labelled[segment[i], start + c]
+            for i in range(above, min(above + _COLUMNS, n)):
+                block[c, i] = numbers[i, start + c]
+    for c in range(width):
+        counts[c] = n
+        if labelled[:, start + c].all():  # nothing to leave out
+            continue
+        place = 0
+        for i in range(n):
+            block[c, place] = block[c, i]
+            place += labelled[segment[i], start + c]
+        counts[c] = place
 
 
 @compiled
