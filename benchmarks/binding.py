@@ -28,6 +28,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,8 @@ import pandas as pd
 import torch
 from provenance import provenance
 
+from protsae.activations.reader import ActivationStore
 from protsae.alignment.align import Bench, letters_only
-from protsae.alignment.computed import ComputedActivations
 from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
 from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
 from protsae.alignment.ground import Ground
@@ -51,11 +52,12 @@ from protsae.alignment.scores import (
     residue_matrix,
     score_rows,
 )
+from protsae.alignment.untaught import extract_into
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
 from protsae.metrics.table import concat_metrics
-from protsae.plm import load_plm
+from protsae.plm import PlmModel, load_plm
 from protsae.probing.encoding import Run
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sequences.audit import AuditConfig, audit_split
@@ -111,19 +113,21 @@ def proteins_and_labels(folder: Path) -> tuple[pd.DataFrame, LabelTables]:
 
 
 class Stored:
-    """Activations of all proteins, computed once per hook point."""
+    """Activations of all proteins, extracted once per hook point into a folder."""
 
-    def __init__(self, computed: ComputedActivations) -> None:
-        self._computed, self._blocks = computed, {}
+    def __init__(self, folder: Path, model: PlmModel, sequences: dict[str, str]) -> None:
+        self._folder, self._model, self._sequences = folder, model, sequences
+        self._stores: dict[str, ActivationStore] = {}
 
     def iter_proteins(
         self, hook_point: str, protein_ids: list[str] | None = None
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield protein ids with their activations."""
-        if hook_point not in self._blocks:
-            self._blocks[hook_point] = dict(self._computed.iter_proteins(hook_point))
-        blocks = self._blocks[hook_point]
-        yield from ((name, blocks[name]) for name in (protein_ids or blocks))
+        """Yield protein ids with their activations, in the order asked for."""
+        if hook_point not in self._stores:
+            arguments = self._folder / hook_point, self._model, hook_point, self._sequences
+            self._stores[hook_point] = extract_into(*arguments)
+        found = dict(self._stores[hook_point].iter_proteins(hook_point, protein_ids))
+        yield from ((name, found[name]) for name in (protein_ids or found))
 
 
 class Table:
@@ -197,7 +201,8 @@ def measure(arguments: argparse.Namespace, proteins: pd.DataFrame, tables: Label
     sequences = dict(zip(inside["protein_id"], inside["sequence"], strict=True))
     ground = Ground.of(inside, tables, list(sequences))
     bench = Bench(ground, ChoiceConfig(), KSparseConfig())
-    source = Stored(ComputedActivations(load_plm(arguments.plm), sequences))
+    folder = TemporaryDirectory(prefix="protsae-binding-")
+    source = Stored(Path(folder.name), load_plm(arguments.plm), sequences)
     table, baselines = Table(bench), BaselineConfig()
     windows = Windows(baselines.flank)
     reader = Reader(letters_only(ground), "", windows, ground, 65_536)

@@ -7,7 +7,7 @@ import torch
 from tests.conftest import DEMO
 
 from protsae.alignment.config import BaselineConfig
-from protsae.alignment.untaught import untaught_store, untaught_topk
+from protsae.alignment.untaught import extract_into, untaught_topk
 from protsae.plm import load_plm
 from protsae.plm.forward import Esm2Forward
 from protsae.probing.random_plm import random_model
@@ -23,7 +23,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def store(model, tmp_path_factory):
-    return untaught_store(model, HOOK, SEQUENCES, 3, tmp_path_factory.mktemp("untaught") / "activations")
+    folder = tmp_path_factory.mktemp("untaught") / "activations"
+    return extract_into(folder, random_model(model, 3), HOOK, SEQUENCES)
 
 
 def test_activations_are_those_of_random_weights(store, model):

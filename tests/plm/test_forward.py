@@ -21,7 +21,7 @@ from protsae.plm import load_plm
 from protsae.plm.forward import Esm2Forward
 from protsae.plm.hook_points import LAYER_KINDS
 
-TOLERANCE = 1e-5
+TOLERANCE = 3e-6
 EVERY_POINT = [f"layers.{i}.{kind}" for i in range(N_LAYERS) for kind in LAYER_KINDS] + ["final_norm"]
 EDGE_LENGTHS = [1, 2, 50, 1021, 1022, 1023, 1024, 1025]
 DEMO_MODEL = Path(__file__).parents[2] / "data/01_raw/demo/esm2_mini.safetensors"

@@ -29,7 +29,7 @@ def test_every_hook_point_equals_fair_esm_on_each_protein_alone(tmp_path, arithm
     ours = forward.run(sequences)
     theirs = [fair_esm_activations(tiny_esm2(), [sequence]) for sequence in sequences]
     for name in EVERY_POINT:
-        assert worst_difference(ours[name], torch.cat([one[name] for one in theirs])) < 1e-5, name
+        assert worst_difference(ours[name], torch.cat([one[name] for one in theirs])) < 3e-6, name
 
 
 def test_equal_lengths_beside_each_other_are_one_call_without_mask_or_padding(tmp_path, monkeypatch):

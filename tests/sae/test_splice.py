@@ -55,7 +55,7 @@ def test_no_direction_can_be_added_or_changed_to_advantage(compiled, m, d, seed,
 def _check_optimal(m, d, seed, penalty):
     x, directions = _problem(6, m, d, seed)
     try:
-        codes = non_negative_lasso(x, directions, penalty, 1e-8, 50_000)
+        codes = non_negative_lasso(x, directions, penalty, 1e-8, 5_000)
     except InputError:  # directions drawn all but parallel: no codes rather than wrong ones
         reject()
     slope = (codes @ directions - x) @ directions.T / d + penalty

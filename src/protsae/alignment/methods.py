@@ -24,11 +24,12 @@ from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
 from protsae.alignment.dictionaries import Neurons, RandomDirections, Trained, Windows
 from protsae.alignment.ground import Ground
 from protsae.alignment.summary import metrics_of
-from protsae.alignment.untaught import untaught_store, untaught_topk
+from protsae.alignment.untaught import extract_into, untaught_topk
 from protsae.annotations.labels import LabelTables
 from protsae.metrics.table import concat_metrics
 from protsae.plm.checkpoint import load_plm
 from protsae.probing.encoding import Run, require_same_concepts
+from protsae.probing.random_plm import random_model
 from protsae.probing.splits import SPLITS, feature_matrix
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
@@ -101,7 +102,8 @@ def _untaught(
     bench: Bench, hook_point: str, config: BaselineConfig, plm: Path, folder: Path
 ) -> list[tuple[dict[str, Any], str, Alignment]]:
     """Align the neurons of a language model with random weights, and a dictionary trained on them."""
-    store = untaught_store(load_plm(plm), hook_point, bench.ground.sequences(), config.seed, folder)
+    model = random_model(load_plm(plm), config.seed)
+    store = extract_into(folder, model, hook_point, bench.ground.sequences())
     mean = torch.as_tensor(store.statistics(hook_point, bench.ground.ids["train"]).mean, dtype=torch.float32)
     split_of = [(name, split) for split, names in bench.ground.ids.items() for name in names]
     proteins = pd.DataFrame(split_of, columns=["protein_id", "split"])

@@ -1,4 +1,4 @@
-"""A language model of the same shape that was taught nothing: its activations, and a dictionary of them."""
+"""Activations on the spot, of a model that was taught nothing above all, and a dictionary of them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,23 +11,21 @@ from protsae.activations.reader import ActivationStore
 from protsae.activations.writer import write_activations
 from protsae.alignment.config import BaselineConfig
 from protsae.plm.checkpoint import PlmModel
-from protsae.probing.random_plm import random_model
 from protsae.sae.base import SparseAutoencoder
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import Size, Source, TrainingPlan, fit
 
 
-def untaught_store(
-    model: PlmModel, hook_point: str, sequences: Mapping[str, str], seed: int, folder: Path
+def extract_into(
+    folder: Path, model: PlmModel, hook_point: str, sequences: Mapping[str, str]
 ) -> ActivationStore:
-    """Extract what a model of this shape with random weights has at a hook point.
+    """Extract what a model has at a hook point, of proteins run whole.
 
     Args:
-        model: whose shape.
+        folder: where the shards go.
+        model: the language model.
         hook_point: where.
-        sequences: protein id to residues; proteins are run whole.
-        seed: of the weights.
-        folder: where the shards go, as large as those of an extraction.
+        sequences: protein id to residues.
     """
     config = ExtractionConfig(
         hook_point=hook_point,
@@ -39,8 +37,7 @@ def untaught_store(
         arithmetic="fast",
     )
     names = sorted(sequences)
-    plan = plan_extraction(names, [sequences[name] for name in names], random_model(model, seed), config)
-    write_activations(plan, folder)
+    write_activations(plan_extraction(names, [sequences[name] for name in names], model, config), folder)
     return ActivationStore(folder)
 
 
