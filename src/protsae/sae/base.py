@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from protsae.sae.axioms import AxiomIndices
-from protsae.sae.codes import SparseCodes
+from protsae.sae.codes import SparseCodes, joined_codes
 from protsae.sae.config import SaeConfig
 from protsae.sae.kernels import compress, sparse_decode
+
+_CHUNK_BYTES = 2**20
+"""Memory of dense codes that are held at a time where sparse ones are made of them."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,13 @@ class SparseAutoencoder(nn.Module, ABC):
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
 
     def sparse_codes(self, x: Tensor) -> SparseCodes:
-        """Return the codes of raw activations [n, d_model], the active ones alone. No gradient flows."""
-        return compress(self.encode(x))
+        """Return the codes of raw activations [n, d_model], the active ones alone. No gradient flows.
+
+        On a CPU dense codes are made some rows at a time: few enough to stay in its cache.
+        """
+        n_rows = max(1, _CHUNK_BYTES // (x.element_size() * self.config.d_sae))
+        parts = torch.split(x, n_rows) if x.device.type == "cpu" else (x,)
+        return joined_codes([compress(self.encode(part)) for part in parts])
 
     @abstractmethod
     def step_output(self, batch: TrainingBatch) -> StepOutput:

@@ -1,8 +1,11 @@
 """Codes of which only the latents that may be active are kept."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 class SparseCodes(NamedTuple):
@@ -30,6 +33,17 @@ class SparseCodes(NamedTuple):
     def l0(self) -> Tensor:
         """Return the mean number of active latents per residue: a float64 scalar."""
         return mean_active(self.values)
+
+
+def joined_codes(parts: Sequence[SparseCodes]) -> SparseCodes:
+    """Return the codes of rows one after another, as wide as the widest; what is filled up is not active."""
+    width = max(codes.columns.shape[1] for codes in parts)
+    filled = (
+        [functional.pad(tensor, (0, width - tensor.shape[1])) for tensor in tensors]
+        for tensors in zip(*parts, strict=True)
+    )
+    values, columns = map(torch.cat, filled)
+    return SparseCodes(values, columns)
 
 
 def mean_active(latent_acts: Tensor) -> Tensor:
