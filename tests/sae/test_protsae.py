@@ -355,12 +355,13 @@ def test_a_protein_head_learns_from_all_residues_and_leaves_the_predictor_alone(
         torch.testing.assert_close(headed.get_parameter(name).grad, parameter.grad)
 
 
-def test_a_protein_head_starts_at_the_rates_and_follows_the_predictors_rate(make_protsae):
-    sae = make_protsae(protein_head=True, predictor_rate=3.0)
+def test_a_protein_head_starts_at_the_rates_and_learns_at_a_multiple_of_the_predictors_rate(make_protsae):
+    sae = make_protsae(protein_head=True, predictor_rate=3.0, protein_head_rate=2.5)
     rates = torch.tensor([0.1, 0.25, 0.5, 0.9], dtype=torch.float64)
     sae.set_concept_rates(rates)
     torch.testing.assert_close(torch.sigmoid(sae.b_protein.detach()), rates)
-    assert {sae.rate_factors()[name] for name in ("W_protein", "b_protein", "W_pred")} == {3.0}
+    factors = sae.rate_factors()
+    assert (factors["W_protein"], factors["b_protein"], factors["W_pred"]) == (7.5, 7.5, 3.0)
 
 
 def test_a_protein_head_needs_means(headed, batch):

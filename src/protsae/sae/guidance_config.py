@@ -51,6 +51,8 @@ class GuidanceConfig(Config):
     """Weights for proteins, trained on the mean of all their residues beside those that score residues; a
     protein's score is the mean of both logits. What is best for means of whole proteins is poor residue by
     residue: gates and latents keep to what sampled residues taught. Only with pooling by `mean`."""
+    protein_head_rate: float = Field(1.0, gt=0)
+    """Learning rate of the protein head, as a multiple of the predictor's."""
     attention_rate: float = Field(1.0, gt=0)
     """Learning rate of attention vectors and temperatures, as a multiple of the predictor's."""
     class_balance: float = Field(0.0, ge=0, le=1)

@@ -98,7 +98,8 @@ class ProtSae(ConceptPredictor):
         guidance = self.config.guidance
         rates = dict.fromkeys(("W_pred", "b_pred", "log_scale"), guidance.predictor_rate)
         if guidance.protein_head:
-            rates |= dict.fromkeys(("W_protein", "b_protein"), guidance.predictor_rate)
+            own = guidance.predictor_rate * guidance.protein_head_rate
+            rates |= dict.fromkeys(("W_protein", "b_protein"), own)
         for name in ("W_attention", "log_sharpness"):
             if getattr(self, name) is not None:
                 rates[name] = guidance.predictor_rate * guidance.attention_rate
