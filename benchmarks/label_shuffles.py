@@ -35,11 +35,16 @@ from protsae.metrics.ranking import roc_auc
 from protsae.probing.baselines import score_baselines
 from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
-from protsae.probing.shuffles import family_interval, firing_p_values, most_false, shuffle_labels
+from protsae.probing.shuffles import (
+    LEARNT,
+    family_interval,
+    firing_p_values,
+    most_false,
+    shuffle_labels,
+)
 from protsae.probing.splits import SplitLabels, feature_matrix, labels_by_split, protein_level
 from protsae.training.fit import Size, Source, fit_protsae
 
-LEARNT = ("train", "validation")
 RATE = 0.05
 Splits = dict[str, SplitLabels]
 
@@ -158,7 +163,7 @@ def main() -> int:
     found: list[dict[str, float]] = []
     passing: dict[str, list[int]] = {"protsae": [], "topk": []}
     for seed in range(given.shuffles):
-        row = shuffler.auc(shuffle_labels(shuffler.splits, seed, LEARNT))
+        row = shuffler.auc(shuffle_labels(shuffler.splits, seed))
         row |= shuffler.retrained(seed, given.retrain) if given.retrain else {}
         found.append(row)
         shuffled = shuffle_labels(shuffler.splits, seed, ("validation", "test"))

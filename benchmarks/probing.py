@@ -111,7 +111,7 @@ class JudgeReferences:
             target = self.work / f"shuffled-{of[:12]}-seed{seed}.parquet"
             if not target.is_file():
                 features = features or self._features(hook_point)
-                learnt = shuffle_labels(judge.splits, seed, ("train", "validation"))
+                learnt = shuffle_labels(judge.splits, seed)
                 scores = {"shuffled_labels": probe_scores(features, learnt, scoring)}
                 proteins = judge.data.proteins
                 clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))

@@ -162,16 +162,17 @@ def test_prevalence_is_the_training_share_among_labelled(splits):
     np.testing.assert_allclose(prevalence_scores(splits)["validation"], np.tile(expected, (60, 1)))
 
 
-def test_shuffling_moves_whole_label_vectors_of_training_proteins_only(splits):
+@pytest.mark.parametrize("learnt", ["train", "validation"])
+def test_shuffling_moves_whole_label_vectors_of_all_proteins_but_those_of_test(splits, learnt):
     shuffled = shuffle_labels(splits, seed=0)
-    before, after = splits["train"], shuffled["train"]
+    before, after = splits[learnt], shuffled[learnt]
     assert not np.array_equal(before.labels, after.labels)
     rows = np.hstack([before.labels, before.labelled]).astype(int)
     assert sorted(map(tuple, rows)) == sorted(
         map(tuple, np.hstack([after.labels, after.labelled]).astype(int))
     )
     assert shuffled["test"] is splits["test"]
-    np.testing.assert_array_equal(after.labels, shuffle_labels(splits, seed=0)["train"].labels)
+    np.testing.assert_array_equal(after.labels, shuffle_labels(splits, seed=0)[learnt].labels)
 
 
 def test_encodings_of_another_vocabulary_or_other_proteins_are_refused(splits):

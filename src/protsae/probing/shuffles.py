@@ -12,9 +12,12 @@ from protsae.probing.splits import SplitLabels
 
 Floats = NDArray[np.float64]
 
+LEARNT = ("train", "validation")
+"""Splits that a method learns from: validation chooses strengths, latents and scales."""
+
 
 def shuffle_labels(
-    splits: Mapping[str, SplitLabels], seed: int, which: Sequence[str] = ("train",)
+    splits: Mapping[str, SplitLabels], seed: int, which: Sequence[str] = LEARNT
 ) -> dict[str, SplitLabels]:
     """Permute whole label vectors among the proteins of each split in `which`.
 
