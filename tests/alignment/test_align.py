@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from tests.alignment.world import HOOK, OF_RESIDUES, World
 from tests.metrics.slow_association import slow_counts, slow_f1
 
@@ -111,6 +112,29 @@ def test_k_sparse_probes_find_the_planted_latent(world, aligned):
     )
 
 
+def test_resamples_of_k_sparse_probes_weigh_residues_by_their_protein(world, bench, aligned):
+    chosen = aligned.k_sparse.set_index(["level", "concept_id", "k"]).loc["residue", "loop", 1]
+    latent, proteins = int(chosen["latents"]), world.of("test")
+    spans, known = world.counted("test")
+    ids = [p for p in proteins if (p, 1) in known]  # loops are not labelled everywhere
+    codes, truth = [], []
+    for p in ids:
+        codes.append(dense(world, "test")[p][:, latent])
+        inside = np.zeros(len(codes[-1]), bool)
+        for _, _, _, first, last in [s for s in spans if s[:2] == (p, 1)]:
+            inside[first:last] = True
+        truth.append(inside)
+    column = bench.ground.concepts["concept_id"].iloc[OF_RESIDUES].tolist().index("loop")
+    found = aligned.k_sparse_samples["residue", 1][:, column]
+    sign = 1 if roc_auc_score(np.concatenate(truth), np.concatenate(codes)) == chosen["auc_test"] else -1
+    for weights, auc in zip(bench.weights[:5], found[:5], strict=True):
+        of_residue = np.repeat(weights[[proteins.index(p) for p in ids]], [len(c) for c in codes])
+        expected = roc_auc_score(
+            np.concatenate(truth), sign * np.concatenate(codes), sample_weight=of_residue
+        )
+        assert auc == pytest.approx(expected)
+
+
 def test_rows_of_metrics_are_means_over_concepts(aligned, table, bench):
     about = {"method": "neurons", "hook_point": HOOK}
     metrics = metrics_of(aligned, bench.config, about, "selection")
@@ -131,6 +155,8 @@ def test_rows_of_metrics_are_means_over_concepts(aligned, table, bench):
     probes = aligned.k_sparse[(aligned.k_sparse["level"] == "residue") & (aligned.k_sparse["k"] == 1)]
     assert row["n"] == 2
     assert row["value"] == pytest.approx(probes["auc_test"].mean())
+    resampled = np.nanmean(aligned.k_sparse_samples["residue", 1], axis=1)
+    assert row[["low", "high"]].tolist() == pytest.approx(np.quantile(resampled, [0.025, 0.975]).tolist())
 
     summary = summarise(table, bench.config.confidence).set_index(["method", "level", "aspect"])
     line = summary.loc["neurons", "domain", "all"]

@@ -38,7 +38,8 @@ def test_correlations_equal_numpy_over_labelled_samples(samples):
 def test_auc_equals_scikit_learn_on_the_chosen_latents(samples):
     train, test = samples
     config = KSparseConfig(sizes=(1, 5), l2=0.02)
-    for k, latents, auc in k_sparse_aucs(train, test, config):
+    for k, latents, auc, resampled in k_sparse_aucs(train, test, config):
+        assert resampled is None
         for concept in range(3):
             rows, others = train.labelled[:, concept], test.labelled[:, concept]
             columns = latents[concept]
@@ -64,6 +65,18 @@ def test_sparse_codes_give_what_dense_ones_give(samples):
         np.testing.assert_allclose(one[2], two[2], atol=1e-12)
 
 
+def test_resamples_count_each_row_as_often_as_its_protein_was_drawn(samples):
+    train, test = samples
+    owner = np.arange(200) // 8
+    weights = np.random.default_rng(5).multinomial(25, np.full(25, 1 / 25), size=3)
+    (found,) = k_sparse_aucs(train, test, KSparseConfig(sizes=(2,)), weights, owner)
+    for drawn, aucs in zip(weights, found.resampled, strict=True):
+        rows = np.repeat(np.arange(200), drawn[owner])
+        repeated = Sample(test.codes[rows], test.labels[rows], test.labelled[rows])
+        (expected,) = k_sparse_aucs(train, repeated, KSparseConfig(sizes=(2,)))
+        np.testing.assert_allclose(aucs, expected.auc, atol=1e-12)
+
+
 def test_weights_equal_scikit_learn_also_where_classes_part(samples):
     rng = np.random.default_rng(3)
     features = rng.normal(size=(2, 80, 3))
@@ -80,4 +93,4 @@ def test_a_concept_of_one_class_has_no_auc(samples):
     train, test = samples
     one = Sample(train.codes, train.labels & [True, False, True], train.labelled)
     (found,) = k_sparse_aucs(one, test, KSparseConfig(sizes=(2,)))
-    assert np.isnan(found[2]).tolist() == [False, True, False]
+    assert np.isnan(found.auc).tolist() == [False, True, False]

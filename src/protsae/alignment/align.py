@@ -112,6 +112,8 @@ class Alignment:
     """Level to its pairs of concept and latent."""
     k_sparse: pd.DataFrame
     """`K_SPARSE_COLUMNS` but for `method`."""
+    k_sparse_samples: Mapping[tuple[str, int], NDArray[np.float64]]
+    """Level and k to the AUC of its concepts in every resample [n_resamples, n_concepts]."""
 
 
 def align(subject: Subject, bench: Bench, pooled: Pooled | None = None) -> Alignment:
@@ -128,7 +130,7 @@ def align(subject: Subject, bench: Bench, pooled: Pooled | None = None) -> Align
     sampled = sampled_proteins(ground, bench.k_sparse) if len(ground.of_residues) else {}
     gathered = reader.gather(config.pooling if of_proteins and pooled is None else None, sampled)
     found: Found = {}
-    probes = []
+    probes: list[_Probes] = []
     if of_proteins:
         means = gathered.pooled if pooled is None else pooled
         found["protein"] = align_proteins(means, bench.protein_labels, config)
@@ -140,13 +142,16 @@ def align(subject: Subject, bench: Bench, pooled: Pooled | None = None) -> Align
     if len(ground.of_residues):
         found.update(align_residues(reader, config))
         residues = {split: residue_sample(reader, split, parts) for split, parts in gathered.samples.items()}
-        probes.append(_k_sparse_rows(bench, "residue", residues))
-    return Alignment(bench.judged(found), _joined(probes, K_SPARSE_COLUMNS[1:]))
+        names = [name for own, _ in gathered.samples["test"] for name in own]
+        probes.append(_k_sparse_rows(bench, "residue", residues, _rows_of(ground, names)))
+    tables = _joined([table for table, _ in probes], K_SPARSE_COLUMNS[1:])
+    samples_of = {key: values for _, by_key in probes for key, values in by_key.items()}
+    return Alignment(bench.judged(found), tables, samples_of)
 
 
 def align_identity(bench: Bench) -> Alignment:
     """Return residue identity as a method of its own: what the others are compared with."""
-    return Alignment(bench.judged(bench.identity), _joined([], K_SPARSE_COLUMNS[1:]))
+    return Alignment(bench.judged(bench.identity), _joined([], K_SPARSE_COLUMNS[1:]), {})
 
 
 def alignment_table(method: str, supervision: str, alignment: Alignment) -> pd.DataFrame:
@@ -182,22 +187,36 @@ def residue_sample(reader: Reader, split: str, parts: list[Part]) -> Sample:
     return Sample(sparse.vstack(blocks).tocsc(), *truth.dense())
 
 
-def _k_sparse_rows(bench: Bench, level: str, samples: Mapping[str, Sample]) -> pd.DataFrame:
+def _rows_of(ground: Ground, names: list[str]) -> NDArray[np.int64]:
+    """Return the test protein that each residue of some test proteins is of: its place in the split."""
+    lengths = [len(ground.letters[name]) for name in names]
+    return np.repeat(pd.Index(ground.ids["test"]).get_indexer(pd.Index(names)), lengths)
+
+
+_Probes = tuple[pd.DataFrame, dict[tuple[str, int], NDArray[np.float64]]]
+
+
+def _k_sparse_rows(
+    bench: Bench, level: str, samples: Mapping[str, Sample], owner: NDArray[np.int64] | None = None
+) -> _Probes:
     ground = bench.ground
     rows = ground.of_proteins if level == "protein" else ground.of_residues
     about = ground.concepts[["aspect", "concept_id", "name"]].iloc[rows].reset_index(drop=True)
-    parts = [
-        about.assign(
+    parts, resampled = [], {}
+    arguments = samples["train"], samples["test"], bench.k_sparse, bench.weights, owner
+    for probes in k_sparse_aucs(*arguments):
+        assert probes.resampled is not None
+        resampled[level, probes.k] = probes.resampled
+        table = about.assign(
             level=level,
-            k=k,
-            latents=["; ".join(map(str, chosen)) for chosen in latents.tolist()],
+            k=probes.k,
+            latents=["; ".join(map(str, chosen)) for chosen in probes.latents.tolist()],
             n_train=samples["train"].labelled.sum(axis=0),
             n_test=samples["test"].labelled.sum(axis=0),
-            auc_test=auc,
+            auc_test=probes.auc,
         )
-        for k, latents, auc in k_sparse_aucs(samples["train"], samples["test"], bench.k_sparse)
-    ]
-    return _joined(parts, K_SPARSE_COLUMNS[1:])
+        parts.append(table)
+    return _joined(parts, K_SPARSE_COLUMNS[1:]), resampled
 
 
 class _LettersOnly:

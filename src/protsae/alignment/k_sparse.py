@@ -6,13 +6,13 @@ concept over training proteins (or residues); the regression is fitted there too
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protsae.alignment.config import KSparseConfig
-from protsae.metrics.ranking import roc_auc
+from protsae.metrics.ranking import Ranking
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +38,18 @@ class Sample:
         return np.asarray(columns.toarray() if hasattr(columns, "toarray") else columns, np.float64)
 
 
+class KSparseProbes(NamedTuple):
+    """The regressions of all concepts on k latents each, judged."""
+
+    k: int
+    latents: NDArray[np.int64]
+    """[n_concepts, k]."""
+    auc: Floats
+    """On test [n_concepts]; NaN where a concept has one class only, in training or on test."""
+    resampled: Floats | None
+    """The same in every resample [n_resamples, n_concepts]; None: there are none."""
+
+
 def correlations(train: Sample) -> Floats:
     """Return the correlation of every latent with every concept over its labelled samples
     [n_latents, n_concepts]; 0 where either is constant."""
@@ -55,11 +67,20 @@ def correlations(train: Sample) -> Floats:
 
 
 def k_sparse_aucs(
-    train: Sample, test: Sample, config: KSparseConfig
-) -> Iterator[tuple[int, NDArray[np.int64], Floats]]:
-    """Yield for each k the latents of each concept [n_concepts, k] and the AUC on test [n_concepts].
+    train: Sample,
+    test: Sample,
+    config: KSparseConfig,
+    weights: NDArray[np.int64] | None = None,
+    owner: NDArray[np.int64] | None = None,
+) -> Iterator[KSparseProbes]:
+    """Yield the probes of each k.
 
-    AUC is NaN where a concept has one class only, in training or on test.
+    Args:
+        train: what latents are chosen and regressions fitted on.
+        test: what they are judged on.
+        config: numbers of latents, strength of the penalty.
+        weights: resamples of the test proteins [n_resamples, n_proteins]; None: no resampling.
+        owner: protein of each row of `test` [n]; None: rows are the proteins.
     """
     order = np.argsort(-np.abs(correlations(train)), axis=0, kind="stable").T
     n_concepts = len(order)
@@ -68,14 +89,18 @@ def k_sparse_aucs(
     for k in config.sizes:
         latents = order[:, :k]
         auc = np.full(n_concepts, np.nan)
+        resampled = None if weights is None else np.full((len(weights), n_concepts), np.nan)
         size = max(1, _CHUNK_VALUES // max(1, len(train.labels) * k))
         for first in range(0, n_concepts, size):
             some = np.arange(first, min(first + size, n_concepts))
             some = some[usable[some]]
             if len(some):
                 logits = _fitted_logits(train, test, latents[some], some, config.l2)
-                auc[some] = roc_auc(logits, test.labels[:, some], test.labelled[:, some])
-        yield k, latents, auc
+                ranking = Ranking(logits, test.labels[:, some], test.labelled[:, some], owner)
+                auc[some] = ranking.roc_auc()
+                if resampled is not None:
+                    resampled[:, some] = ranking.roc_auc(weights)
+        yield KSparseProbes(k, latents, auc, resampled)
 
 
 def _fitted_logits(

@@ -44,7 +44,8 @@ def metrics_of(
             records += _of_level(level, judged, inside, config, {**given, "aspect": aspect})
     probes = alignment.k_sparse
     for key, rows in probes.groupby(["level", "k"], sort=True) if len(probes) else ():
-        level, k = str(key[0]), key[1]
+        level, k = str(key[0]), int(rows["k"].iloc[0])
+        samples = alignment.k_sparse_samples[level, k]
         for aspect, inside in _groups(rows["aspect"]):
             mean, left_out = macro_mean(rows["auc_test"].to_numpy(np.float64)[inside])
             about_k: dict[str, Any] = {
@@ -52,7 +53,14 @@ def metrics_of(
                 "preset": f"k={k}",
                 "stratum": STRATUM[level],
             }
-            records += metric_records({"k_sparse_auc": float(mean)}, **given, **about_k, aspect=aspect)
+            resampled = macro_mean(samples[:, inside])[0]
+            records += metric_records(
+                {"k_sparse_auc": float(mean)},
+                intervals={"k_sparse_auc": percentile_interval(resampled, config.confidence).pair},
+                **given,
+                **about_k,
+                aspect=aspect,
+            )
     return metrics_table(records)
 
 
