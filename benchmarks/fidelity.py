@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--plm", type=Path, default=ROOT / "../shared/plm/esm2_mini.safetensors")
     parser.add_argument("--proteins", type=int, default=300, help="test proteins, drawn at random")
     given = parser.parse_args()
+    made = provenance()  # before the tables change, which are part of the tree
     about: dict[str, Any] = {"checkpoints": {}}
     if ABOUT.is_file() and TABLE.is_file():
         about = json.loads(ABOUT.read_text(encoding="utf-8"))
@@ -99,8 +100,8 @@ def main() -> None:
         columns = ["member", *METRIC_COLUMNS]
         write_text_atomic(TABLE, table[columns].to_csv(index=False, float_format="%.6g"))
         # where the data lie is the machine's business
-        made = provenance() | {"command": f"python benchmarks/fidelity.py --proteins {given.proteins}"}
-        content = {**made, "n_proteins_asked": given.proteins, **bench.report, "checkpoints": done}
+        command = {"command": f"python benchmarks/fidelity.py --proteins {given.proteins}"}
+        content = {**made, **command, "n_proteins_asked": given.proteins, **bench.report, "checkpoints": done}
         write_text_atomic(ABOUT, json.dumps(content, indent=1) + "\n")
         print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
     print(summary(pd.read_csv(TABLE)).round(4).to_string())
