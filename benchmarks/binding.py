@@ -195,14 +195,15 @@ def relatives(proteins: pd.DataFrame, trained_on: Path | None) -> str:
     )
 
 
-def measure(arguments: argparse.Namespace, proteins: pd.DataFrame, tables: LabelTables) -> pd.DataFrame:
-    """Return the rows of all methods."""
+def measure(
+    arguments: argparse.Namespace, proteins: pd.DataFrame, tables: LabelTables, folder: Path
+) -> pd.DataFrame:
+    """Return the rows of all methods; activations go below the folder."""
     inside = proteins[proteins["split"].isin(SPLITS)]
     sequences = dict(zip(inside["protein_id"], inside["sequence"], strict=True))
     ground = Ground.of(inside, tables, list(sequences))
     bench = Bench(ground, ChoiceConfig(), KSparseConfig())
-    folder = TemporaryDirectory(prefix="protsae-binding-")
-    source = Stored(Path(folder.name), load_plm(arguments.plm), sequences)
+    source = Stored(folder, load_plm(arguments.plm), sequences)
     table, baselines = Table(bench), BaselineConfig()
     windows = Windows(baselines.flank)
     reader = Reader(letters_only(ground), "", windows, ground, 65_536)
@@ -278,7 +279,8 @@ def main() -> None:
         + relatives(proteins, arguments.trained_on)
     ]
     print(notes[0])
-    table = measure(arguments, proteins, tables)
+    with TemporaryDirectory(prefix="protsae-binding-") as folder:
+        table = measure(arguments, proteins, tables, Path(folder))
     if arguments.output:
         write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.6g"))
         write_text_atomic(arguments.output.with_suffix(".md"), as_markdown(table, about, notes))

@@ -32,7 +32,7 @@ from protsae.probing.estimates import Evaluations
 from protsae.probing.evaluation import evaluate_all, score_metrics, scores_by_method
 from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
 from protsae.probing.scores import BASELINES, METHODS, probe_scores, score_all_methods
-from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, over_seeds, seed_rows, summarise_seeds
+from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import (
     SplitLabels,
@@ -138,6 +138,7 @@ class Demo:
             scoring,
         )
         scores |= scores_by_method(self.load("baseline_scores"), self.splits, self.columns)
+        del scores[SHUFFLED]  # they come by themselves
         config = self.load("params:probing.evaluation")
         found = self.evaluated(scores)
         residue_metrics, _ = evaluate_residues(
@@ -265,28 +266,15 @@ def main() -> None:
         rows, found = demo.run_seed(seed)
         unseeded = ["linear_probe", "prevalence", "residue_identity", *BASELINES]
         constant = rows["method"].isin(unseeded) & (len(tables) > 0)
-        # These do not depend on the seed: one set of rows. Shuffles come below.
-        tables.append(rows[~constant & (rows["method"] != SHUFFLED)])
+        tables.append(rows[~constant])  # these do not depend on the seed: one set of rows
         evaluations.append(found)
         print(f"seed {seed} done after {time.monotonic() - started:.0f} s", flush=True)
-    confidence = demo.load("params:probing.evaluation").confidence
-    summary = summarise_seeds(
-        evaluations, DIFFERENCES, metrics=METRICS, aspects=ASPECTS, confidence=confidence
-    )
     shuffled = list(demo.shuffled(arguments.shuffles))
-    floors = [
-        seed_rows(
-            SHUFFLED,
-            metric,
-            aspect,
-            over_seeds(shuffled, SHUFFLED, metric, aspect),
-            confidence=confidence,
-            supervision=METHODS[SHUFFLED].supervision,
-        )
-        for metric in METRICS
-        for aspect in ASPECTS
-    ]
-    summary = concat_metrics([summary[summary["method"] != SHUFFLED], *floors])
+    confidence = demo.load("params:probing.evaluation").confidence
+    summary = concat_metrics(
+        summarise_seeds(found, differences, metrics=METRICS, aspects=ASPECTS, confidence=confidence)
+        for found, differences in ((evaluations, DIFFERENCES), (shuffled, ()))
+    )
     table = concat_metrics([*tables, summary])
     write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.6g"))
     about = (

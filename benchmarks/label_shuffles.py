@@ -42,7 +42,7 @@ from protsae.probing.shuffles import (
     most_false,
     shuffle_labels,
 )
-from protsae.probing.splits import SplitLabels, feature_matrix, labels_by_split, protein_level
+from protsae.probing.splits import SplitLabels, feature_matrix
 from protsae.training.fit import Size, Source, fit_protsae
 
 RATE = 0.05
@@ -53,12 +53,7 @@ class Shuffler:
     """The datasets of a finished run, and what methods make of them with other labels."""
 
     def __init__(self, demo: Demo) -> None:
-        self.demo, self.columns = demo, protein_level(demo.concepts)
-        tables = demo.tables
-        self.all_labels = labels_by_split(
-            demo.proteins, demo.concepts, tables.protein_labels, tables.labelled_aspects, demo.split_of
-        )
-        self.splits = {split: of.of_concepts(self.columns) for split, of in self.all_labels.items()}
+        self.demo, self.columns, self.splits = demo, demo.columns, demo.splits
         scoring = demo.load("params:probing.scoring")
         self.scoring = scoring.model_copy(update={"precise": False, "patience": 1})
         column = f"{scoring.pooling}_latents"

@@ -30,15 +30,13 @@ from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.plm import load_plm
 from protsae.probing.config import NeighbourConfig, RandomPlmConfig
-from protsae.probing.encoding import mean_activations
 from protsae.probing.estimates import Estimate, Key, estimate_rows
-from protsae.probing.evaluation import evaluate_all
 from protsae.probing.neighbours import find_neighbours
 from protsae.probing.random_plm import random_mean_activations
 from protsae.probing.scores import probe_scores
 from protsae.probing.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.probing.shuffles import shuffle_labels
-from protsae.probing.splits import feature_matrix, split_of_proteins
+from protsae.probing.splits import split_of_proteins
 from protsae.sweeps.estimates import estimates_of, estimates_table
 from protsae.sweeps.judging import Judge, Judgement, SweepData
 from protsae.sweeps.members import Base, expand
@@ -110,25 +108,14 @@ class JudgeReferences:
         for seed in range(n_shuffles):
             target = self.work / f"shuffled-{of[:12]}-seed{seed}.parquet"
             if not target.is_file():
-                features = features or self._features(hook_point)
+                features = features or judge.activations(hook_point)
                 learnt = shuffle_labels(judge.splits, seed)
-                scores = {"shuffled_labels": probe_scores(features, learnt, scoring)}
-                proteins = judge.data.proteins
-                clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
-                found = evaluate_all(
-                    scores, judge.splits, judge.vocabulary, clusters, judge.config.evaluation
-                )
+                found = judge.evaluate({"shuffled_labels": dict(probe_scores(features, learnt, scoring))})
                 about = {"shuffled_labels": {"hook_point": hook_point, "seed": seed}}
                 judgement = Judgement(found, {"shuffled_labels": "probe"}, about, concat_metrics([]))
                 with atomic_path(target) as temporary:
                     estimates_table(judgement).to_parquet(temporary)
             yield pd.read_parquet(target)
-
-    def _features(self, hook_point: str) -> dict[str, Any]:
-        splits = self.judge.splits
-        ids = [name for of in splits.values() for name in of.protein_ids]
-        means = mean_activations(self.judge.data.store, hook_point, ids)
-        return {split: feature_matrix(means, "activation", of.protein_ids) for split, of in splits.items()}
 
     def _baseline_tables(self, hook_point: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return neighbours and mean activations of the random model: minutes of work, kept by themselves."""

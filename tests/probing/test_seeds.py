@@ -52,6 +52,18 @@ def test_differences_are_paired_so_that_shared_noise_cancels(evaluations):
     assert row[["value", "low", "high"]].tolist() == pytest.approx([0.14, 0.14, 0.14])
 
 
+def test_methods_that_were_not_evaluated_have_no_rows():
+    table = summarise_seeds(
+        [evaluation({"prevalence": 0.4}), evaluation({"prevalence": 0.6})],
+        (),
+        metrics=["auc"],
+        aspects=["mean"],
+        confidence=0.95,
+    )
+    assert table["method"].tolist() == ["prevalence", "prevalence"]
+    assert table["value"].tolist() == pytest.approx([0.5, 0.02**0.5])
+
+
 def test_one_seed_has_no_spread_and_missing_resamples_are_refused(evaluations):
     assert SD_OF_SEEDS not in rows(evaluations[:1]).index.get_level_values("stratum")
     bare = {

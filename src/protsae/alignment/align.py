@@ -28,6 +28,7 @@ K_SPARSE_COLUMNS = (
 )  # fmt: skip
 IDENTITY = "residue_identity"
 Found = dict[str, tuple[Chosen, PairCounts]]
+_Probes = tuple[pd.DataFrame, dict[tuple[str, int], NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -193,9 +194,6 @@ def _rows_of(ground: Ground, names: list[str]) -> NDArray[np.int64]:
     return np.repeat(pd.Index(ground.ids["test"]).get_indexer(pd.Index(names)), lengths)
 
 
-_Probes = tuple[pd.DataFrame, dict[tuple[str, int], NDArray[np.float64]]]
-
-
 def _k_sparse_rows(
     bench: Bench, level: str, samples: Mapping[str, Sample], owner: NDArray[np.int64] | None = None
 ) -> _Probes:
@@ -205,7 +203,6 @@ def _k_sparse_rows(
     parts, resampled = [], {}
     arguments = samples["train"], samples["test"], bench.k_sparse, bench.weights, owner
     for probes in k_sparse_aucs(*arguments):
-        assert probes.resampled is not None
         resampled[level, probes.k] = probes.resampled
         table = about.assign(
             level=level,

@@ -46,8 +46,8 @@ class KSparseProbes(NamedTuple):
     """[n_concepts, k]."""
     auc: Floats
     """On test [n_concepts]; NaN where a concept has one class only, in training or on test."""
-    resampled: Floats | None
-    """The same in every resample [n_resamples, n_concepts]; None: there are none."""
+    resampled: Floats
+    """The same in every resample [n_resamples, n_concepts]."""
 
 
 def correlations(train: Sample) -> Floats:
@@ -89,7 +89,7 @@ def k_sparse_aucs(
     for k in config.sizes:
         latents = order[:, :k]
         auc = np.full(n_concepts, np.nan)
-        resampled = None if weights is None else np.full((len(weights), n_concepts), np.nan)
+        resampled = np.full((0 if weights is None else len(weights), n_concepts), np.nan)
         size = max(1, _CHUNK_VALUES // max(1, len(train.labels) * k))
         for first in range(0, n_concepts, size):
             some = np.arange(first, min(first + size, n_concepts))
@@ -98,7 +98,7 @@ def k_sparse_aucs(
                 logits = _fitted_logits(train, test, latents[some], some, config.l2)
                 ranking = Ranking(logits, test.labels[:, some], test.labelled[:, some], owner)
                 auc[some] = ranking.roc_auc()
-                if resampled is not None:
+                if weights is not None:
                     resampled[:, some] = ranking.roc_auc(weights)
         yield KSparseProbes(k, latents, auc, resampled)
 

@@ -83,11 +83,12 @@ def summarise_seeds(
     aspects: Sequence[str],
     confidence: float,
 ) -> pd.DataFrame:
-    """Return the rows over seeds of every method, then of the differences asked for (`a - b`)."""
+    """Return the rows over seeds of every method evaluated, then of the differences asked for (`a - b`)."""
+    methods = [method for method in METHODS if (method, "test") in evaluations[0]]
     tables = []
     for metric in metrics:
         for aspect in aspects:
-            found = {method: over_seeds(evaluations, method, metric, aspect) for method in METHODS}
+            found = {method: over_seeds(evaluations, method, metric, aspect) for method in methods}
             tables += [
                 seed_rows(
                     method,

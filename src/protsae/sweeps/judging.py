@@ -107,7 +107,7 @@ class Judge:
         geometry = subsumption_rows(sae, run, data.knowledge.axioms, data.knowledge.tables.concepts)
         others = [geometry.assign(method=name), found.reconstruction.assign(method=name)]
         return Judgement(
-            self._evaluate(scores), supervision, dict.fromkeys(scores, about), concat_metrics(others)
+            self.evaluate(scores), supervision, dict.fromkeys(scores, about), concat_metrics(others)
         )
 
     def references(
@@ -123,9 +123,7 @@ class Judge:
         """
         if not len(self.columns):
             return Judgement({}, {}, {}, concat_metrics([]))
-        scoring, ids = self.config.scoring, [name for of in self.splits.values() for name in of.protein_ids]
-        means = mean_activations(self.data.store, hook_point, ids)
-        features = {s: feature_matrix(means, "activation", of.protein_ids) for s, of in self.splits.items()}
+        scoring, features = self.config.scoring, self.activations(hook_point)
         shuffled = shuffle_labels(self.splits, scoring.seed)
         scores: Scores = {
             "linear_probe": probe_scores(features, self.splits, scoring),
@@ -141,7 +139,13 @@ class Judge:
         }
         about["shuffled_labels"]["seed"] = scoring.seed
         supervision = {name: METHODS[name].supervision for name in scores}
-        return Judgement(self._evaluate(scores), supervision, about, concat_metrics([]))
+        return Judgement(self.evaluate(scores), supervision, about, concat_metrics([]))
+
+    def activations(self, hook_point: str) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return the mean activations of the proteins of each split [n, d_model]."""
+        ids = [name for of in self.splits.values() for name in of.protein_ids]
+        means = mean_activations(self.data.store, hook_point, ids)
+        return {s: feature_matrix(means, "activation", of.protein_ids) for s, of in self.splits.items()}
 
     def fingerprint(self) -> str:
         """Return the hash of all that judging depends on beside the checkpoint."""
@@ -216,7 +220,8 @@ class Judge:
         scores[f"{name}_probe"] = dict(probe_scores(latents, splits, self.config.scoring))
         return scores, supervision
 
-    def _evaluate(self, scores: Scores) -> Evaluations:
+    def evaluate(self, scores: Scores) -> Evaluations:
+        """Return what scores by method and split are worth, with resamples of the test proteins."""
         if not scores:
             return {}
         proteins = self.data.proteins
