@@ -17,18 +17,23 @@ Catalog = CatalogProtocol[Any, Any]
 
 
 class ParameterHooks:
-    """Refuses parameters that no pipeline knows, before anything runs."""
+    """Refuses parameters that no pipeline knows, before anything runs, and hands the list of dictionaries to
+    the registry of pipelines."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Check all parameters, with `--params` merged in.
+        """Check all parameters, with `--params` merged in, and say which dictionaries there are.
 
         Raises:
             InputError: listing everything that is wrong with them.
         """
         from protsae.parameters import check_parameters
+        from protsae.pipelines.wiring import Wiring
+        from protsae.project_wiring import use
 
-        check_parameters(context.config_loader["parameters"])
+        parameters = context.config_loader["parameters"]
+        check_parameters(parameters)
+        use(Wiring.of(parameters))
 
 
 class RunRecordHooks:

@@ -1,12 +1,12 @@
-"""The parameters of all pipelines: one top-level key each, each with its model."""
+"""The parameters of the dictionaries and of all pipelines: top-level keys, each with its model."""
 
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from protsae.core.config import Config, unknown_key_message
+from protsae.core.config import unknown_key_message
 from protsae.core.errors import InputError
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
@@ -16,14 +16,17 @@ from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
-from protsae.pipelines.parquet_training.parameters import ParquetTrainingParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
 from protsae.pipelines.training.parameters import TrainingParameters
+from protsae.probing.config import ComparisonConfig
+from protsae.training.config import DictionariesConfig
 
-PARAMETER_MODELS: dict[str, type[Config]] = {
+PARAMETER_MODELS: dict[str, type[BaseModel]] = {
+    "dictionaries": DictionariesConfig,
+    "comparison": ComparisonConfig,
     "ingestion": IngestionParameters,
     "annotation": AnnotationParameters,
     "extraction": ExtractionParameters,
@@ -36,13 +39,12 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "reporting": ReportingParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
-    "parquet_training": ParquetTrainingParameters,
     "dynamics": DynamicsParameters,
 }
-"""Top-level parameter key, which is the pipeline's name, to its model."""
+"""Top-level parameter key, of a pipeline its name, to its model."""
 
 
-def check_parameters(parameters: Mapping[str, Any], models: Mapping[str, type[Config]] | None = None) -> None:
+def check_parameters(parameters: Mapping[str, Any], models: Mapping[str, type[BaseModel]] | None = None) -> None:
     """Check resolved parameters against the models of all pipelines.
 
     Args:
@@ -59,11 +61,24 @@ def check_parameters(parameters: Mapping[str, Any], models: Mapping[str, type[Co
             problems += _problems(model, parameters[key], key)
         else:
             problems.append(f"{key}: missing; it belongs in conf/base/parameters_{key}.yml")
+    if not problems and models is PARAMETER_MODELS:
+        problems = _strangers(parameters["dictionaries"], parameters["comparison"])
     if problems:
         raise InputError("\n".join(f"parameters: {problem}" for problem in problems))
 
 
-def _problems(model: type[Config], values: Any, key: str) -> list[str]:
+def _strangers(dictionaries: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
+    """Return what `comparison` names that is no dictionary."""
+    known = [name for name, entry in dictionaries.items() if entry is not None]
+    named = {role: comparison.get(role) for role in ("subject", "rival")}
+    return [
+        f"comparison.{role}: no dictionary is called '{name}', there are {', '.join(known)}"
+        for role, name in named.items()
+        if name is not None and name not in known
+    ]
+
+
+def _problems(model: type[BaseModel], values: Any, key: str) -> list[str]:
     """Return what is wrong with one pipeline's block; unknown keys hide others, so look again without."""
     values = deepcopy(values)
     unknown: list[str] = []

@@ -7,23 +7,26 @@ from protsae.pipelines import (
     annotation,
     disentanglement,
     dynamics,
+    encoding,
     extraction,
     fidelity,
     ingestion,
     interpretation,
-    parquet_training,
     pretraining,
     probing,
     reporting,
     sweeps,
     training,
 )
+from protsae.pipelines.wiring import Wiring
+from protsae.project_wiring import current
 
 PIPELINES = {
     "ingestion": ingestion,
     "annotation": annotation,
     "extraction": extraction,
     "training": training,
+    "encoding": encoding,
     "fidelity": fidelity,
     "probing": probing,
     "interpretation": interpretation,
@@ -32,24 +35,43 @@ PIPELINES = {
     "reporting": reporting,
     "pretraining": pretraining,
     "sweeps": sweeps,
-    "parquet_training": parquet_training,
     "dynamics": dynamics,
 }
-BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "parquet_training", "dynamics"})
-"""What `__default__` leaves out: two take hours, one needs a folder of files, one snapshots of trainings. The
-product of pretraining comes in as an input, `plm_checkpoint`."""
+BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics"})
+"""What `__default__` leaves out: two take hours, one needs snapshots of trainings. The product of pretraining
+comes in as an input, `plm_checkpoint`."""
+WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "pretraining", "sweeps"}
+"""Those whose nodes follow from the list of dictionaries."""
+ON_FILES = ("extraction", "training", "dynamics")
+"""What there is where activations come from files of any origin."""
+RESULTS = {"probing": "reporting.collect_metrics"}
+"""Pipeline to the node of another that brings its results together: it runs along."""
 
 
-def register_pipelines() -> dict[str, Pipeline]:
+def register_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
     """Return every pipeline that `kedro run --pipelines` knows, and `__default__`: from FASTA to report.
 
-    Written out by hand: `find_pipelines` loads only the requested names, and then no ancestors are left.
+    Every node has its pipeline as a namespace and as a tag; datasets keep their names. Written out by hand:
+    `find_pipelines` loads only the requested names, and then no ancestors are left.
+
+    Args:
+        wiring: dictionaries and source; None: those of the project's configuration.
     """
-    own = {name: Pipeline(module.create_pipeline().nodes, tags=name) for name, module in PIPELINES.items()}
+    wiring = wiring or current()
+    names = ON_FILES if wiring.source == "parquet" else tuple(PIPELINES)
+    own = {name: _staged(name, wiring) for name in names}
     everything = sum(own.values(), Pipeline([]))
     default = sum((own[name] for name in own if name not in BY_NAME_ONLY), Pipeline([]))
-    closed = {
-        name: everything.to_nodes(*(node.name for node in pipeline.nodes)) if pipeline.nodes else pipeline
-        for name, pipeline in own.items()
-    }
+    there = {node.name for node in everything.nodes}
+    closed = {}
+    for name, pipeline in own.items():
+        goals = {node.name for node in pipeline.nodes} | ({RESULTS.get(name, "")} & there)
+        closed[name] = everything.to_nodes(*sorted(goals)) if goals else pipeline
     return {"__default__": default, **closed}
+
+
+def _staged(name: str, wiring: Wiring) -> Pipeline:
+    """Return a pipeline under its own namespace."""
+    create = PIPELINES[name].create_pipeline
+    nodes = (create(wiring) if name in WIRED else create()).nodes
+    return Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False, tags=name)

@@ -61,10 +61,10 @@ def measure_curves(
         indices = AxiomIndices.from_table(knowledge.axioms, len(concepts))
         ontology = Ontology.of(indices, concepts["aspect"].tolist())
     rows: list[tuple[Any, ...]] = []
-    for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {plan.architecture}"):
+    for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {checkpoint.name}"):
         about = snapshot.metadata
         values = validate(snapshot.load(), split, ontology)
-        run = (plan.architecture, size.seed, int(about["step"]), int(about["epoch"]))
+        run = (checkpoint.name, size.seed, int(about["step"]), int(about["epoch"]))
         rows += [(*run, metric, value) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype({"value": "float64"})
 

@@ -38,23 +38,18 @@ def score_baselines(
     neighbours: pd.DataFrame | None,
     random_activations: pd.DataFrame | None,
     splits: Mapping[str, SplitLabels],
-    columns: NDArray[np.int64],
     config: ScoringConfig,
 ) -> dict[str, dict[str, Floats]]:
-    """Return method to split to scores [n, n_concepts], for the methods of `scores.BASELINES`.
+    """Return method to split to scores [n, n_concepts]: neighbours, composition, the random model.
 
     Args:
         proteins: `protein_id`, `sequence`.
         neighbours: see `neighbours.find_neighbours`; None: without `nearest_neighbour`.
         random_activations: mean activations of the model with random weights; None: without
             `random_plm_probe`.
-        splits: labels by split, of all concepts.
-        columns: the `concept_idx` of the concepts that are scored [n_concepts].
+        splits: labels by split.
         config: strengths that are tried.
     """
-    if not len(columns):
-        return {}
-    splits = {split: labels.of_concepts(columns) for split, labels in splits.items()}
     sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
     ids = [protein_id for labels in splits.values() for protein_id in labels.protein_ids]
     if unknown := [protein_id for protein_id in ids if protein_id not in sequences]:

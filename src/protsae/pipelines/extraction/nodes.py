@@ -9,6 +9,7 @@ from protsae.activations.plan import plan_extraction
 from protsae.activations.report import extraction_report
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.plm import load_plm
+from protsae.training.config import ParquetConfig
 
 
 def select_sequences(proteins: pd.DataFrame) -> pd.DataFrame:
@@ -45,3 +46,18 @@ def extract_activations(
 def report_extraction(activation_shards: Any, outlier_warning: float) -> dict[str, Any]:
     """Count what an `ActivationStore` holds and what was left out, and give the moments of its columns."""
     return extraction_report(activation_shards, outlier_warning)
+
+
+def read_tables_of_files(activation_shards: Any, config: ParquetConfig) -> tuple[pd.DataFrame, ...]:
+    """Read what Parquet files of any origin (`activations.parquet.ParquetStore`) say of their proteins.
+
+    Returns:
+        proteins, concepts, protein_labels, labelled_aspects, residue_labels, axioms.
+    """
+    from protsae.training.parquet import read_parquet_tables
+
+    proteins, (tables, axioms) = read_parquet_tables(activation_shards, config)
+    return (
+        *(proteins, tables.concepts, tables.protein_labels, tables.labelled_aspects),
+        *(tables.residue_labels, axioms),
+    )

@@ -2,15 +2,28 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from protsae.pipelines.extraction.nodes import (
-    extract_activations,
-    report_extraction,
-    select_sequences,
-)
+from protsae.pipelines.wiring import Wiring
+
+from .nodes import extract_activations, read_tables_of_files, report_extraction, select_sequences
 
 
-def create_pipeline() -> Pipeline:
-    """Return the extraction pipeline: proteins and a language model to activation shards."""
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the extraction pipeline: proteins and a language model to activation shards. Where activations
+    come from files of any origin, what these say of proteins takes its place."""
+    if wiring.source == "parquet":
+        return Pipeline(
+            [
+                Node(
+                    read_tables_of_files,
+                    inputs=["activation_shards", "params:training.parquet"],
+                    outputs=[
+                        *("proteins", "concepts", "protein_labels", "labelled_aspects"),
+                        *("residue_labels", "axioms"),
+                    ],
+                    name="read_tables_of_files",
+                )
+            ]
+        )
     return Pipeline(
         [
             Node(

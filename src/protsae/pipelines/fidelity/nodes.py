@@ -86,10 +86,10 @@ def judge_fidelity(
     return metrics, density_histogram(latent_densities, run.method)
 
 
-def plot_fidelity(protsae_fidelity: pd.DataFrame, topk_fidelity: pd.DataFrame) -> tuple[Any, Any]:
+def plot_fidelity(**fidelity_metrics: pd.DataFrame) -> tuple[Any, Any]:
     """Return the figures (plotly) of recovered loss: by what is replaced, and by length and residue."""
     from protsae.metrics.table import concat_metrics
     from protsae.reporting.fidelity import fidelity_strata, recovered_loss
 
-    metrics = concat_metrics([protsae_fidelity, topk_fidelity])
+    metrics = concat_metrics(list(fidelity_metrics.values()))
     return recovered_loss(metrics), fidelity_strata(metrics)

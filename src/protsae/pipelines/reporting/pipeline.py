@@ -2,8 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import plot_data, plot_latents, plot_methods, plot_training, render_report
+from protsae.pipelines.wiring import Wiring, bound, by_part
 
+from .nodes import collect_metrics, plot_data, plot_latents, plot_methods, plot_training, render_report
+
+REFERENCES = "references"
 TABLES = (
     "proteins",
     "split_audit",
@@ -30,10 +33,19 @@ FIGURES = (
 )
 
 
-def create_pipeline() -> Pipeline:
-    """Return the reporting pipeline: figures of every stage, and the page that holds them."""
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the reporting pipeline: all metrics in one table, figures of every stage, and the page that
+    holds them."""
+    measured = {
+        **by_part((*wiring.names, REFERENCES), "score_metrics"),
+        **by_part(wiring.predicting, "residue_metrics", "subsumption_metrics"),
+        "disentanglement_metrics": "disentanglement_metrics",
+        "alignment_metrics": "alignment_metrics",
+        **by_part(wiring.names, "reconstruction", "fidelity_metrics"),
+    }
     return Pipeline(
         [
+            Node(collect_metrics, inputs=measured, outputs="metrics", name="collect_metrics"),
             Node(
                 plot_data,
                 inputs=["proteins", "concepts"],
@@ -42,7 +54,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 plot_training,
-                inputs=["protsae.training_log", "topk.training_log"],
+                inputs=by_part(wiring.names, "training_log"),
                 outputs="figure_training",
                 name="plot_training",
             ),
@@ -54,19 +66,17 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 plot_latents,
-                inputs=["protsae.latent_statistics", "topk.latent_statistics", "latents"],
+                inputs={"latents": "latents", **by_part(wiring.names, "latent_statistics")},
                 outputs=["figure_density", "figure_latent_f1"],
                 name="plot_latents",
             ),
             Node(
                 render_report,
                 inputs={
-                    **{name: name for name in (*TABLES, *FIGURES)},
-                    "protsae_statistics": "protsae.latent_statistics",
-                    "topk_statistics": "topk.latent_statistics",
-                    "protsae_checkpoint": "protsae.sae_checkpoint",
                     "texts": "params:reporting.texts",
                     "cards": "params:reporting.cards",
+                    **{name: name for name in (*TABLES, *FIGURES)},
+                    **by_part(wiring.names, "latent_statistics", "sae_checkpoint"),
                 },
                 outputs="report",
                 name="render_report",

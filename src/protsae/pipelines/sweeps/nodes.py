@@ -32,17 +32,17 @@ def plan_sweep(
     `d_sae`, `k`, `trainer` and `guidance` are those of `training`, for what the list leaves open.
     """
     from protsae.annotations.labels import LabelTables
-    from protsae.sweeps.judging import SweepData
-    from protsae.sweeps.members import Base, expand
-    from protsae.sweeps.plan import SweepPlan
-    from protsae.training.plan import Knowledge
+    from protsae.probing.judge import Known
+    from protsae.sweeps.members import expand
+    from protsae.sweeps.plan import SweepData, SweepPlan
+    from protsae.training.dictionaries import Defaults
 
     settings = {"protsae": {"guidance": guidance.model_dump()}}
-    base = Base(activation_shards.d_model, d_sae, k, trainer, settings, len(concepts))
+    defaults = Defaults(activation_shards.d_model, d_sae, k, 0, trainer, settings, len(concepts))
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    knowledge = Knowledge(tables, axioms)
-    data = SweepData(activation_shards, proteins, knowledge, concept_terms, concept_relations)
-    return SweepPlan(expand(sweep, base), data, judging, sweep.references)
+    known = Known(proteins, tables, concept_terms, concept_relations)
+    data = SweepData(activation_shards, known, axioms)
+    return SweepPlan(expand(sweep, defaults), data, judging, sweep.references)
 
 
 def collect_sweep(sweep_members: Any) -> pd.DataFrame:

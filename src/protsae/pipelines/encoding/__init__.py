@@ -1,4 +1,4 @@
-"""The pipeline that trains on Parquet files of any origin."""
+"""The encoding pipeline."""
 
 from .pipeline import create_pipeline
 
