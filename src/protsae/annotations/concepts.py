@@ -12,11 +12,11 @@ from protsae.annotations.knowledge import Knowledge
 from protsae.annotations.spans import residue_counts
 from protsae.core.config import Config
 from protsae.core.errors import InputError
+from protsae.core.splits import SPLITS
 from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
 from protsae.ontology.information import cafa_information, deepgo_information
 from protsae.ontology.obo import Ontology
 
-SPLITS = ("train", "validation", "test")
 CONCEPT_COLUMNS = (
     "concept_idx",
     "concept_id",

@@ -11,12 +11,11 @@ from pydantic import Field
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
+from protsae.core.splits import EXCLUDED, HELD_OUT
 from protsae.sequences import mmseqs
 from protsae.sequences.bands import count_bands
 from protsae.sequences.homology import HomologySearchConfig, Relative, find_relatives
 
-EXCLUDED = "excluded"
-HELD_OUT = ("validation", "test")
 _LOGGER = logging.getLogger(__name__)
 _Z = 1.959964  # 97.5 % quantile of the standard normal
 

@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
+from protsae.core.splits import SPLITS
 from protsae.sequences.stratify import concept_shares
 
-SPLITS = ("train", "validation", "test")
 _HASH_DIGITS = 13  # 52 bits: exact in a double
 _LOGGER = logging.getLogger(__name__)
 

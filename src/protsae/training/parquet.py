@@ -8,7 +8,8 @@ import pandas as pd
 from protsae.activations.parquet import ParquetStore
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
-from protsae.sequences.split import SPLITS, SplitConfig, split_of_cluster
+from protsae.core.splits import EXCLUDED, SPLITS
+from protsae.sequences.split import SplitConfig, split_of_cluster
 from protsae.training.config import TrainerConfig
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 
@@ -59,7 +60,7 @@ def protein_table(store: ParquetStore, split: SplitConfig) -> pd.DataFrame:
         store.splits.get(protein_id) or split_of_cluster(protein_id, split.salt, split.fractions)
         for protein_id in store.protein_ids
     ]
-    if strangers := sorted(set(names) - {*SPLITS, "excluded"}):
+    if strangers := sorted(set(names) - {*SPLITS, EXCLUDED}):
         raise InputError(
             f"{store.root}: column 'split' says {strangers[0]!r}, expected {', '.join(SPLITS)} or excluded"
         )

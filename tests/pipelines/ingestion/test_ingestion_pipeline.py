@@ -11,15 +11,15 @@ from kedro_datasets.pandas import ParquetDataset
 from pydantic import ValidationError
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.pipelines.ingestion import create_pipeline
 from protsae.pipelines.ingestion.parameters import IngestionParameters
-from protsae.sequences.seeds import RESIDUES
 
 TABLES = ("sequences", "protein_clusters", "split_assignment", "proteins")
 ROOT = Path(__file__).parents[3]
 RNG = numpy_generator(0, "ingestion")
-S = ["".join(RNG.choice(list(RESIDUES), 80)) for _ in range(7)]
+S = ["".join(RNG.choice(list(AMINO_ACIDS), 80)) for _ in range(7)]
 # The default salt deals cluster0 to train, cluster2 to validation and cluster6 to test (see test_split).
 CLUSTERS = "accession\tcluster_id\n" + "".join(
     f"{name}\t{cluster}\n"
