@@ -16,16 +16,20 @@ from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
+from protsae.pipelines.labelling.parameters import LabellingParameters
 from protsae.pipelines.parquet_training.parameters import ParquetTrainingParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
+from protsae.pipelines.splitting.parameters import SplittingParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
 from protsae.pipelines.training.parameters import TrainingParameters
 
 PARAMETER_MODELS: dict[str, type[Config]] = {
     "ingestion": IngestionParameters,
     "annotation": AnnotationParameters,
+    "splitting": SplittingParameters,
+    "labelling": LabellingParameters,
     "extraction": ExtractionParameters,
     "training": TrainingParameters,
     "fidelity": FidelityParameters,

@@ -11,10 +11,12 @@ from protsae.pipelines import (
     fidelity,
     ingestion,
     interpretation,
+    labelling,
     parquet_training,
     pretraining,
     probing,
     reporting,
+    splitting,
     sweeps,
     training,
 )
@@ -22,6 +24,8 @@ from protsae.pipelines import (
 PIPELINES = {
     "ingestion": ingestion,
     "annotation": annotation,
+    "splitting": splitting,
+    "labelling": labelling,
     "extraction": extraction,
     "training": training,
     "fidelity": fidelity,
@@ -40,12 +44,17 @@ BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "parquet_training", "dynamics
 product of pretraining comes in as an input, `plm_checkpoint`."""
 
 
+def own_pipelines() -> dict[str, Pipeline]:
+    """Return the nodes of every pipeline without those of others, each tagged with its pipeline's name."""
+    return {name: Pipeline(module.create_pipeline().nodes, tags=name) for name, module in PIPELINES.items()}
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Return every pipeline that `kedro run --pipelines` knows, and `__default__`: from FASTA to report.
 
     Written out by hand: `find_pipelines` loads only the requested names, and then no ancestors are left.
     """
-    own = {name: Pipeline(module.create_pipeline().nodes, tags=name) for name, module in PIPELINES.items()}
+    own = own_pipelines()
     everything = sum(own.values(), Pipeline([]))
     default = sum((own[name] for name in own if name not in BY_NAME_ONLY), Pipeline([]))
     closed = {

@@ -132,7 +132,7 @@ def test_of_a_sample_only_what_was_searched_is_excluded_and_the_rest_is_estimate
     assert audit.iloc[2][["n_proteins", "n_searched"]].tolist() == [20 - n, 8 - n]
     (message,) = caplog.messages
     assert f"About {round(n / 8 * 12)} of the 12 test proteins that were not searched" in message
-    assert message.endswith("set ingestion.audit.n_sampled: null")
+    assert message.endswith("set splitting.audit.n_sampled: null")
     # The draw follows from the ids: order and other proteins' splits do not matter, a larger sample holds it.
     assert set(draw(dict.fromkeys(reversed(ids), ""), 3)) <= set(draw(dict.fromkeys(ids, ""), 5))
     again, _ = audit_split(sequences[::-1], assignment.sample(frac=1, random_state=1), config)

@@ -1,4 +1,4 @@
-"""The annotation pipeline from files to tables, value by value, without a Kedro project."""
+"""The pipelines annotation and labelling from files to tables, value by value, without a Kedro project."""
 
 from pathlib import Path
 
@@ -8,8 +8,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from protsae.annotations.sources import SourcesConfig
-from protsae.pipelines.annotation import create_pipeline
+from protsae.pipelines import annotation, labelling
 from protsae.pipelines.annotation.parameters import AnnotationParameters
+from protsae.pipelines.labelling.parameters import LabellingParameters
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "ontology" / "data"
@@ -31,9 +32,9 @@ SEQUENCES = pd.DataFrame(
     }
 )
 PROTEINS = SEQUENCES.assign(split=SPLITS.values(), cluster_id=[f"c{i}" for i in range(len(SPLITS))])
-PARAMETERS = AnnotationParameters.model_validate(
+PARAMETERS = AnnotationParameters.model_validate({"join": {"max_unknown_share": 0.2}})
+LABELLING = LabellingParameters.model_validate(
     {
-        "join": {"max_unknown_share": 0.2},
         "vocabulary": {
             "min_positives": {"train": 1, "validation": 1, "test": 1},
             "min_clusters": {"train": 1, "validation": 1, "test": 1},
@@ -74,11 +75,11 @@ def run(
         "params:annotation.sources": parameters.sources,
         "params:annotation.annotations": parameters.annotations,
         "params:annotation.join": parameters.join,
-        "params:annotation.vocabulary": parameters.vocabulary,
-        "params:annotation.axioms": parameters.axioms,
+        "params:labelling.vocabulary": LABELLING.vocabulary,
+        "params:labelling.axioms": LABELLING.axioms,
         **more,
     }
-    pipeline = create_pipeline()
+    pipeline = annotation.create_pipeline() + labelling.create_pipeline()
     kept = {name: KeptDataset() for name in pipeline.all_outputs()}
     SequentialRunner().run(pipeline, DataCatalog({n: MemoryDataset(v) for n, v in given.items()} | kept))
     return {name: dataset.load() for name, dataset in kept.items()}
@@ -204,10 +205,6 @@ def test_concepts_of_all_sources_meet_in_one_vocabulary(tmp_path: Path):
     ]
 
 
-def test_the_parameter_file_says_the_defaults_but_for_the_motifs():
+def test_the_project_comes_with_sixteen_motifs():
     given = yaml.safe_load((ROOT / "conf/base/parameters_annotation.yml").read_text())
-    found = AnnotationParameters.model_validate(given["annotation"])
-    assert len(found.sources.motifs) == 16
-    without = found.sources.model_copy(update={"motifs": ()})
-    assert found.model_copy(update={"sources": without}) == AnnotationParameters()
-    assert given["annotation"].keys() == AnnotationParameters.model_fields.keys()
+    assert len(AnnotationParameters.model_validate(given["annotation"]).sources.motifs) == 16
