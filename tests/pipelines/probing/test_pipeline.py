@@ -14,6 +14,7 @@ from tests.memory_store import MemoryStore
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.metrics.table import METRIC_COLUMNS, metrics_table
+from protsae.pipelines import reporting
 from protsae.pipelines.probing import create_pipeline
 from protsae.pipelines.probing.nodes import evaluate_scores, score_concepts
 from protsae.pipelines.probing.parameters import ProbingParameters
@@ -117,7 +118,7 @@ def inputs():
 
 def run(inputs):
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
-    pipeline = create_pipeline()
+    pipeline = create_pipeline() + reporting.create_pipeline().only_nodes("collect_metrics")
     names = {"hook_point", "encoding", "scoring", "neighbours", "random_plm", "evaluation"}
     given = {**inputs, **{f"params:probing.{name}": getattr(parameters, name) for name in names}}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})

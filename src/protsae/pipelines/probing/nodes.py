@@ -175,23 +175,3 @@ def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.
     from protsae.probing.encoding import Run
 
     return subsumption_rows(sae_checkpoint.load(), Run.of(sae_checkpoint), axioms, concepts)
-
-
-def collect_metrics(
-    score_metrics: pd.DataFrame,
-    residue_metrics: pd.DataFrame,
-    subsumption_metrics: pd.DataFrame,
-    disentanglement_metrics: pd.DataFrame,
-    alignment_metrics: pd.DataFrame,
-    protsae_reconstruction: pd.DataFrame,
-    topk_reconstruction: pd.DataFrame,
-    protsae_fidelity: pd.DataFrame,
-    topk_fidelity: pd.DataFrame,
-) -> pd.DataFrame:
-    """Bring all metrics into one table."""
-    from protsae.probing.collect import all_metrics
-
-    reconstructions = [protsae_reconstruction, topk_reconstruction]
-    measured = [residue_metrics, subsumption_metrics, disentanglement_metrics, alignment_metrics]
-    fidelity = [protsae_fidelity, topk_fidelity]
-    return all_metrics(score_metrics, measured, reconstructions, fidelity)

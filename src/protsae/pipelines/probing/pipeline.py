@@ -3,7 +3,6 @@
 from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
-    collect_metrics,
     encode_proteins,
     evaluate_scores,
     find_neighbours,
@@ -137,22 +136,6 @@ def create_pipeline() -> Pipeline:
                 inputs=["protsae.sae_checkpoint", "axioms", "concepts"],
                 outputs="subsumption_metrics",
                 name="measure_subsumption",
-            ),
-            Node(
-                collect_metrics,
-                inputs=[
-                    "score_metrics",
-                    "residue_metrics",
-                    "subsumption_metrics",
-                    "disentanglement_metrics",
-                    "alignment_metrics",
-                    "protsae.reconstruction",
-                    "topk.reconstruction",
-                    "protsae.fidelity_metrics",
-                    "topk.fidelity_metrics",
-                ],
-                outputs="metrics",
-                name="collect_metrics",
             ),
         ]
     )

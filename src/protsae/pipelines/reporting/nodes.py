@@ -1,4 +1,4 @@
-"""Nodes of the reporting pipeline: tables to figures to one page."""
+"""Nodes of the reporting pipeline: all metrics in one table, tables to figures to one page."""
 
 from typing import Any
 
@@ -6,6 +6,26 @@ import pandas as pd
 
 from protsae.reporting.config import CardLimits, ReportTexts
 from protsae.reporting.tables import ReportTables
+
+
+def collect_metrics(
+    score_metrics: pd.DataFrame,
+    residue_metrics: pd.DataFrame,
+    subsumption_metrics: pd.DataFrame,
+    disentanglement_metrics: pd.DataFrame,
+    alignment_metrics: pd.DataFrame,
+    protsae_reconstruction: pd.DataFrame,
+    topk_reconstruction: pd.DataFrame,
+    protsae_fidelity: pd.DataFrame,
+    topk_fidelity: pd.DataFrame,
+) -> pd.DataFrame:
+    """Bring all metrics into one table."""
+    from protsae.probing.collect import all_metrics
+
+    reconstructions = [protsae_reconstruction, topk_reconstruction]
+    measured = [residue_metrics, subsumption_metrics, disentanglement_metrics, alignment_metrics]
+    fidelity = [protsae_fidelity, topk_fidelity]
+    return all_metrics(score_metrics, measured, reconstructions, fidelity)
 
 
 def plot_data(proteins: pd.DataFrame, concepts: pd.DataFrame) -> tuple[Any, Any]:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import plot_data, plot_latents, plot_methods, plot_training, render_report
+from .nodes import collect_metrics, plot_data, plot_latents, plot_methods, plot_training, render_report
 
 TABLES = (
     "proteins",
@@ -31,9 +31,25 @@ FIGURES = (
 
 
 def create_pipeline() -> Pipeline:
-    """Return the reporting pipeline: figures of every stage, and the page that holds them."""
+    """Return the reporting pipeline: all metrics in one table, figures, and the page that holds them."""
     return Pipeline(
         [
+            Node(
+                collect_metrics,
+                inputs=[
+                    "score_metrics",
+                    "residue_metrics",
+                    "subsumption_metrics",
+                    "disentanglement_metrics",
+                    "alignment_metrics",
+                    "protsae.reconstruction",
+                    "topk.reconstruction",
+                    "protsae.fidelity_metrics",
+                    "topk.fidelity_metrics",
+                ],
+                outputs="metrics",
+                name="collect_metrics",
+            ),
             Node(
                 plot_data,
                 inputs=["proteins", "concepts"],
