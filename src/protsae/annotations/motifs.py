@@ -9,14 +9,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from protsae.annotations.columns import named_rows
 from protsae.annotations.spans import SPAN_COLUMNS, span_table
 from protsae.core.config import Config
+from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS, character_codes
 from protsae.sequences.blocks import id_blocks
 
@@ -51,6 +54,30 @@ class Motif(Config):
     def _parses(cls, pattern: str) -> str:
         parse_pattern(pattern)
         return pattern
+
+
+def read_motifs(path: Path) -> tuple[Motif, ...]:
+    """Read a tab-separated table with the header `id`, `name`, `pattern` and perhaps `reference`.
+
+    Raises:
+        InputError: as `file:line: reason`, on a missing column, an empty cell, an id given twice or a pattern
+            that is not in PROSITE's syntax.
+    """
+    motifs: dict[str, Motif] = {}
+    required = {column: (column,) for column in ("id", "name", "pattern")}
+    for number, row in named_rows(path, "motifs", required, {"reference": ("reference",)}):
+        try:
+            motif = Motif.model_validate(row)
+        except ValidationError as error:
+            said = error.errors()[0]
+            column, reason = str(said["loc"][0]), said["msg"].removeprefix("Value error, ")
+            raise InputError(
+                f"{path}:{number}: {column} '{row[column]}': {reason}. Correct it, or remove the row"
+            ) from error
+        if motif.id in motifs:
+            raise InputError(f"{path}:{number}: '{motif.id}' is given twice. Remove or rename one of them")
+        motifs[motif.id] = motif
+    return tuple(motifs.values())
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from protsae.annotations.sources import SourcesConfig
 from protsae.pipelines import annotation, labelling
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.labelling.parameters import LabellingParameters
@@ -71,6 +69,7 @@ def run(
         "raw_concept_parents": {},
         "raw_features": None,
         "raw_binding_sites": {},
+        "raw_motifs": None,
         "params:annotation.preset": parameters.preset,
         "params:annotation.sources": parameters.sources,
         "params:annotation.annotations": parameters.annotations,
@@ -160,15 +159,13 @@ def test_concepts_of_all_sources_meet_in_one_vocabulary(tmp_path: Path):
     (tmp_path / "parents.tsv").write_text("concept_id\tparent_id\nEC:1.1\tEC:1\nEC:1.2\tEC:1\nEC:2\t\n")
     (tmp_path / "metal.txt").write_text("P1\t2,4\nP2\t1\nP6\t3\nQ1\t7\n")
     (tmp_path / "zinc.txt").write_text("P4b\t1\n")
-    motif = {"id": "motif:rgd", "name": "RGD", "pattern": "R-G-D", "reference": "a paper"}
-    parameters = PARAMETERS.model_copy(update={"sources": SourcesConfig.model_validate({"motifs": [motif]})})
+    (tmp_path / "motifs.tsv").write_text("id\tname\tpattern\nmotif:rgd\tRGD\tR-G-D\n")
     outputs = run(
         tmp_path,
-        parameters,
         raw_concept_tables={"EC": tmp_path / "ec.tsv"},
         raw_concept_parents={"EC": tmp_path / "parents.tsv"},
         raw_binding_sites={"metal": tmp_path / "metal.txt", "zinc": tmp_path / "zinc.txt"},
-        **{"params:annotation.sources": parameters.sources},
+        raw_motifs=tmp_path / "motifs.tsv",
     )
     concepts = outputs["concepts"]
     assert concepts[["concept_idx", "concept_id", "aspect", "level"]].to_numpy().tolist() == [
@@ -203,8 +200,3 @@ def test_concepts_of_all_sources_meet_in_one_vocabulary(tmp_path: Path):
         ["EC", "P9", 1],
         ["binding", "Q1", 1],
     ]
-
-
-def test_the_project_comes_with_sixteen_motifs():
-    given = yaml.safe_load((ROOT / "conf/base/parameters_annotation.yml").read_text())
-    assert len(AnnotationParameters.model_validate(given["annotation"]).sources.motifs) == 16

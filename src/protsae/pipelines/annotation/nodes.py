@@ -60,11 +60,12 @@ def gather_concepts(
     raw_concept_parents: dict[str, Path],
     raw_features: Path | None,
     raw_binding_sites: dict[str, Path],
+    raw_motifs: Path | None,
     config: SourcesConfig,
 ) -> tuple[*tuple[pd.DataFrame, ...], dict[str, Any]]:
     """Read the concepts that are not the ontology's, find the motifs, and bring them to the proteins."""
-    files = SourceFiles(raw_concept_tables, raw_concept_parents, raw_features, raw_binding_sites)
-    found = join_sources(read_sources(files, sequences, config), sequences, config)
+    files = SourceFiles(raw_concept_tables, raw_concept_parents, raw_features, raw_binding_sites, raw_motifs)
+    found = join_sources(read_sources(files, sequences), sequences, config)
     return (
         found.terms,
         found.relations,

@@ -17,4 +17,4 @@ class AnnotationParameters(Config):
     join: JoinConfig = JoinConfig()
     """How annotations meet the ontology and the proteins."""
     sources: SourcesConfig = SourcesConfig()
-    """Concepts from other places than the ontology: motifs, features, tables."""
+    """Concepts from other places than the ontology."""

@@ -49,6 +49,7 @@ def create_pipeline() -> Pipeline:
                     "raw_concept_parents",
                     "raw_features",
                     "raw_binding_sites",
+                    "raw_motifs",
                     "params:annotation.sources",
                 ],
                 outputs=[
