@@ -1,4 +1,4 @@
-"""What happens around every run: parameters are checked before it, and what it did is written after it."""
+"""What happens around every run: parameters are completed before it, and what it did is written after it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,18 +17,18 @@ Catalog = CatalogProtocol[Any, Any]
 
 
 class ParameterHooks:
-    """Refuses parameters that no pipeline knows, before anything runs."""
+    """Refuses parameters that no pipeline has and fills in those that are not given, before anything runs."""
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
-        """Check all parameters, with `--params` merged in.
+        """Replace the loader's parameters, `--params` merged in, by a value for every setting.
 
         Raises:
             InputError: listing everything that is wrong with them.
         """
-        from protsae.parameters import check_parameters
+        from protsae.parameters import complete_parameters
 
-        check_parameters(context.config_loader["parameters"])
+        context.config_loader["parameters"] = complete_parameters(context.config_loader["parameters"])
 
 
 class RunRecordHooks:

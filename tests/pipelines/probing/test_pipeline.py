@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
@@ -256,9 +255,3 @@ def test_two_runs_give_equal_tables(inputs):
     first, second = run(inputs), run(inputs)
     for name in ("metrics", "concept_metrics", "concept_scores", "protsae.latent_statistics"):
         pd.testing.assert_frame_equal(first[name], second[name], obj=name)
-
-
-def test_parameter_file_holds_the_defaults():
-    text = (CONF / "parameters_probing.yml").read_text()
-    values = yaml.safe_load(text.replace("${extraction.hook_point}", "h").replace("${globals:seed}", "0"))
-    assert ProbingParameters.model_validate(values["probing"]) == ProbingParameters(hook_point="h")

@@ -34,7 +34,7 @@ def after_collection() -> Pipeline:
 
 
 def parameters() -> ReportingParameters:
-    text = (ROOT / "conf" / "base" / "parameters_reporting.yml").read_text(encoding="utf-8")
+    text = (ROOT / "conf" / "base" / "parameters_report.yml").read_text(encoding="utf-8")
     return ReportingParameters(**yaml.safe_load(text)["reporting"])
 
 
