@@ -10,7 +10,7 @@ test: .venv/.installed-test
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 lint: .venv/.installed-test
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy && $(BIN)/python -m protsae.reference --check
 
 viz: .venv/.installed
 	$(BIN)/kedro viz run

@@ -55,6 +55,8 @@ class Miniature:
             ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
         )
         write_miniature(self.raw)
+        (root / "data/01_raw").mkdir()
+        shutil.copyfile(ROOT / "data/01_raw/motifs.tsv", root / "data/01_raw/motifs.tsv")
 
     @property
     def raw(self) -> Path:

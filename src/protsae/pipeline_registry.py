@@ -12,9 +12,11 @@ from protsae.pipelines import (
     fidelity,
     ingestion,
     interpretation,
+    labelling,
     pretraining,
     probing,
     reporting,
+    splitting,
     sweeps,
     training,
 )
@@ -24,6 +26,8 @@ from protsae.project_wiring import current
 PIPELINES = {
     "ingestion": ingestion,
     "annotation": annotation,
+    "splitting": splitting,
+    "labelling": labelling,
     "extraction": extraction,
     "training": training,
     "encoding": encoding,
@@ -40,7 +44,7 @@ PIPELINES = {
 BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics"})
 """What `__default__` leaves out: two take hours, one needs snapshots of trainings. The product of pretraining
 comes in as an input, `plm_checkpoint`."""
-WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "pretraining", "sweeps"}
+WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps"}
 """Those whose nodes follow from the list of dictionaries."""
 ON_FILES = ("extraction", "training", "dynamics")
 """What there is where activations come from files of any origin."""
@@ -48,18 +52,32 @@ RESULTS = {"probing": "reporting.collect_metrics"}
 """Pipeline to the node of another that brings its results together: it runs along."""
 
 
-def register_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
-    """Return every pipeline that `kedro run --pipelines` knows, and `__default__`: from FASTA to report.
-
-    Every node has its pipeline as a namespace and as a tag; datasets keep their names. Written out by hand:
-    `find_pipelines` loads only the requested names, and then no ancestors are left.
+def own_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
+    """Return the nodes of every pipeline without those of others, under its name as namespace and as tag.
 
     Args:
         wiring: dictionaries and source; None: those of the project's configuration.
     """
     wiring = wiring or current()
     names = ON_FILES if wiring.source == "parquet" else tuple(PIPELINES)
-    own = {name: _staged(name, wiring) for name in names}
+    found = {}
+    for name in names:
+        create = PIPELINES[name].create_pipeline
+        nodes = (create(wiring) if name in WIRED else create()).nodes
+        found[name] = Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False, tags=name)
+    return found
+
+
+def register_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
+    """Return every pipeline that `kedro run --pipelines` knows, and `__default__`: from FASTA to report.
+
+    Datasets keep their names. Written out by hand: `find_pipelines` loads only the requested names, and then
+    no ancestors are left.
+
+    Args:
+        wiring: see `own_pipelines`.
+    """
+    own = own_pipelines(wiring)
     everything = sum(own.values(), Pipeline([]))
     default = sum((own[name] for name in own if name not in BY_NAME_ONLY), Pipeline([]))
     there = {node.name for node in everything.nodes}
@@ -68,10 +86,3 @@ def register_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
         goals = {node.name for node in pipeline.nodes} | ({RESULTS.get(name, "")} & there)
         closed[name] = everything.to_nodes(*sorted(goals)) if goals else pipeline
     return {"__default__": default, **closed}
-
-
-def _staged(name: str, wiring: Wiring) -> Pipeline:
-    """Return a pipeline under its own namespace."""
-    create = PIPELINES[name].create_pipeline
-    nodes = (create(wiring) if name in WIRED else create()).nodes
-    return Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False, tags=name)

@@ -12,11 +12,11 @@ from protsae.annotations.knowledge import Knowledge
 from protsae.annotations.spans import residue_counts
 from protsae.core.config import Config
 from protsae.core.errors import InputError
+from protsae.core.splits import SPLITS
 from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
 from protsae.ontology.information import cafa_information, deepgo_information
 from protsae.ontology.obo import Ontology
 
-SPLITS = ("train", "validation", "test")
 CONCEPT_COLUMNS = (
     "concept_idx",
     "concept_id",
@@ -130,7 +130,7 @@ def _check_included(include: tuple[str, ...] | None, closure: AncestorClosure) -
     unknown = sorted(set(include or ()).difference(closure.term_ids))
     if unknown:
         raise InputError(
-            f"annotation.vocabulary.include names {len(unknown)} ids that are no current terms of the "
+            f"labelling.vocabulary.include names {len(unknown)} ids that are no current terms of the "
             f"ontology: {', '.join(unknown[:_SHOWN])}"
         )
 
@@ -278,7 +278,7 @@ def _none_left(reasons: pd.Series) -> str:
     removed = "; ".join(f"{reason}: {n}" for reason, n in counts.items())
     return (
         f"no concept is left of {len(reasons)} terms with annotated proteins "
-        f"({removed or 'no annotations'}). Relax the bounds of annotation.vocabulary, or give more proteins"
+        f"({removed or 'no annotations'}). Relax the bounds of labelling.vocabulary, or give more proteins"
     )
 
 

@@ -177,7 +177,7 @@ def check_inside(spans: pd.DataFrame, outside: NDArray[np.bool_], lengths: Mappi
 
 @dataclass(frozen=True)
 class LabelTables:
-    """The tables that say what proteins and residues carry, as the annotation pipeline writes them."""
+    """The tables that say what proteins and residues carry, as annotation and labelling write them."""
 
     concepts: pd.DataFrame
     """`concept_idx` (0 to n_concepts - 1), `concept_id`, `aspect`, `level`."""

@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.probing.config import ScoringConfig
 from protsae.probing.neighbours import neighbour_scores
 from protsae.probing.scores import probe_scores
 from protsae.probing.splits import SplitLabels, feature_matrix
-from protsae.sequences.seeds import RESIDUES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -27,7 +27,7 @@ def composition(sequences: Mapping[str, str]) -> pd.DataFrame:
     Other letters count in the length alone.
     """
     shares = [
-        np.array([*(text.count(letter) / len(text) for letter in RESIDUES), np.log(len(text))])
+        np.array([*(text.count(letter) / len(text) for letter in AMINO_ACIDS), np.log(len(text))])
         for text in sequences.values()
     ]
     return pd.DataFrame({"protein_id": list(sequences), "composition": shares})

@@ -91,7 +91,7 @@ DIFFERENCES: tuple[Pair, ...] = (
     ("linear_probe", "composition_probe"),
     ("linear_probe", "random_plm_probe"),
 )
-"""Pairs of methods whose paired differences are shown; `{subject}` and `{rival}` are those of `comparison`."""
+"""Pairs of methods that are compared; `{subject}` and `{rival}` stand for those of `comparison`."""
 
 
 class ComparisonConfig(Config):

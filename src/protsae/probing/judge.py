@@ -1,7 +1,7 @@
-"""The one judge: dictionaries and references scored for the concepts of whole proteins, and the scores judged.
+"""The one judge of the pipeline, of sweeps and of benchmarks: it scores proteins for the concepts of whole
+proteins, by dictionaries and by references, and says what the scores are worth.
 
-A dictionary has up to three rows: `<name>_latent`, `<name>_predictor`, `<name>_probe`. The pipeline, sweeps and
-benchmarks judge by this code.
+A dictionary has up to three methods: `<name>_latent`, `<name>_predictor`, `<name>_probe`.
 """
 
 from collections.abc import Collection, Mapping
@@ -67,8 +67,8 @@ class Scores:
     values: dict[str, dict[str, Floats]]
     """Method to split to scores [n, n_concepts]."""
     supervision: dict[str, str]
-    """Method to how it saw labels: none, selection (of one latent), probe (a classifier on top), transfer (from
-    other proteins) or training (of the dictionary)."""
+    """Method to how it saw labels: none, selection (of one latent), probe (a classifier on top), transfer
+    (from other proteins) or training (of the dictionary)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Judgement:
     """Method to the columns that say what it was scored from: `seed`, `hook_point`, `k`."""
 
     def rows(self, confidence: float) -> pd.DataFrame:
-        """Return the rows of the metrics table: method, split, then metric and aspect in the order measured."""
+        """Return the rows of the metrics table: by method, split, then metric and aspect as measured."""
         tables = [
             estimate_rows(method, split, found.estimates, confidence, self.supervision[method]).assign(
                 **self.about.get(method, {})
@@ -181,9 +181,7 @@ class Judge:
             "linear_probe": dict(probe_scores(features, self.splits, self.scoring)),
             "prevalence": prevalence_scores(self.splits),
             "shuffled_labels": dict(probe_scores(features, shuffled, self.scoring)),
-            **score_baselines(
-                self.known.proteins, neighbours, random_activations, self.splits, self.scoring
-            ),
+            **score_baselines(self.known.proteins, neighbours, random_activations, self.splits, self.scoring),
         }
         return Scores(values, {method: REFERENCES[method].supervision for method in values})
 

@@ -1,7 +1,7 @@
 """A sweep decided before anything is trained, its running member by member, and what lies on disk then.
 
-Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (see `probing.judge.Judgement`)
-and, written last, `metrics.json`.
+Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (what
+`probing.judge.Judgement.estimates` gives) and, written last, `metrics.json`.
 """
 
 import json

@@ -100,8 +100,8 @@ class DictionariesConfig(RootModel[dict[str, DictionaryConfig | None]]):
         for name, entry in self.root.items():
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED:
                 raise ValueError(
-                    f"a dictionary cannot be called {name!r}: use lower-case letters, digits and '_', starting "
-                    f"with a letter, and none of {', '.join(sorted(RESERVED))}"
+                    f"a dictionary cannot be called {name!r}: use lower-case letters, digits and '_', "
+                    f"starting with a letter, and none of {', '.join(sorted(RESERVED))}"
                 )
             if entry is not None and entry.architecture not in CONFIGS:
                 known = ", ".join(sorted(CONFIGS))

@@ -7,7 +7,8 @@ import pandas as pd
 from protsae.activations.parquet import ParquetStore
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
-from protsae.sequences.split import SPLITS, split_of_cluster
+from protsae.core.splits import EXCLUDED, SPLITS
+from protsae.sequences.split import split_of_cluster
 from protsae.training.config import ParquetConfig
 from protsae.training.plan import Knowledge
 
@@ -20,7 +21,7 @@ class ParquetTables(NamedTuple):
     proteins: pd.DataFrame
     """`protein_id`, `split`."""
     knowledge: Knowledge
-    """Labels as concepts of one aspect, without axioms; no concepts where the files have no column `labels`."""
+    """Labels as concepts of one aspect, without axioms; none where the files have no column `labels`."""
 
 
 def read_parquet_tables(store: ParquetStore, config: ParquetConfig) -> ParquetTables:
@@ -53,9 +54,9 @@ def protein_table(store: ParquetStore, config: ParquetConfig) -> pd.DataFrame:
         store.splits.get(protein_id) or split_of_cluster(protein_id, split.salt, split.fractions)
         for protein_id in store.protein_ids
     ]
-    if strangers := sorted(set(names) - {*SPLITS, "excluded"}):
+    if strangers := sorted(set(names) - {*SPLITS, EXCLUDED}):
         raise InputError(
-            f"{store.root}: column 'split' says {strangers[0]!r}, expected {', '.join(SPLITS)} or excluded"
+            f"{store.root}: column 'split' says {strangers[0]!r}, expected {', '.join(SPLITS)} or {EXCLUDED}"
         )
     return pd.DataFrame({"protein_id": store.protein_ids, "split": names})
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.training.conftest import World, toy_plan
@@ -61,8 +60,3 @@ def test_curves_become_onsets_and_a_figure(tmp_path):
 def test_without_snapshots_the_way_to_them_is_named(tmp_path):
     with pytest.raises(InputError, match=r"--params training\.trainer\.snapshots=24"):
         run(inputs(tmp_path, snapshots=0))
-
-
-def test_parameter_file_holds_the_defaults():
-    values = yaml.safe_load((CONF / "parameters_dynamics.yml").read_text())
-    assert DynamicsParameters.model_validate(values["dynamics"]) == DynamicsParameters()

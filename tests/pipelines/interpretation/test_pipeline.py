@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
@@ -212,8 +211,3 @@ def test_two_runs_give_equal_tables(inputs):
     first, second = run(inputs), run(inputs)
     for name, table in first.items():
         pd.testing.assert_frame_equal(table, second[name], obj=name)
-
-
-def test_parameter_file_holds_the_defaults():
-    values = yaml.safe_load((CONF / "parameters_interpretation.yml").read_text())
-    assert InterpretationParameters.model_validate(values["interpretation"]) == InterpretationParameters()

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.metrics.table import METRIC_COLUMNS, metrics_table
+from protsae.pipelines import reporting
 from protsae.pipelines.probing import create_pipeline
 from protsae.pipelines.probing.nodes import evaluate_scores, score_concepts
 from protsae.pipelines.probing.parameters import ProbingParameters
@@ -117,7 +117,7 @@ def inputs():
 
 def run(inputs):
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
-    pipeline = create_pipeline()
+    pipeline = create_pipeline() + reporting.create_pipeline().only_nodes("collect_metrics")
     names = {"hook_point", "encoding", "scoring", "neighbours", "random_plm", "evaluation"}
     given = {**inputs, **{f"params:probing.{name}": getattr(parameters, name) for name in names}}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
@@ -255,9 +255,3 @@ def test_two_runs_give_equal_tables(inputs):
     first, second = run(inputs), run(inputs)
     for name in ("metrics", "concept_metrics", "concept_scores", "protsae.latent_statistics"):
         pd.testing.assert_frame_equal(first[name], second[name], obj=name)
-
-
-def test_parameter_file_holds_the_defaults():
-    text = (CONF / "parameters_probing.yml").read_text()
-    values = yaml.safe_load(text.replace("${extraction.hook_point}", "h").replace("${globals:seed}", "0"))
-    assert ProbingParameters.model_validate(values["probing"]) == ProbingParameters(hook_point="h")

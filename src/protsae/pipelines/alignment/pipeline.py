@@ -8,7 +8,14 @@ from .nodes import align_baselines, align_dictionary, collect_alignment
 
 BASELINES = "baselines"
 """Stands for all methods that were not trained, where a dictionary's name stands."""
-_SHARED = ("activation_shards", "proteins", "concepts", "protein_labels", "labelled_aspects", "residue_labels")
+_SHARED = (
+    "activation_shards",
+    "proteins",
+    "concepts",
+    "protein_labels",
+    "labelled_aspects",
+    "residue_labels",
+)
 _JUDGING = {name: f"params:alignment.{name}" for name in ("choice", "k_sparse")}
 _OUTPUTS = ("alignment", "k_sparse", "alignment_metrics")
 

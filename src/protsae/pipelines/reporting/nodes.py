@@ -10,7 +10,7 @@ from protsae.reporting.tables import ReportTables
 
 
 def collect_metrics(**measured: pd.DataFrame) -> pd.DataFrame:
-    """Bring all metrics into one table: scores, then what else was measured, then reconstruction and fidelity.
+    """Bring all metrics into one table: scores, what else was measured, then reconstruction and fidelity.
 
     Args:
         measured: rows of the metrics table, by what they are of.

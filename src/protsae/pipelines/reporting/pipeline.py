@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from protsae.pipelines.wiring import Wiring, bound, by_part
+from protsae.pipelines.wiring import Wiring, by_part
 
 from .nodes import collect_metrics, plot_data, plot_latents, plot_methods, plot_training, render_report
 
