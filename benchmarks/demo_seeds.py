@@ -21,8 +21,9 @@ import pandas as pd
 import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from provenance import commit
 
+from helpers.provenance import ROOT, commit
+from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
 from protsae.metrics.table import concat_metrics
@@ -32,7 +33,6 @@ from protsae.probing.estimates import Evaluations
 from protsae.probing.evaluation import evaluate_all, score_metrics, scores_by_method
 from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
 from protsae.probing.scores import BASELINES, METHODS, probe_scores, score_all_methods
-from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import (
     SplitLabels,
@@ -45,7 +45,6 @@ from protsae.probing.vocabulary import Vocabulary
 from protsae.sae.base import SparseAutoencoder
 from protsae.training.fit import Size, Source, fit_protsae, fit_topk
 
-ROOT = Path(__file__).resolve().parents[1]
 DIFFERENCES = (
     ("protsae_latent", "topk_latent"),
     ("protsae_predictor", "linear_probe"),

@@ -20,6 +20,7 @@ import torch
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from helpers.provenance import ROOT
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import sha256_file, write_text_atomic
 from protsae.disentanglement.embeddings import COLUMNS as EMBEDDING_COLUMNS
@@ -33,7 +34,6 @@ from protsae.probing.splits import split_of_proteins
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.members import Base, Member, expand
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs/results/disentanglement.csv"
 COLUMNS = ["member", "checkpoint", *METRIC_COLUMNS]
 DIGITS = 12

@@ -36,10 +36,10 @@ from typing import Any
 
 import torch
 from esm import FastaBatchedDataset
-from extraction_inputs import SHAPES, proteins_of, random_model, random_proteins
-from extraction_products import matrix_products
-from provenance import provenance
 
+from helpers.extraction_inputs import SHAPES, proteins_of, random_model, random_proteins
+from helpers.extraction_products import matrix_products
+from helpers.provenance import provenance
 from protsae.activations.config import ExtractionConfig
 from protsae.activations.plan import plan_extraction
 from protsae.activations.writer import write_activations

@@ -24,6 +24,7 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from helpers.provenance import ROOT
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
 from protsae.probing.calibration import fit_calibration
@@ -37,7 +38,6 @@ from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import Knowledge, Size, Source, TrainingPlan, fit
 
-ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("auc", "aupr", "fmax")
 
 

@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from demo_seeds import Demo
-from provenance import ROOT, provenance
 
+from demo_seeds import Demo
+from helpers.provenance import ROOT, provenance
+from helpers.shuffles import family_interval, firing_p_values, most_false
 from protsae.alignment.pairs import benjamini_hochberg
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
@@ -35,13 +36,7 @@ from protsae.metrics.ranking import roc_auc
 from protsae.probing.baselines import score_baselines
 from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
-from protsae.probing.shuffles import (
-    LEARNT,
-    family_interval,
-    firing_p_values,
-    most_false,
-    shuffle_labels,
-)
+from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
 from protsae.training.fit import Size, Source, fit_protsae
 

@@ -23,8 +23,9 @@ import numpy as np
 import pandas as pd
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from provenance import ROOT, provenance
 
+from helpers.provenance import ROOT, provenance
+from helpers.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import concat_metrics
@@ -34,7 +35,6 @@ from protsae.probing.estimates import Estimate, Key, estimate_rows
 from protsae.probing.neighbours import find_neighbours
 from protsae.probing.random_plm import random_mean_activations
 from protsae.probing.scores import probe_scores
-from protsae.probing.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import split_of_proteins
 from protsae.sweeps.estimates import estimates_of, estimates_table
