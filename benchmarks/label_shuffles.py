@@ -14,7 +14,6 @@ rows that see labels in training. The last line printed is one JSON object.
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -149,7 +148,6 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "docs/results/label_shuffles.json")
     given = parser.parse_args()
     about, shuffler = provenance(), Shuffler(Demo(None))
-    logging.getLogger("kedro").setLevel(logging.WARNING)
     found: list[dict[str, float]] = []
     passing: dict[str, list[int]] = {"protsae": [], "topk": []}
     for seed in range(given.shuffles):
