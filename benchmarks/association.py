@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from provenance import provenance
 from scipy import sparse
 
+from helpers.provenance import provenance
 from protsae.core.files import write_text_atomic
 from protsae.metrics.association import (
     THRESHOLDS,

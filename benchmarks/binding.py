@@ -34,15 +34,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from provenance import provenance
 
-from protsae.activations.reader import ActivationStore
-from protsae.alignment.align import Bench, letters_only
-from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
-from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
-from protsae.alignment.ground import Ground
-from protsae.alignment.reading import Reader
-from protsae.alignment.scores import (
+from helpers.provenance import ROOT, provenance
+from helpers.residue_scores import (
     BySplit,
     dense_probe_scores,
     identity_scores,
@@ -52,6 +46,12 @@ from protsae.alignment.scores import (
     residue_matrix,
     score_rows,
 )
+from protsae.activations.reader import ActivationStore
+from protsae.alignment.align import Bench, letters_only
+from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
+from protsae.alignment.ground import Ground
+from protsae.alignment.reading import Reader
 from protsae.alignment.untaught import extract_into
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.labels import LabelTables
@@ -66,7 +66,6 @@ from protsae.sequences.homology import HomologySearchConfig, find_relatives
 from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequencesConfig, sequence_table
 
-ROOT = Path(__file__).parents[1]
 CLASSES = {"metal": "metal", "nucleic acid": "nuclear", "small molecule": "small"}
 SPLITS = ("train", "validation", "test")
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1)

@@ -19,13 +19,13 @@ import venv
 from pathlib import Path
 from typing import Any
 
+from helpers.provenance import ROOT
 from protsae.core.files import write_text_atomic
 from protsae.core.text import numbered_lines
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import NAMESPACE_OF_ASPECT, read_obo
 
 VERSION = "1.3.0"
-ROOT = Path(__file__).parents[1]
 ONTOLOGIES = [ROOT.parent / "shared/data/go/go.obo.gz", ROOT / "data/01_raw/demo/go_slice.obo"]
 PROGRAM = """
 import sys

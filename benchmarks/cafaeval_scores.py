@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cafaeval_parents import VERSION
-from provenance import provenance
 
+from cafaeval_parents import VERSION
+from helpers.provenance import provenance
 from protsae.core.files import write_text_atomic
 from protsae.metrics.cafa import Best, ProteinCurves, propagate_scores
 from protsae.ontology.closure import AncestorClosure, ancestor_closure

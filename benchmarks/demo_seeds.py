@@ -8,22 +8,19 @@ its reading). The floor `shuffled_labels` is a mean over shuffles of its own: th
 """
 
 import argparse
-import logging
 import os
 import platform
 import time
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-from provenance import commit
 
-from protsae.annotations.labels import LabelTables
+from helpers.finished_run import FinishedRun
+from helpers.provenance import ROOT, commit
+from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.core.files import write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
@@ -32,20 +29,11 @@ from protsae.probing.estimates import Evaluations
 from protsae.probing.evaluation import evaluate_all, score_metrics, scores_by_method
 from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
 from protsae.probing.scores import BASELINES, METHODS, probe_scores, score_all_methods
-from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.probing.shuffles import shuffle_labels
-from protsae.probing.splits import (
-    SplitLabels,
-    feature_matrix,
-    labels_by_split,
-    protein_level,
-    split_of_proteins,
-)
-from protsae.probing.vocabulary import Vocabulary
+from protsae.probing.splits import feature_matrix
 from protsae.sae.base import SparseAutoencoder
-from protsae.training.fit import Size, Source, fit_protsae, fit_topk
+from protsae.training.fit import Size, fit_protsae, fit_topk
 
-ROOT = Path(__file__).resolve().parents[1]
 DIFFERENCES = (
     ("protsae_latent", "topk_latent"),
     ("protsae_predictor", "linear_probe"),
@@ -60,53 +48,21 @@ ASPECTS = ("mean", "BPO", "MFO", "CCO", "all")
 SHUFFLED = "shuffled_labels"
 
 
-class Demo:
-    """The datasets and parameters of a finished run."""
-
-    def __init__(self, conf_source: Path | None) -> None:
-        bootstrap_project(ROOT)
-        with KedroSession.create(project_path=ROOT, conf_source=conf_source) as session:
-            self._catalog = session.load_context().catalog
-        self.proteins = self.load("proteins")
-        self.concepts = self.load("concepts")
-        labels = (self.load(name) for name in ("protein_labels", "labelled_aspects", "residue_labels"))
-        self.tables = LabelTables(self.concepts, *labels)
-        self.n_residue_level = int(self.tables.is_residue_level.sum())
-        self.axioms = self.load("axioms")
-        self.store = self.load("activation_shards")
-        self.hook_point: str = self.load("params:training.hook_point")
-        self.split_of = split_of_proteins(self.proteins, self.store.protein_ids)
-        self.columns = protein_level(self.concepts)
-        self.labels = labels_by_split(
-            self.proteins,
-            self.concepts,
-            self.tables.protein_labels,
-            self.tables.labelled_aspects,
-            self.split_of,
-        )
-
-    @cached_property
-    def splits(self) -> dict[str, SplitLabels]:
-        """Labels by split, of the concepts of whole proteins."""
-        return {split: found.of_concepts(self.columns) for split, found in self.labels.items()}
-
-    def load(self, name: str) -> Any:
-        """Return a dataset or parameter of the catalog."""
-        return self._catalog.load(name)
+class Demo(FinishedRun):
+    """A finished run, and what its dictionaries are worth with other seeds."""
 
     def dictionary(self, method: str, seed: int) -> SparseAutoencoder:
         """Return the run's own dictionary where it has this seed, else train one with the run's settings."""
         checkpoint = self.load(f"{method}.sae_checkpoint")
         if int(checkpoint.metadata["seed"]) == seed:
             return checkpoint.load()
-        source = Source(self.store, self.hook_point, self.proteins)
         size = Size(self.load("params:training.d_sae"), self.load("params:training.k"), seed)
         trainer = self.load("params:training.trainer")
         if method == "topk":
-            (sae, _), _ = fit_topk(source, size, trainer)
+            (sae, _), _ = fit_topk(self.source, size, trainer)
         else:
             (sae, _), _ = fit_protsae(
-                source,
+                self.source,
                 size,
                 trainer,
                 self.load("params:training.guidance"),
@@ -154,7 +110,7 @@ class Demo:
             score_metrics(found, config.confidence),
             [
                 residue_metrics,
-                subsumption_rows(saes["protsae"], runs["protsae"], self.axioms, self.concepts),
+                subsumption_rows(saes["protsae"], runs["protsae"], self.axioms, self.tables.concepts),
             ],
             [encodings[name].reconstruction for name in runs],
         )
@@ -173,10 +129,10 @@ class Demo:
 
     def evaluated(self, scores: Any) -> Evaluations:
         """Return what scores by method and split are worth."""
-        judged = self.concepts[self.concepts["concept_idx"].isin(self.columns)]
-        vocabulary = Vocabulary.of(judged, self.load("concept_terms"), self.load("concept_relations"))
         clusters = dict(zip(self.proteins["protein_id"], self.proteins["cluster_id"], strict=True))
-        return evaluate_all(scores, self.splits, vocabulary, clusters, self.load("params:probing.evaluation"))
+        return evaluate_all(
+            scores, self.splits, self.vocabulary, clusters, self.load("params:probing.evaluation")
+        )
 
 
 def reading(table: pd.DataFrame) -> list[str]:
@@ -259,8 +215,7 @@ def main() -> None:
     parser.add_argument("--conf-source", type=Path, default=None, help="another folder of configuration")
     arguments = parser.parse_args()
     started, version = time.monotonic(), commit()
-    demo = Demo(arguments.conf_source)
-    logging.getLogger("kedro").setLevel(logging.WARNING)  # after the project has set up its own logging
+    demo = Demo(conf_source=arguments.conf_source)
     tables, evaluations = [], []
     for seed in arguments.seeds:
         rows, found = demo.run_seed(seed)
@@ -283,13 +238,14 @@ def main() -> None:
         f"in {time.monotonic() - started:.0f} s."
     )
     counts = demo.proteins["split"].value_counts()
+    n_concepts, n_of_residues = len(demo.tables.concepts), int(demo.tables.is_residue_level.sum())
     sizes = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
     text = [
         "# The demo over seeds",
         "",
         about,
         "",
-        f"Proteins: {sizes}. Concepts: {len(demo.concepts)}, {demo.n_residue_level} of them of residues and "
+        f"Proteins: {sizes}. Concepts: {n_concepts}, {n_of_residues} of them of residues and "
         "not in these means. Test split; metrics are means over the three "
         "aspects, averaged over seeds; intervals are percentile intervals (95 %) over resampled homology "
         "clusters (those of AUPR lean upwards: a positive drawn twice helps itself); sd is over seeds, of "

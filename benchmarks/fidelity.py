@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from provenance import ROOT, provenance
 
+from helpers.provenance import ROOT, provenance
 from protsae.activations.reader import ActivationStore
 from protsae.core.files import write_text_atomic
 from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from provenance import provenance
 
+from helpers.provenance import provenance
 from protsae.core.files import write_text_atomic
 from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator

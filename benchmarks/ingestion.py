@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from provenance import ROOT, provenance
 
+from helpers.provenance import ROOT, provenance
 from protsae.core.files import sha256_text, write_text_atomic
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
 

@@ -14,16 +14,16 @@ rows that see labels in training. The last line printed is one JSON object.
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from demo_seeds import Demo
-from provenance import ROOT, provenance
 
+from demo_seeds import Demo
+from helpers.provenance import ROOT, provenance
+from helpers.shuffles import family_interval, firing_p_values, most_false
 from protsae.alignment.pairs import benjamini_hochberg
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
@@ -35,13 +35,7 @@ from protsae.metrics.ranking import roc_auc
 from protsae.probing.baselines import score_baselines
 from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
-from protsae.probing.shuffles import (
-    LEARNT,
-    family_interval,
-    firing_p_values,
-    most_false,
-    shuffle_labels,
-)
+from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
 from protsae.training.fit import Size, Source, fit_protsae
 
@@ -154,7 +148,6 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "docs/results/label_shuffles.json")
     given = parser.parse_args()
     about, shuffler = provenance(), Shuffler(Demo(None))
-    logging.getLogger("kedro").setLevel(logging.WARNING)
     found: list[dict[str, float]] = []
     passing: dict[str, list[int]] = {"protsae": [], "topk": []}
     for seed in range(given.shuffles):

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from provenance import ROOT, provenance
 from torch.nn import functional
 
+from helpers.provenance import ROOT, provenance
 from protsae.core.files import write_text_atomic
 from protsae.plm import load_plm
 from protsae.plm.tokens import Tokenizer

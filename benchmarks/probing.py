@@ -12,7 +12,6 @@ differences (method `a - b`). Ablations are left out. Says which members of the 
 
 import argparse
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,11 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-from provenance import ROOT, provenance
 
-from protsae.annotations.labels import LabelTables
+from helpers.finished_run import FinishedRun
+from helpers.provenance import ROOT, provenance
+from helpers.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.plm import load_plm
@@ -34,12 +32,11 @@ from protsae.probing.estimates import Estimate, Key, estimate_rows
 from protsae.probing.neighbours import find_neighbours
 from protsae.probing.random_plm import random_mean_activations
 from protsae.probing.scores import probe_scores
-from protsae.probing.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import split_of_proteins
 from protsae.sweeps.estimates import estimates_of, estimates_table
 from protsae.sweeps.judging import Judge, Judgement, SweepData
-from protsae.sweeps.members import Base, expand
+from protsae.sweeps.members import Member
 from protsae.sweeps.plan import ESTIMATES_NAME, METRICS_NAME
 from protsae.training.fingerprints import table_hash
 from protsae.training.plan import Knowledge
@@ -51,27 +48,19 @@ FLOORS = ("prevalence", "shuffled_labels")
 SEED = re.compile(r"-seed\d+")
 
 
-class Bench:
-    """Datasets and parameters of a run whose sweep is under way or done."""
+class Bench(FinishedRun):
+    """A run whose sweep is under way or done."""
 
-    def __init__(self, environment: str) -> None:
-        bootstrap_project(ROOT)
-        with KedroSession.create(project_path=ROOT, env=environment) as session:
-            catalog = session.load_context().catalog
-        self.load = catalog.load
-        self.folder = Path(catalog["sweep_members"]._describe()["filepath"])
-        names = ("concepts", "protein_labels", "labelled_aspects", "residue_labels")
-        tables = LabelTables(*map(self.load, names))
-        store = self.load("activation_shards")
-        knowledge = Knowledge(tables, self.load("axioms"))
+    @property
+    def data(self) -> SweepData:
+        """What members are judged on."""
         ontology = self.load("concept_terms"), self.load("concept_relations")
-        self.data = SweepData(store, self.load("proteins"), knowledge, *ontology)
-        self.judging = self.load("params:sweeps.judging")
-        settings = {"protsae": {"guidance": self.load("params:training.guidance").model_dump()}}
-        d_sae, k, trainer = (self.load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
-        base = Base(store.d_model, d_sae, k, trainer, settings, len(tables.concepts))
-        sweep = self.load("params:sweeps.sweep")
-        self.members = [m for m in expand(sweep, base) if m.name not in sweep.ablations]
+        return SweepData(self.store, self.proteins, Knowledge(self.tables, self.axioms), *ontology)
+
+    @property
+    def compared(self) -> list[Member]:
+        """Members of the sweep but for ablations."""
+        return [member for member in self.members if member.name not in self.sweep.ablations]
 
 
 @dataclass(frozen=True)
@@ -256,36 +245,36 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=TABLE)
     given = parser.parse_args()
     bench, about = Bench(given.env), provenance()
-    logging.getLogger("kedro").setLevel(logging.WARNING)
-    work = given.work or bench.folder.parents[1] / "07_model_output/probing"
+    work = given.work or bench.sweep_folder.parents[1] / "07_model_output/probing"
     work.mkdir(parents=True, exist_ok=True)
-    judge = Judge(bench.data, bench.judging)
+    judging = bench.load("params:sweeps.judging")
+    judge = Judge(bench.data, judging)
     arguments = (bench.load(f"params:probing.{name}") for name in ("neighbours", "random_plm"))
     references = JudgeReferences(judge, work, Path(bench.load("plm_checkpoint")), *arguments)
     tables = {}
-    for hook_point in dict.fromkeys(member.hook_point for member in bench.members):
+    for hook_point in dict.fromkeys(member.hook_point for member in bench.compared):
         found = references(hook_point)
         tables[f"references-{hook_point}"] = found[found["method"] != "shuffled_labels"]
         for seed, table in enumerate(references.shuffled(hook_point, given.shuffles)):
             tables[f"shuffled-{hook_point}-seed{seed}"] = table
     missing = []
-    for member in bench.members:
-        table = members_table(bench.folder / member.member_id, judge.fingerprint())
+    for member in bench.compared:
+        table = members_table(bench.sweep_folder / member.member_id, judge.fingerprint())
         if table is None:
             missing.append(member.member_id)
         else:
             tables[member.member_id] = table
     found = list(groups(tables))
-    table = table_of(found, bench.judging.evaluation.confidence)
+    table = table_of(found, judging.evaluation.confidence)
     write_text_atomic(given.output, table.to_csv(index=False, float_format="%.5g"))
     sizes = {split: len(of.protein_ids) for split, of in judge.splits.items()}
     content = {
         **about,
         "n_proteins": sizes,
         "n_concepts": len(judge.columns),
-        "n_resamples": bench.judging.evaluation.n_resamples,
-        "pooling": bench.judging.scoring.pooling,
-        "members": [member.member_id for member in bench.members if member.member_id in tables],
+        "n_resamples": judging.evaluation.n_resamples,
+        "pooling": judging.scoring.pooling,
+        "members": [member.member_id for member in bench.compared if member.member_id in tables],
         "missing": missing,
     }
     write_text_atomic(given.output.with_suffix(".json"), json.dumps(content, indent=1) + "\n")

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from provenance import provenance
 
+from helpers.provenance import provenance
 from protsae.core.files import write_text_atomic
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import TrainingBatch

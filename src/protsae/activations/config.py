@@ -39,8 +39,8 @@ class ExtractionConfig(Config):
     """Seed of that draw; with the protein's id and length it decides all."""
 
     arithmetic: Arithmetic = "fair_esm"
-    """How activations are computed: by fair-esm's float32 operations in its order; `fast`: the same formulas
-    in float32 by faster operations; or `bfloat16`, whose error is measured and stored."""
+    """How activations are computed: by fair-esm's float32 operations in its order, or `bfloat16`, whose error
+    is measured and stored."""
     device: Device = "auto"
     """Where they are computed. It leaves shards already there as they are, whatever made them."""
 

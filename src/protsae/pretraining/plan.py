@@ -15,7 +15,7 @@ from protsae.pretraining.config import PerplexityConfig, PretrainerConfig, Shape
 from protsae.training.state import StateFile
 
 _PACKAGE = Path(__file__).parents[1]
-_SHARED = ("training/schedule.py", "training/threads.py", "training/devices.py")
+_SHARED = ("training/schedule.py", "training/threads.py")
 _CODE = ("core/*.py", "plm/*.py", "pretraining/*.py", *_SHARED)
 _LOGGER = logging.getLogger(__name__)
 
@@ -114,9 +114,9 @@ def _is_made(path: Path, fingerprint: str) -> bool:
 
 
 def _train(plan: PretrainingPlan, path: Path, state_file: StateFile, fingerprint: str) -> None:
+    from protsae.core.devices import pick_device
     from protsae.pretraining.evaluation import draw_proteins, validation_terms
     from protsae.pretraining.trainer import Pretrainer
-    from protsae.training.devices import pick_device
     from protsae.training.threads import torch_threads
 
     config = plan.trainer

@@ -52,8 +52,8 @@ def judge(model: "PlmModel", proteins: pd.DataFrame, config: PerplexityConfig) -
     Raises:
         InputError: a split without proteins, or a letter that is no residue.
     """
+    from protsae.core.devices import pick_device
     from protsae.pretraining.evaluation import draw_proteins, masked_scores, residue_frequencies, summarise
-    from protsae.training.devices import pick_device
 
     frequencies = residue_frequencies(split_proteins(proteins, "train").sequences)
     device = pick_device("auto", "device")

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from protsae.activations.sampler import ResidueBatch
+from protsae.core.devices import autocast, pick_device
 from protsae.core.errors import InputError
 from protsae.core.progress import track
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Ontology, Split
-from protsae.training.devices import autocast, pick_device
 from protsae.training.files import TrainingFiles
 from protsae.training.live import RunningMeans
 from protsae.training.optimiser import SaeAdam

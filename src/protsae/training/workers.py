@@ -66,7 +66,7 @@ def work(plan: TrainingPlan, path: Path) -> None:
 
 
 def _backend(plan: TrainingPlan, config: WorkersConfig) -> str:
-    from protsae.training.devices import pick_device
+    from protsae.core.devices import pick_device
 
     if pick_device(plan.trainer.device, "training.trainer.device").type == "cpu":
         return "gloo"

@@ -4,8 +4,8 @@ import random
 
 import torch
 from esm import ESM2
-from provenance import ROOT
 
+from helpers.provenance import ROOT
 from protsae.plm.checkpoint import PlmModel
 from protsae.sequences.fasta import FastaConfig, read_fasta
 

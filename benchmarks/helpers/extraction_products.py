@@ -4,8 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from extraction_inputs import SHAPES
 
+from helpers.extraction_inputs import SHAPES
 from protsae.plm.batching import consecutive_parts
 
 TOKENS_PER_PART = 1024

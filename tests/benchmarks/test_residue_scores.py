@@ -6,12 +6,7 @@ import torch
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from tests.alignment.world import HOOK, OF_RESIDUES, World
 
-from protsae.alignment.align import letters_only
-from protsae.alignment.config import ChoiceConfig, KSparseConfig
-from protsae.alignment.dictionaries import Neurons, Windows
-from protsae.alignment.methods import bench_of
-from protsae.alignment.reading import Reader
-from protsae.alignment.scores import (
+from helpers.residue_scores import (
     best_thresholds,
     dense_probe_scores,
     identity_scores,
@@ -21,6 +16,11 @@ from protsae.alignment.scores import (
     residue_matrix,
     score_rows,
 )
+from protsae.alignment.align import letters_only
+from protsae.alignment.config import ChoiceConfig, KSparseConfig
+from protsae.alignment.dictionaries import Neurons, Windows
+from protsae.alignment.methods import bench_of
+from protsae.alignment.reading import Reader
 from protsae.metrics.table import METRIC_COLUMNS
 
 

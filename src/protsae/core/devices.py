@@ -1,14 +1,15 @@
-"""Where training computes, and in what arithmetic."""
+"""Where torch computes, and in what arithmetic."""
 
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from protsae.core.errors import InputError
+from protsae.core.experimental import warn_experimental
 
 
 def pick_device(name: str, key: str) -> torch.device:
-    """Return the device that `auto`, `cpu` or `cuda` stands for here.
+    """Return the device that `auto`, `cpu` or `cuda` stands for here; warn of a GPU (`core.experimental`).
 
     Args:
         name: the setting.
@@ -19,8 +20,14 @@ def pick_device(name: str, key: str) -> torch.device:
     """
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
-        raise InputError(f"{key} is cuda, but torch finds no GPU: set it to auto or cpu")
-    return torch.device("cuda" if name != "cpu" and has_gpu else "cpu")
+        raise InputError(
+            f"{key} is cuda, but torch finds no GPU: set it to auto or cpu, or install a torch with CUDA and "
+            "the GPU's driver"
+        )
+    if name == "cpu" or not has_gpu:
+        return torch.device("cpu")
+    warn_experimental(f"Computing on a GPU ({key})")
+    return torch.device("cuda")
 
 
 def autocast(dtype: str, device: torch.device, key: str) -> AbstractContextManager[object]:
@@ -45,8 +52,9 @@ def autocast(dtype: str, device: torch.device, key: str) -> AbstractContextManag
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Say whether the hardware multiplies in bfloat16."""
+    """Say whether the hardware has instructions that multiply bfloat16 numbers."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    supported: bool = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return supported
+    if torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, over_seeds, summarise_seeds
 from protsae.probing.estimates import Estimate, Key, MethodEvaluation
 from protsae.probing.scores import METHODS
-from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, over_seeds, summarise_seeds
 
 NOISE = np.random.default_rng(0).normal(size=400)  # shared by all methods: what pairing takes out
 

@@ -1,7 +1,5 @@
 """benchmarks/probing.py on a small sweep: kept by member, joined over seeds, differences paired."""
 
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -9,34 +7,24 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from tests.benchmarks.scripts import load_script
 from tests.sweeps.conftest import sweep_of
 
+from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.probing.config import EvaluationConfig, NeighbourConfig, RandomPlmConfig
 from protsae.probing.estimates import Key
-from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.estimates import estimates_of
 from protsae.sweeps.judging import Judge
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HOOK = "layers.0.resid_post"
 JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3, min_stratum=5))
 
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        spec = importlib.util.spec_from_file_location("probing_benchmark", BENCHMARKS / "probing.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["probing_benchmark"] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return module
+    return load_script("probing")
 
 
 @pytest.fixture(scope="module")
