@@ -1,22 +1,14 @@
 """Figures of disentanglement: MonoSemanticity by kind of latent, absorption against chance."""
 
-import html
 from collections.abc import Iterable
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from protsae.reporting.selection import text
-from protsae.reporting.style import (
-    DICTIONARY_COLOURS,
-    GREY,
-    empty_figure,
-    known_first,
-    latent_colour,
-    method_label,
-    styled,
-)
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.palette import GREY
+from protsae.reporting.style import empty_figure, known_first, plain, styled
 
 _QUANTILES = 101  # points of a curve, however many latents
 
@@ -25,11 +17,7 @@ def _numbers(values: Iterable[float]) -> list[float]:
     return [round(float(value), 4) for value in values]
 
 
-def _safe(value: object) -> str:
-    return html.escape(text(value), quote=False)
-
-
-def monosemanticity_curves(monosemanticity: pd.DataFrame) -> go.Figure:
+def monosemanticity_curves(monosemanticity: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw the scores of all judged latents from the best down, one panel per judge and aspect.
 
     Across is the share of the latents of a kind, so that kinds of any number are compared; 0 is chance.
@@ -40,21 +28,21 @@ def monosemanticity_curves(monosemanticity: pd.DataFrame) -> go.Figure:
     judged = judged.assign(panel=(judged["judge"] + " " + judged["aspect"]).str.strip())
     panels = sorted(set(judged["panel"]))
     figure = make_subplots(
-        cols=len(panels), shared_yaxes=True, subplot_titles=[_safe(name) for name in panels]
+        cols=len(panels), shared_yaxes=True, subplot_titles=[plain(name) for name in panels]
     )
     shares = [i / (_QUANTILES - 1) for i in range(_QUANTILES)]
     seen: set[tuple[str, str]] = set()
     for column, name in enumerate(panels, start=1):
         here = judged[judged["panel"] == name]
-        for method in known_first(here["method"].tolist(), tuple(DICTIONARY_COLOURS)):
+        for method in known_first(here["method"].tolist(), dictionaries.order):
             for kind, part in here[here["method"] == method].groupby("kind", sort=True):
                 scores = part["score"].quantile([1 - share for share in shares])
-                label = "Neurons" if method == "neurons" else f"{method_label(method)}, {kind}"
+                label = plain(dictionaries.kind_label(method, str(kind)))
                 figure.add_scatter(
                     x=shares,
                     y=_numbers(scores),
                     mode="lines",
-                    line={"color": latent_colour(method, str(kind)), "width": 2},
+                    line={"color": dictionaries.latent_colour(method, str(kind)), "width": 2},
                     name=label,
                     legendgroup=label,
                     showlegend=(method, str(kind)) not in seen,
@@ -71,7 +59,7 @@ def monosemanticity_curves(monosemanticity: pd.DataFrame) -> go.Figure:
     return styled(figure, top=72, legend_lift=28)
 
 
-def absorption_pairs(absorption: pd.DataFrame) -> go.Figure:
+def absorption_pairs(absorption: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw absorption of every judged pair of concepts against what independent latents would give."""
     judged = absorption[absorption["is_judged"].astype(bool)] if len(absorption) else absorption
     if judged.empty:
@@ -80,10 +68,10 @@ def absorption_pairs(absorption: pd.DataFrame) -> go.Figure:
     top = float(max(judged["absorption"].max(), judged["expected"].max(), 0.05))
     line = {"color": GREY, "width": 1, "dash": "dot"}
     figure.add_scatter(x=[0, top], y=[0, top], mode="lines", line=line, showlegend=False, hoverinfo="skip")
-    for method in known_first(judged["method"].tolist(), tuple(DICTIONARY_COLOURS)):
+    for method in known_first(judged["method"].tolist(), dictionaries.order):
         for kind, part in judged[judged["method"] == method].groupby("kind", sort=True):
             names = [
-                [_safe(child), _safe(parent), f"{n:,} {level}s"]
+                [plain(child), plain(parent), f"{n:,} {level}s"]
                 for child, parent, n, level in zip(
                     part["child_name"], part["parent_name"], part["n_carriers"], part["level"], strict=True
                 )
@@ -93,8 +81,8 @@ def absorption_pairs(absorption: pd.DataFrame) -> go.Figure:
                 y=_numbers(part["absorption"]),
                 customdata=names,
                 mode="markers",
-                marker={"size": 8, "opacity": 0.75, "color": latent_colour(method, str(kind))},
-                name=f"{method_label(method)}, {kind} ({len(part):,} pairs)",
+                marker={"size": 8, "opacity": 0.75, "color": dictionaries.latent_colour(method, str(kind))},
+                name=f"{plain(dictionaries.kind_label(method, str(kind)))} ({len(part):,} pairs)",
                 hovertemplate="%{customdata[0]}<br>within %{customdata[1]}<br>%{customdata[2]}<br>"
                 "absorbed %{y:.3f}, by chance %{x:.3f}<extra></extra>",
             )

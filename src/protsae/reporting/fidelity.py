@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.selection import blank, number, records
-from protsae.reporting.style import DICTIONARY_COLOURS, GREY, empty_figure, known_first, method_label, styled
+from protsae.reporting.style import empty_figure, known_first, plain, styled
 
 _PRESETS = {
     "": "all residues",
@@ -24,7 +25,7 @@ _PANELS = {"loss_recovered": "against zero ablation", "loss_recovered_mean": "ag
 _NOTHING = "No recovered loss was measured"
 
 
-def recovered_loss(metrics: pd.DataFrame) -> go.Figure:
+def recovered_loss(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw recovered loss by what is replaced and on long sequences, against both ablations."""
     table = _prepared(metrics)
     headline = table["preset"] == ""
@@ -34,10 +35,11 @@ def recovered_loss(metrics: pd.DataFrame) -> go.Figure:
     if shown.empty:
         return empty_figure(_NOTHING)
     order = known_first(shown["shown"].tolist(), (*_PRESETS.values(), *_LONG.values()))
-    return _panels({title: shown[shown["metric"] == name] for name, title in _PANELS.items()}, order)
+    panels = {title: shown[shown["metric"] == name] for name, title in _PANELS.items()}
+    return _panels(panels, order, dictionaries)
 
 
-def fidelity_strata(metrics: pd.DataFrame) -> go.Figure:
+def fidelity_strata(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw the headline's recovered loss, against zero ablation, by protein length and by residue."""
     table = _prepared(metrics)
     of = table[(table["preset"] == "") & (table["metric"] == "loss_recovered")]
@@ -49,7 +51,7 @@ def fidelity_strata(metrics: pd.DataFrame) -> go.Figure:
     }
     if all(part.empty for part in panels.values()):
         return empty_figure(_NOTHING)
-    return _panels(panels, of["shown"].dropna().unique().tolist())
+    return _panels(panels, of["shown"].dropna().unique().tolist(), dictionaries)
 
 
 def _prepared(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -60,21 +62,21 @@ def _prepared(metrics: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**texts)
 
 
-def _panels(panels: dict[str, pd.DataFrame], order: Sequence[str]) -> go.Figure:
+def _panels(panels: dict[str, pd.DataFrame], order: Sequence[str], dictionaries: Dictionaries) -> go.Figure:
     figure = make_subplots(
         cols=len(panels), shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=list(panels)
     )
     named: set[str] = set()
     for column, table in enumerate(panels.values(), start=1):
-        for method in known_first(table["method"].tolist(), tuple(DICTIONARY_COLOURS)):
+        for method in known_first(table["method"].tolist(), dictionaries.order):
             rows = records(table[table["method"] == method])
             figure.add_scatter(
                 x=[row["shown"] for row in rows],
                 y=[_rounded(row["value"]) for row in rows],
                 error_y=_interval(rows),
                 mode="markers",
-                marker={"size": 9, "color": DICTIONARY_COLOURS.get(method, GREY)},
-                name=method_label(method),
+                marker={"size": 9, "color": dictionaries.colour(method)},
+                name=plain(dictionaries.method_label(method)),
                 legendgroup=method,
                 showlegend=method not in named,
                 hovertemplate="%{x}: %{y:.3f}",
