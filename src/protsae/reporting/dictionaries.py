@@ -115,7 +115,8 @@ class Dictionaries:
     def label_in_text(self, method: str) -> str:
         """Return the label of a method for the middle of a sentence; dictionaries keep their capitals."""
         label = self.method_label(method)
-        return label if method in self.names else label[:1].lower() + label[1:]
+        lower = method in REFERENCE_LABELS or label.startswith("Probe")
+        return label[:1].lower() + label[1:] if lower else label
 
     def methods(self, name: str) -> tuple[str, ...]:
         """Return the methods that a dictionary has a part in."""

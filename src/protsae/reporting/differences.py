@@ -23,7 +23,12 @@ def verdict(difference: Cell) -> str:
 
 def signed(value: float | None, digits: int = 3) -> str:
     """Format a difference with its sign, a dash where there is none."""
-    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{value:+z.{digits}f}".replace("-", "−")
+
+
+def fixed(value: float | None, digits: int = 3) -> str:
+    """Format a score with fixed decimals and without a sign of zero, a dash where there is none."""
+    return "–" if value is None else f"{value:z.{digits}f}".replace("-", "−")
 
 
 def difference_between(
@@ -47,8 +52,8 @@ def paired_rows(
 ) -> list[dict[str, Any]]:
     """Return one record per pair of methods, in the table's order.
 
-    Each record holds `first` and `second` (labels), `methods` (both names), `scores` (metric to its cell)
-    and `verdict`, that of AUC.
+    Each record holds `first` and `second` (labels, the second for the middle of a sentence), `methods` (both
+    names), `scores` (metric to its cell) and `verdict`, that of AUC.
     """
     scores = {metric: macro_scores(differences, metric, split) for metric in SCORE_METRICS}
     rows = []
@@ -60,7 +65,7 @@ def paired_rows(
                 {
                     "methods": (first, second),
                     "first": dictionaries.method_label(first),
-                    "second": dictionaries.method_label(second),
+                    "second": dictionaries.label_in_text(second),
                     "scores": cells,
                     "verdict": verdict(cells["auc"]),
                 }

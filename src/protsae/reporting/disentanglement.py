@@ -8,13 +8,27 @@ from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import GREY
-from protsae.reporting.style import empty_figure, known_first, plain, styled
+from protsae.reporting.style import ASPECTS, empty_figure, known_first, plain, styled
 
+_JUDGES = {"lin": "Function", "windows": "Neighbouring residues"}
 _QUANTILES = 101  # points of a curve, however many latents
 
 
 def _numbers(values: Iterable[float]) -> list[float]:
     return [round(float(value), 4) for value in values]
+
+
+def judge_label(judge: str, aspect: str) -> str:
+    """Return what people call a judge of resemblance."""
+    label = _JUDGES.get(judge, judge.replace("embeddings:", "Embeddings of "))
+    return f"{label}, {aspect}" if aspect else label
+
+
+def judge_order(judge: tuple[str, str]) -> tuple[int, str, int, str]:
+    """Order (judge, aspect) pairs: function by aspect, neighbouring residues, then embeddings by model."""
+    name, aspect = judge
+    place = list(_JUDGES).index(name) if name in _JUDGES else len(_JUDGES)
+    return (place, name, ASPECTS.index(aspect) if aspect in ASPECTS else len(ASPECTS), aspect)
 
 
 def monosemanticity_curves(monosemanticity: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
@@ -25,15 +39,15 @@ def monosemanticity_curves(monosemanticity: pd.DataFrame, dictionaries: Dictiona
     judged = monosemanticity[monosemanticity["is_judged"]]
     if judged.empty:
         return empty_figure("No latent was active in enough homology clusters")
-    judged = judged.assign(panel=(judged["judge"] + " " + judged["aspect"]).str.strip())
-    panels = sorted(set(judged["panel"]))
+    aspects = judged["aspect"].fillna("")
+    panels = sorted(set(zip(judged["judge"], aspects, strict=True)), key=judge_order)
     figure = make_subplots(
-        cols=len(panels), shared_yaxes=True, subplot_titles=[plain(name) for name in panels]
+        cols=len(panels), shared_yaxes=True, subplot_titles=[plain(judge_label(*panel)) for panel in panels]
     )
     shares = [i / (_QUANTILES - 1) for i in range(_QUANTILES)]
     seen: set[tuple[str, str]] = set()
-    for column, name in enumerate(panels, start=1):
-        here = judged[judged["panel"] == name]
+    for column, (judge, aspect) in enumerate(panels, start=1):
+        here = judged[(judged["judge"] == judge) & (aspects == aspect)]
         for method in known_first(here["method"].tolist(), dictionaries.order):
             for kind, part in here[here["method"] == method].groupby("kind", sort=True):
                 scores = part["score"].quantile([1 - share for share in shares])
@@ -56,7 +70,7 @@ def monosemanticity_curves(monosemanticity: pd.DataFrame, dictionaries: Dictiona
     figure.update_xaxes(tickformat=".0%")
     figure.update_xaxes(title_text="share of the judged latents", col=1)
     figure.update_yaxes(title_text="MonoSemanticity above chance", col=1)
-    return styled(figure, top=72, legend_lift=28)
+    return styled(figure, height=420, top=72, legend_lift=28)
 
 
 def absorption_pairs(absorption: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:

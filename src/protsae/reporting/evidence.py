@@ -1,18 +1,20 @@
 """Tables and sentences of fidelity, alignment and disentanglement.
 
-A table has `columns` (headings) and `rows`: `label`, `floor` and `cells`, each a text or a mapping of
-`value`, `low`, `high` and perhaps `note`.
+A table has `columns` (headings) and `rows`: `label`, `detail`, `floor` and `cells`, each a text or a mapping
+of `value`, `low`, `high` and perhaps `note`, or `is_difference`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from protsae.reporting.alignment import FLOOR_METHOD, LEVEL_TITLES
 from protsae.reporting.dictionaries import Dictionaries
-from protsae.reporting.differences import in_words
-from protsae.reporting.selection import Cell, number, records, score_cell, text
-from protsae.reporting.style import ASPECTS, known_first
+from protsae.reporting.differences import NOT_SIGNIFICANT, verdict
+from protsae.reporting.disentanglement import judge_label, judge_order
+from protsae.reporting.selection import Cell, number, records, score_cell, text, with_interval
+from protsae.reporting.style import known_first
 
 _SPLICED = {
     ("", ""): "all residues",
@@ -30,8 +32,8 @@ _LOSSES = {
     "mlm_ce_mean": "with the mean activation (floor)",
 }
 _F1 = {"protein": "relevance_f1", "residue": "residue_f1", "domain": "domain_f1"}
+_SPLITTING = ("splitting_share", "splitting_f1_first", "splitting_f1")
 _K_SPARSE_STRATA = {"protein": "proteins", "residue": "residues"}
-_JUDGES = {"lin": "Function", "windows": "Neighbouring residues"}
 _EMPTY: Cell = {"value": None, "low": None, "high": None}
 
 
@@ -65,19 +67,19 @@ def fidelity_table(values: Values, dictionaries: Dictionaries) -> dict[str, Any]
             if any(cell["value"] is not None for cell in cells):
                 # One interval is enough: the others follow from the same resamples.
                 kept = [cells[0], *({**_EMPTY, "value": cell["value"]} for cell in cells[1:])]
-                rows.append(_row(dictionaries.label(name), [part, *kept]))
-    return {"columns": ["Dictionary", "What is replaced", *_LOSSES.values()], "rows": rows}
+                rows.append(_row(dictionaries.label(name), kept, detail=part))
+    return {"columns": ["Replaced by reconstructions", *_LOSSES.values()], "rows": rows}
 
 
 def fidelity_result(values: Values, dictionaries: Dictionaries) -> str:
     """State how much of the loss each dictionary recovers."""
     found = {name: values.cell(name, "loss_recovered_mean") for name in dictionaries.order}
     shares = [
-        f"{dictionaries.label(name)} recovers {cell['value']:.3f}"
+        f"{dictionaries.label(name)} {with_interval(cell)}"
         for name, cell in found.items()
         if cell["value"] is not None
     ]
-    return _sentence("; ".join(shares), " of what the mean activation loses")
+    return f"Recovered loss, against the mean activation: {', '.join(shares)}." if shares else ""
 
 
 def alignment_tables(
@@ -129,18 +131,25 @@ def _alignment_table(
 
 def alignment_result(summary: pd.DataFrame, dictionaries: Dictionaries) -> str:
     """State how many concepts of proteins single latents find: dictionaries first, then references."""
-    own = summary[(summary["level"] == "protein") & (summary["aspect"] == "all")]
-    found = {row["method"]: row for row in records(own) if row["method"] != FLOOR_METHOD}
+    rows = summary[(summary["level"] == "protein") & (summary["aspect"] == "all")]
+    found = {row["method"]: row for row in records(rows) if row["method"] != FLOOR_METHOD}
     if not found:
         return ""
-    order = known_first(list(found), dictionaries.order)
-    counts = [f"{dictionaries.label_in_text(name)} {int(found[name]['n_found'])}" for name in order]
     n_concepts = max(int(row["n_concepts"]) for row in found.values())
-    return f"Of {n_concepts:,} concepts of proteins, single latents find: {', '.join(counts)}."
+
+    def counts(methods: Iterable[str]) -> str:
+        return ", ".join(
+            f"{dictionaries.label_in_text(name)} {int(found[name]['n_found'])}" for name in methods
+        )
+
+    own = [name for name in dictionaries.order if name in found]
+    references = sorted(set(found).difference(own))
+    without = f" Without a dictionary: {counts(references)}." if references else ""
+    return f"Concepts of proteins that single latents find, of {n_concepts:,}: {counts(own)}.{without}"
 
 
 def monosemanticity_table(values: Values, dictionaries: Dictionaries) -> dict[str, Any]:
-    """Return mean MonoSemanticity per kind of latent and judge, and the share of latents above chance."""
+    """Return mean MonoSemanticity per kind of latent and judge, next to chance; defined minus free."""
     judges = _judges(values)
     rows = []
     for method, kind in _kinds(values, "monosemanticity", dictionaries):
@@ -150,43 +159,63 @@ def monosemanticity_table(values: Values, dictionaries: Dictionaries) -> dict[st
             share = values.cell(method, "monosemanticity_above_chance", aspect, preset, kind)["value"]
             cells.append({**cell, "note": "" if share is None else f"{share:.0%} of latents above chance"})
         rows.append(_row(dictionaries.kind_label(method, kind), cells))
+    for name in dictionaries.order:
+        differences = _defined_minus_free(values, name)
+        if differences:
+            label = f"{dictionaries.label(name)}, defined minus free"
+            cells = [{**differences.get(judge, _EMPTY), "is_difference": True} for judge in judges]
+            rows.append(_row(label, cells))
     if rows:
         chance: list[Any] = [{**_EMPTY, "value": 0.0} for _ in judges]
-        rows.append(_row("Meaningless latents", chance, True))
-    return {"columns": ["Latents of", *(_judge_label(*judge) for judge in judges)], "rows": rows}
+        rows.append(_row("Chance", chance, floor=True))
+    return {"columns": ["Latents of", *(judge_label(*judge) for judge in judges)], "rows": rows}
 
 
 def disentanglement_result(values: Values, dictionaries: Dictionaries) -> str:
-    """State whether defined latents have more in common on what they fire than free ones, judge by judge."""
-    parts = []
-    for name in (name for name in dictionaries.order if name in dictionaries.guided):
-        for preset, aspect in _judges(values):
-            cell = values.cell(name, "monosemanticity_defined_minus_free", aspect, preset)
-            if cell["value"] is not None:
-                parts.append(f"{dictionaries.label(name)}, {_judge_label(preset, aspect)}: {in_words(cell)}")
-    return _sentence("; ".join(parts), "", "Defined minus free latents, mean score: ")
+    """State by which judges defined latents score higher than free ones, lower, or not significantly so."""
+    sentences = []
+    for name in dictionaries.order:
+        by_verdict: dict[str, list[str]] = {}
+        for judge, cell in _defined_minus_free(values, name).items():
+            by_verdict.setdefault(verdict(cell), []).append(_within_sentence(judge_label(*judge)))
+        said = [
+            f"{start} by {' and by '.join(by_verdict[key])}"
+            for key, start in (
+                ("higher", "higher"),
+                ("lower", "lower"),
+                (NOT_SIGNIFICANT, f"the difference is {NOT_SIGNIFICANT}"),
+            )
+            if key in by_verdict
+        ]
+        if said:
+            start = f"Scores of {dictionaries.label(name)}'s defined latents, against its free latents"
+            sentences.append(f"{start}: {'; '.join(said)}.")
+    return " ".join(sentences)
+
+
+def _defined_minus_free(values: Values, name: str) -> dict[tuple[str, str], Cell]:
+    """Return the difference of mean scores by (judge, aspect), where it was measured."""
+    metric = "monosemanticity_defined_minus_free"
+    cells = {judge: values.cell(name, metric, judge[1], judge[0]) for judge in _judges(values)}
+    return {judge: cell for judge, cell in cells.items() if cell["value"] is not None}
 
 
 def nesting_table(values: Values, dictionaries: Dictionaries) -> dict[str, Any]:
     """Return absorption between nested concepts next to its floor, and splitting, per kind of latent."""
     rows = []
     levels = known_first([key[3] for key in values.keys_of("absorption")], ("protein", "residue"))
-    kinds = _kinds(values, "absorption", dictionaries) or _kinds(values, "splitting_share", dictionaries)
-    for method, kind in kinds:
-        for level in levels or ["protein"]:
+    for method, kind in _kinds(values, "splitting_share", dictionaries):
+        split = [values.cell(method, metric, "all", "", kind) for metric in _SPLITTING]
+        for level in levels or [""]:
             absorbed = values.cell(method, "absorption", "all", level, kind)
             excess = values.cell(method, "absorption_excess", "all", level, kind)
             expected = dict(_EMPTY)
             if absorbed["value"] is not None and excess["value"] is not None:
                 expected["value"] = absorbed["value"] - excess["value"]
-            label = dictionaries.kind_label(method, kind) + (f", {level}s" if len(levels) > 1 else "")
-            split = [
-                values.cell(method, metric, "all", "", kind)
-                if level == (levels or ["protein"])[0]
-                else _EMPTY
-                for metric in ("splitting_share", "splitting_f1_first", "splitting_f1")
-            ]
-            rows.append(_row(label, [absorbed, expected, excess, *split]))
+            cells = [absorbed, expected, {**excess, "is_difference": True}, *split]
+            detail = f"concepts of {level}s" if len(levels) > 1 else ""
+            rows.append(_row(dictionaries.kind_label(method, kind), cells, detail=detail))
+            split = [_EMPTY for _ in split]
     return {
         "columns": [
             "Latents of",
@@ -201,34 +230,17 @@ def nesting_table(values: Values, dictionaries: Dictionaries) -> dict[str, Any]:
     }
 
 
-def _row(label: str, cells: list[Any], floor: bool = False) -> dict[str, Any]:
-    return {"label": label, "cells": cells, "floor": floor}
+def _within_sentence(label: str) -> str:
+    return label[:1].lower() + label[1:]
 
 
-def _sentence(text: str, end: str = "", start: str = "") -> str:
-    return f"{start}{text}{end}." if text else ""
+def _row(label: str, cells: list[Any], floor: bool = False, detail: str = "") -> dict[str, Any]:
+    return {"label": label, "detail": detail, "cells": cells, "floor": floor}
 
 
 def _judges(values: Values) -> list[tuple[str, str]]:
     """Return (judge, aspect) pairs: function by aspect, neighbouring residues, other models' embeddings."""
-    found = {(key[3], key[2]) for key in values.keys_of("monosemanticity")}
-
-    def order(judge: tuple[str, str]) -> tuple[int, str, int, str]:
-        preset, aspect = judge
-        known = list(_JUDGES)
-        return (
-            known.index(preset) if preset in known else len(known),
-            preset,
-            ASPECTS.index(aspect) if aspect in ASPECTS else len(ASPECTS),
-            aspect,
-        )
-
-    return sorted(found, key=order)
-
-
-def _judge_label(preset: str, aspect: str) -> str:
-    label = _JUDGES.get(preset, preset.replace("embeddings:", "Embeddings of "))
-    return f"{label}, {aspect}" if aspect else label
+    return sorted({(key[3], key[2]) for key in values.keys_of("monosemanticity")}, key=judge_order)
 
 
 def _kinds(values: Values, metric: str, dictionaries: Dictionaries) -> list[tuple[str, str]]:

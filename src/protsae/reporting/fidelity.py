@@ -21,7 +21,10 @@ _LONG = {
     "longer_than_training": "longer than in training",
     "joined_longer_than_training": "joined, longer than in training",
 }
-_PANELS = {"loss_recovered": "against zero ablation", "loss_recovered_mean": "against mean ablation"}
+_PANELS = {
+    "loss_recovered_mean": "against the mean activation",
+    "loss_recovered": "against zero",
+}
 _NOTHING = "No recovered loss was measured"
 
 
@@ -36,7 +39,7 @@ def recovered_loss(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figu
         return empty_figure(_NOTHING)
     order = known_first(shown["shown"].tolist(), (*_PRESETS.values(), *_LONG.values()))
     panels = {title: shown[shown["metric"] == name] for name, title in _PANELS.items()}
-    return _panels(panels, order, dictionaries)
+    return _panels(panels, order, dictionaries, shared=True)
 
 
 def fidelity_strata(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
@@ -51,7 +54,7 @@ def fidelity_strata(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Fig
     }
     if all(part.empty for part in panels.values()):
         return empty_figure(_NOTHING)
-    return _panels(panels, of["shown"].dropna().unique().tolist(), dictionaries)
+    return _panels(panels, of["shown"].dropna().unique().tolist(), dictionaries, shared=False)
 
 
 def _prepared(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -62,33 +65,59 @@ def _prepared(metrics: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**texts)
 
 
-def _panels(panels: dict[str, pd.DataFrame], order: Sequence[str], dictionaries: Dictionaries) -> go.Figure:
+def _panels(
+    panels: dict[str, pd.DataFrame], order: Sequence[str], dictionaries: Dictionaries, shared: bool
+) -> go.Figure:
     figure = make_subplots(
-        cols=len(panels), shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=list(panels)
+        cols=len(panels),
+        shared_yaxes=shared,
+        horizontal_spacing=0.06 if shared else 0.12,
+        subplot_titles=list(panels),
     )
     named: set[str] = set()
+    most = 1
     for column, table in enumerate(panels.values(), start=1):
         for method in known_first(table["method"].tolist(), dictionaries.order):
             rows = records(table[table["method"] == method])
             figure.add_scatter(
-                x=[row["shown"] for row in rows],
-                y=[_rounded(row["value"]) for row in rows],
-                error_y=_interval(rows),
+                x=[_rounded(row["value"]) for row in rows],
+                y=[row["shown"] for row in rows],
+                error_x=_interval(rows),
                 mode="markers",
+                orientation="h",
                 marker={"size": 9, "color": dictionaries.colour(method)},
                 name=plain(dictionaries.method_label(method)),
                 legendgroup=method,
                 showlegend=method not in named,
-                hovertemplate="%{x}: %{y:.3f}",
+                hovertemplate="%{y}: %{x:.4f}",
                 row=1,
                 col=column,
             )
             named.add(method)
         present = [name for name in order if name in set(table["shown"])]
-        figure.update_xaxes(categoryorder="array", categoryarray=present, col=column)
-    figure.update_yaxes(title_text="loss recovered (1: as the clean model)", col=1)
+        most = max(most, len(present))
+        figure.update_yaxes(categoryorder="array", categoryarray=present[::-1], col=column)
+        figure.update_xaxes(range=_readable(records(table)), col=column)
+    figure.update_xaxes(title_text="loss recovered (1: as the model itself)")
     figure.update_layout(scattermode="group")
-    return styled(figure, height=420, top=70, legend_lift=30)
+    return styled(figure, height=(22 * len(named) + 14) * most + 150, top=80, legend_lift=30)
+
+
+def _readable(rows: list[dict[str, Any]]) -> list[float] | None:
+    """Return an axis range that holds the values and intervals that mean something.
+
+    An interval wider than the whole scale from 0 to 1 leaves the panel: removing the activation costs nothing
+    there, and the quotient has no meaning.
+    """
+    ends: list[float] = []
+    for row in rows:
+        bounds = [number(row["low"]), number(row["high"])]
+        found = [float(row["value"]), *(bound for bound in bounds if bound is not None)]
+        ends += found if max(found) - min(found) <= 1 else []
+    if not ends:
+        return None
+    pad = 0.06 * (max(ends) - min(ends)) or 0.05
+    return [_rounded(min(ends) - pad), _rounded(max(ends) + pad)]
 
 
 def _interval(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -24,13 +24,13 @@ _HEALTH_HELP = {
     "fve": "Share of the activations' variance that the reconstruction keeps. 1 is perfect.",
     "l0": "Mean number of latents that are active on a residue.",
     "dead_share": "Latents that are active on no residue of the split.",
-    "dense_share": "Latents that are active on more than fidelity.judging.dense_above of the residues.",
+    "dense_share": "Latents that are active on very many residues (parameter fidelity.judging.dense_above).",
     "cosine": "Mean cosine of an activation and its reconstruction. 1 is perfect.",
     "mse": "Mean squared error of the reconstruction, per coordinate of the activations.",
     "defined_participation": "Share of the decoded activation from defined latents (squared norms).",
     "gate_rate": "Share of pairs of a residue and a concept where the predictor opens the gate.",
     "mean_lift": "Mean rise of a defined latent where its gate is open.",
-    "axiom_violation": "Share of subclass axioms whose balls are not nested within the margin.",
+    "axiom_violation": "Share of 'A is a B' axioms that the geometry of the defined latents does not follow.",
     "subsumption_auc": "Do the directions of defined latents show which terms are ancestors? 0.5 is chance.",
 }
 

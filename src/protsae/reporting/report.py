@@ -23,7 +23,7 @@ from protsae.reporting.cards import is_uniprot_accession, latent_cards
 from protsae.reporting.concepts import concept_methods, concept_rows, left_out, residue_rows
 from protsae.reporting.config import CardLimits, ReportTexts
 from protsae.reporting.dictionaries import Dictionaries
-from protsae.reporting.differences import leading_pairs, paired_rows, signed
+from protsae.reporting.differences import fixed, leading_pairs, paired_rows, signed
 from protsae.reporting.evidence import (
     Values,
     alignment_result,
@@ -150,6 +150,7 @@ def _environment() -> Environment:
     }
     environment.filters["decimals"] = _decimals
     environment.filters["signed"] = signed
+    environment.filters["fixed"] = fixed
     environment.filters["key"] = lambda value: "" if value is None else f"{value:.6g}"
     environment.tests["go_id"] = lambda value: re.fullmatch(r"GO:\d{7}", str(value)) is not None
     environment.tests["accession"] = lambda value: is_uniprot_accession(str(value))

@@ -38,7 +38,8 @@ _RECOVERED_LOSS = FigureSlot(
     "fidelity",
     "Recovered loss",
     "1: the language model predicts as well as with its own activations. 0: it predicts as badly as without"
-    " them (left: set to zero, right: set to their mean). Bars are intervals.",
+    " them (left: set to their mean, right: set to zero). Bars are intervals. One that leaves its panel says"
+    " that removing these activations costs next to nothing, so there is nothing to recover.",
 )
 _ALIGNMENT = FigureSlot(
     "alignment",
@@ -100,7 +101,7 @@ def _concept_comparison(dictionaries: Dictionaries) -> FigureSlot:
         "methods",
         f"Concept by concept: {dictionaries.short_label(dictionaries.subject)} against {against}",
         "One point per concept, on test proteins. Points above the dashed line: the higher AUC is that of the"
-        f" method named on the vertical axis.",
+        " method named on the vertical axis.",
         wide=False,
     )
 
