@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from protsae.sweeps.estimates import estimates_of, estimates_table
+from protsae.sweeps.judging import Judge, Judgement, SweepData
 
 from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT, provenance
@@ -34,8 +36,6 @@ from protsae.probing.random_plm import random_mean_activations
 from protsae.probing.scores import probe_scores
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import split_of_proteins
-from protsae.sweeps.estimates import estimates_of, estimates_table
-from protsae.sweeps.judging import Judge, Judgement, SweepData
 from protsae.sweeps.members import Member
 from protsae.sweeps.plan import ESTIMATES_NAME, METRICS_NAME
 from protsae.training.fingerprints import table_hash

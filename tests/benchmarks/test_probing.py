@@ -7,6 +7,8 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from protsae.sweeps.estimates import estimates_of
+from protsae.sweeps.judging import Judge
 from tests.benchmarks.scripts import load_script
 from tests.sweeps.conftest import sweep_of
 
@@ -15,8 +17,6 @@ from protsae.metrics.table import METRIC_COLUMNS
 from protsae.probing.config import EvaluationConfig, NeighbourConfig, RandomPlmConfig
 from protsae.probing.estimates import Key
 from protsae.sweeps.config import JudgingConfig
-from protsae.sweeps.estimates import estimates_of
-from protsae.sweeps.judging import Judge
 
 HOOK = "layers.0.resid_post"
 JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3, min_stratum=5))

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from protsae.sweeps.judging import SweepData
 from tests.training.conftest import World, toy_plan
 
 from protsae.probing.config import EvaluationConfig
 from protsae.sweeps.config import JudgingConfig, SweepConfig
-from protsae.sweeps.judging import SweepData
 from protsae.sweeps.members import Base, expand
 from protsae.sweeps.plan import SweepPlan
 

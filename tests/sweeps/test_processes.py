@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from protsae.sweeps.judging import SweepData
 from tests.activations.test_parquet import write
 from tests.sweeps.conftest import JUDGING
 from tests.training.conftest import World
@@ -16,7 +17,6 @@ from tests.training.conftest import World
 from protsae.activations.parquet import ParquetStore
 from protsae.core.errors import InputError
 from protsae.sweeps.config import SweepConfig
-from protsae.sweeps.judging import SweepData
 from protsae.sweeps.members import Base, expand
 from protsae.sweeps.plan import SweepPlan
 from protsae.sweeps.processes import ProcessExecutor

@@ -1,34 +1,16 @@
-"""Names, colours and the plotly template that all figures and the page share.
+"""Names, colours and the plotly template that all figures and the page share."""
 
-Colours are those of Okabe and Ito (2008), told apart with any common colour blindness: ProtSAE is blue, TopK
-vermilion, probes green and floors grey, in every figure.
-"""
-
+import html
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-BLUE, SKY, GREEN, VERMILION = "#0072B2", "#56B4E9", "#009E73", "#D55E00"
-ORANGE, PURPLE, GREY = "#E69F00", "#CC79A7", "#8A929E"
+from protsae.reporting.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from protsae.reporting.selection import text
+
 INK, GRID = "#374151", "rgba(128,138,150,0.22)"
 
-METHOD_LABELS = {
-    "protsae_latent": "ProtSAE defined latent",
-    "protsae_predictor": "ProtSAE predictor",
-    "topk_latent": "TopK best latent",
-    "protsae_probe": "Probe on ProtSAE latents",
-    "topk_probe": "Probe on TopK latents",
-    "linear_probe": "Linear probe on activations",
-    "nearest_neighbour": "Neighbours by sequence",
-    "composition_probe": "Probe on residue composition",
-    "random_plm_probe": "Probe on a model with random weights",
-    "prevalence": "Prevalence",
-    "shuffled_labels": "Shuffled labels",
-    "protsae": "ProtSAE",
-    "topk": "TopK SAE",
-}
 FLOORS = ("prevalence", "shuffled_labels")
-DICTIONARY_COLOURS = {"protsae": BLUE, "topk": VERMILION}
 SUPERVISION_COLOURS = {
     "training": BLUE,
     "selection": VERMILION,
@@ -115,16 +97,6 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def method_label(method: str) -> str:
-    """Return the name that people read for a method, or the method itself where none is known."""
-    return METHOD_LABELS.get(method, method)
-
-
-def latent_colour(method: str, kind: str) -> str:
-    """Return the colour of one kind of latent: free latents of ProtSAE are lighter than defined ones."""
-    return SKY if (method, kind) == ("protsae", "free") else DICTIONARY_COLOURS.get(method, GREY)
-
-
 def styled(figure: go.Figure, *, height: int = 360, top: int = 44, legend_lift: int = 8) -> go.Figure:
     """Give `figure` the shared template, whatever the process's default is, and a height of its own.
 
@@ -152,3 +124,8 @@ def known_first(values: Sequence[str], order: Sequence[str]) -> list[str]:
     """Return the distinct `values`: those of `order` first and in its order, then the others by name."""
     present = set(values)
     return [name for name in order if name in present] + sorted(present.difference(order))
+
+
+def plain(value: object) -> str:
+    """Return a text of the user's for a figure: plotly would draw a subset of HTML."""
+    return html.escape(text(value), quote=False)

@@ -8,6 +8,8 @@ from protsae.core.config import Config
 from protsae.probing.config import EncodingConfig, EvaluationConfig, ScoringConfig
 
 Counts = int | tuple[int, ...]
+ABLATED = "protsae"
+"""Architecture that ablations are of, and what tables call it where it is whole."""
 
 
 class EntryConfig(Config):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from protsae.core.errors import InputError
-from protsae.sweeps.config import Counts, EntryConfig, SweepConfig
+from protsae.sweeps.config import ABLATED, Counts, EntryConfig, SweepConfig
 from protsae.training.config import DictionaryConfig
 from protsae.training.dictionaries import Defaults, Dictionary, require_known, takes_k
 
@@ -43,7 +43,7 @@ def expand(config: SweepConfig, defaults: Defaults) -> tuple[Member, ...]:
             of one name.
     """
     ablations = (
-        EntryConfig(architecture="protsae", name=name, settings={"guidance": changed})
+        EntryConfig(architecture=ABLATED, name=name, settings={"guidance": changed})
         for name, changed in config.ablations.items()
     )
     members: dict[str, Member] = {}

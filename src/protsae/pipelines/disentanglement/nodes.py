@@ -124,10 +124,3 @@ def collect_disentanglement(**parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
     stacked = (pd.concat([t for t in found if len(t)] or found[:1], ignore_index=True) for found in tables)
     rows = [*parts_of(parts, "monosemanticity_metrics").values()]
     return (*stacked, concat_metrics([*rows, *parts_of(parts, "absorption_metrics").values()]))
-
-
-def plot_disentanglement(monosemanticity: pd.DataFrame, absorption: pd.DataFrame) -> tuple[Any, Any]:
-    """Return the figures (plotly) of MonoSemanticity by kind of latent and of absorption against chance."""
-    from protsae.reporting.disentanglement import absorption_pairs, monosemanticity_curves
-
-    return monosemanticity_curves(monosemanticity), absorption_pairs(absorption)

@@ -9,7 +9,6 @@ from .nodes import (
     measure_absorption,
     measure_monosemanticity,
     measure_neurons,
-    plot_disentanglement,
     read_judge_embeddings,
 )
 
@@ -82,12 +81,6 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
                 inputs=collected,
                 outputs=["monosemanticity", "absorption", "splitting", "disentanglement_metrics"],
                 name="collect_disentanglement",
-            ),
-            Node(
-                plot_disentanglement,
-                inputs=["monosemanticity", "absorption"],
-                outputs=["figure_monosemanticity", "figure_absorption"],
-                name="plot_disentanglement",
             ),
         ]
     )

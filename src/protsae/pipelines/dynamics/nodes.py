@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from protsae.dynamics.config import OnsetConfig
+from protsae.probing.config import ComparisonConfig
 from protsae.training.config import TrainerConfig
 
 
@@ -39,11 +40,14 @@ def measure_guided_curves(
     return curves.measure_curves(sae_checkpoint, activation_shards, proteins, trainer, knowledge)
 
 
-def locate_onsets(config: OnsetConfig, **training_curves: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
+def locate_onsets(
+    config: OnsetConfig, dictionaries: dict[str, Any], comparison: ComparisonConfig, **parts: pd.DataFrame
+) -> tuple[pd.DataFrame, Any]:
     """Find when each measure sets in, and draw the curves with their onsets (plotly)."""
     from protsae.dynamics.curves import find_onsets
+    from protsae.reporting.dictionaries import Dictionaries
     from protsae.reporting.dynamics import dynamics_figure
 
-    curves = pd.concat(list(training_curves.values()), ignore_index=True)
+    curves = pd.concat(list(parts.values()), ignore_index=True)
     onsets = find_onsets(curves, config)
-    return onsets, dynamics_figure(curves, onsets)
+    return onsets, dynamics_figure(curves, onsets, Dictionaries.of(dictionaries, comparison))

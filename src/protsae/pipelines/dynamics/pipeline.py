@@ -30,7 +30,12 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
     """Return the dynamics pipeline: snapshots of the trainings to curves, onsets and a figure."""
     onsets = Node(
         locate_onsets,
-        inputs={"config": "params:dynamics.onsets", **by_part(wiring.names, "training_curves")},
+        inputs={
+            "config": "params:dynamics.onsets",
+            "dictionaries": "params:dictionaries",
+            "comparison": "params:comparison",
+            **by_part(wiring.names, "training_curves"),
+        },
         outputs=["dynamics_onsets", "figure_dynamics"],
         name="locate_onsets",
     )

@@ -2,14 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
+from protsae.pipelines.wiring import Wiring, of_dictionary
 
 from .nodes import (
     choose_fidelity_sequences,
     judge_fidelity,
     measure_ablations,
     measure_reconstruction,
-    plot_fidelity,
     splice_dictionary,
 )
 
@@ -73,7 +72,6 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
                 name="measure_ablations",
             ),
             Node(
-                plot_fidelity,
                 inputs=by_part(wiring.names, "fidelity_metrics"),
                 outputs=["figure_recovered_loss", "figure_fidelity_strata"],
                 name="plot_fidelity",

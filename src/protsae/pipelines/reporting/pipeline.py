@@ -4,7 +4,15 @@ from kedro.pipeline import Node, Pipeline
 
 from protsae.pipelines.wiring import Wiring, by_part
 
-from .nodes import collect_metrics, plot_data, plot_latents, plot_methods, plot_training, render_report
+from .nodes import (
+    collect_metrics,
+    plot_data,
+    plot_evidence,
+    plot_latents,
+    plot_methods,
+    plot_training,
+    render_report,
+)
 
 REFERENCES = "references"
 TABLES = (
@@ -18,9 +26,11 @@ TABLES = (
     "metrics",
     "concept_metrics",
     "residue_concept_metrics",
+    "method_differences",
     "latents",
     "latent_concepts",
     "latent_examples",
+    "alignment_summary",
 )
 FIGURES = (
     "figure_proteins",
@@ -30,7 +40,11 @@ FIGURES = (
     "figure_concept_comparison",
     "figure_density",
     "figure_latent_f1",
+    "figure_recovered_loss",
+    "figure_alignment",
+    "figure_monosemanticity",
 )
+_NAMED = {"dictionaries": "params:dictionaries", "comparison": "params:comparison"}
 
 
 def create_pipeline(wiring: Wiring) -> Pipeline:
@@ -54,27 +68,43 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
             ),
             Node(
                 plot_training,
-                inputs=by_part(wiring.names, "training_log"),
+                inputs=_NAMED | by_part(wiring.names, "training_log"),
                 outputs="figure_training",
                 name="plot_training",
             ),
             Node(
                 plot_methods,
-                inputs=["metrics", "concept_metrics"],
+                inputs={"metrics": "metrics", "concept_metrics": "concept_metrics", **_NAMED},
                 outputs=["figure_methods", "figure_concept_comparison"],
                 name="plot_methods",
             ),
             Node(
                 plot_latents,
-                inputs={"latents": "latents", **by_part(wiring.names, "latent_statistics")},
+                inputs={"latents": "latents", **_NAMED, **by_part(wiring.names, "latent_statistics")},
                 outputs=["figure_density", "figure_latent_f1"],
                 name="plot_latents",
+            ),
+            Node(
+                plot_evidence,
+                inputs={
+                    **{
+                        name: name
+                        for name in ("metrics", "concept_alignment", "monosemanticity", "absorption")
+                    },
+                    **_NAMED,
+                },
+                outputs=[
+                    *("figure_recovered_loss", "figure_fidelity_strata", "figure_alignment"),
+                    *("figure_monosemanticity", "figure_absorption"),
+                ],
+                name="plot_evidence",
             ),
             Node(
                 render_report,
                 inputs={
                     "texts": "params:reporting.texts",
                     "cards": "params:reporting.cards",
+                    **_NAMED,
                     **{name: name for name in (*TABLES, *FIGURES)},
                     **by_part(wiring.names, "latent_statistics", "sae_checkpoint"),
                 },

@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.probing.config import ComparisonConfig
 from protsae.sae.config import GuidanceConfig
-from protsae.sweeps.config import JudgingConfig, SweepConfig
+from protsae.sweeps.config import ABLATED, JudgingConfig, SweepConfig
 from protsae.training.config import TrainerConfig
 
 
@@ -55,16 +56,22 @@ def compare_members(sweep_metrics: pd.DataFrame, sweep: SweepConfig) -> tuple[pd
     """Return the table of methods and variants in the paper's layout, and that of the ablations."""
     from protsae.reporting.comparison import ablation_table, comparison_table
 
-    return comparison_table(sweep_metrics), ablation_table(sweep_metrics, list(sweep.ablations))
+    return comparison_table(sweep_metrics), ablation_table(sweep_metrics, list(sweep.ablations), ABLATED)
 
 
-def plot_members(sweep_metrics: pd.DataFrame, sweep: SweepConfig) -> tuple[Any, Any, Any]:
+def plot_members(
+    sweep_metrics: pd.DataFrame,
+    sweep: SweepConfig,
+    dictionaries: dict[str, Any],
+    comparison: ComparisonConfig,
+) -> tuple[Any, Any, Any]:
     """Return the figures (plotly) of scores and FVE over sparsity, of ablations, and over layers."""
     from protsae.reporting.comparison import ablation_figure, curve_figure, layer_figure
+    from protsae.reporting.dictionaries import Dictionaries
 
-    ablations = list(sweep.ablations)
+    ablations, named = list(sweep.ablations), Dictionaries.of(dictionaries, comparison)
     return (
-        curve_figure(sweep_metrics, leave_out=ablations),
-        ablation_figure(sweep_metrics, ablations),
-        layer_figure(sweep_metrics),
+        curve_figure(sweep_metrics, named, leave_out=ablations),
+        ablation_figure(sweep_metrics, ablations, ABLATED),
+        layer_figure(sweep_metrics, named),
     )
