@@ -8,6 +8,7 @@ from protsae.core.errors import InputError
 from protsae.probing.config import ComparisonConfig
 from protsae.reporting.palette import DICTIONARY_COLOURS, GREY, lighter
 from protsae.sae.config import knows_concepts
+from protsae.training.config import DictionariesConfig
 
 ARCHITECTURE_LABELS = {
     "batch_topk": "BatchTopK SAE",
@@ -61,7 +62,8 @@ class Dictionaries:
     @classmethod
     def of(cls, listed: Mapping[str, Any], comparison: ComparisonConfig) -> "Dictionaries":
         """Read the parameters `dictionaries` and `comparison`."""
-        architectures = {name: entry["architecture"] for name, entry in listed.items() if entry is not None}
+        entries = DictionariesConfig.model_validate(dict(listed)).root
+        architectures = {name: entry.architecture for name, entry in entries.items() if entry is not None}
         guided = frozenset(name for name, kind in architectures.items() if knows_concepts(kind))
         names = tuple(architectures)
         return cls(names, guided, comparison.subject, comparison.rival, architectures)

@@ -71,11 +71,6 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
                 outputs="plm_losses",
                 name="measure_ablations",
             ),
-            Node(
-                inputs=by_part(wiring.names, "fidelity_metrics"),
-                outputs=["figure_recovered_loss", "figure_fidelity_strata"],
-                name="plot_fidelity",
-            ),
         ]
     )
     return sum((_fidelity_of(name) for name in wiring.names), shared)
