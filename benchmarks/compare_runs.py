@@ -4,8 +4,8 @@
 
 Tables are CSV and Parquet files below the numbered layers, found by their relative paths. Rows are matched by
 all columns that hold no floating-point numbers, whatever their order; numbers are compared by
-|a - b| <= tolerance * max(1, |a|). Columns of lists are compared element by element. Exits with 1 where anything
-differs.
+|a - b| <= tolerance * max(1, |a|). Columns of lists are compared element by element. Exits with 1 where
+anything differs.
 """
 
 import argparse
@@ -58,7 +58,8 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, tolerance: float) -> Iter
         one, other = same[name], same[f"{name}__after"]
         worst, at = _worst(one, other, is_list=name in lists)
         if not worst <= tolerance:
-            yield f"{name}: differs by {worst:.3g}, such as at {same['_key'].iloc[at]}: {one.iloc[at]} and {other.iloc[at]}"
+            where = same["_key"].iloc[at]
+            yield f"{name}: differs by {worst:.3g}, most at {where}: {one.iloc[at]} and {other.iloc[at]}"
 
 
 def _holds_lists(column: pd.Series) -> bool:
@@ -71,7 +72,7 @@ def _is_float(column: pd.Series) -> bool:
 
 
 def _keyed(table: pd.DataFrame, keys: list[str], floats: list[str]) -> pd.DataFrame:
-    """Add `_key`: the row's texts and whole numbers; rows of one key are numbered in the order of their numbers."""
+    """Add `_key`: a row's texts and whole numbers; rows of one key are numbered in the order of the others."""
     columns = [table[name].astype("string").fillna("") for name in keys]
     text = columns[0].str.cat(columns[1:], sep=" | ") if columns else pd.Series("", index=table.index)
     ordered = table.assign(_key=text).sort_values(["_key", *floats], ignore_index=True)
