@@ -64,7 +64,7 @@ from protsae.sequences.audit import AuditConfig, audit_split
 from protsae.sequences.clustering import ClusterConfig, cluster_table
 from protsae.sequences.homology import HomologySearchConfig, find_relatives
 from protsae.sequences.split import SplitConfig, split_table
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 CLASSES = {"metal": "metal", "nucleic acid": "nuclear", "small molecule": "small"}
 SPLITS = ("train", "validation", "test")
@@ -74,7 +74,7 @@ SEEDS, K_PROBE = (0, 1, 2), 20
 
 def proteins_and_labels(folder: Path) -> tuple[pd.DataFrame, LabelTables]:
     """Read, cluster, deal and audit the proteins; their binding sites are concepts of residues."""
-    sequences, _ = sequence_table(folder / "all.fasta", SequencesConfig())
+    sequences, _ = sequence_table(folder / "all.fasta", SequenceTableConfig())
     source = read_binding_sites(
         {name: folder / f"binding_residues_2.5_{file}.txt" for name, file in CLASSES.items()}
     )

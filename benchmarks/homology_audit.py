@@ -33,7 +33,7 @@ from protsae.sequences.clustering import ClusterConfig, cluster_table
 from protsae.sequences.homology import LAMBDA, HomologySearchConfig, Relative, find_relatives
 from protsae.sequences.seeds import substitution_scores
 from protsae.sequences.split import SplitConfig, split_table
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 Pairs = set[tuple[str, str]]
 Search = Callable[[Mapping[str, str], Mapping[str, str], HomologySearchConfig], list[Relative]]
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="write the JSON object here")
     arguments = parser.parse_args()
     methods = ["builtin", "mmseqs"] if arguments.mmseqs else ["builtin"]
-    proteins, _ = sequence_table(arguments.data / "proteins.fasta.gz", SequencesConfig())
+    proteins, _ = sequence_table(arguments.data / "proteins.fasta.gz", SequenceTableConfig())
     sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
     result: dict[str, Any] = {**provenance(), "seed": arguments.seed}
     if arguments.mmseqs:

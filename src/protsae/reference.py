@@ -40,6 +40,7 @@ What the `settings` of an autoencoder may name, by architecture. `d_sae` and `k`
 guidance of ProtSAE is `training.guidance`.
 """
 _TOP = 2  # level of the headings of top-level keys
+_ENTRY = ": each entry"  # of a list, where nothing is filled in
 _GIVEN = {"architecture", "d_model", "d_sae", "k", "concept_ids", "residue_level", "guidance"}
 _KINDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "any", NoneType: "null"}
 _WIDEST = 60  # longer defaults, lists of names, have no room in a table
@@ -65,7 +66,7 @@ def _sections(model: type[BaseModel], place: str, level: int) -> Iterator[str]:
     if issubclass(model, RootModel):
         yield f"\n{_line(model.__doc__)}\n"
         for entry in _members(model.model_fields["root"].annotation):
-            yield from _sections(entry, f"{place}: each entry", _TOP + 1)
+            yield from _sections(entry, f"{place}{_ENTRY}", _TOP + 1)
         return
     if source := source_of(place):
         yield f"\nAs `{source}`, for what is not given here.\n"
@@ -76,9 +77,7 @@ def _sections(model: type[BaseModel], place: str, level: int) -> Iterator[str]:
         yield _table(settings, place)
     for name, field in model.model_fields.items():
         for inner in _members(field.annotation):
-            yield from _sections(
-                inner, f"{place}.{name}" + ("" if block_of(field) else ": each entry"), _TOP + 1
-            )
+            yield from _sections(inner, f"{place}.{name}" + ("" if block_of(field) else _ENTRY), _TOP + 1)
 
 
 def _table(settings: dict[str, FieldInfo], place: str) -> str:
@@ -93,7 +92,7 @@ def _table(settings: dict[str, FieldInfo], place: str) -> str:
 
 def _default(field: FieldInfo, place: str) -> str:
     """Return the default as YAML would have it, or the setting that stands in."""
-    if source := source_of(place):
+    if (source := source_of(place)) and _ENTRY not in place:
         return f"`{source}`"
     value = field.get_default(call_default_factory=True, validated_data={})
     if value is PydanticUndefined:

@@ -15,7 +15,7 @@ from protsae.sequences import mmseqs
 from protsae.sequences.clustering import ClusterConfig, cluster_table, components, read_clusters
 from protsae.sequences.fasta import FastaRecord, write_fasta
 from protsae.sequences.split import SplitConfig, split_table
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 GIVEN = ClusterConfig()
 BUILTIN = ClusterConfig(method="builtin")
@@ -183,7 +183,7 @@ def test_neither_clusters_nor_copies_of_a_sequence_are_ever_parted(tmp_path_fact
         write_fasta(folder / f"{attempt}.fasta", (FastaRecord(name, "", text) for name, text, _ in records))
         text = "".join(f"{name}\t{cluster}\n" for name, _, cluster in rows)
         (folder / f"{attempt}.tsv").write_text("accession\tcluster_id\n" + text)
-        sequences, _ = sequence_table(folder / f"{attempt}.fasta", SequencesConfig())
+        sequences, _ = sequence_table(folder / f"{attempt}.fasta", SequenceTableConfig())
         clusters, _ = cluster_table(sequences, folder / f"{attempt}.tsv", GIVEN)
         tables.append(split_table(clusters, NOTHING_KNOWN, SplitConfig())[0])
     pd.testing.assert_frame_equal(*tables)

@@ -14,7 +14,7 @@ from protsae.dynamics.onsets import Onset, find_onset
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology
+from protsae.training.data import ConceptAxioms
 from protsae.training.fit import split_of
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 from protsae.training.validation import validate
@@ -59,7 +59,7 @@ def measure_curves(
     if knowledge is not None:
         concepts = knowledge.tables.concepts
         indices = AxiomIndices.from_table(knowledge.axioms, len(concepts))
-        ontology = Ontology.of(indices, concepts["aspect"].tolist())
+        ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
     rows: list[tuple[Any, ...]] = []
     for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {checkpoint.name}"):
         about = snapshot.metadata

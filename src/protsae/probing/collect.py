@@ -9,7 +9,7 @@ from protsae.probing.encoding import Run, require_same_concepts
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.protsae import ProtSae
-from protsae.training.data import Ontology
+from protsae.training.data import ConceptAxioms
 from protsae.training.validation import axiom_metrics
 
 
@@ -24,7 +24,7 @@ def subsumption_rows(
         return metric_rows({}, method=run.method)
     require_same_concepts(sae, concepts)
     ordered = concepts.sort_values("concept_idx")
-    ontology = Ontology.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
+    ontology = ConceptAxioms.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
     return metric_rows(
         axiom_metrics(sae, ontology),
         method=run.method,

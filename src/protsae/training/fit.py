@@ -20,7 +20,7 @@ from protsae.sae.registry import ARCHITECTURES, build, unguided_config
 from protsae.sae.splice import SpliceCoder
 from protsae.sae.unguided_config import TOPK_FAMILY
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology, Split, labels_of
+from protsae.training.data import ConceptAxioms, Split, labels_of
 from protsae.training.directions import concept_directions
 from protsae.training.files import TrainingFiles
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
@@ -80,7 +80,7 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
     concepts = tables.concepts
     _check_k(plan.size, len(concepts))
     indices = AxiomIndices.from_table(axioms, len(concepts))
-    ontology = Ontology.of(indices, concepts["aspect"].tolist())
+    ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
     kind, shape = ARCHITECTURES[plan.architecture]
     known = {
         "concept_ids": tuple(concepts["concept_id"]),

@@ -9,7 +9,7 @@ import pandas as pd
 from protsae.annotations import joining
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
-from protsae.annotations.knowledge import merge_knowledge
+from protsae.annotations.merging import merge_sources
 from protsae.annotations.reading import SourceFiles, read_sources
 from protsae.annotations.rows import nested_counts, read_annotations
 from protsae.annotations.sources import SourcesConfig, SourceTables, join_sources
@@ -89,5 +89,5 @@ def merge_concepts(
     """Put the concepts of the ontology and of the other sources side by side."""
     ontology = Ontology(ontology_terms, ontology_relations)
     sourced = SourceTables(source_terms, source_relations, source_concepts, source_labelled)
-    merged = merge_knowledge(ontology, ontology_concepts, sourced)
+    merged = merge_sources(ontology, ontology_concepts, sourced)
     return merged.terms, merged.relations, merged.protein_concepts, merged.labelled_aspects

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from protsae.sequences.clustering import ClusterConfig, cluster_table
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 
-def parse_sequences(raw_sequences: Path, config: SequencesConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+def parse_sequences(raw_sequences: Path, config: SequenceTableConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read the FASTA file into distinct sequences and a report of what was merged and left out."""
     return sequence_table(raw_sequences, config)
 

@@ -2,13 +2,13 @@
 
 from protsae.core.config import Config
 from protsae.sequences.clustering import ClusterConfig
-from protsae.sequences.table import SequencesConfig
+from protsae.sequences.table import SequenceTableConfig
 
 
 class IngestionParameters(Config):
     """The top-level key `ingestion`."""
 
-    sequences: SequencesConfig = SequencesConfig()
+    sequences: SequenceTableConfig = SequenceTableConfig()
     """How FASTA is read and which sequences are kept."""
     clusters: ClusterConfig = ClusterConfig()
     """Where homology clusters come from."""

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from protsae.annotations.concepts import VocabularyConfig, choose_concepts
-from protsae.annotations.knowledge import Knowledge
 from protsae.annotations.labels import label_table, residue_label_table
+from protsae.annotations.merging import AnnotationTables
 from protsae.annotations.sources import with_source_axioms
 from protsae.ontology.closure import Preset
 from protsae.ontology.concept_axioms import AxiomConfig, axiom_table
@@ -21,9 +21,8 @@ def select_concepts(
     config: VocabularyConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose the terms that have enough evidence in every split, and list the others with the reason."""
-    knowledge = Knowledge(concept_terms, concept_relations, protein_concepts, labelled_aspects)
-    vocabulary = choose_concepts(knowledge, residue_concepts, proteins, preset, config)
-    return vocabulary.concepts, vocabulary.concepts_left_out
+    annotations = AnnotationTables(concept_terms, concept_relations, protein_concepts, labelled_aspects)
+    return choose_concepts(annotations, residue_concepts, proteins, preset, config)
 
 
 def label_proteins(

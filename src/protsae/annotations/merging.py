@@ -1,4 +1,4 @@
-"""All that is known of the proteins in one place: the ontology's annotations and those of other sources."""
+"""The annotations of the ontology and those of other sources in one place."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ TERM_COLUMNS = ("term_id", "name", "aspect", "definition", "level", "is_obsolete
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class AnnotationTables:
     """Concepts of the ontology and of other sources, side by side.
 
     Attributes:
@@ -29,7 +29,9 @@ class Knowledge:
     labelled_aspects: pd.DataFrame
 
 
-def merge_knowledge(ontology: Ontology, ontology_concepts: pd.DataFrame, sourced: SourceTables) -> Knowledge:
+def merge_sources(
+    ontology: Ontology, ontology_concepts: pd.DataFrame, sourced: SourceTables
+) -> AnnotationTables:
     """Put the ontology's annotations and the sources' together.
 
     A protein is labelled in an aspect of the ontology if it has any annotation there (the root aside), and in
@@ -51,7 +53,7 @@ def merge_knowledge(ontology: Ontology, ontology_concepts: pd.DataFrame, sourced
     level = np.where(merged.terms["term_id"].isin(of_residues), "residue", "protein")
     pairs = (ontology_concepts, sourced.protein_concepts)
     given = [table for table in pairs if len(table)] or [ontology_concepts]
-    return Knowledge(
+    return AnnotationTables(
         terms=merged.terms.assign(level=pd.array(level, dtype="str"))[list(TERM_COLUMNS)],
         relations=merged.relations,
         protein_concepts=pd.concat(given, ignore_index=True),
