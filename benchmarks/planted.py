@@ -13,8 +13,7 @@ import pandas as pd
 from helpers.planted import Planted, judge_on_planted
 from helpers.provenance import ROOT
 from protsae.core.seeding import torch_generator
-from protsae.sae.registry import unguided_config
-from protsae.sae.unguided_config import UNGUIDED
+from protsae.sae.registry import UNGUIDED, unguided_config
 
 OUT = ROOT / "docs/results/planted.csv"
 D_MODEL = 48

@@ -16,9 +16,8 @@ from protsae.sae.base import SparseAutoencoder
 from protsae.sae.config import GuidanceConfig, ProtSaeConfig, SpliceConfig
 from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
-from protsae.sae.registry import ARCHITECTURES, build, unguided_config
+from protsae.sae.registry import ARCHITECTURES, TOPK_FAMILY, build, unguided_config
 from protsae.sae.splice import SpliceCoder
-from protsae.sae.unguided_config import TOPK_FAMILY
 from protsae.training.config import TrainerConfig
 from protsae.training.data import ConceptAxioms, Split, labels_of
 from protsae.training.directions import concept_directions

@@ -9,8 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 from protsae.sae.base import TrainingBatch
 from protsae.sae.config import ProtSaeConfig
-from protsae.sae.registry import build, unguided_config
-from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED
+from protsae.sae.registry import TOPK_FAMILY, UNGUIDED, build, unguided_config
 
 N, D_MODEL, D_SAE, K = 512, 8, 256, 4
 N_CONCEPTS = 3
