@@ -72,7 +72,7 @@ def _is_float(column: pd.Series) -> bool:
 
 
 def _keyed(table: pd.DataFrame, keys: list[str], floats: list[str]) -> pd.DataFrame:
-    """Add `_key`: a row's texts and whole numbers; rows of one key are numbered in the order of the others."""
+    """Add `_key`: a row's texts and whole numbers; rows of one key are numbered in order of the others."""
     columns = [table[name].astype("string").fillna("") for name in keys]
     text = columns[0].str.cat(columns[1:], sep=" | ") if columns else pd.Series("", index=table.index)
     ordered = table.assign(_key=text).sort_values(["_key", *floats], ignore_index=True)

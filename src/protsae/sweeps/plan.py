@@ -54,6 +54,23 @@ class SweepData(NamedTuple):
         """Return the judge of the proteins with activations."""
         return Judge(self.known, self.store.protein_ids, config.scoring, config.evaluation)
 
+    def activations(self, hook_point: str) -> pd.DataFrame:
+        """Return the mean activations of all proteins at a hook point."""
+        split_of = split_of_proteins(self.known.proteins, self.store.protein_ids)
+        return mean_activations(self.store, hook_point, list(split_of))
+
+    def references(
+        self,
+        config: JudgingConfig,
+        hook_point: str,
+        neighbours: pd.DataFrame | None = None,
+        random_activations: pd.DataFrame | None = None,
+    ) -> Judgement:
+        """Judge what needs no dictionary; neighbours and the random model where their tables are given."""
+        judge = self.judge(config)
+        scores = judge.score_references(self.activations(hook_point), neighbours, random_activations)
+        return judge.judge(scores, about_references(hook_point, scores))
+
     def judging_fingerprint(self, config: JudgingConfig) -> str:
         """Return the hash of all that judging depends on beside the checkpoint."""
         known, tables = self.known, self.known.tables
@@ -132,7 +149,8 @@ class RunMember:
     def _judge(self, job: Job, folder: Path) -> tuple[Judgement, list[pd.DataFrame], dict[str, Any]]:
         """Return what scores are worth, rows of what else is measured, and what is said of the job."""
         if isinstance(job, Reference):
-            return self._references(job.hook_point), [], {"name": "references", "hook_point": job.hook_point}
+            found = self.data.references(self.judging, job.hook_point)
+            return found, [], {"name": "references", "hook_point": job.hook_point}
         from protsae.sae.checkpoint import SaeCheckpoint
 
         dictionary, checkpoint = job.dictionary, SaeCheckpoint(folder / CHECKPOINT_NAME)
@@ -159,13 +177,6 @@ class RunMember:
         scores = judge.score_dictionary(run.method, found.proteins, guided=sae.n_defined > 0)
         geometry = subsumption_rows(sae, run, self.data.axioms, known.tables.concepts)
         return judge.judge(scores, about_dictionary(run, scores)), [geometry, found.reconstruction]
-
-    def _references(self, hook_point: str) -> Judgement:
-        """Judge what needs no dictionary."""
-        known, store, judge = self.data.known, self.data.store, self.data.judge(self.judging)
-        split_of = split_of_proteins(known.proteins, store.protein_ids)
-        scores = judge.score_references(mean_activations(store, hook_point, list(split_of)))
-        return judge.judge(scores, about_references(hook_point, scores))
 
 
 @dataclass(frozen=True)
