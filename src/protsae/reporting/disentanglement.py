@@ -19,7 +19,7 @@ def _numbers(values: Iterable[float]) -> list[float]:
 
 
 def judge_label(judge: str, aspect: str) -> str:
-    """Return what people call a judge of resemblance."""
+    """Return the label of a judge of resemblance."""
     label = _JUDGES.get(judge, judge.replace("embeddings:", "Embeddings of "))
     return f"{label}, {aspect}" if aspect else label
 

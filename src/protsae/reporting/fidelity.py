@@ -107,7 +107,7 @@ def _readable(rows: list[dict[str, Any]]) -> list[float] | None:
     """Return an axis range that holds the values and intervals that mean something.
 
     An interval wider than the whole scale from 0 to 1 leaves the panel: removing the activation costs nothing
-    there, and the quotient has no meaning.
+    there, so the quotient has no meaning.
     """
     ends: list[float] = []
     for row in rows:

@@ -43,8 +43,8 @@ def metric_table(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
 
     Rows without a split describe the dictionary itself, and belong to every split.
 
-    Where several rule sets (`preset`) or seeds were written, the first by name and number stands: the report
-    shows one run, and `metrics.csv` keeps all rows.
+    Of several rule sets (`preset`) or seeds the first by name and number is kept: the report shows one run,
+    and `metrics.csv` keeps all rows.
     """
     of_split = (metrics["split"] == split) | metrics["split"].map(blank)
     whole = metrics[of_split & metrics["stratum"].map(blank)]
