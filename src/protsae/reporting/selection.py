@@ -1,7 +1,7 @@
 """Picking rows out of the long tables that the figures and the page read."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -31,6 +31,12 @@ def number(value: object) -> float | None:
         return None
     result = float(value)  # type: ignore[arg-type]
     return result if math.isfinite(result) else None
+
+
+def rounded(values: Iterable[object], digits: int = 4) -> list[float | None]:
+    """Return the numbers of a figure: rounded, None where a value is empty or not finite."""
+    found = (number(value) for value in values)
+    return [None if value is None else round(value, digits) for value in found]
 
 
 def text(value: object) -> str:
