@@ -300,7 +300,7 @@ def _evidence(i: int, is_guided: bool) -> list[tuple[dict[str, float], Any, dict
                 None,
                 {"aspect": "all", "stratum": "proteins", "preset": f"k={k}"},
             )
-            for k in (2, 1, 20)
+            for k in (5, 1, 20)
         ),
     ]
     for kind in ("defined", "free") if is_guided else ("free",):

@@ -5,7 +5,12 @@ import pytest
 
 from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.reporting.alignment import alignment_curves
-from protsae.reporting.disentanglement import absorption_pairs, monosemanticity_curves
+from protsae.reporting.disentanglement import (
+    absorption_pairs,
+    judge_label,
+    judge_order,
+    monosemanticity_curves,
+)
 from protsae.reporting.evidence import (
     Values,
     alignment_result,
@@ -145,6 +150,16 @@ def test_monosemanticity_curves_leave_out_what_could_not_be_judged(example, dict
         "ProtSAE, defined", "ProtSAE, free", "TopK SAE", "Neurons"
     ]  # fmt: skip
     assert (figure.data[0].y[0], figure.data[0].y[-1]) == (0.1, 0.0)  # the third latent scores .2
+
+
+def test_judges_are_ordered_with_other_models_last():
+    judges = [("embeddings:esm2", ""), ("windows", ""), ("lin", "CCO"), ("lin", "BPO")]
+    assert [judge_label(*judge) for judge in sorted(judges, key=judge_order)] == [
+        "Function, BPO",
+        "Function, CCO",
+        "Neighbouring residues",
+        "Embeddings of esm2",
+    ]
 
 
 def test_absorption_pairs_are_points_by_chance_and_measured(dictionaries):

@@ -1,5 +1,6 @@
 """Figures hold the values of the tables that they draw."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -136,6 +137,15 @@ def test_concept_points_are_the_auc_of_both_methods(tables, dictionaries):
         )
     above = int((auc["protsae_latent"] > auc["topk_latent"]).sum())
     assert figure.layout.annotations[0].text == f"{above} of {len(auc)} concepts above the line"
+
+
+def test_without_a_rival_the_linear_probe_is_across(tables, dictionaries):
+    figure = concept_comparison(tables.concept_metrics, dataclasses.replace(dictionaries, rival=None))
+    test = tables.concept_metrics[tables.concept_metrics["split"] == "test"]
+    probe = test.loc[test["method"] == "linear_probe", "auc"].round(4)
+    drawn = [x for trace in traces(figure, mode="markers") for x in trace.x]
+    assert sorted(drawn) == sorted(probe)
+    assert figure.layout.xaxis.title.text == "AUC, Linear probe on activations"
 
 
 def test_latent_f1_keeps_the_best_free_latents_and_says_of_how_many(tables, dictionaries):

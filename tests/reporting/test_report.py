@@ -287,6 +287,8 @@ def test_a_single_unguided_dictionary_gives_a_page_without_words_of_others(examp
     concepts = next(row for row in parsed.rows if "AUC JumpReLU" in row)
     assert concepts[5:] == ["AUC JumpReLU", "AUC probe"]
     assert "Metadata of the checkpoint of JumpReLU SAE" in parsed.text
+    assert "chose one latent" in parsed.text
+    assert "shaped the dictionary itself" not in parsed.text  # no method here used labels that way
 
 
 def test_a_single_guided_dictionary_gives_a_whole_page(example):

@@ -1,4 +1,4 @@
-"""The figure of alignment: how well single latents stand for concepts."""
+"""The figure of alignment: how well single latents match concepts."""
 
 import pandas as pd
 import plotly.graph_objects as go

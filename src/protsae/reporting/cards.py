@@ -1,4 +1,4 @@
-"""Latent cards: what a latent is, how well it stands for a concept, and where in which proteins it fires."""
+"""Latent cards: the latent's concept, how well it matches, and the residues where it is active."""
 
 import re
 from collections.abc import Mapping

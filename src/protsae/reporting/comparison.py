@@ -6,13 +6,13 @@ Everything is read from one table, `member` and the columns of metrics.csv; test
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import REFERENCE_LABELS, Dictionaries
 from protsae.reporting.palette import BLUE, DICTIONARY_COLOURS, GREEN, GREY, SKY
+from protsae.reporting.selection import rounded
 from protsae.reporting.style import ASPECTS, METRIC_LABELS, empty_figure, plain, styled
 
 SCORES = ("fmax", "wfmax", "smin", "aupr", "aupr_micro", "auc")
@@ -126,13 +126,13 @@ def ablation_figure(metrics: pd.DataFrame, ablations: Sequence[str], whole: str)
             if bars.empty:
                 continue
             figure.add_bar(
-                x=_plain(bars["difference"]),
+                x=rounded(bars["difference"], 5),
                 y=bars["ablation"].tolist(),
                 orientation="h",
                 error_x={
                     "type": "data",
-                    "array": _plain(bars["high"] - bars["difference"]),
-                    "arrayminus": _plain(bars["difference"] - bars["low"]),
+                    "array": rounded(bars["high"] - bars["difference"], 5),
+                    "arrayminus": rounded(bars["difference"] - bars["low"], 5),
                     "thickness": 1,
                 },
                 name=part or "dictionary",
@@ -197,11 +197,11 @@ def _two_panels(lines: Mapping[str, pd.DataFrame], dictionaries: Dictionaries) -
             shown = table[table[metric].notna()]
             figure.add_scatter(
                 x=shown.index.tolist(),
-                y=_plain(shown[metric]),
+                y=rounded(shown[metric], 5),
                 error_y={
                     "type": "data",
-                    "array": _plain(shown[f"{metric}_high"] - shown[metric]),
-                    "arrayminus": _plain(shown[metric] - shown[f"{metric}_low"]),
+                    "array": rounded(shown[f"{metric}_high"] - shown[metric], 5),
+                    "arrayminus": rounded(shown[metric] - shown[f"{metric}_low"], 5),
                     "thickness": 1,
                 },
                 mode="lines+markers",
@@ -248,7 +248,3 @@ def _colours(names: Iterable[str], dictionaries: Dictionaries) -> dict[str, str]
     free = [colour for colour in (*DICTIONARY_COLOURS, SKY, GREY) if colour not in known.values()] or [GREY]
     others = sorted(set(names).difference(known))
     return known | {name: free[i % len(free)] for i, name in enumerate(others)}
-
-
-def _plain(column: pd.Series) -> list[float | None]:
-    return [None if not np.isfinite(value) else round(float(value), 5) for value in column]

@@ -1,4 +1,4 @@
-"""The concept table and the account of what was left out."""
+"""The concept table, and the inputs that were left out with their reasons."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -78,9 +78,9 @@ def concept_rows(
 
 
 def defined_f1(tables: ReportTables, name: str, split: str = "test") -> dict[str, dict[str, float | None]]:
-    """Return concept id to how well its own defined latent in dictionary `name` stands for it.
+    """Return concept id to how well its own defined latent in dictionary `name` matches it.
 
-    Each value holds `f1_validation`, `f1_test` and `rank` (1: the latent stands for no other concept better),
+    Each value holds `f1_validation`, `f1_test` and `rank` (1: the latent matches no other concept better),
     None for a latent that never fires, and `f1_test_always_on`, the floor: 2 p / (1 + p) at the concept's
     prevalence p, which is the average precision of the method `prevalence`.
     """
@@ -105,7 +105,7 @@ def defined_f1(tables: ReportTables, name: str, split: str = "test") -> dict[str
 
 
 def left_out(tables: ReportTables) -> dict[str, Any]:
-    """Return what did not take part and why: proteins, annotation ids, concepts; the first are listed."""
+    """Return what was left out and why: proteins, annotation ids, concepts; the first are listed."""
     ids = tables.annotation_ids
     changed = ids[ids["status"] != "current"].sort_values(["n_rows", "term_id"], ascending=[False, True])
     concepts = tables.concepts_left_out.sort_values(["n_train", "concept_id"], ascending=[False, True])

@@ -1,4 +1,4 @@
-"""The dictionaries of a run as people see them: order, names of their methods, labels, colours."""
+"""The dictionaries of a run as the report shows them: order, labels, colours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ REFERENCE_LABELS = {
     "residue_windows": "Amino acids at each distance",
     "residue_identity": "Amino acid alone",
 }
-"""Methods that no dictionary has a part in."""
+"""Methods that use no dictionary."""
 _RANDOM_PLM = "random_plm_"
 
 
@@ -98,7 +98,7 @@ class Dictionaries:
         return None if self.rival is None else f"{self.rival}_latent"
 
     def label(self, name: str) -> str:
-        """Return what people call a dictionary; its name is part of it where two share an architecture."""
+        """Return the label of a dictionary; it holds the name if two dictionaries share an architecture."""
         architecture = self.architectures[name]
         label = ARCHITECTURE_LABELS.get(architecture, f"{architecture} SAE")
         shared = sum(self.architectures[other] == architecture for other in self.names) > 1
@@ -109,7 +109,7 @@ class Dictionaries:
         return self.label(name).replace(" SAE", "")
 
     def method_label(self, method: str) -> str:
-        """Return what people call a method or a dictionary, and the method itself where it is unknown."""
+        """Return the label of a method or a dictionary; an unknown method is its own label."""
         for name in self.names:
             if method == name:
                 return self.label(name)
@@ -132,7 +132,7 @@ class Dictionaries:
         return label[:1].lower() + label[1:] if lower else label
 
     def methods(self, name: str) -> tuple[str, ...]:
-        """Return the methods that a dictionary has a part in."""
+        """Return the methods that use a dictionary."""
         roles = ("latent", "predictor", "probe") if name in self.guided else ("latent", "probe")
         return tuple(f"{name}_{role}" for role in roles)
 
@@ -141,7 +141,7 @@ class Dictionaries:
         return ("defined", "free") if name in self.guided else ("free",)
 
     def kind_label(self, name: str, kind: str) -> str:
-        """Return what people call one kind of latent of a dictionary or of what it is compared with."""
+        """Return the label of one kind of latent of a dictionary or of a reference method."""
         named = name in self.guided
         return f"{self.label(name)}, {kind}" if named else self.method_label(name)
 
@@ -150,7 +150,7 @@ class Dictionaries:
         return self.order.index(name) % len(DICTIONARY_COLOURS)
 
     def colour(self, name: str) -> str:
-        """Return the colour of a dictionary; grey for what is none."""
+        """Return the colour of a dictionary; other methods are grey."""
         return DICTIONARY_COLOURS[self.place(name)] if name in self.names else GREY
 
     def latent_colour(self, name: str, kind: str) -> str:

@@ -1,6 +1,5 @@
 """Paired differences between methods: the same resamples of test proteins score both."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ _MAX_ON_FIRST_SCREEN = 5
 
 
 def verdict(difference: Cell) -> str:
-    """Say what an interval of a difference tells: higher, lower, or that it holds 0."""
+    """Return whether the first method is higher or lower, or that the interval of the difference holds 0."""
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
         return "no interval"
@@ -80,10 +79,10 @@ def leading_pairs(rows: list[dict[str, Any]], dictionaries: Dictionaries) -> lis
     return (chosen or rows)[:_MAX_ON_FIRST_SCREEN]
 
 
-def in_words(difference: Mapping[str, float | None]) -> str:
+def in_words(difference: Cell) -> str:
     """Return a difference with its interval, and whether it is significant."""
     low, high = difference["low"], difference["high"]
     if low is None or high is None:
         return signed(difference["value"])
-    holds_zero = f", {NOT_SIGNIFICANT}" if low <= 0 <= high else ""
-    return f"{signed(difference['value'])} ({signed(low)} to {signed(high)}){holds_zero}"
+    found = f"{signed(difference['value'])} ({signed(low)} to {signed(high)})"
+    return f"{found}, {NOT_SIGNIFICANT}" if verdict(difference) == NOT_SIGNIFICANT else found

@@ -1,25 +1,20 @@
 """Figures of disentanglement: MonoSemanticity by kind of latent, absorption against chance."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import GREY
-from protsae.reporting.style import ASPECTS, empty_figure, known_first, plain, styled
+from protsae.reporting.selection import rounded
+from protsae.reporting.style import ASPECTS, empty_figure, latent_kinds, plain, styled
 
 _JUDGES = {"lin": "Function", "windows": "Neighbouring residues"}
 _QUANTILES = 101  # points of a curve, however many latents
 
 
-def _numbers(values: Iterable[float]) -> list[float]:
-    return [round(float(value), 4) for value in values]
-
-
 def judge_label(judge: str, aspect: str) -> str:
-    """Return what people call a judge of resemblance."""
+    """Return the label of a judge of resemblance."""
     label = _JUDGES.get(judge, judge.replace("embeddings:", "Embeddings of "))
     return f"{label}, {aspect}" if aspect else label
 
@@ -48,24 +43,21 @@ def monosemanticity_curves(monosemanticity: pd.DataFrame, dictionaries: Dictiona
     seen: set[tuple[str, str]] = set()
     for column, (judge, aspect) in enumerate(panels, start=1):
         here = judged[(judged["judge"] == judge) & (aspects == aspect)]
-        for method in known_first(here["method"].tolist(), dictionaries.order):
-            for kind, part in here[here["method"] == method].groupby("kind", sort=True):
-                scores = part["score"].quantile([1 - share for share in shares])
-                label = plain(dictionaries.kind_label(method, str(kind)))
-                figure.add_scatter(
-                    x=shares,
-                    y=_numbers(scores),
-                    mode="lines",
-                    line={"color": dictionaries.latent_colour(method, str(kind)), "width": 2},
-                    name=label,
-                    legendgroup=label,
-                    showlegend=(method, str(kind)) not in seen,
-                    hovertemplate=f"{label} ({len(part):,} judged)<br>best %{{x:.0%}}: at least %{{y:.3f}}"
-                    "<extra></extra>",
-                    row=1,
-                    col=column,
-                )
-                seen.add((method, str(kind)))
+        for method, kind, label, colour, part in latent_kinds(here, dictionaries):
+            figure.add_scatter(
+                x=shares,
+                y=rounded(part["score"].quantile([1 - share for share in shares])),
+                mode="lines",
+                line={"color": colour, "width": 2},
+                name=label,
+                legendgroup=label,
+                showlegend=(method, kind) not in seen,
+                hovertemplate=f"{label} ({len(part):,} judged)<br>best %{{x:.0%}}: at least %{{y:.3f}}"
+                "<extra></extra>",
+                row=1,
+                col=column,
+            )
+            seen.add((method, kind))
     figure.add_hline(y=0, line={"color": GREY, "width": 1, "dash": "dot"})
     figure.update_xaxes(tickformat=".0%")
     figure.update_xaxes(title_text="share of the judged latents", col=1)
@@ -82,24 +74,22 @@ def absorption_pairs(absorption: pd.DataFrame, dictionaries: Dictionaries) -> go
     top = float(max(judged["absorption"].max(), judged["expected"].max(), 0.05))
     line = {"color": GREY, "width": 1, "dash": "dot"}
     figure.add_scatter(x=[0, top], y=[0, top], mode="lines", line=line, showlegend=False, hoverinfo="skip")
-    for method in known_first(judged["method"].tolist(), dictionaries.order):
-        for kind, part in judged[judged["method"] == method].groupby("kind", sort=True):
-            names = [
+    for of_kind in latent_kinds(judged, dictionaries):
+        part = of_kind.rows
+        columns = (part[name] for name in ("child_name", "parent_name", "n_carriers", "level"))
+        figure.add_scatter(
+            x=rounded(part["expected"]),
+            y=rounded(part["absorption"]),
+            customdata=[
                 [plain(child), plain(parent), f"{n:,} {level}s"]
-                for child, parent, n, level in zip(
-                    part["child_name"], part["parent_name"], part["n_carriers"], part["level"], strict=True
-                )
-            ]
-            figure.add_scatter(
-                x=_numbers(part["expected"]),
-                y=_numbers(part["absorption"]),
-                customdata=names,
-                mode="markers",
-                marker={"size": 8, "opacity": 0.75, "color": dictionaries.latent_colour(method, str(kind))},
-                name=f"{plain(dictionaries.kind_label(method, str(kind)))} ({len(part):,} pairs)",
-                hovertemplate="%{customdata[0]}<br>within %{customdata[1]}<br>%{customdata[2]}<br>"
-                "absorbed %{y:.3f}, by chance %{x:.3f}<extra></extra>",
-            )
+                for child, parent, n, level in zip(*columns, strict=True)
+            ],
+            mode="markers",
+            marker={"size": 8, "opacity": 0.75, "color": of_kind.colour},
+            name=f"{of_kind.label} ({len(part):,} pairs)",
+            hovertemplate="%{customdata[0]}<br>within %{customdata[1]}<br>%{customdata[2]}<br>"
+            "absorbed %{y:.3f}, by chance %{x:.3f}<extra></extra>",
+        )
     figure.update_xaxes(title_text="share expected if both latents were independent")
     figure.update_yaxes(title_text="share where the parent's latent is silent, the child's fires")
     return styled(figure, height=460)

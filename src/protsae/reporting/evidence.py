@@ -23,7 +23,7 @@ _SPLICED = {
     ("", "longer_than_training"): "longer than in training",
     ("", "joined_longer_than_training"): "joined proteins, longer than in training",
 }
-"""(preset, stratum) of a row of recovered loss to what it is of."""
+"""(preset, stratum) of a row of recovered loss to its label."""
 _LOSSES = {
     "loss_recovered_mean": "Recovered, against the mean activation",
     "loss_recovered": "Recovered, against zero",
@@ -38,11 +38,11 @@ _EMPTY: Cell = {"value": None, "low": None, "high": None}
 
 
 class Values:
-    """Rows of metrics.csv of one split by what they are of."""
+    """Values of metrics.csv on one split, by method, metric, aspect, preset and stratum."""
 
     def __init__(self, metrics: pd.DataFrame, split: str = "test") -> None:
         rows = metrics[(metrics["split"] == split) & metrics["value"].notna()]
-        # The first seed stands, as in the whole report.
+        # The first seed is shown, as in the whole report.
         ordered = records(rows.sort_values("seed", kind="stable", na_position="first"))
         self._cells: dict[tuple[str, ...], Cell] = {}
         for row in ordered:
@@ -224,7 +224,7 @@ def nesting_table(values: Values, dictionaries: Dictionaries) -> dict[str, Any]:
             "Absorbed minus chance",
             "Concepts split over latents",
             "F1, one latent",
-            "F1, as many as help",
+            "F1, several latents",
         ],
         "rows": rows,
     }

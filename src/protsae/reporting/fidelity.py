@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import Dictionaries
-from protsae.reporting.selection import blank, number, records
-from protsae.reporting.style import empty_figure, known_first, plain, styled
+from protsae.reporting.selection import blank, number, records, rounded
+from protsae.reporting.style import axis_range, empty_figure, known_first, plain, styled
 
 _PRESETS = {
     "": "all residues",
@@ -80,7 +80,7 @@ def _panels(
         for method in known_first(table["method"].tolist(), dictionaries.order):
             rows = records(table[table["method"] == method])
             figure.add_scatter(
-                x=[_rounded(row["value"]) for row in rows],
+                x=rounded(row["value"] for row in rows),
                 y=[row["shown"] for row in rows],
                 error_x=_interval(rows),
                 mode="markers",
@@ -97,27 +97,10 @@ def _panels(
         present = [name for name in order if name in set(table["shown"])]
         most = max(most, len(present))
         figure.update_yaxes(categoryorder="array", categoryarray=present[::-1], col=column)
-        figure.update_xaxes(range=_readable(records(table)), col=column)
+        figure.update_xaxes(range=axis_range(records(table)), col=column)
     figure.update_xaxes(title_text="loss recovered (1: as the model itself)")
     figure.update_layout(scattermode="group")
     return styled(figure, height=(22 * len(named) + 14) * most + 150, top=80, legend_lift=30)
-
-
-def _readable(rows: list[dict[str, Any]]) -> list[float] | None:
-    """Return an axis range that holds the values and intervals that mean something.
-
-    An interval wider than the whole scale from 0 to 1 leaves the panel: removing the activation costs nothing
-    there, and the quotient has no meaning.
-    """
-    ends: list[float] = []
-    for row in rows:
-        bounds = [number(row["low"]), number(row["high"])]
-        found = [float(row["value"]), *(bound for bound in bounds if bound is not None)]
-        ends += found if max(found) - min(found) <= 1 else []
-    if not ends:
-        return None
-    pad = 0.06 * (max(ends) - min(ends)) or 0.05
-    return [_rounded(min(ends) - pad), _rounded(max(ends) + pad)]
 
 
 def _interval(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -128,12 +111,8 @@ def _interval(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [_rounded(value) for value in above],
-        "arrayminus": [_rounded(value) for value in below],
+        "array": rounded(above),
+        "arrayminus": rounded(below),
         "width": 3,
         "thickness": 1.5,
     }
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 4)

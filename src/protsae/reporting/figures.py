@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import GREY
-from protsae.reporting.selection import macro_scores, number, text
+from protsae.reporting.selection import macro_scores, number, rounded, text
 from protsae.reporting.style import (
     ASPECT_NAMES,
     ASPECTS,
@@ -23,6 +23,7 @@ from protsae.reporting.style import (
     SPLIT_COLOURS,
     SPLITS,
     SUPERVISION_COLOURS,
+    axis_range,
     empty_figure,
     known_first,
     plain,
@@ -46,11 +47,6 @@ _TERMS = (
 )
 _DENSITY_STEP = 0.25  # decades
 _FLOOR_DASHES = {"prevalence": "dot", "shuffled_labels": "dash"}
-
-
-def _numbers(column: pd.Series, digits: int = 4) -> list[float | None]:
-    found = (number(value) for value in column)
-    return [None if value is None else round(value, digits) for value in found]
 
 
 def protein_overview(proteins: pd.DataFrame) -> go.Figure:
@@ -160,7 +156,7 @@ def training_curves(logs: Mapping[str, pd.DataFrame], dictionaries: Dictionaries
                 key = (method, str(split))
                 figure.add_scatter(
                     x=[int(step) for step in rows["step"]],
-                    y=_numbers(rows["value"], 6),
+                    y=rounded(rows["value"], 6),
                     name=f"{plain(dictionaries.method_label(method))}, {split}",
                     legendgroup="/".join(key),
                     showlegend=key not in named,
@@ -259,19 +255,9 @@ def method_comparison(metrics: pd.DataFrame, dictionaries: Dictionaries, split: 
                 col=column,
             )
             named.add(floor)
-        figure.update_xaxes(range=_padded(rows), col=column)
+        figure.update_xaxes(range=axis_range(rows.values()), col=column)
     figure.update_yaxes(categoryorder="array", categoryarray=[labels[method] for method in order])
     return styled(figure, height=44 * len(order) + 130, top=70, legend_lift=30)
-
-
-def _padded(rows: Mapping[str, Mapping[str, Any]]) -> list[float] | None:
-    """Return an axis range around values and intervals, with room at both ends."""
-    cells = [number(row[name]) for row in rows.values() for name in ("value", "low", "high")]
-    found = [value for value in cells if value is not None]
-    if not found:
-        return None
-    pad = 0.06 * (max(found) - min(found)) or 0.05
-    return [round(min(found) - pad, 4), round(max(found) + pad, 4)]
 
 
 def _add_interval(

@@ -1,4 +1,4 @@
-"""First screen of the report: what was trained on what, the main result, methods and dictionaries."""
+"""First screen of the report: model and dictionaries, the main result, the scores of all methods."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -36,7 +36,7 @@ from protsae.reporting.evidence import (
 )
 from protsae.reporting.overview import health_table, main_result, method_rows, run_facts, sizes
 from protsae.reporting.slots import figure_slots
-from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING
+from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING, known_first
 from protsae.reporting.tables import ReportTables
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -70,6 +70,8 @@ def render_page(
         raise InputError("the report has no proteins: every protein is excluded; look at split_audit.csv")
     cards = latent_cards(tables, limits, dictionaries)
     pairs = paired_rows(tables.method_differences, dictionaries)
+    methods = method_rows(tables.metrics, dictionaries)
+    supervision = known_first([row["supervision"] for row in methods], tuple(SUPERVISION_MEANING))
     slots, values = figure_slots(dictionaries), Values(tables.metrics)
     css, application = _static("report.css"), _static("report.js")
     plotly_js = get_plotlyjs()
@@ -82,8 +84,8 @@ def render_page(
         "sizes": sizes(tables, dictionaries),
         "differences": pairs,
         "leading_pairs": leading_pairs(pairs, dictionaries),
-        "methods": method_rows(tables.metrics, dictionaries),
-        "supervision": SUPERVISION_MEANING,
+        "methods": methods,
+        "supervision": {kind: SUPERVISION_MEANING.get(kind, "") for kind in supervision},
         "health": health_table(tables.metrics, dictionaries),
         "fidelity": fidelity_table(values, dictionaries),
         "fidelity_result": fidelity_result(values, dictionaries),
@@ -167,7 +169,7 @@ def _decimals(value: float | None, digits: int = 3) -> str:
 
 
 def _strips(cards: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the page's script draws, by card number: example windows and the value of full colour."""
+    """Return by card number what the page's script draws: example windows and the value of full colour."""
     return {
         str(number): {"full": card["max_act"] or 0.0, "examples": card["examples"]}
         for number, card in enumerate(cards)

@@ -12,6 +12,7 @@ from protsae.reporting.style import (
     ASPECTS,
     empty_figure,
     known_first,
+    latent_kinds,
     plain,
     styled,
 )
@@ -94,26 +95,25 @@ def latent_f1(
         return empty_figure("No latent has an F1")
     figure = go.Figure()
     figure.add_scatter(**_diagonal(0.0, 1.0))
-    for method in known_first(scored["method"].tolist(), dictionaries.order):
-        for kind, group in scored[scored["method"] == method].groupby("kind", sort=True):
-            limit = max_free if kind == "free" else len(group)
-            part = group.sort_values(["f1_validation", "latent"], ascending=[False, True]).head(limit)
-            shown = f"{len(part):,}" if len(part) == len(group) else f"best {len(part):,} of {len(group):,}"
-            names = _names(part, "best_concept_name", "best_concept_id")
-            figure.add_scatter(
-                x=part["f1_validation"].round(4).tolist(),
-                y=part["f1_test"].round(4).tolist(),
-                customdata=[[int(latent), name] for latent, name in zip(part["latent"], names, strict=True)],
-                mode="markers",
-                marker={
-                    "size": 10 if kind == "defined" else 6,
-                    "opacity": 0.9 if kind == "defined" else 0.55,
-                    "color": dictionaries.latent_colour(method, str(kind)),
-                },
-                name=f"{plain(dictionaries.kind_label(method, str(kind)))} ({shown})",
-                hovertemplate="latent %{customdata[0]}<br>%{customdata[1]}<br>"
-                "validation %{x:.3f}, test %{y:.3f}<extra></extra>",
-            )
+    for _, kind, label, colour, group in latent_kinds(scored, dictionaries):
+        limit = max_free if kind == "free" else len(group)
+        part = group.sort_values(["f1_validation", "latent"], ascending=[False, True]).head(limit)
+        shown = f"{len(part):,}" if len(part) == len(group) else f"best {len(part):,} of {len(group):,}"
+        names = _names(part, "best_concept_name", "best_concept_id")
+        figure.add_scatter(
+            x=part["f1_validation"].round(4).tolist(),
+            y=part["f1_test"].round(4).tolist(),
+            customdata=[[int(latent), name] for latent, name in zip(part["latent"], names, strict=True)],
+            mode="markers",
+            marker={
+                "size": 10 if kind == "defined" else 6,
+                "opacity": 0.9 if kind == "defined" else 0.55,
+                "color": colour,
+            },
+            name=f"{label} ({shown})",
+            hovertemplate="latent %{customdata[0]}<br>%{customdata[1]}<br>"
+            "validation %{x:.3f}, test %{y:.3f}<extra></extra>",
+        )
     floors = scored[(scored["kind"] == "defined") & scored["f1_test_always_on"].notna()]
     if len(floors):
         _add_floors(figure, floors)

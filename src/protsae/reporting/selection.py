@@ -1,7 +1,7 @@
 """Picking rows out of the long tables that the figures and the page read."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -33,6 +33,12 @@ def number(value: object) -> float | None:
     return result if math.isfinite(result) else None
 
 
+def rounded(values: Iterable[object], digits: int = 4) -> list[float | None]:
+    """Return the numbers of a figure: rounded, None where a value is empty or not finite."""
+    found = (number(value) for value in values)
+    return [None if value is None else round(value, digits) for value in found]
+
+
 def text(value: object) -> str:
     """Return a table cell as text; an empty cell gives an empty string."""
     return "" if blank(value) else str(value)
@@ -43,8 +49,8 @@ def metric_table(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
 
     Rows without a split describe the dictionary itself, and belong to every split.
 
-    Where several rule sets (`preset`) or seeds were written, the first by name and number stands: the report
-    shows one run, and `metrics.csv` keeps all rows.
+    Of several rule sets (`preset`) or seeds the first by name and number is kept: the report shows one run,
+    and `metrics.csv` keeps all rows.
     """
     of_split = (metrics["split"] == split) | metrics["split"].map(blank)
     whole = metrics[of_split & metrics["stratum"].map(blank)]

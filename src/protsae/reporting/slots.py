@@ -1,4 +1,4 @@
-"""Where each figure stands on the page, and what is said under it."""
+"""The places of figures on the page, with their captions."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ class FigureSlot:
     key: str
     """Identifier, unique on the page: letters and underscores."""
     section: str
-    """Id of the section it stands in."""
+    """Id of its section."""
     title: str
     caption: str
     wide: bool = True
-    """Whether it has panels side by side: it then scrolls in its own box on a phone."""
+    """Whether it has several panels: it then scrolls in its own box on a phone."""
 
 
 _METHODS = FigureSlot(
@@ -38,13 +38,13 @@ _RECOVERED_LOSS = FigureSlot(
     "fidelity",
     "Recovered loss",
     "1: the language model predicts as well as with its own activations. 0: it predicts as badly as without"
-    " them (left: set to their mean, right: set to zero). Bars are intervals. One that leaves its panel says"
-    " that removing these activations costs next to nothing, so there is nothing to recover.",
+    " them (left: set to their mean, right: set to zero). Bars are intervals. A bar that leaves its panel has"
+    " no meaning: removing these activations costs almost nothing, so there is no loss to recover.",
 )
 _ALIGNMENT = FigureSlot(
     "alignment",
     "alignment",
-    "How well single latents stand for concepts",
+    "How well single latents match concepts",
     "For each concept: the latent that is best on validation proteins, and its F1 on test proteins. Concepts"
     " are sorted from the best to the worst. Grey lines are the floors.",
 )

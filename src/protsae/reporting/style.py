@@ -1,12 +1,15 @@
 """Names, colours and the plotly template that all figures and the page share."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import pandas as pd
 import plotly.graph_objects as go
 
+from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
-from protsae.reporting.selection import text
+from protsae.reporting.selection import number, text
 
 INK, GRID = "#374151", "rgba(128,138,150,0.22)"
 
@@ -124,6 +127,43 @@ def known_first(values: Sequence[str], order: Sequence[str]) -> list[str]:
     """Return the distinct `values`: those of `order` first and in its order, then the others by name."""
     present = set(values)
     return [name for name in order if name in present] + sorted(present.difference(order))
+
+
+class LatentKind(NamedTuple):
+    """The rows of one kind of latent of one dictionary, and how a figure shows them."""
+
+    method: str
+    kind: str
+    label: str
+    colour: str
+    rows: pd.DataFrame
+
+
+def latent_kinds(table: pd.DataFrame, dictionaries: Dictionaries) -> list[LatentKind]:
+    """Divide a table by `method` and `kind`: dictionaries in their order, defined before free latents."""
+    found = []
+    for method in known_first(table["method"].tolist(), dictionaries.order):
+        for key, rows in table[table["method"] == method].groupby("kind", sort=True):
+            kind = str(key)
+            label = plain(dictionaries.kind_label(method, kind))
+            found.append(LatentKind(method, kind, label, dictionaries.latent_colour(method, kind), rows))
+    return found
+
+
+def axis_range(rows: Iterable[Mapping[str, Any]]) -> list[float] | None:
+    """Return a range for values and their intervals, with room at both ends; None without values.
+
+    An interval wider than 1, the whole scale of every score here, has no meaning and may leave the panel.
+    """
+    ends: list[float] = []
+    for row in rows:
+        cells = (number(row[name]) for name in ("value", "low", "high"))
+        found = [cell for cell in cells if cell is not None]
+        ends += found if found and max(found) - min(found) <= 1 else []
+    if not ends:
+        return None
+    pad = 0.06 * (max(ends) - min(ends)) or 0.05
+    return [round(min(ends) - pad, 4), round(max(ends) + pad, 4)]
 
 
 def plain(value: object) -> str:
