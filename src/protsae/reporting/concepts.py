@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.core.splits import EXCLUDED, SPLITS
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.selection import number, records, text
-from protsae.reporting.style import SPLITS
 from protsae.reporting.tables import ReportTables
 
 MAX_LISTED = 100
@@ -112,7 +112,7 @@ def left_out(tables: ReportTables) -> dict[str, Any]:
     return {
         "sequences": flat_counts(tables.sequence_report),
         "annotations": flat_counts(tables.annotation_report),
-        "excluded": int((tables.proteins["split"] == "excluded").sum()),
+        "excluded": int((tables.proteins["split"] == EXCLUDED).sum()),
         "audit": _records(tables.split_audit),
         "id_status": _counted(ids["status"]),
         "ids": _listed(changed),

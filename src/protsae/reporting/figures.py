@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from protsae.core.splits import EXCLUDED, SPLITS
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import GREY
 from protsae.reporting.selection import macro_scores, number, rounded, text
@@ -21,7 +22,6 @@ from protsae.reporting.style import (
     FLOORS,
     METRIC_LABELS,
     SPLIT_COLOURS,
-    SPLITS,
     SUPERVISION_COLOURS,
     axis_range,
     empty_figure,
@@ -56,7 +56,7 @@ def protein_overview(proteins: pd.DataFrame) -> go.Figure:
     figure = make_subplots(cols=2, column_widths=[0.36, 0.64], horizontal_spacing=0.12)
     edges = np.histogram_bin_edges(proteins["length"], bins=24)
     centres = ((edges[:-1] + edges[1:]) / 2).round(1).tolist()
-    for split in known_first(proteins["split"].tolist(), (*SPLITS, "excluded")):
+    for split in known_first(proteins["split"].tolist(), (*SPLITS, EXCLUDED)):
         lengths = proteins.loc[proteins["split"] == split, "length"]
         colour = SPLIT_COLOURS.get(split, GREY)
         count = len(lengths)
@@ -72,7 +72,7 @@ def protein_overview(proteins: pd.DataFrame) -> go.Figure:
             row=1,
             col=1,
         )
-        if split == "excluded":
+        if split == EXCLUDED:
             continue
         share = np.histogram(lengths, bins=edges)[0] / count
         figure.add_scatter(

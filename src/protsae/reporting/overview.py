@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.core.splits import EXCLUDED, SPLITS
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.differences import difference_between, in_words
 from protsae.reporting.selection import (
@@ -17,7 +18,7 @@ from protsae.reporting.selection import (
     text,
     with_interval,
 )
-from protsae.reporting.style import ASPECTS, FLOORS, METRIC_LABELS, SPLITS, known_first
+from protsae.reporting.style import ASPECTS, FLOORS, METRIC_LABELS, known_first
 from protsae.reporting.tables import ReportTables
 
 _HEALTH_HELP = {
@@ -103,7 +104,7 @@ def _whole(value: object) -> str:
 
 def sizes(tables: ReportTables, dictionaries: Dictionaries) -> list[dict[str, str]]:
     """Return the sizes that a reader asks for first: proteins, residues, concepts and dictionary quality."""
-    used = tables.proteins[tables.proteins["split"] != "excluded"]
+    used = tables.proteins[tables.proteins["split"] != EXCLUDED]
     splits = known_first(used["split"].tolist(), SPLITS)
     counts = " / ".join(f"{int((used['split'] == split).sum()):,} {split}" for split in splits)
     aspects = known_first(tables.concepts["aspect"].tolist(), ASPECTS)

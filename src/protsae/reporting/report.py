@@ -19,6 +19,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from protsae.core.errors import InputError
+from protsae.core.splits import EXCLUDED
 from protsae.reporting.cards import is_uniprot_accession, latent_cards
 from protsae.reporting.concepts import concept_methods, concept_rows, left_out, residue_rows
 from protsae.reporting.config import CardLimits, ReportTexts
@@ -66,7 +67,7 @@ def render_page(
     Raises:
         InputError: no protein is left outside the split `excluded`: there is nothing to report.
     """
-    if not (tables.proteins["split"] != "excluded").any():
+    if not (tables.proteins["split"] != EXCLUDED).any():
         raise InputError("the report has no proteins: every protein is excluded; look at split_audit.csv")
     cards = latent_cards(tables, limits, dictionaries)
     pairs = paired_rows(tables.method_differences, dictionaries)

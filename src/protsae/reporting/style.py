@@ -31,7 +31,6 @@ SUPERVISION_MEANING = {
 ASPECTS = ("BPO", "MFO", "CCO")
 ASPECT_NAMES = {"BPO": "biological process", "MFO": "molecular function", "CCO": "cellular component"}
 ASPECT_COLOURS = {"BPO": SKY, "MFO": ORANGE, "CCO": PURPLE}
-SPLITS = ("train", "validation", "test")
 SPLIT_COLOURS = {"train": "#3B5B7A", "validation": "#7F9DB9", "test": "#E69F00", "excluded": GREY}
 
 METRIC_LABELS = {

@@ -7,6 +7,7 @@ import pandas as pd
 
 from protsae.activations.plan import plan_extraction
 from protsae.activations.report import extraction_report
+from protsae.core.splits import EXCLUDED
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.plm import load_plm
 from protsae.training.config import ParquetConfig
@@ -21,7 +22,7 @@ def select_sequences(proteins: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `protein_id`, `sequence`, `is_excluded` (bool: left out by the split), sorted by `protein_id`.
     """
-    selected = proteins[["protein_id", "sequence"]].assign(is_excluded=proteins["split"].eq("excluded"))
+    selected = proteins[["protein_id", "sequence"]].assign(is_excluded=proteins["split"].eq(EXCLUDED))
     return selected.sort_values("protein_id", ignore_index=True)
 
 
