@@ -23,8 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.provenance import provenance
-from protsae.core.files import write_text_atomic
+from helpers.provenance import provenance, write_json
 from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences import mmseqs
@@ -182,7 +181,7 @@ def main() -> None:
         )
         print(name, json.dumps(result[f"split, clusters {name}"], indent=1), flush=True)
     if arguments.output:
-        write_text_atomic(arguments.output, json.dumps(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(json.dumps(result))
 
 

@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from helpers.provenance import ROOT, provenance
-from protsae.core.files import sha256_text, write_text_atomic
+from helpers.provenance import ROOT, provenance, write_json
+from protsae.core.files import sha256_text
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
 
 N_AUDITED_PER_SPLIT = 250
@@ -60,8 +60,7 @@ def main() -> None:
         "gone": last["gone"],
     }
     if arguments.output:
-        text = json.dumps({**made, "result": result, "shares": rows}, indent=1)
-        write_text_atomic(arguments.output, text + "\n")
+        write_json(arguments.output, {**made, "result": result, "shares": rows})
     print(json.dumps(result))
 
 

@@ -22,11 +22,10 @@ import numpy as np
 import pandas as pd
 
 from demo_seeds import Demo
-from helpers.provenance import ROOT, provenance
+from helpers.provenance import ROOT, provenance, write_json
 from helpers.shuffles import family_interval, firing_p_values, most_false
 from protsae.alignment.pairs import benjamini_hochberg
 from protsae.annotations.labels import LabelTables
-from protsae.core.files import write_text_atomic
 from protsae.core.seeding import numpy_generator
 from protsae.interpretation.config import MatchingConfig
 from protsae.interpretation.matching import match_latents
@@ -179,7 +178,7 @@ def main() -> int:
         for name, counts in passing.items()
     }
     result = {**about, "n_shuffles": given.shuffles, "methods": methods, "f1_selection": selection}
-    write_text_atomic(given.output, json.dumps(result, indent=1) + "\n")
+    write_json(given.output, result)
     print(json.dumps(result))
     wrong = [name for name, about_it in methods.items() if not about_it["holds_half"]]
     wrong += [name for name, counts in selection.items() if counts["n_shuffles_with_any"] > allowed]

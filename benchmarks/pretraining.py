@@ -22,8 +22,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from helpers.provenance import ROOT, provenance
-from protsae.core.files import write_text_atomic
+from helpers.provenance import ROOT, provenance, write_json
 from protsae.plm import load_plm
 from protsae.plm.tokens import Tokenizer
 from protsae.pretraining.batches import ProteinBatches
@@ -64,7 +63,7 @@ def main() -> None:
     }
     if arguments.output:
         everything = {**made, "plm": arguments.plm.name, "result": result, "test": judged, "step": steps}
-        write_text_atomic(arguments.output, json.dumps(everything, indent=1) + "\n")
+        write_json(arguments.output, everything)
     print(json.dumps(result))
 
 

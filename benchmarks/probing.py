@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.finished_run import FinishedRun
-from helpers.provenance import ROOT, provenance
+from helpers.provenance import ROOT, provenance, write_json
 from helpers.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import concat_metrics
@@ -283,7 +283,7 @@ def main() -> None:
         "members": [member.member_id for member in bench.compared if member.member_id in tables],
         "missing": missing,
     }
-    write_text_atomic(given.output.with_suffix(".json"), json.dumps(content, indent=1) + "\n")
+    write_json(given.output.with_suffix(".json"), content)
     print(summary(table).round(4).to_string())
     if missing:
         print(f"{len(missing)} members of the list are missing: {', '.join(missing)}")

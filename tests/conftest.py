@@ -51,9 +51,8 @@ class Miniature:
         shutil.copytree(ROOT / "conf", root / "conf")
         for name in ("pyproject.toml", ".telemetry"):
             shutil.copyfile(ROOT / name, root / name)
-        shutil.copytree(
-            ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
+        # with __pycache__: what numba has compiled serves the copies too
+        shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("*.egg-info"))
         write_miniature(self.raw)
         (root / "data/01_raw").mkdir()
         shutil.copyfile(ROOT / "data/01_raw/motifs.tsv", root / "data/01_raw/motifs.tsv")

@@ -1,10 +1,14 @@
-"""What every committed result says of its making: command, commit, machine."""
+"""What every committed result says of its making (command, commit, machine), and how it is written."""
 
+import json
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+from protsae.core.files import write_text_atomic
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,3 +33,15 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.decode().strip() + (" with local changes" if dirty else "")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a result."""
+    write_text_atomic(path, json.dumps(content, indent=1) + "\n")
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has taken, in MB."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
+    return round(int(peak) / 1024, 1)

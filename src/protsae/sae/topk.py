@@ -31,8 +31,8 @@ class TopKSae(LinearEncoderSae):
             scaled, self.encoder, self.b_enc, config.k, dead=batch.dead, k_dead=at_once
         )
         x_hat = sparse_decode(codes, self.W_dec) + self.b_dec
-        reconstruction = reconstruction_loss(x_hat, scaled)
-        aux = auxk_of_codes(scaled - x_hat, revived, self.W_dec)
+        reconstruction = reconstruction_loss(x_hat, scaled, batch.mean)
+        aux = auxk_of_codes(scaled - x_hat, revived, self.W_dec, batch.mean)
         losses = {
             "loss/reconstruction": reconstruction,
             "loss/aux": aux,
