@@ -56,6 +56,7 @@ from protsae.alignment.untaught import extract_into
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
+from protsae.core.splits import SPLITS
 from protsae.metrics.table import concat_metrics
 from protsae.plm import PlmModel, load_plm
 from protsae.probing.encoding import Run
@@ -67,7 +68,6 @@ from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 CLASSES = {"metal": "metal", "nucleic acid": "nuclear", "small molecule": "small"}
-SPLITS = ("train", "validation", "test")
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
 SEEDS, K_PROBE = (0, 1, 2), 20
 

@@ -28,6 +28,7 @@ import yaml
 
 from helpers.provenance import ROOT, provenance, write_json
 from protsae.core.files import sha256_text
+from protsae.core.splits import SPLITS
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
 
 N_AUDITED_PER_SPLIT = 250
@@ -124,7 +125,7 @@ def write_environment(share: float, data: Path, folder: Path) -> None:
     parameters = yaml.safe_load((conf / "parameters.yml").read_text())
     parameters["splitting"]["audit"]["n_sampled"] = N_AUDITED_PER_SPLIT
     if share < 1:  # few proteins carry few concepts: all that have any
-        bounds = {split: max(1, round(100 * share)) for split in ("train", "validation", "test")}
+        bounds = {split: max(1, round(100 * share)) for split in SPLITS}
         parameters["labelling"]["vocabulary"] |= {"min_positives": bounds, "min_clusters": bounds}
     (conf / "parameters.yml").write_text(yaml.safe_dump(parameters))
 

@@ -11,6 +11,7 @@ from protsae.datasets import ActivationShardsDataset, SourceFileDataset
 from protsae.pipelines.extraction import create_pipeline
 from protsae.pipelines.extraction.nodes import select_sequences
 from protsae.pipelines.extraction.parameters import ExtractionParameters
+from protsae.pipelines.wiring import Wiring
 
 HOOK_POINT = "layers.0.resid_post"
 
@@ -44,7 +45,7 @@ def run(proteins, folder):
             "extraction_report": MemoryDataset(),
         }
     )
-    SequentialRunner().run(create_pipeline(), catalog)
+    SequentialRunner().run(create_pipeline(Wiring({"topk": "topk"})), catalog)
     assert catalog["extraction_report"].load()["rows"] == shards.load().manifest.rows
     return shards.load()
 
