@@ -11,7 +11,14 @@ from kedro.framework.project import pipelines
 
 from protsae.pipelines.wiring import Wiring
 
-_DEFAULT = Wiring({"protsae": "protsae", "topk": "topk"})
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # Environments override single keys of a block, not whole blocks.
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+}
+"""Of Kedro's settings: how configuration is read."""
+_DEFAULT = Wiring({"protsae": "protsae"})
 _set: list[Wiring] = []
 
 
@@ -30,8 +37,6 @@ def current() -> Wiring:
 def _of_files() -> Wiring:
     from kedro.config import OmegaConfigLoader
     from kedro.utils import find_kedro_project
-
-    from protsae.settings import CONFIG_LOADER_ARGS
 
     root = find_kedro_project(Path.cwd())
     if root is None or not (root / "conf/base").is_dir():

@@ -3,15 +3,12 @@
 import warnings
 
 from protsae.hooks import ParameterHooks, RunRecordHooks, VizHooks
+from protsae.project_wiring import CONFIG_LOADER_ARGS
+
+__all__ = ["CONFIG_LOADER_ARGS", "HOOKS"]
 
 HOOKS = (ParameterHooks(), RunRecordHooks(), VizHooks())
 
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    # Environments override single keys of a block, not whole blocks.
-    "merge_strategy": {"parameters": "soft", "globals": "soft"},
-}
 
 # Nothing that the person at the keyboard could act on: Kedro's own call into omegaconf, and names of datasets
 # that are namespaces on purpose (`protsae.encoding`, `topk.encoding`).
