@@ -71,8 +71,8 @@ def _stages_of(arguments: dict[str, Any]) -> list[str]:
     from kedro.framework.project import pipelines
     from kedro.framework.session import KedroSession
 
-    configuration = {name: arguments.get(name) for name in ("env", "conf_source")}
-    with KedroSession.create(**configuration, runtime_params=arguments["params"]) as session:
+    env, conf_source, given = (arguments.get(name) for name in ("env", "conf_source", "params"))
+    with KedroSession.create(env=env, conf_source=conf_source, runtime_params=given) as session:
         session.load_context()  # type: ignore[attr-defined]
     known = {node.namespace for node in pipelines["__default__"].nodes if node.namespace}
     found: list[str] = []

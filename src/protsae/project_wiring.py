@@ -6,12 +6,13 @@ where no session has begun (`kedro registry list`), the project's files are read
 
 import os
 from pathlib import Path
+from typing import Any
 
 from kedro.framework.project import pipelines
 
 from protsae.pipelines.wiring import Wiring
 
-CONFIG_LOADER_ARGS = {
+CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     # Environments override single keys of a block, not whole blocks.

@@ -57,7 +57,7 @@ def judge(model: "PlmModel", proteins: pd.DataFrame, config: PerplexityConfig) -
     frequencies = residue_frequencies(split_proteins(proteins, "train").sequences)
     device = pick_device("auto", "device")
     module = model.module.to(device)
-    figures = {}
+    figures: dict[str, Any] = {}
     for name in HELD_OUT:
         sequences = split_proteins(proteins, name).sequences
         drawn = draw_proteins(sequences, config.max_proteins, config.seed)

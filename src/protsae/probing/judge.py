@@ -275,7 +275,8 @@ def scores_of(table: pd.DataFrame, judge: Judge) -> Scores:
     Raises:
         InputError: a method does not score every concept of every protein exactly once.
     """
-    values: dict[str, dict[str, Floats]] = dict(scores_by_method(table, judge.splits, judge.columns))
+    found = scores_by_method(table, judge.splits, judge.columns)
+    values: dict[str, dict[str, Floats]] = {method: {**by_split} for method, by_split in found.items()}
     seen = table.drop_duplicates("method")
     return Scores(values, dict(zip(seen["method"], seen["supervision"], strict=True)))
 

@@ -212,8 +212,12 @@ def _judge(
     from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
     from protsae.probing.judge import Judge, Known
 
-    labels = (tables[name] for name in ("concepts", "protein_labels", "labelled_aspects"))
-    nothing = pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS))
+    labels = LabelTables(
+        tables["concepts"],
+        tables["protein_labels"],
+        tables["labelled_aspects"],
+        pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
+    )
     ontology = (tables.get(name, pd.DataFrame()) for name in ("concept_terms", "concept_relations"))
-    known = Known(tables["proteins"], LabelTables(*labels, nothing), *ontology)
+    known = Known(tables["proteins"], labels, *ontology)
     return Judge(known, set(available), scoring or ScoringConfig(), evaluation or EvaluationConfig())
