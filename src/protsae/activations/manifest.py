@@ -109,7 +109,7 @@ class Manifest(Config):
     compute_dtype: Literal["float32", "bfloat16"]
     """Type of the numbers that linear layers multiplied."""
     arithmetic: Arithmetic | Literal["fast"] = "fair_esm"
-    """How they were computed. Stores made before version 0.2 may say `fast`, an arithmetic since retired."""
+    """How they were computed. Earlier stores may say `fast`, an arithmetic since retired."""
     max_tokens_per_batch: int
     """Token budget of the forward pass; fixes the composition of its batches."""
     long_sequences: Literal["window", "full", "skip", "truncate", "error"]
