@@ -1,4 +1,4 @@
-"""What happens around every run: parameters are completed before it, and what it did is written after it."""
+"""What happens around every run: what it did is written after it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,26 +14,6 @@ if TYPE_CHECKING:
     from protsae.caching.viz import VizMemory
 
 Catalog = CatalogProtocol[Any, Any]
-
-
-class ParameterHooks:
-    """Refuses parameters that no pipeline has, fills in those that are not given, and hands the list of
-    dictionaries to the registry of pipelines, before anything runs."""
-
-    @hook_impl(tryfirst=True)
-    def after_context_created(self, context: KedroContext) -> None:
-        """Replace the loader's parameters, `--params` merged in, by a value for every setting.
-
-        Raises:
-            InputError: listing everything that is wrong with them.
-        """
-        from protsae.parameters import complete_parameters
-        from protsae.pipelines.wiring import Wiring
-        from protsae.project_wiring import use
-
-        parameters = complete_parameters(context.config_loader["parameters"])
-        context.config_loader["parameters"] = parameters
-        use(Wiring.of(parameters))
 
 
 class RunRecordHooks:

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
+from protsae.config_loader import wiring as configured
 from protsae.pipelines import (
     alignment,
     annotation,
@@ -21,7 +22,6 @@ from protsae.pipelines import (
     training,
 )
 from protsae.pipelines.wiring import Wiring
-from protsae.project_wiring import current
 
 PIPELINES = {
     "ingestion": ingestion,
@@ -58,7 +58,7 @@ def own_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
     Args:
         wiring: dictionaries and source; None: those of the project's configuration.
     """
-    wiring = wiring or current()
+    wiring = wiring or configured()
     names = ON_FILES if wiring.source == "parquet" else tuple(PIPELINES)
     found = {}
     for name in names:

@@ -2,13 +2,13 @@
 
 import warnings
 
-from protsae.hooks import ParameterHooks, RunRecordHooks, VizHooks
-from protsae.project_wiring import CONFIG_LOADER_ARGS
+from protsae.config_loader import ARGUMENTS, ProjectConfigLoader
+from protsae.hooks import RunRecordHooks, VizHooks
 
-__all__ = ["CONFIG_LOADER_ARGS", "HOOKS"]
+HOOKS = (RunRecordHooks(), VizHooks())
 
-HOOKS = (ParameterHooks(), RunRecordHooks(), VizHooks())
-
+CONFIG_LOADER_CLASS = ProjectConfigLoader
+CONFIG_LOADER_ARGS = ARGUMENTS
 
 # Nothing that the person at the keyboard could act on: Kedro's own call into omegaconf, and names of datasets
 # that are namespaces on purpose (`protsae.encoding`, `topk.encoding`).
