@@ -113,7 +113,7 @@ def test_a_training_parameter_reruns_training_and_what_follows_but_not_extractio
     assert "parameter training.k 4 -> 3" in done.stdout + done.stderr
     upstream = {n.name for n in register_pipelines()["extraction"].nodes} | {
         "annotation.join_annotations",
-        "encoding.pool_activations",
+        "extraction.pool_activations",
     }
     assert not ran(done) & upstream
 
@@ -367,6 +367,6 @@ def test_a_fasta_file_alone_is_enough(tmp_path, make_miniature):
     defined = latents[latents["kind"] == "defined"]
     assert defined["concept_id"].tolist() == concepts["concept_id"].tolist()
     assert "motif:" in (project.data / "08_reporting/report/index.html").read_text()
-    report = json.loads((project.data / "02_intermediate/split_report.json").read_text())
+    report = json.loads((project.data / "03_primary/split_report.json").read_text())
     assert report["clusters"]["method"] in ("builtin", "mmseqs")
     assert set(decisions(project.kedro("run")).values()) == {"skip"}

@@ -21,6 +21,10 @@ from protsae.pipeline_registry import BY_NAME_ONLY, PIPELINES, own_pipelines, re
 from protsae.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[2]
+LAYERS = [
+    *("raw", "intermediate", "primary", "feature"),
+    *("model_input", "models", "model_output", "reporting"),
+]
 ENVIRONMENTS = sorted(
     path.name for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "local"
 )
@@ -81,6 +85,25 @@ def test_every_dataset_has_a_layer_for_kedro_viz(catalog, everything):
     for name in sorted(datasets_of(everything)):
         metadata = catalog[name].metadata or {}
         assert metadata.get("kedro-viz", {}).get("layer"), name
+
+
+def stages_of(everything) -> dict[str, list]:
+    """Return the nodes of every namespace: a stage, or a dictionary in it."""
+    found: dict[str, list] = {}
+    for node in everything.nodes:
+        for name in node.namespace_prefixes:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def test_no_stage_goes_back_a_layer_so_that_kedro_viz_can_draw_them(catalog, everything):
+    layer = {name: catalog[name].metadata["kedro-viz"]["layer"] for name in datasets_of(everything)}
+    for stage, nodes in stages_of(everything).items():
+        made = {output for node in nodes for output in node.outputs}
+        needed = {name for node in nodes for name in node.inputs if name in layer} - made
+        last = max((LAYERS.index(layer[name]) for name in needed), default=0)
+        for name in made:
+            assert LAYERS.index(layer[name]) >= last, f"{stage}: {name} is in layer {layer[name]}"
 
 
 def test_every_path_lies_below_the_data_root(pipelines):

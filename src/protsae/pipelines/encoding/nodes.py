@@ -7,15 +7,6 @@ import pandas as pd
 from protsae.probing.config import EncodingConfig
 
 
-def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
-    """Average the activations (an `ActivationStore`) of every protein over its residues."""
-    from protsae.probing.encoding import mean_activations
-    from protsae.probing.splits import split_of_proteins
-
-    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
-    return mean_activations(activation_shards, hook_point, list(split_of))
-
-
 def encode_proteins(
     activation_shards: Any, sae_checkpoint: Any, proteins: pd.DataFrame, config: EncodingConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from protsae.pipelines.wiring import Wiring, of_dictionary
 
-from .nodes import encode_proteins, pool_activations
+from .nodes import encode_proteins
 
 
 def _encoding_of(name: str) -> Pipeline:
@@ -20,11 +20,5 @@ def _encoding_of(name: str) -> Pipeline:
 
 
 def create_pipeline(wiring: Wiring) -> Pipeline:
-    """Return the encoding pipeline: what dictionaries, and none, make of every protein."""
-    pool = Node(
-        pool_activations,
-        inputs=["activation_shards", "proteins", "params:probing.hook_point"],
-        outputs="mean_activations",
-        name="pool_activations",
-    )
-    return sum((_encoding_of(name) for name in wiring.names), Pipeline([pool]))
+    """Return the encoding pipeline: what every dictionary makes of every protein."""
+    return sum((_encoding_of(name) for name in wiring.names), Pipeline([]))

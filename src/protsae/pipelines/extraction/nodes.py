@@ -49,6 +49,15 @@ def report_extraction(activation_shards: Any, outlier_warning: float) -> dict[st
     return extraction_report(activation_shards, outlier_warning)
 
 
+def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
+    """Average the activations (an `ActivationStore`) of every protein over its residues."""
+    from protsae.probing.encoding import mean_activations
+    from protsae.probing.splits import split_of_proteins
+
+    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
+    return mean_activations(activation_shards, hook_point, list(split_of))
+
+
 def read_tables_of_files(activation_shards: Any, config: ParquetConfig) -> tuple[pd.DataFrame, ...]:
     """Read what Parquet files of any origin (`activations.parquet.ParquetStore`) say of their proteins.
 

@@ -4,7 +4,13 @@ from kedro.pipeline import Node, Pipeline
 
 from protsae.pipelines.wiring import Wiring
 
-from .nodes import extract_activations, read_tables_of_files, report_extraction, select_sequences
+from .nodes import (
+    extract_activations,
+    pool_activations,
+    read_tables_of_files,
+    report_extraction,
+    select_sequences,
+)
 
 
 def create_pipeline(wiring: Wiring) -> Pipeline:
@@ -34,6 +40,12 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
                 inputs=["extraction_sequences", "plm_checkpoint", "params:extraction"],
                 outputs="activation_shards",
                 name="extract_activations",
+            ),
+            Node(
+                pool_activations,
+                inputs=["activation_shards", "proteins", "params:extraction.hook_point"],
+                outputs="mean_activations",
+                name="pool_activations",
             ),
             Node(
                 report_extraction,
