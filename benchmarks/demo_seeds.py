@@ -43,7 +43,8 @@ from protsae.probing.splits import (
 )
 from protsae.probing.vocabulary import Vocabulary
 from protsae.sae.base import SparseAutoencoder
-from protsae.training.fit import Size, Source, fit_protsae, fit_topk
+from protsae.training.fit import fit_protsae, fit_topk
+from protsae.training.plan import Size, Source
 
 ROOT = Path(__file__).resolve().parents[1]
 DIFFERENCES = (

@@ -35,7 +35,8 @@ from protsae.probing.splits import feature_matrix, labels_by_split, protein_leve
 from protsae.probing.vocabulary import Vocabulary
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import Knowledge, Size, Source, TrainingPlan, fit
+from protsae.training.fit import fit
+from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("auc", "aupr", "fmax")

@@ -43,7 +43,8 @@ from protsae.probing.shuffles import (
     shuffle_labels,
 )
 from protsae.probing.splits import SplitLabels, feature_matrix
-from protsae.training.fit import Size, Source, fit_protsae
+from protsae.training.fit import fit_protsae
+from protsae.training.plan import Size, Source
 
 RATE = 0.05
 Splits = dict[str, SplitLabels]

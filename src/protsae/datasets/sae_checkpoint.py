@@ -1,23 +1,14 @@
 """Checkpoints of sparse autoencoders in the catalog."""
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from kedro.io import AbstractDataset
 
 from protsae.datasets.errors import input_errors_pass
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
-
-
-@runtime_checkable
-class Plan(Protocol):
-    """What makes a checkpoint by itself: this module need not know how."""
-
-    def run(self, path: Path) -> None:
-        """Write the checkpoint to `path`."""
-
-    def run_on_workers(self, path: Path, workers: dict[str, Any]) -> None:
-        """Write it by several workers; their settings are those of `training.workers.WorkersConfig`."""
+from protsae.training.plan import TrainingPlan
+from protsae.training.workers import WorkersConfig, run_on_workers
 
 
 class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
@@ -69,12 +60,12 @@ class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
         Raises:
             DatasetInputError: training diverges, or the saved state is damaged.
         """
-        if isinstance(data, Plan):
+        if isinstance(data, TrainingPlan):
             with input_errors_pass():
                 if self._workers is None:
                     data.run(self._filepath)
                 else:
-                    data.run_on_workers(self._filepath, self._workers)
+                    run_on_workers(data, self._filepath, WorkersConfig.model_validate(self._workers))
             return
         sae, metadata = data if isinstance(data, tuple) else (data, {})
         save_sae(sae, self._filepath, metadata)

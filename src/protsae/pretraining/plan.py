@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from protsae.core.code import code_hash
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_file, sha256_text
+from protsae.core.files import sha256_text
 from protsae.plm.residues import check_residues
 from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import PerplexityConfig, PretrainerConfig, ShapeConfig
 from protsae.training.state import StateFile
 
-_PACKAGE = Path(__file__).parents[1]
-_SHARED = ("training/schedule.py", "training/threads.py", "training/devices.py")
-_CODE = ("core/*.py", "plm/*.py", "pretraining/*.py", *_SHARED)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -41,13 +39,11 @@ class PretrainingPlan:
     @property
     def fingerprint(self) -> str:
         """Hash of proteins, settings, code and torch: the same fingerprint, the same training."""
-        files = sorted(path for pattern in _CODE for path in _PACKAGE.glob(pattern))
-        code = sha256_text(*(part for path in files for part in (path.name, sha256_file(path))))
         settings = (self.shape.model_dump_json(), self.trainer.model_dump_json(), str(self.seed))
         proteins = (
             sha256_text(*split.protein_ids, *split.sequences) for split in (self.train, self.validation)
         )
-        return sha256_text(code, version("torch"), version("fair-esm"), *settings, *proteins)
+        return sha256_text(code_hash(_train), version("torch"), version("fair-esm"), *settings, *proteins)
 
 
 def plan_pretraining(

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.activations.reader import ActivationStore
+from protsae.core.code import code_hash
 from protsae.core.files import sha256_text
 from protsae.metrics.table import concat_metrics
 from protsae.probing.baselines import score_baselines
@@ -36,17 +37,10 @@ from protsae.probing.vocabulary import Vocabulary
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.config import JudgingConfig
-from protsae.training.fingerprints import code_hash, table_hash
-from protsae.training.plan import Knowledge
+from protsae.training.fingerprints import table_hash
+from protsae.training.plan import REGISTRY, Knowledge
 
 Scores = dict[str, dict[str, NDArray[np.floating[Any]]]]
-_JUDGING_CODE = (
-    "metrics/*.py",
-    "probing/*.py",
-    "ontology/closure.py",
-    "sweeps/judging.py",
-    "sweeps/estimates.py",
-)
 _SCORED_SPLITS = ("validation", "test")
 
 
@@ -148,13 +142,14 @@ class Judge:
         return {s: feature_matrix(means, "activation", of.protein_ids) for s, of in self.splits.items()}
 
     def fingerprint(self) -> str:
-        """Return the hash of all that judging depends on beside the checkpoint."""
+        """Return the hash of all that judging depends on, except the checkpoint and its architecture."""
         data, tables = self.data, self.data.knowledge.tables
         columns = ["protein_id", "split", "cluster_id", "is_audited", "nearest_train_identity"]
         shown = [data.proteins[columns], tables.concepts, tables.protein_labels]
         shown += [tables.labelled_aspects, data.knowledge.axioms, data.terms, data.relations]
         hashed = (table_hash(table) for table in shown)
-        return sha256_text(*hashed, self.config.model_dump_json(), code_hash(*_JUDGING_CODE))
+        code = code_hash(Judge, without=(REGISTRY,))
+        return sha256_text(*hashed, self.config.model_dump_json(), code)
 
     @cached_property
     def columns(self) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from protsae.activations.executors import Executor, LocalExecutor
+from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
@@ -62,7 +63,8 @@ class RunMember:
             job = job.matched(self._l0_of(job.like))
         plan = self.plan(job) if isinstance(job, Member) else None
         judging = Judge(self.data, self.judging).fingerprint()
-        fingerprint = sha256_text(plan.fingerprint if plan else self.data.store.fingerprint(), judging)
+        made_from = plan.fingerprint if plan else self.data.store.fingerprint()
+        fingerprint = sha256_text(made_from, judging, code_hash(estimates_table, _records))
         if (found := _read_json(folder / METRICS_NAME)) and found["fingerprint"] == fingerprint:
             return {"member": job.member_id, "status": "kept", "seconds": found["seconds"]}
         (folder / METRICS_NAME).unlink(missing_ok=True)

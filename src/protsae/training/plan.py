@@ -1,76 +1,32 @@
 """A training decided before anything is computed, and its running into a checkpoint."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from protsae.activations.reader import ActivationStore
-from protsae.annotations.labels import LabelTables
+from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_file, sha256_text
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
-from protsae.training.config import TrainerConfig
-from protsae.training.fingerprints import code_hash, settings_json, table_hash
+from protsae.training.fingerprints import settings_json, table_hash
+from protsae.training.task import Knowledge, Size, Source, TrainingTask
 
 if TYPE_CHECKING:
     from protsae.training.trainer import Trainer
 
-_CODE = (
-    *("core/*.py", "activations/*.py", "annotations/labels.py", "metrics/*.py"),
-    *("sae/base.py", "training/*.py"),
-)
-"""What every training runs; beside it counts the module of its architecture with all that this imports."""
+__all__ = ["Knowledge", "Size", "Source", "TrainingPlan", "log_of", "made_by"]
 
+REGISTRY = "protsae.sae.registry:ARCHITECTURES"
+"""Does not count in fingerprints, which name the one architecture that is used."""
 _LOGGER = logging.getLogger(__name__)
 
 
-class Source(NamedTuple):
-    """Where residues come from."""
-
-    store: ActivationStore
-    hook_point: str
-    proteins: pd.DataFrame
-    """`protein_id`, `split`."""
-
-
-class Size(NamedTuple):
-    """How large an autoencoder is, and its seed."""
-
-    d_sae: int
-    k: int
-    seed: int
-
-
-class Knowledge(NamedTuple):
-    """What guided architectures are told."""
-
-    tables: LabelTables
-    """Concepts, whose row order is latent order, and what carries them."""
-    axioms: pd.DataFrame
-    """See `sae.axioms.AxiomIndices.from_table`."""
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """All that the weights of one autoencoder follow from. Test proteins take no part in it."""
-
-    architecture: str
-    """Name in `sae.registry.ARCHITECTURES`."""
-    source: Source
-    size: Size
-    trainer: TrainerConfig
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Further fields of the architecture's config, such as `guidance`."""
-    knowledge: Knowledge | None = None
-    """None for unguided architectures."""
-    warm_start: Path | None = None
-    """Checkpoint whose latents ProtSAE's free ones start from; None: they start at random."""
+class TrainingPlan(TrainingTask):
+    """A task that can be run into a checkpoint, and that is the same task where its fingerprint is."""
 
     @property
     def fingerprint(self) -> str:
@@ -94,28 +50,23 @@ class TrainingPlan:
             self.trainer.settings_json(),
             settings_json(dict(self.settings)),
             *map(table_hash, tables),
-            code_hash(*_CODE, module=self._module),
+            self._code_hash(),
             version("torch"),
             *(() if self.warm_start is None else (sha256_file(self.warm_start),)),
         )
 
-    @property
-    def about(self) -> dict[str, Any]:
-        """What a checkpoint says its weights belong to."""
-        model = self.source.store.manifest.model
-        return {
-            "hook_point": self.source.hook_point,
-            "model": model.name,
-            "model_sha256": model.sha256,
-            "seed": self.size.seed,
-        }
+    def _code_hash(self) -> str:
+        """Return the hash of the code of this architecture's training, whoever shares out its batches."""
+        from protsae.training.distributed import SHARED, DistributedTrainer
+        from protsae.training.fit import fitter_of
+        from protsae.training.warm_start import load_donor
 
-    @property
-    def _module(self) -> str | None:
-        from protsae.sae.registry import ARCHITECTURES
-
-        known = ARCHITECTURES.get(self.architecture)
-        return None if known is None else known[0].__module__
+        items: list[Any] = [*fitter_of(self.architecture), _log_rows]
+        if self.architecture in SHARED:
+            items.append(DistributedTrainer)
+        if self.warm_start is not None:  # the donor may be of another architecture
+            return code_hash(*items, load_donor)
+        return code_hash(*items, without=(REGISTRY,))
 
     def run(self, path: Path) -> None:
         """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
@@ -133,16 +84,6 @@ class TrainingPlan:
             TrainingFiles(path.parent, self.fingerprint).close()
             return
         self.train(path, Trainer)
-
-    def run_on_workers(self, path: Path, workers: Mapping[str, Any]) -> None:
-        """Do the same on several workers, whose settings are those of `training.workers.WorkersConfig`.
-
-        Raises:
-            InputError: what `training.workers.run_on_workers` refuses.
-        """
-        from protsae.training.workers import WorkersConfig, run_on_workers
-
-        run_on_workers(self, path, WorkersConfig.model_validate(dict(workers)))
 
     def is_made(self, path: Path) -> bool:
         """Say whether the checkpoint of this very training lies at `path`."""

@@ -34,7 +34,7 @@ def train_topk(
         `training.plan.TrainingPlan`, which the checkpoint's dataset runs: that knows where an unfinished
         training lies.
     """
-    from protsae.training.fit import Size, Source, TrainingPlan
+    from protsae.training.plan import Size, Source, TrainingPlan
 
     source = Source(activation_shards, hook_point, proteins)
     return TrainingPlan("topk", source, Size(d_sae, k, seed), trainer)
@@ -80,7 +80,7 @@ def train_protsae(
         training lies.
     """
     from protsae.annotations.labels import LabelTables
-    from protsae.training.fit import Knowledge, Size, Source, TrainingPlan
+    from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 
     source, size = Source(activation_shards, hook_point, proteins), Size(d_sae, k, seed)
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
