@@ -20,6 +20,7 @@ from protsae.sae.config import GuidanceConfig
 from protsae.sae.registry import ARCHITECTURES
 from protsae.training import plan as plan_module
 from protsae.training import trainer as trainer_module
+from protsae.training import validation
 from protsae.training.config import TrainerConfig
 from protsae.training.files import LIVE_NAME, TrainingFiles
 from protsae.training.live import read_live
@@ -306,7 +307,7 @@ def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, 
 
 def test_patience_ends_training_and_a_resume_knows_how_long_it_waited(world, tmp_path, monkeypatch):
     figures = [0.5, 0.6, 0.55, 0.58, 0.7, 0.8]
-    monkeypatch.setattr(trainer_module, "validate", lambda *_: {"fve": figures[len(seen)]})
+    monkeypatch.setattr(validation, "_measure", lambda *_: {"fve": figures[len(seen)]})
     original = Trainer._end_epoch
     seen: list[int] = []
 

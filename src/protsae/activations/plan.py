@@ -108,7 +108,7 @@ def plan_extraction(
     order = sorted(by_id.keys() - set(skipped), key=lambda name: sha256_text(_SALT, name))
     if not order:
         raise InputError("no proteins to extract: all are excluded by the split or skipped for their length")
-    code, versions = _code_sha256(), {name: version(name) for name in _LIBRARIES}
+    code, versions = shard_code_hash(), {name: version(name) for name in _LIBRARIES}
     made_by = (str(FORMAT_VERSION), code, versions["torch"], versions["pyarrow"], model.sha256)
     shared = (*made_by, *hook_points, config.dtype, str(config.max_tokens_per_batch))
     jobs = []
@@ -179,6 +179,6 @@ def _skipped(long_ids: list[str], by_id: dict[str, str], config: ExtractionConfi
     )
 
 
-def _code_sha256() -> str:
+def shard_code_hash() -> str:
     """Return the hash of the code that decides what is in a shard: no edit leaves stale shards behind."""
     return code_hash(compute_shard, write_shard, protein_statistics, Passes)

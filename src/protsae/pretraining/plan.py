@@ -43,7 +43,7 @@ class PretrainingPlan:
         proteins = (
             sha256_text(*split.protein_ids, *split.sequences) for split in (self.train, self.validation)
         )
-        return sha256_text(code_hash(_train), version("torch"), version("fair-esm"), *settings, *proteins)
+        return sha256_text(pretraining_code_hash(), version("torch"), version("fair-esm"), *settings, *proteins)
 
 
 def plan_pretraining(
@@ -100,6 +100,11 @@ def run_pretraining(plan: PretrainingPlan, path: Path) -> None:
         )  # fmt: skip
     _train(plan, path, state_file, fingerprint)
     state_file.remove()
+
+
+def pretraining_code_hash() -> str:
+    """Return the hash of the code that trains."""
+    return code_hash(_train)
 
 
 def _is_made(path: Path, fingerprint: str) -> bool:

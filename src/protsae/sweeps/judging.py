@@ -148,8 +148,7 @@ class Judge:
         shown = [data.proteins[columns], tables.concepts, tables.protein_labels]
         shown += [tables.labelled_aspects, data.knowledge.axioms, data.terms, data.relations]
         hashed = (table_hash(table) for table in shown)
-        code = code_hash(Judge, without=(REGISTRY,))
-        return sha256_text(*hashed, self.config.model_dump_json(), code)
+        return sha256_text(*hashed, self.config.model_dump_json(), judging_code_hash())
 
     @cached_property
     def columns(self) -> NDArray[np.int64]:
@@ -227,3 +226,8 @@ class Judge:
         }
         config, bands = self.config.evaluation, identity_strata(proteins)
         return evaluate_all(as_float, self.splits, self.vocabulary, clusters, config, bands)
+
+
+def judging_code_hash() -> str:
+    """Return the hash of the code that judges; a member's own architecture counts with its training."""
+    return code_hash(Judge, without=(REGISTRY,))

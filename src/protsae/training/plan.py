@@ -50,23 +50,10 @@ class TrainingPlan(TrainingTask):
             self.trainer.settings_json(),
             settings_json(dict(self.settings)),
             *map(table_hash, tables),
-            self._code_hash(),
+            training_code_hash(self.architecture, warm=self.warm_start is not None),
             version("torch"),
             *(() if self.warm_start is None else (sha256_file(self.warm_start),)),
         )
-
-    def _code_hash(self) -> str:
-        """Return the hash of the code of this architecture's training, whoever shares out its batches."""
-        from protsae.training.distributed import SHARED, DistributedTrainer
-        from protsae.training.fit import fitter_of
-        from protsae.training.warm_start import load_donor
-
-        items: list[Any] = [*fitter_of(self.architecture), _log_rows]
-        if self.architecture in SHARED:
-            items.append(DistributedTrainer)
-        if self.warm_start is not None:  # the donor may be of another architecture
-            return code_hash(*items, load_donor)
-        return code_hash(*items, without=(REGISTRY,))
 
     def run(self, path: Path) -> None:
         """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
@@ -113,6 +100,26 @@ class TrainingPlan(TrainingTask):
         if leads:
             save_sae(sae, path, metadata | {"fingerprint": fingerprint, "log": _log_rows(log)})
             files.close()
+
+
+def training_code_hash(architecture: str, *, warm: bool) -> str:
+    """Return the hash of the code that trains an architecture, on one worker or on several.
+
+    Args:
+        architecture: its name.
+        warm: whether it starts from another dictionary, which may be of any architecture.
+
+    Raises:
+        InputError: an unknown architecture.
+    """
+    from protsae.training.distributed import SHARED, DistributedTrainer
+    from protsae.training.fit import fitter_of
+    from protsae.training.warm_start import load_donor
+
+    items: list[Any] = [*fitter_of(architecture), _log_rows]
+    if architecture in SHARED:
+        items.append(DistributedTrainer)
+    return code_hash(*items, load_donor) if warm else code_hash(*items, without=(REGISTRY,))
 
 
 def made_by(path: Path) -> str | None:
