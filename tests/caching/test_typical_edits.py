@@ -21,7 +21,7 @@ from protsae.pipeline_registry import PIPELINES
 from protsae.pretraining import plan as pretraining
 from protsae.sae.registry import ARCHITECTURES
 from protsae.sweeps import judging
-from protsae.training import plan as training
+from protsae.training import run as training
 
 ROOT = Path(__file__).parents[2]
 TRAININGS = {f"{name} training" for name in ARCHITECTURES}
@@ -43,9 +43,7 @@ class Edit(NamedTuple):
 
 
 EDITS: dict[str, Edit] = {
-    "a docstring of `activations/reader.py`": Edit(
-        "activations/reader.py", '"""', '"""Now. ', set(), set()
-    ),
+    "a docstring of `activations/reader.py`": Edit("activations/reader.py", '"""', '"""Now. ', set(), set()),
 }
 
 
@@ -131,7 +129,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         entries = plan_entries(patch) | {name: (found, ()) for name, found in node_entries().items()}
         real = importlib.util.find_spec
         patch.setattr(
-            code.importlib.util, "find_spec", lambda name, *more: spec if name == "protsae" else real(name, *more)
+            code.importlib.util,
+            "find_spec",
+            lambda name, *more: spec if name == "protsae" else real(name, *more),
         )
         yield Project(sources, entries)
 

@@ -97,11 +97,11 @@ def main() -> None:
     import protsae.pretraining.plan
     import protsae.sweeps.judging
     import protsae.training.fit
-    import protsae.training.plan
+    import protsae.training.run
 
     trace_plan("shards", protsae.activations.plan, protsae.activations.writer, "compute_shard", "write_shard")
     fitters = ("fit_unguided", "fit_guided", "fit_splice")
-    trace_plan("trainings", protsae.training.plan, protsae.training.fit, *fitters)
+    trace_plan("trainings", protsae.training.run, protsae.training.fit, *fitters)
     judge = protsae.sweeps.judging
     trace_plan("judging", judge, judge.Judge, "member", "references")
     trace_plan("pretraining", protsae.pretraining.plan, protsae.pretraining.plan, "_train")

@@ -10,6 +10,7 @@ import pandas as pd
 from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
+from protsae.core.plan import Plan
 from protsae.plm.residues import check_residues
 from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import PerplexityConfig, PretrainerConfig, ShapeConfig
@@ -27,7 +28,7 @@ class SplitProteins:
 
 
 @dataclass(frozen=True)
-class PretrainingPlan:
+class PretrainingPlan(Plan):
     """All that the weights follow from. There are no test proteins in it."""
 
     shape: ShapeConfig
@@ -43,7 +44,31 @@ class PretrainingPlan:
         proteins = (
             sha256_text(*split.protein_ids, *split.sequences) for split in (self.train, self.validation)
         )
-        return sha256_text(pretraining_code_hash(), version("torch"), version("fair-esm"), *settings, *proteins)
+        return sha256_text(
+            pretraining_code_hash(), version("torch"), version("fair-esm"), *settings, *proteins
+        )
+
+    def run(self, path: Path, how: None = None) -> None:
+        """Train, or go on training, and write the model to `path`; nothing is done where it lies there.
+
+        The state of an unfinished training is a dot file in the same folder and is removed at the end.
+
+        Raises:
+            InputError: training diverges, the state is damaged, or there is no such device.
+        """
+        fingerprint = self.fingerprint
+        state_file = StateFile(path.parent, fingerprint)
+        if _is_made(path, fingerprint):
+            _LOGGER.info("%s is the model of this very training: kept", path)
+            state_file.remove()
+            return
+        if others := state_file.others():
+            _LOGGER.warning(
+                "unfinished trainings of other settings, proteins or code lie in %s; delete what you do not "
+                "want to go on with: %s", path.parent, ", ".join(others),
+            )  # fmt: skip
+        _train(self, path, state_file, fingerprint)
+        state_file.remove()
 
 
 def plan_pretraining(
@@ -77,29 +102,6 @@ def split_proteins(proteins: pd.DataFrame, name: str) -> SplitProteins:
     for protein_id, sequence in rows.itertuples(index=False):
         check_residues(sequence, f"protein {protein_id!r}")
     return SplitProteins(tuple(rows["protein_id"]), tuple(rows["sequence"]))
-
-
-def run_pretraining(plan: PretrainingPlan, path: Path) -> None:
-    """Train, or go on training, and write the model to `path`; nothing is done where it already lies there.
-
-    The state of an unfinished training lies beside it as a dot file and is removed at the end.
-
-    Raises:
-        InputError: training diverges, the state is damaged, or there is no such device.
-    """
-    fingerprint = plan.fingerprint
-    state_file = StateFile(path.parent, fingerprint)
-    if _is_made(path, fingerprint):
-        _LOGGER.info("%s is the model of this very training: kept", path)
-        state_file.remove()
-        return
-    if others := state_file.others():
-        _LOGGER.warning(
-            "unfinished trainings of other settings, proteins or code lie in %s; delete what you do not want "
-            "to go on with: %s", path.parent, ", ".join(others),
-        )  # fmt: skip
-    _train(plan, path, state_file, fingerprint)
-    state_file.remove()
 
 
 def pretraining_code_hash() -> str:

@@ -19,6 +19,7 @@ from protsae.activations.executors import Executor, LocalExecutor
 from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
+from protsae.core.plan import Plan
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.estimates import estimates_table
@@ -127,7 +128,7 @@ class RunMember:
 
 
 @dataclass(frozen=True)
-class SweepPlan:
+class SweepPlan(Plan):
     """All members of a sweep, and what they are made from."""
 
     members: tuple[Member, ...]
@@ -135,26 +136,27 @@ class SweepPlan:
     judging: JudgingConfig = field(default_factory=JudgingConfig)
     references: bool = True
 
-    def run(self, folder: Path, executor: Executor | None = None) -> None:
+    def run(self, path: Path, how: Executor | None = None) -> None:
         """Make what is not made yet, and write the list of members last.
 
         Args:
-            folder: one folder per member goes below it.
-            executor: who makes members; None: this process, one after another.
+            path: one folder per member goes below it.
+            how: who makes members; None: this process, one after another.
 
         Raises:
             InputError: a member's training is refused or diverges; those before it are kept.
         """
+        folder = path.absolute()
         hook_points = dict.fromkeys(member.hook_point for member in self.members)
         jobs: list[Job] = [*map(Reference, hook_points if self.references else ()), *self.members]
         folder.mkdir(parents=True, exist_ok=True)
         others = {path.parent.name for path in folder.glob(f"*/{METRICS_NAME}")}
         if others := others - {job.member_id for job in jobs}:
             _LOGGER.info("%s: members of other lists stay: %s", folder, ", ".join(sorted(others)))
-        runner = RunMember(self.data, self.judging, folder.absolute())
+        runner = RunMember(self.data, self.judging, folder)
         # those that follow others come when these are done
         waves = [[job for job in jobs if _follows(job) == wave] for wave in (False, True)]
-        executor = executor or LocalExecutor()
+        executor = how or LocalExecutor()
         done = chain.from_iterable(executor.run(runner, wave) for wave in waves if wave)
         for number, outcome in enumerate(done, start=1):
             seconds = sum(outcome["seconds"].values())
