@@ -27,7 +27,6 @@ ROOT = Path(__file__).parents[2]
 TRAININGS = {f"{name} training" for name in ARCHITECTURES}
 GUIDED = {"protsae training", "splice training"}
 PLANS = {"shards", "members judged", "pretraining", *TRAININGS}
-MAKERS = {"extraction.extract_activations", "pretraining.pretrain_plm", "sweeps.plan_sweep"}
 
 
 class Edit(NamedTuple):
@@ -37,13 +36,116 @@ class Edit(NamedTuple):
     old: str
     new: str
     nodes: set[str]
-    """Patterns of the nodes that run for certain; others may follow when bytes change."""
+    """Patterns of the nodes that run for certain. Those after them run if the bytes between them change."""
     plans: set[str]
     """What is made again inside nodes: shards, trainings, members that are judged."""
 
 
+LOADING = {
+    *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_absorption"),
+    *("disentanglement.*.measure_monosemanticity", "dynamics.measure_*_curves", "fidelity.*.judge_fidelity"),
+    *("fidelity.*.measure_reconstruction", "fidelity.*.splice_dictionary", "interpretation.*.interpret_*"),
+    *("parquet_training.*", "probing.measure_subsumption", "probing.*.encode_proteins"),
+    *("probing.score_residues", "reporting.render_report", "training.*"),
+}
+"""Nodes that are given a checkpoint, or make one."""
+TRAINING = {"alignment.align_baselines", "parquet_training.train_on_parquet", "training.*.train_*"}
+SWEEP = {"sweeps.plan_sweep"}
+
 EDITS: dict[str, Edit] = {
-    "a docstring of `activations/reader.py`": Edit("activations/reader.py", '"""', '"""Now. ', set(), set()),
+    "a docstring in `activations/reader.py`": Edit("activations/reader.py", '"""', '"""Now: ', set(), set()),
+    "`numpy_generator` in `core/seeding.py`, which draws residues": Edit(
+        "core/seeding.py",
+        "default_rng(derive_seed(seed, *purpose))",
+        "default_rng(derive_seed(seed, *purpose) + 1)",
+        {
+            *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_ab*"),
+            *("disentanglement.*.measure_mono*", "dynamics.measure_*_curves", "fidelity.*.judge_fidelity"),
+            *("fidelity.choose_fidelity_sequences", "extraction.extract_activations", "pretraining.*"),
+            *("probing.evaluate_scores", "probing.measure_subsumption", "probing.score_concepts"),
+            *("probing.score_residues", *TRAINING, *SWEEP),
+        },
+        PLANS,
+    ),
+    "`_f` in `metrics/cafa.py`": Edit(
+        "metrics/cafa.py",
+        "2 * precision * recall",
+        "3 * precision * recall",
+        {"probing.evaluate_scores", *SWEEP},
+        {"members judged"},
+    ),
+    "`label_matrix` in `annotations/labels.py`": Edit(
+        "annotations/labels.py",
+        "labels = np.zeros((len(wanted), len(concepts))",
+        "labels = np.ones((len(wanted), len(concepts))",
+        {
+            *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_ab*"),
+            *("dynamics.measure_*_curves", "interpretation.*.interpret_latents", "probing.score_*"),
+            *("probing.evaluate_scores", *TRAINING, *SWEEP),
+        },
+        {"members judged", *GUIDED},
+    ),
+    "a method of `sae/topk.py`": Edit(
+        "sae/topk.py",
+        "config.aux_coefficient * aux",
+        "2 * config.aux_coefficient * aux",
+        {*LOADING, *SWEEP},
+        {"topk training"},
+    ),
+    "a method of `sae/gated.py`": Edit(
+        "sae/gated.py", "(self, ", "(self, *", {*LOADING, *SWEEP}, {"gated training"}
+    ),
+    "a method of `sae/protsae.py`": Edit(
+        "sae/protsae.py", "(self, ", "(self, *", {*LOADING, *SWEEP}, {"protsae training", "members judged"}
+    ),
+    "`Trainer` in `training/trainer.py`": Edit(
+        "training/trainer.py", '["lr"] = rate *', '["lr"] = 2 * rate *', {*TRAINING, *SWEEP}, TRAININGS
+    ),
+    "`Esm2Forward` in `plm/forward.py`": Edit(
+        "plm/forward.py",
+        "class Esm2Forward",
+        "class Esm2Forward(object)",
+        {
+            *("alignment.align_baselines", "extraction.extract_activations", "fidelity.measure_ablations"),
+            *("fidelity.*.splice_dictionary", "probing.pool_random_plm"),
+        },
+        {"shards"},
+    ),
+    "`shuffle_labels` in `probing/shuffles.py`, a floor": Edit(
+        "probing/shuffles.py",
+        "permutation(len(of.protein_ids))",
+        "permutation(1 * len(of.protein_ids))",
+        {"probing.score_concepts", *SWEEP},
+        {"members judged"},
+    ),
+    "one function of `pipelines/probing/nodes.py`": Edit(
+        "pipelines/probing/nodes.py",
+        'kept = extraction_sequences[~extraction_sequences["is_excluded"]]',
+        'kept = extraction_sequences[~extraction_sequences["is_excluded"]].copy()',
+        {"probing.pool_random_plm"},
+        set(),
+    ),
+    "the reader of FASTA, `sequences/fasta.py`": Edit(
+        "sequences/fasta.py",
+        'text.startswith(">")',
+        'text.startswith(">>")',
+        {"ingestion.parse_sequences"},
+        set(),
+    ),
+    "the report's template": Edit(
+        "reporting/templates/report.html.j2", "<", "< ", {"reporting.render_report"}, set()
+    ),
+    "`atomic_path` in `core/files.py`": Edit(
+        "core/files.py",
+        "def atomic_path(path",
+        "def atomic_path(*path",
+        {
+            *("disentanglement.read_judge_embeddings", "extraction.extract_activations", "pretraining.*"),
+            *("extraction.report_extraction", "fidelity.choose_fidelity_sequences", "fidelity.measure_*"),
+            *("probing.pool_*", *LOADING, *SWEEP),
+        },
+        PLANS,
+    ),
 }
 
 

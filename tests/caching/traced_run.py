@@ -51,7 +51,8 @@ def symbols(codes: set[CodeType]) -> Iterator[str]:
     for code in codes:
         path = Path(code.co_filename)
         is_class_body = not code.co_flags & inspect.CO_OPTIMIZED
-        if is_class_body or not path.is_relative_to(SOURCES) or code.co_qualname.startswith("<"):
+        is_ours = path.is_relative_to(SOURCES) and path.suffix == ".py"  # templates are compiled too
+        if is_class_body or not is_ours or code.co_qualname.startswith("<"):
             continue
         module = ".".join(path.relative_to(SOURCES).with_suffix("").parts).removesuffix(".__init__")
         symbol = code.co_qualname.partition(".")[0]
