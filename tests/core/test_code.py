@@ -1,5 +1,6 @@
 """Which modules and files an entry reaches."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -235,3 +236,44 @@ def test_process_start_is_before_now():
     import time
 
     assert 0 <= time.time() - code._process_start() < 3600 * 24
+
+
+@pytest.fixture
+def stored_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what another process, started at some time, says of the code of `late.f`."""
+    (tmp_path / "late.py").write_text("def f(): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    function = importlib.import_module("late").f
+
+    def hashed(started: float) -> str:
+        monkeypatch.setattr(code, "PROCESS_START", started)
+        for cached in (code.code_hash, code._of_process):
+            cached.cache_clear()
+        return code.code_hash(function)
+
+    yield hashed
+    del sys.modules["late"]
+    for cached in (code.code_hash, code._of_process):
+        cached.cache_clear()
+
+
+def test_stored_hash_is_the_same_in_every_process_that_runs_the_text(stored_hash, tmp_path):
+    after = (tmp_path / "late.py").stat().st_mtime + 1
+    assert stored_hash(after) == stored_hash(after + 1)
+    before = stored_hash(after)
+    (tmp_path / "late.py").write_text("def f(): return 1\n")
+    assert stored_hash(after + 10) != before
+
+
+def test_stored_hash_of_code_that_was_edited_after_its_import_is_one_process_s_alone(stored_hash, tmp_path):
+    written = (tmp_path / "late.py").stat().st_mtime
+    assert len({stored_hash(written + 1), stored_hash(written - 1), stored_hash(written - 2)}) == 3
+
+
+def test_memory_of_another_reader_is_not_used(tree, monkeypatch):
+    first = CodeIndex()
+    first.closure(["pack.flow.nodes"])
+    memory = first.remembered()
+    monkeypatch.setattr(code, "read_source", None)
+    with pytest.raises(TypeError):
+        CodeIndex({**memory, "reader": "another"}).closure(["pack.flow.nodes"])
