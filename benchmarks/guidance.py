@@ -33,7 +33,8 @@ from protsae.probing.scores import SCORED_SPLITS, probe_scores, select_latents
 from protsae.probing.splits import feature_matrix
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import Knowledge, Size, TrainingPlan, fit
+from protsae.training.fit import fit
+from protsae.training.plan import Knowledge, Size, TrainingPlan
 
 METRICS = ("auc", "aupr", "fmax")
 

@@ -36,7 +36,8 @@ from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
 from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
-from protsae.training.fit import Size, Source, fit_protsae
+from protsae.training.fit import fit_protsae
+from protsae.training.plan import Size, Source
 
 RATE = 0.05
 Splits = dict[str, SplitLabels]

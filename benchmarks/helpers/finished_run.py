@@ -17,7 +17,7 @@ from protsae.probing.vocabulary import Vocabulary
 from protsae.sweeps.config import SweepConfig
 from protsae.sweeps.members import Member, expand
 from protsae.training.dictionaries import Defaults
-from protsae.training.fit import Source
+from protsae.training.plan import Source
 
 
 class FinishedRun:

@@ -174,7 +174,7 @@ def test_a_change_of_code_makes_shards_again(model, extraction, tmp_path, monkey
     root = tmp_path / "copy"
     shutil.copytree(extraction.root, root)
     inode = (root / "shard-00000.parquet").stat().st_ino
-    monkeypatch.setattr("protsae.activations.plan._code_sha256", lambda: "another")
+    monkeypatch.setattr("protsae.activations.plan.shard_code_hash", lambda: "another")
     write_activations(plan_for(model), root)
     assert (root / "shard-00000.parquet").stat().st_ino != inode
 

@@ -17,7 +17,8 @@ import yaml
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from protsae.caching import CachingRunner, code
+from protsae.caching import CachingRunner
+from protsae.core import code
 
 FILES = {
     "pyproject.toml": """

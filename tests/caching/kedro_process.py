@@ -14,7 +14,7 @@ sys.argv = ["kedro", *settings["arguments"]]
 
 from kedro.framework.cli.cli import main  # noqa: E402
 
-from protsae.caching import code  # noqa: E402
+from protsae.core import code  # noqa: E402
 
 code.PROCESS_START = code._process_start()  # the server's own start came with the fork
 main()

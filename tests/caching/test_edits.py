@@ -42,8 +42,8 @@ def test_code_of_a_helper_reruns_the_nodes_that_reach_it(built):
     built.edit("src/toy/helpers.py", "* FACTOR", "* FACTOR * 2")
     reasons = built.run()
     assert reasons == {
-        "a.read_numbers": "code changed: toy.helpers",
-        "a.count_rows": "code changed: toy.helpers (and 1 more)",
+        "a.read_numbers": "code changed: toy.helpers:scale",
+        "a.count_rows": "input numbers changed",
         "b.shift_numbers": "input numbers changed",
         "b.total": "input shifted changed",
         "c.render": "input total changed",
@@ -53,13 +53,18 @@ def test_code_of_a_helper_reruns_the_nodes_that_reach_it(built):
 
 def test_code_two_imports_away_counts_and_equal_bytes_stop_the_rerun(built):
     built.edit("src/toy/constants.py", "FACTOR = 3", "FACTOR = 2 + 1")
-    assert list(built.run()) == ["a.read_numbers", "a.count_rows"]
+    assert built.run() == {"a.read_numbers": "code changed: toy.constants:FACTOR"}
 
 
 def test_code_imported_inside_a_function_counts(built):
     built.edit("src/toy/lazy.py", "value**exponent", "value**exponent + 1")
-    assert set(built.run()) == {"b.shift_numbers", "b.total", "c.render"}
+    assert set(built.run()) == {"b.total", "c.render"}
     assert built.page() == "total 22.0, rows 3\n"
+
+
+def test_another_function_of_the_nodes_module_reruns_one_node(built):
+    built.edit("src/toy/pipelines/b/nodes.py", "+ shift)", "+ shift + 0)")
+    assert built.run() == {"b.shift_numbers": "code changed: toy.pipelines.b.nodes:shift_numbers"}
 
 
 @pytest.mark.parametrize(

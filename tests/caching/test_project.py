@@ -2,7 +2,7 @@
 
 import pytest
 
-from protsae.caching.code import CodeIndex
+from protsae.core.code import CodeIndex
 
 PIPELINES = (
     *(
@@ -21,6 +21,10 @@ PIPELINES = (
 )
 
 
+SHARDS = "protsae.datasets.activation_shards:ActivationShardsDataset"
+CHECKPOINT = "protsae.datasets.sae_checkpoint:SaeCheckpointDataset"
+
+
 @pytest.fixture(scope="module")
 def index() -> CodeIndex:
     return CodeIndex()
@@ -30,18 +34,18 @@ def index() -> CodeIndex:
 def test_nodes_reach_no_declaration_and_no_computed_import(index, pipeline):
     closure = index.closure([f"protsae.pipelines.{pipeline}.nodes"])
     assert not [name for name in closure.modules if name.endswith(".pipeline")]
-    assert closure.computed_imports == set()
+    assert closure.computed == set()
 
 
 def test_extraction_depends_on_the_forward_pass_and_the_writer_and_on_no_autoencoder(index):
-    closure = index.closure(["protsae.pipelines.extraction.nodes", "protsae.datasets.activation_shards"])
-    assert {"protsae.plm.forward", "protsae.activations.writer"} <= closure.modules.keys()
+    closure = index.closure(["protsae.pipelines.extraction.nodes", SHARDS])
+    assert {"protsae.plm.forward", "protsae.activations.writer"} <= closure.modules
     assert not [name for name in closure.modules if name.startswith(("protsae.sae", "protsae.training"))]
 
 
 def test_training_depends_on_the_autoencoders_and_on_no_later_stage(index):
-    closure = index.closure(["protsae.pipelines.training.nodes", "protsae.datasets.sae_checkpoint"])
-    assert {"protsae.sae.topk", "protsae.sae.protsae", "protsae.training.trainer"} <= closure.modules.keys()
+    closure = index.closure(["protsae.pipelines.training.nodes", CHECKPOINT])
+    assert {"protsae.sae.topk", "protsae.sae.protsae", "protsae.training.trainer"} <= closure.modules
     later = ("protsae.probing", "protsae.interpretation", "protsae.reporting")
     assert not [name for name in closure.modules if name.startswith(later)]
 
@@ -52,5 +56,5 @@ def test_report_depends_on_its_templates(index):
 
 
 def test_raw_files_depend_on_no_other_dataset_class(index):
-    closure = index.closure(["protsae.datasets.source_file"])
+    closure = index.closure(["protsae.datasets.source_file:SourceFileDataset"])
     assert not [name for name in closure.modules if name.startswith(("protsae.sae", "protsae.activations"))]

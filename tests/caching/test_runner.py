@@ -12,8 +12,9 @@ from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.partitions import PartitionedDataset
 
-from protsae.caching import CachingRunner, code
+from protsae.caching import CachingRunner
 from protsae.caching.locations import data_root
+from protsae.core import code
 from protsae.datasets import SourceFileDataset
 
 MODULE = """

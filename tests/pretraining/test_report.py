@@ -9,13 +9,12 @@ from protsae.plm import load_plm
 from protsae.pretraining.checkpoint import read_plm_header
 from protsae.pretraining.config import PerplexityConfig
 from protsae.pretraining.evaluation import masked_scores, residue_frequencies, summarise
-from protsae.pretraining.plan import run_pretraining
 from protsae.pretraining.report import pretraining_report
 
 
 def test_each_split_is_judged_against_the_training_split_s_frequencies(tmp_path):
     path = tmp_path / "plm.safetensors"
-    run_pretraining(toy_plan(), path)
+    toy_plan().run(path)
     train, validation, test = ["A" * 30 + "C" * 20], random_proteins(6, 1), ["A" * 40, "C" * 40]
     config = PerplexityConfig()
     report = pretraining_report(read_plm_header(path), protein_table(train, validation, test), config)
@@ -32,6 +31,6 @@ def test_each_split_is_judged_against_the_training_split_s_frequencies(tmp_path)
 
 def test_a_split_without_proteins_is_refused(tmp_path):
     path = tmp_path / "plm.safetensors"
-    run_pretraining(toy_plan(), path)
+    toy_plan().run(path)
     with pytest.raises(InputError, match="no protein is in split 'test'"):
         pretraining_report(read_plm_header(path), protein_table(["A"], ["C"], []), PerplexityConfig())

@@ -21,7 +21,7 @@ from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import PerplexityConfig, PretrainerConfig, ShapeConfig
 from protsae.pretraining.evaluation import masked_scores, residue_frequencies, summarise
 from protsae.pretraining.model import build_module
-from protsae.pretraining.plan import plan_pretraining, run_pretraining
+from protsae.pretraining.plan import plan_pretraining
 from protsae.pretraining.trainer import Pretrainer
 
 CPU = torch.device("cpu")
@@ -60,7 +60,7 @@ def test_a_planted_rule_is_learned_and_beats_the_floor_on_unseen_proteins(tmp_pa
     train, validation, test = planted(400, 0), planted(20, 1), planted(20, 2)
     shape = ShapeConfig(n_layers=1, d_model=64, n_heads=4)
     path = tmp_path / "plm.safetensors"
-    run_pretraining(plan_pretraining(protein_table(train, validation, test), shape, config, seed=0), path)
+    plan_pretraining(protein_table(train, validation, test), shape, config, seed=0).run(path)
     scores = masked_scores(load_plm(path).module, test, PerplexityConfig(), CPU)
     figures = summarise(scores, residue_frequencies(train), (128,))
     assert figures["floor_perplexity"] == pytest.approx(20, rel=0.05)
@@ -70,15 +70,15 @@ def test_a_planted_rule_is_learned_and_beats_the_floor_on_unseen_proteins(tmp_pa
 @pytest.mark.parametrize("step", [1, 3, 5])
 def test_a_killed_run_continues_to_the_same_bytes(plan, tmp_path, monkeypatch, step):
     straight, resumed = tmp_path / "a/plm.safetensors", tmp_path / "b/plm.safetensors"
-    run_pretraining(plan, straight)
+    plan.run(straight)
     with monkeypatch.context() as patch:
         kill_at(patch, step)
         with pytest.raises(KilledError):
-            run_pretraining(plan, resumed)
+            plan.run(resumed)
     assert not resumed.exists() and len(list(resumed.parent.iterdir())) == 1
     with monkeypatch.context() as patch:
         kill_at(patch, step - 1)  # a step that was saved is not made again
-        run_pretraining(plan, resumed)
+        plan.run(resumed)
     assert straight.read_bytes() == resumed.read_bytes()
     assert [path.name for path in resumed.parent.iterdir()] == ["plm.safetensors"]
 
@@ -87,16 +87,16 @@ def test_a_finished_training_is_not_repeated_and_another_is(
     plan, proteins, small, shape, tmp_path, monkeypatch
 ):
     path = tmp_path / "plm.safetensors"
-    run_pretraining(plan, path)
+    plan.run(path)
     kill_at(monkeypatch, 0)
-    run_pretraining(plan, path)
+    plan.run(path)
     for other in (
         plan_pretraining(proteins, shape, small, seed=1),
         plan_pretraining(proteins, shape, small.model_copy(update={"learning_rate": 1e-3}), seed=0),
         plan_pretraining(proteins.iloc[1:], shape, small, seed=0),
     ):
         with pytest.raises(KilledError):
-            run_pretraining(other, path)
+            other.run(path)
 
 
 def test_another_training_s_state_is_named_and_left_alone(
@@ -106,9 +106,9 @@ def test_another_training_s_state_is_named_and_left_alone(
     with monkeypatch.context() as patch:
         kill_at(patch, 3)
         with pytest.raises(KilledError):
-            run_pretraining(plan, path)
+            plan.run(path)
     (left,) = tmp_path.iterdir()
-    run_pretraining(plan_pretraining(proteins, shape, small, seed=1), path)
+    plan_pretraining(proteins, shape, small, seed=1).run(path)
     assert left.exists() and left.name in caplog.text
 
 
@@ -117,11 +117,11 @@ def test_a_damaged_state_is_refused_by_name(plan, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         kill_at(patch, 3)
         with pytest.raises(KilledError):
-            run_pretraining(plan, path)
+            plan.run(path)
     (state,) = tmp_path.iterdir()
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(InputError, match=rf"{state.name} is damaged .*delete it to train from the start"):
-        run_pretraining(plan, path)
+        plan.run(path)
 
 
 def test_test_and_excluded_proteins_never_appear_in_a_batch(proteins, shape, small, monkeypatch, tmp_path):
@@ -134,7 +134,7 @@ def test_test_and_excluded_proteins_never_appear_in_a_batch(proteins, shape, sma
     excluded = pd.DataFrame({"protein_id": ["x"], "sequence": ["M" * 33], "split": ["excluded"]})
     everything = pd.concat([proteins, excluded])
     long_crops = small.model_copy(update={"max_residues": 100})
-    run_pretraining(plan_pretraining(everything, shape, long_crops, seed=0), tmp_path / "plm.safetensors")
+    plan_pretraining(everything, shape, long_crops, seed=0).run(tmp_path / "plm.safetensors")
     allowed = proteins.loc[proteins["split"].isin(["train", "validation"]), "sequence"]
     assert seen <= set(allowed) and len(seen) > 15
 
@@ -160,7 +160,7 @@ def test_the_file_holds_the_weights_that_validation_chose(proteins, shape, small
 
 
 def test_the_log_tells_train_and_validation_at_every_look(plan, tmp_path):
-    run_pretraining(plan, tmp_path / "plm.safetensors")
+    plan.run(tmp_path / "plm.safetensors")
     made = read_plm_header(tmp_path / "plm.safetensors")
     log = made.log
     assert sorted(set(log["step"])) == [2, 4, 6]
@@ -178,7 +178,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_proteins(plan, tmp_path, monke
         trainer_module, "masked_loss", lambda *_: torch.tensor([torch.nan], requires_grad=True)
     )
     with pytest.raises(InputError, match=r"stopped at step 0: loss/mlm is nan.*learning_rate.*train0\d\d"):
-        run_pretraining(plan, tmp_path / "plm.safetensors")
+        plan.run(tmp_path / "plm.safetensors")
 
 
 def test_a_split_without_proteins_and_a_foreign_letter_are_refused(proteins, shape, small):
@@ -193,7 +193,7 @@ def test_bfloat16_trains_to_nearly_the_same_loss(proteins, shape, small, tmp_pat
     losses = []
     for dtype in ("float32", "bfloat16"):
         config = small.model_copy(update={"dtype": dtype})
-        run_pretraining(plan_pretraining(proteins, shape, config, seed=0), tmp_path / f"{dtype}.safetensors")
+        plan_pretraining(proteins, shape, config, seed=0).run(tmp_path / f"{dtype}.safetensors")
         log = read_plm_header(tmp_path / f"{dtype}.safetensors").log
         losses.append(log.loc[(log["split"] == "train") & (log["term"] == "loss/mlm"), "value"].to_numpy())
     assert np.abs(losses[0] - losses[1]).max() < 0.02
@@ -210,9 +210,9 @@ def test_a_gpu_trains_to_the_loss_of_the_cpu_and_continues(
     with pytest.MonkeyPatch.context() as patch:
         kill_at(patch, 3)
         with pytest.raises(KilledError):
-            run_pretraining(on_gpu, tmp_path / "gpu.safetensors")
-    run_pretraining(on_gpu, tmp_path / "gpu.safetensors")
-    run_pretraining(plan, tmp_path / "cpu.safetensors")
+            on_gpu.run(tmp_path / "gpu.safetensors")
+    on_gpu.run(tmp_path / "gpu.safetensors")
+    plan.run(tmp_path / "cpu.safetensors")
     losses = [
         log.loc[(log["split"] == "train") & (log["term"] == "loss/mlm"), "value"].to_numpy()
         for log in (read_plm_header(tmp_path / f"{name}.safetensors").log for name in ("gpu", "cpu"))
@@ -253,7 +253,6 @@ def test_a_foreign_or_missing_file_is_refused(tmp_path):
 STOPPED = """
 import os, signal, sys
 from pathlib import Path
-from protsae.pretraining.plan import run_pretraining
 from protsae.pretraining.trainer import Pretrainer
 from tests.pretraining.conftest import toy_plan
 
@@ -263,7 +262,7 @@ def train_step(self):
     if self._step == 3:
         os.kill(os.getpid(), signal.SIGTERM)
 Pretrainer._train_step = train_step
-run_pretraining(toy_plan(), Path(sys.argv[1]))
+toy_plan().run(Path(sys.argv[1]))
 """
 
 
@@ -276,5 +275,5 @@ def test_sigterm_saves_the_state_and_ends_the_process(tmp_path):
     (state,) = stopped.parent.iterdir()
     assert torch.load(state, weights_only=True)["state"]["step"] == 3
     for path in (stopped, straight):
-        run_pretraining(toy_plan(), path)
+        toy_plan().run(path)
     assert stopped.read_bytes() == straight.read_bytes()

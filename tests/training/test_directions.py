@@ -10,7 +10,8 @@ from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.training.config import TrainerConfig
 from protsae.training.directions import ClassMeans
-from protsae.training.fit import Knowledge, Size, Source, TrainingPlan, fit
+from protsae.training.fit import fit
+from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 
 
 def _residues():

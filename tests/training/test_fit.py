@@ -13,7 +13,8 @@ from protsae.sae.config import GuidanceConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import TOPK_FAMILY, UNGUIDED
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import Size, Source, TrainingPlan, fit, fit_protsae, fit_topk
+from protsae.training.fit import fit, fit_protsae, fit_topk
+from protsae.training.plan import Size, Source, TrainingPlan
 
 CONFIG = TrainerConfig(epochs=2, residues_per_protein=16, proteins_per_batch=10)
 CONCEPTS = pd.DataFrame(

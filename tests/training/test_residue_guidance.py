@@ -17,7 +17,8 @@ from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.guidance import firing_thresholds
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import Size, Source, fit_protsae
+from protsae.training.fit import fit_protsae
+from protsae.training.plan import Size, Source
 
 CONFIG = TrainerConfig(epochs=15, residues_per_protein=40, proteins_per_batch=8, learning_rate=1e-2)
 LENGTH, N_TRAIN, N_VALIDATION = 40, 40, 20

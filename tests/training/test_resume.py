@@ -18,8 +18,9 @@ from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.registry import ARCHITECTURES
-from protsae.training import plan as plan_module
+from protsae.training import run as run_module
 from protsae.training import trainer as trainer_module
+from protsae.training import validation
 from protsae.training.config import TrainerConfig
 from protsae.training.files import LIVE_NAME, TrainingFiles
 from protsae.training.live import read_live
@@ -306,7 +307,7 @@ def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, 
 
 def test_patience_ends_training_and_a_resume_knows_how_long_it_waited(world, tmp_path, monkeypatch):
     figures = [0.5, 0.6, 0.55, 0.58, 0.7, 0.8]
-    monkeypatch.setattr(trainer_module, "validate", lambda *_: {"fve": figures[len(seen)]})
+    monkeypatch.setattr(validation, "_measure", lambda *_: {"fve": figures[len(seen)]})
     original = Trainer._end_epoch
     seen: list[int] = []
 
@@ -335,7 +336,7 @@ def test_a_log_with_values_that_do_not_exist_comes_back(world, tmp_path):
         replace(plan, knowledge=plan.knowledge._replace(tables=nobody)).run(tmp_path / "sae.safetensors")
     row = (4, 0, "validation", "auc/latent")
     log = pd.DataFrame([(*row, float("nan")), (*row, 0.25)], columns=list(trainer_module.LOG_COLUMNS))
-    rows = plan_module._log_rows(log)
+    rows = run_module._log_rows(log)
     assert json.loads(json.dumps(rows, allow_nan=False)) == [[*row, None], [*row, 0.25]]
     handle = SimpleNamespace(metadata={"log": rows}, path=tmp_path)
     pd.testing.assert_frame_equal(log_of(handle), log)

@@ -14,6 +14,7 @@ from protsae.sae.topk import TopKSae
 from protsae.training.config import TrainerConfig
 from protsae.training.data import ConceptAxioms, Labels, Split
 from protsae.training.trainer import LOG_COLUMNS, Trainer
+from protsae.training.validation import validate_guided
 
 TRAIN, VALIDATION = range(40), range(40, 60)
 
@@ -67,7 +68,12 @@ ONTOLOGY = ConceptAxioms.of(
 def _fit_protsae(world, splits, **changes):
     sae = _protsae(world)
     trainer = Trainer(
-        sae, _settings(**changes), *splits, ontology=ONTOLOGY, select_by="average_precision/predictor"
+        sae,
+        _settings(**changes),
+        *splits,
+        ontology=ONTOLOGY,
+        validator=validate_guided,
+        select_by="average_precision/predictor",
     )
     return sae, trainer.fit()
 

@@ -11,7 +11,7 @@ from protsae.sae.axioms import AxiomIndices
 from protsae.sae.config import GuidanceConfig, ProtSaeConfig
 from protsae.sae.protsae import ProtSae
 from protsae.training.data import ConceptAxioms, Labels, Split
-from protsae.training.validation import axiom_metrics, validate
+from protsae.training.validation import axiom_metrics, validate_guided
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_equals_one_computation_over_all_residues(world, batches, sae):
     labelled = np.ones_like(truth)
     labelled[:7, 1] = False
     labels = Labels(torch.from_numpy(truth).float(), torch.from_numpy(labelled))
-    values = validate(sae, Split(world.ids[20:60], batches(proteins, 7), labels), None)
+    values = validate_guided(sae, Split(world.ids[20:60], batches(proteins, 7), labels), None)
 
     x = torch.from_numpy(np.concatenate([world.x[i] for i in proteins]))
     with torch.no_grad():
@@ -86,21 +86,21 @@ def test_where_training_sees_all_residues_so_does_the_score_of_proteins(world, b
     labels = Labels(torch.from_numpy(truth).float(), torch.ones(40, 2, dtype=torch.bool))
     means = torch.from_numpy(np.stack([world.x[i].mean(axis=0) for i in proteins]))
     sampled = batches(proteins, 7, residues=5)
-    values = validate(sae, Split(world.ids[20:60], sampled, labels, means), None)
+    values = validate_guided(sae, Split(world.ids[20:60], sampled, labels, means), None)
     with torch.no_grad():
         scaled = sae.scale_input(means) @ sae.whitening
         weights = sae.W_protein + sae.W_pred if headed else sae.W_pred
         scores = (scaled @ weights.T).numpy()
     expected = np.mean([roc_auc_score(truth[:, c], scores[:, c]) for c in range(2)])
     assert values["auc/predictor"] == pytest.approx(expected, abs=1e-9)
-    without = validate(sae, Split(world.ids[20:60], sampled, labels), None)
+    without = validate_guided(sae, Split(world.ids[20:60], sampled, labels), None)
     assert without["auc/predictor"] != values["auc/predictor"]
 
 
 def test_residue_metrics_equal_one_computation_over_all_residues(world, batches, sae, residues):
     labels, truth, known = residues
     split = Split(world.ids[20:60], batches(range(20, 60), 7), labels)
-    values = validate(sae, split, None)
+    values = validate_guided(sae, split, None)
     x = torch.from_numpy(np.concatenate(world.x[20:60]))
     with torch.no_grad():
         logits, acts = sae.predictor_logits(x).double().numpy(), sae.encode(x).numpy()
@@ -123,7 +123,7 @@ def test_residue_metrics_equal_one_computation_over_all_residues(world, batches,
 
 def test_without_residue_level_concepts_there_are_no_residue_metrics(world, batches, sae):
     labels = Labels(torch.from_numpy(world.labels[20:]).float(), torch.ones(40, 2).bool())
-    values = validate(sae, Split(world.ids[20:], batches(range(20, 60), 7), labels), None)
+    values = validate_guided(sae, Split(world.ids[20:], batches(range(20, 60), 7), labels), None)
     assert not [term for term in values if "residue" in term]
 
 
@@ -143,5 +143,5 @@ def test_validation_changes_nothing(world, batches, sae):
     before = {name: tensor.clone() for name, tensor in sae.state_dict().items()}
     labels = Labels(torch.from_numpy(world.labels[:20]).float(), torch.ones(20, 2).bool())
     split = Split(world.ids[:20], batches(range(20), 7), labels)
-    assert validate(sae, split, None) == validate(sae, split, None)
+    assert validate_guided(sae, split, None) == validate_guided(sae, split, None)
     assert all(torch.equal(tensor, before[name]) for name, tensor in sae.state_dict().items())

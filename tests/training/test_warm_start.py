@@ -14,7 +14,8 @@ from protsae.sae.config import GuidanceConfig, ProtSaeConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import build, unguided_config
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import Knowledge, Size, Source, TrainingPlan, fit
+from protsae.training.fit import fit
+from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 from protsae.training.warm_start import load_donor, start_from
 
 HOOK_POINT = "layers.0.resid_post"

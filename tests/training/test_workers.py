@@ -16,8 +16,9 @@ from protsae.training.config import TrainerConfig
 from protsae.training.distributed import part_of
 from protsae.training.parquet import plan_on_parquet
 from protsae.training.plan import Size, log_of
+from protsae.training.workers import WorkersConfig, run_on_workers
 
-TWO = {"n_workers": 2}
+TWO = WorkersConfig(n_workers=2)
 
 
 def plan_of(folder, architecture, **changes):
@@ -51,7 +52,7 @@ def losses(path, term="loss/total"):
 def test_two_workers_give_the_losses_of_one_over_200_steps(folder, tmp_path, architecture):
     one, two = tmp_path / "one/sae.safetensors", tmp_path / "two/sae.safetensors"
     plan_of(folder, architecture).run(one)
-    plan_of(folder, architecture).run_on_workers(two, TWO)
+    run_on_workers(plan_of(folder, architecture), two, TWO)
     made = [SaeCheckpoint(path) for path in (one, two)]
     assert made[0].metadata["training"]["n_steps"] == made[1].metadata["training"]["n_steps"] == 200
     assert architecture == "gba" or losses(one, "loss/aux").max() > 0
@@ -74,24 +75,24 @@ def test_what_one_worker_began_two_finish(folder, tmp_path):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         kill_after(patch, 165)
         plan.run(path)
-    plan.run_on_workers(path, TWO)
+    run_on_workers(plan, path, TWO)
     plan.run(tmp_path / "straight/sae.safetensors")
     np.testing.assert_allclose(losses(path), losses(tmp_path / "straight/sae.safetensors"), rtol=1e-5)
 
 
 def test_an_architecture_for_one_worker_is_refused(folder, tmp_path):
     with pytest.raises(InputError, match="'batch_topk' trains on one worker"):
-        plan_of(folder, "batch_topk").run_on_workers(tmp_path / "sae.safetensors", TWO)
+        run_on_workers(plan_of(folder, "batch_topk"), tmp_path / "sae.safetensors", TWO)
     for key, value in (("lambda_hierarchy", 0.5), ("bce_reduction", "sum")):
         plan = replace(plan_of(folder, "protsae"), settings={"guidance": {key: value}})
         with pytest.raises(InputError, match=rf"training\.guidance\.{key} is {value}"):
-            plan.run_on_workers(tmp_path / "sae.safetensors", TWO)
+            run_on_workers(plan, tmp_path / "sae.safetensors", TWO)
 
 
 @pytest.mark.slow
 def test_an_error_in_a_worker_arrives(folder, tmp_path):
     with pytest.raises(InputError, match=r"training stopped at step \d+: .* proteins: P0"):
-        plan_of(folder, "topk", learning_rate=1e30).run_on_workers(tmp_path / "sae.safetensors", TWO)
+        run_on_workers(plan_of(folder, "topk", learning_rate=1e30), tmp_path / "sae.safetensors", TWO)
 
 
 @pytest.mark.slow
@@ -101,7 +102,9 @@ def test_workers_of_ray_train_give_the_losses_of_one(folder, tmp_path, architect
     pytest.importorskip("ray")
     one, two = tmp_path / "one/sae.safetensors", tmp_path / "two/sae.safetensors"
     plan_of(folder, architecture).run(one)
-    plan_of(folder, architecture).run_on_workers(two, {"n_workers": 2, "launcher": "ray"})
+    run_on_workers(
+        plan_of(folder, architecture), two, WorkersConfig.model_validate({"n_workers": 2, "launcher": "ray"})
+    )
     np.testing.assert_allclose(losses(two), losses(one), rtol=1e-5)
 
 

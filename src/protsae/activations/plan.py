@@ -4,24 +4,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
 from protsae.activations.config import ExtractionConfig
 from protsae.activations.manifest import FORMAT_VERSION, ModelRecord, ProteinCounts
+from protsae.activations.passes import Passes
 from protsae.activations.pieces import n_kept
 from protsae.activations.schema import storage_dtype
-from protsae.activations.shard import Recipe, ShardJob
+from protsae.activations.shard import Recipe, ShardJob, compute_shard, protein_statistics, write_shard
+from protsae.core.code import code_hash
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_file, sha256_text
+from protsae.core.files import sha256_text
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.hook_points import parse_hook_point
 from protsae.plm.residues import check_residues
 
 _SALT = "protsae shard order 1"
 _LIBRARIES = ("torch", "numpy", "pyarrow", "fair-esm", "protsae")
-_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def plan_extraction(
     order = sorted(by_id.keys() - set(skipped), key=lambda name: sha256_text(_SALT, name))
     if not order:
         raise InputError("no proteins to extract: all are excluded by the split or skipped for their length")
-    code, versions = _code_sha256(), {name: version(name) for name in _LIBRARIES}
+    code, versions = shard_code_hash(), {name: version(name) for name in _LIBRARIES}
     made_by = (str(FORMAT_VERSION), code, versions["torch"], versions["pyarrow"], model.sha256)
     shared = (*made_by, *hook_points, config.dtype, str(config.max_tokens_per_batch))
     jobs = []
@@ -179,7 +179,6 @@ def _skipped(long_ids: list[str], by_id: dict[str, str], config: ExtractionConfi
     )
 
 
-def _code_sha256() -> str:
+def shard_code_hash() -> str:
     """Return the hash of the code that decides what is in a shard: no edit leaves stale shards behind."""
-    files = sorted(path for room in ("plm", "activations") for path in (_PACKAGE / room).glob("*.py"))
-    return sha256_text(*(part for path in files for part in (path.name, sha256_file(path))))
+    return code_hash(compute_shard, write_shard, protein_statistics, Passes)

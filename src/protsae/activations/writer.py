@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,11 +18,23 @@ from protsae.activations.schema import STATISTICS_NAME, footer_of, statistics_sc
 from protsae.activations.shard import ShardJob, compute_shard, protein_statistics, write_shard
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_file, sha256_text
+from protsae.core.plan import Plan
 from protsae.core.progress import track
 
 _LOGGER = logging.getLogger(__name__)
 _OURS = re.compile(r"\.?(shard-\d{5,}|statistics)\.parquet(\.\w+\.tmp)?|\.?manifest\.json\.\w+\.tmp")
 _RECORDED = {"long_sequences", "max_residues", "window_overlap", "residues_per_protein", "sample_seed"}
+
+
+@dataclass(frozen=True)
+class ShardsPlan(Plan):
+    """An extraction that makes its shards, or keeps those that are whole, when it is run."""
+
+    extraction: ExtractionPlan
+
+    def run(self, path: Path, how: Executor | None = None) -> None:
+        """Run the jobs that are not done yet, see `write_activations`."""
+        write_activations(self.extraction, path, how or LocalExecutor())
 
 
 class ShardMaker:

@@ -13,7 +13,8 @@ from protsae.alignment.config import BaselineConfig
 from protsae.plm.checkpoint import PlmModel
 from protsae.sae.base import SparseAutoencoder
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import Size, Source, TrainingPlan, fit
+from protsae.training.fit import fit
+from protsae.training.task import Size, Source, TrainingTask
 
 
 def extract_into(
@@ -56,5 +57,5 @@ def untaught_topk(
     """
     source = Source(store, hook_point, proteins[["protein_id", "split"]])
     size = Size(config.n_directions, config.k, config.seed)
-    (sae, _), _ = fit(TrainingPlan("topk", source, size, TrainerConfig(epochs=config.epochs)))
+    (sae, _), _ = fit(TrainingTask("topk", source, size, TrainerConfig(epochs=config.epochs)))
     return sae.eval()

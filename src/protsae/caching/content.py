@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from protsae.caching.canonical import to_text
-from protsae.caching.code import Stamp, stamp
+from protsae.core.code import Stamp, stamp
 from protsae.core.files import sha256_file, sha256_text
 
 _SETTLED_NS = 50_000_000

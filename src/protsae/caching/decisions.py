@@ -13,7 +13,6 @@ from kedro.pipeline.node import Node
 
 from protsae.caching import content
 from protsae.caching.canonical import to_text
-from protsae.caching.code import CodeIndex, Stamp
 from protsae.caching.content import ContentHasher
 from protsae.caching.fingerprint import Fingerprint, Parts, differences, fingerprint, is_parameter
 from protsae.caching.locations import (
@@ -28,6 +27,7 @@ from protsae.caching.locations import (
 )
 from protsae.caching.measure import Measure
 from protsae.caching.records import MEMORY_FILE, Record, read_json, read_record, record_path, write_record
+from protsae.core.code import CodeIndex, Stamp
 from protsae.core.files import sha256_text, write_text_atomic
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from kedro.pipeline.node import Node
 
 from protsae.caching.canonical import NotCanonicalError, canonical, flatten, to_text
-from protsae.caching.code import Closure, CodeIndex
 from protsae.caching.locations import Catalog, in_memory, inner, is_absent, is_versioned, local_path
+from protsae.core.code import Closure, CodeIndex, entry
 
 Parts = dict[str, dict[str, Any]]
 
@@ -69,19 +69,17 @@ def fingerprint(node: Node, catalog: Catalog, code: CodeIndex) -> Fingerprint:
         parts["wiring"]["bound arguments"] = canonical(bound)
         parts["parameters"] = _parameters(node, catalog)
         parts["catalog"] = _settings(node, catalog)
-        closure = code.closure([function.__module__, *_dataset_modules(node, catalog, function.__module__)])
+        closure = code.closure([entry(function), *_dataset_entries(node, catalog, function.__module__)])
     except NotCanonicalError as error:
         refusals.append(f"it holds a {error}, which cannot be compared")
     except (ModuleNotFoundError, AttributeError, SyntaxError) as error:
         refusals.append(f"its code cannot be read ({error})")
-    refusals += [
-        f"{module} imports a module by a computed name" for module in sorted(closure.computed_imports)
-    ]
+    refusals += [f"{name} reaches code by a computed name" for name in sorted(closure.computed)]
     refusals += [
         f"{module} was edited after this process imported it"
         for module in sorted(closure.edited_since_import)
     ]
-    parts["code"] = dict(closure.modules)
+    parts["code"] = dict(closure.code)
     parts["package_data"] = dict(closure.data_files)
     parts["versions"] = _versions(closure.libraries | _dataset_libraries(node, catalog))
     return Fingerprint(parts, refusals[0] if refusals else None, closure)
@@ -151,11 +149,11 @@ def _dataset_classes(node: Node, catalog: Catalog) -> set[type]:
     return {type(dataset) for dataset in datasets} | below
 
 
-def _dataset_modules(node: Node, catalog: Catalog, module: str) -> list[str]:
-    """Return the modules of dataset classes that are the project's own."""
+def _dataset_entries(node: Node, catalog: Catalog, module: str) -> list[str]:
+    """Return the dataset classes that are the project's own."""
     package = module.partition(".")[0]
-    names = {kind.__module__ for kind in _dataset_classes(node, catalog)}
-    return sorted(name for name in names if name.partition(".")[0] == package)
+    kinds = _dataset_classes(node, catalog)
+    return sorted(entry(kind) for kind in kinds if kind.__module__.partition(".")[0] == package)
 
 
 def _dataset_libraries(node: Node, catalog: Catalog) -> set[str]:
@@ -190,8 +188,8 @@ def differences(old: Parts, new: Parts) -> list[str]:
     return words
 
 
-def _tell_code(module: str, was: str | None, now: str | None) -> str:
-    return f"code changed: {module}"
+def _tell_code(name: str, was: str | None, now: str | None) -> str:
+    return f"code {_verb(was, now)}: {name}"
 
 
 def _tell_package_data(file: str, was: str | None, now: str | None) -> str:

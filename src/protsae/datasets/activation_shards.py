@@ -3,18 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
-from protsae.activations.executors import Executor, LocalExecutor, RayConfig, RayExecutor
+from protsae.activations.executors import RayConfig, RayExecutor
 from protsae.activations.manifest import MANIFEST_NAME
-from protsae.activations.plan import ExtractionPlan
 from protsae.activations.reader import ActivationStore
-from protsae.activations.writer import write_activations
-from protsae.datasets.errors import input_errors_pass
+from protsae.datasets.planned import PlannedDataset
 
 
-class ActivationShardsDataset(AbstractDataset[ExtractionPlan, ActivationStore]):
-    """Saves an `ExtractionPlan` by running its jobs; loads to an `ActivationStore`.
+class ActivationShardsDataset(PlannedDataset[ActivationStore]):
+    """Saves an `activations.writer.ShardsPlan`; loads to an `ActivationStore`.
 
     The manifest is written last: without one the folder does not exist for Kedro, and saving again keeps the
     shards that a killed run left whole.
@@ -38,30 +34,11 @@ class ActivationShardsDataset(AbstractDataset[ExtractionPlan, ActivationStore]):
                 workers see the folder. None: by this process.
             metadata: read by Kedro-Viz.
         """
-        self._filepath = Path(filepath)
-        self._executor: Executor = LocalExecutor() if ray is None else RayExecutor(RayConfig(**ray))
-        self.metadata = metadata
+        executor = None if ray is None else RayExecutor(RayConfig(**ray))
+        super().__init__(filepath=filepath, how=executor, metadata=metadata)
 
-    def load(self) -> ActivationStore:
-        """Open the folder after checking it against its manifest.
-
-        Raises:
-            DatasetInputError: no manifest, or a file that it lists is missing, truncated or foreign.
-        """
-        with input_errors_pass():
-            return ActivationStore(self._filepath)
-
-    def save(self, data: ExtractionPlan) -> None:
-        """Run the jobs of the plan that are not done yet.
-
-        Raises:
-            DatasetInputError: too little disk space, or an activation that cannot be stored.
-        """
-        with input_errors_pass():
-            write_activations(data, self._filepath, self._executor)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+    def _open(self, path: Path) -> ActivationStore:
+        return ActivationStore(path)
 
     def _exists(self) -> bool:
         return (self._filepath / MANIFEST_NAME).is_file()

@@ -3,18 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
-from protsae.datasets.errors import input_errors_pass
+from protsae.datasets.planned import PlannedDataset
 from protsae.pretraining.checkpoint import PretrainedPlm, read_plm_header
-from protsae.pretraining.plan import PretrainingPlan, run_pretraining
 
 
-class PretrainedPlmDataset(AbstractDataset[PretrainingPlan, PretrainedPlm]):
-    """Saves a `PretrainingPlan` by training; loads a light handle on the file, which `plm.load_plm` reads.
+class PretrainedPlmDataset(PlannedDataset[PretrainedPlm]):
+    """Saves a `pretraining.plan.PretrainingPlan`; loads a light handle on the file, for `plm.load_plm`.
 
-    Saving again after a kill goes on where the last saved state lies, a dot file beside the model. A model of
-    the very same training is kept.
+    The state of an unfinished training is a dot file in the model's folder.
 
     Example:
         ```yaml
@@ -31,29 +27,7 @@ class PretrainedPlmDataset(AbstractDataset[PretrainingPlan, PretrainedPlm]):
             filepath: local path; Kedro resolves a relative one against the project.
             metadata: `kedro-viz` is read by Kedro-Viz.
         """
-        self._filepath = Path(filepath)
-        self.metadata = metadata
+        super().__init__(filepath=filepath, metadata=metadata)
 
-    def load(self) -> PretrainedPlm:
-        """Return the handle.
-
-        Raises:
-            DatasetInputError: the file is missing, foreign or damaged.
-        """
-        with input_errors_pass():
-            return read_plm_header(self._filepath)
-
-    def save(self, data: PretrainingPlan) -> None:
-        """Train, or go on training.
-
-        Raises:
-            DatasetInputError: training diverges, or the saved state is damaged.
-        """
-        with input_errors_pass():
-            run_pretraining(data, self._filepath)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
+    def _open(self, path: Path) -> PretrainedPlm:
+        return read_plm_header(path)

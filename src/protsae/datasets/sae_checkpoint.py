@@ -1,31 +1,18 @@
 """Checkpoints of sparse autoencoders in the catalog."""
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from kedro.io import AbstractDataset
-
-from protsae.datasets.errors import input_errors_pass
+from protsae.core.plan import Plan
+from protsae.datasets.planned import PlannedDataset
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 
 
-@runtime_checkable
-class Plan(Protocol):
-    """What makes a checkpoint by itself: this module need not know how."""
+class SaeCheckpointDataset(PlannedDataset[SaeCheckpoint]):
+    """Saves a trained module with what it belongs to, or a `training.plan.TrainingPlan` by training.
 
-    def run(self, path: Path) -> None:
-        """Write the checkpoint to `path`."""
-
-    def run_on_workers(self, path: Path, workers: dict[str, Any]) -> None:
-        """Write it by several workers; their settings are those of `training.workers.WorkersConfig`."""
-
-
-class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
-    """Saves a trained module with what it belongs to; loads a light handle.
-
-    Saves `module` or `(module, metadata)`, or a `training.plan.TrainingPlan` by training: saving again after
-    a kill goes on where the last saved state lies, a dot file beside the checkpoint. Loads
-    `sae.checkpoint.SaeCheckpoint`, whose `.load()` gives the module.
+    Saves `module` or `(module, metadata)` too. The state of an unfinished training is a dot file in the
+    checkpoint's folder. Loads `sae.checkpoint.SaeCheckpoint`, whose `.load()` gives the module.
 
     Example:
         ```yaml
@@ -50,18 +37,7 @@ class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
                 process does.
             metadata: `kedro-viz` is read by Kedro-Viz.
         """
-        self._filepath = Path(filepath)
-        self._workers = workers
-        self.metadata = metadata
-
-    def load(self) -> SaeCheckpoint:
-        """Return the handle.
-
-        Raises:
-            DatasetInputError: the file is missing, foreign, damaged or too new.
-        """
-        with input_errors_pass():
-            return SaeCheckpoint(self._filepath)
+        super().__init__(filepath=filepath, how=workers, metadata=metadata)
 
     def save(self, data: Any) -> None:
         """Write `module` or `(module, metadata)`, atomically; run a plan.
@@ -70,17 +46,10 @@ class SaeCheckpointDataset(AbstractDataset[Any, SaeCheckpoint]):
             DatasetInputError: training diverges, or the saved state is damaged.
         """
         if isinstance(data, Plan):
-            with input_errors_pass():
-                if self._workers is None:
-                    data.run(self._filepath)
-                else:
-                    data.run_on_workers(self._filepath, self._workers)
+            super().save(data)
             return
         sae, metadata = data if isinstance(data, tuple) else (data, {})
         save_sae(sae, self._filepath, metadata)
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
+    def _open(self, path: Path) -> SaeCheckpoint:
+        return SaeCheckpoint(path)

@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
-from protsae.activations.executors import Executor, LocalExecutor, RayConfig, RayExecutor
-from protsae.datasets.errors import input_errors_pass
-from protsae.sweeps.plan import INDEX_NAME, Sweep, SweepPlan
+from protsae.activations.executors import Executor, RayConfig, RayExecutor
+from protsae.datasets.planned import PlannedDataset
+from protsae.sweeps.plan import INDEX_NAME, Sweep
 from protsae.sweeps.processes import ProcessExecutor
 
 
-class SweepDataset(AbstractDataset[SweepPlan, Sweep]):
-    """Saves a `SweepPlan` by running its members; loads a light handle.
+class SweepDataset(PlannedDataset[Sweep]):
+    """Saves a `sweeps.plan.SweepPlan` by running its members; loads a light handle.
 
     The list of members is written last. Saving again keeps members whose settings, data and code are the
     same, and goes on with the one that was interrupted.
@@ -42,34 +40,15 @@ class SweepDataset(AbstractDataset[SweepPlan, Sweep]):
                 cluster that see the folder. None: by this machine.
             metadata: read by Kedro-Viz.
         """
-        self._filepath = Path(filepath)
-        self._executor: Executor = LocalExecutor()
+        executor: Executor | None = None
         if ray is not None:
-            self._executor = RayExecutor(RayConfig(**ray))
+            executor = RayExecutor(RayConfig(**ray))
         elif processes != 1:
-            self._executor = ProcessExecutor(processes)
-        self.metadata = metadata
+            executor = ProcessExecutor(processes)
+        super().__init__(filepath=filepath, how=executor, metadata=metadata)
 
-    def load(self) -> Sweep:
-        """Return the handle.
-
-        Raises:
-            DatasetInputError: the sweep never finished.
-        """
-        with input_errors_pass():
-            return Sweep(self._filepath)
-
-    def save(self, data: SweepPlan) -> None:
-        """Make the members that are not made yet.
-
-        Raises:
-            DatasetInputError: a member's training is refused or diverges.
-        """
-        with input_errors_pass():
-            data.run(self._filepath, self._executor)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+    def _open(self, path: Path) -> Sweep:
+        return Sweep(path)
 
     def _exists(self) -> bool:
         return (self._filepath / INDEX_NAME).is_file()

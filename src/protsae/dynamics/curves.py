@@ -15,9 +15,9 @@ from protsae.sae.axioms import AxiomIndices
 from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.training.config import TrainerConfig
 from protsae.training.data import ConceptAxioms
-from protsae.training.fit import split_of
-from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
-from protsae.training.validation import validate
+from protsae.training.fit import labelled_split_of, split_of
+from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.validation import validate, validate_guided
 
 CURVE_COLUMNS = ("method", "seed", "step", "epoch", "metric", "value")
 ONSET_COLUMNS = (
@@ -53,17 +53,19 @@ def measure_curves(
     metadata, config = checkpoint.metadata, checkpoint.config
     source = Source(store, str(metadata["hook_point"]), proteins)
     size = Size(int(config["d_sae"]), int(config.get("k") or 0), int(metadata["seed"]))
-    plan = TrainingPlan(str(config["architecture"]), source, size, trainer, {}, knowledge)
-    split = split_of(plan, "validation", None if knowledge is None else knowledge.tables)
-    ontology = None
-    if knowledge is not None:
+    task = TrainingTask(str(config["architecture"]), source, size, trainer, {}, knowledge)
+    if knowledge is None:
+        split, ontology = split_of(task, "validation"), None
+    else:
+        split = labelled_split_of(task, "validation", knowledge.tables)
         concepts = knowledge.tables.concepts
         indices = AxiomIndices.from_table(knowledge.axioms, len(concepts))
         ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
+    measure = validate if knowledge is None else validate_guided
     rows: list[tuple[Any, ...]] = []
     for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {checkpoint.name}"):
         about = snapshot.metadata
-        values = validate(snapshot.load(), split, ontology)
+        values = measure(snapshot.load(), split, ontology)
         run = (checkpoint.name, size.seed, int(about["step"]), int(about["epoch"]))
         rows += [(*run, metric, value) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype({"value": "float64"})

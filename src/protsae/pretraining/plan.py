@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from protsae.core.code import code_hash
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_file, sha256_text
+from protsae.core.files import sha256_text
+from protsae.core.plan import Plan
 from protsae.plm.residues import check_residues
 from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import PerplexityConfig, PretrainerConfig, ShapeConfig
 from protsae.training.state import StateFile
 
-_PACKAGE = Path(__file__).parents[1]
-_SHARED = ("training/schedule.py", "training/threads.py")
-_CODE = ("core/*.py", "plm/*.py", "pretraining/*.py", *_SHARED)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -29,7 +28,7 @@ class SplitProteins:
 
 
 @dataclass(frozen=True)
-class PretrainingPlan:
+class PretrainingPlan(Plan):
     """All that the weights follow from. There are no test proteins in it."""
 
     shape: ShapeConfig
@@ -41,13 +40,35 @@ class PretrainingPlan:
     @property
     def fingerprint(self) -> str:
         """Hash of proteins, settings, code and torch: the same fingerprint, the same training."""
-        files = sorted(path for pattern in _CODE for path in _PACKAGE.glob(pattern))
-        code = sha256_text(*(part for path in files for part in (path.name, sha256_file(path))))
         settings = (self.shape.model_dump_json(), self.trainer.model_dump_json(), str(self.seed))
         proteins = (
             sha256_text(*split.protein_ids, *split.sequences) for split in (self.train, self.validation)
         )
-        return sha256_text(code, version("torch"), version("fair-esm"), *settings, *proteins)
+        return sha256_text(
+            pretraining_code_hash(), version("torch"), version("fair-esm"), *settings, *proteins
+        )
+
+    def run(self, path: Path, how: None = None) -> None:
+        """Train, or go on training, and write the model to `path`; nothing is done where it lies there.
+
+        The state of an unfinished training is a dot file in the same folder and is removed at the end.
+
+        Raises:
+            InputError: training diverges, the state is damaged, or there is no such device.
+        """
+        fingerprint = self.fingerprint
+        state_file = StateFile(path.parent, fingerprint)
+        if _is_made(path, fingerprint):
+            _LOGGER.info("%s is the model of this very training: kept", path)
+            state_file.remove()
+            return
+        if others := state_file.others():
+            _LOGGER.warning(
+                "unfinished trainings of other settings, proteins or code lie in %s; delete what you do not "
+                "want to go on with: %s", path.parent, ", ".join(others),
+            )  # fmt: skip
+        _train(self, path, state_file, fingerprint)
+        state_file.remove()
 
 
 def plan_pretraining(
@@ -83,27 +104,9 @@ def split_proteins(proteins: pd.DataFrame, name: str) -> SplitProteins:
     return SplitProteins(tuple(rows["protein_id"]), tuple(rows["sequence"]))
 
 
-def run_pretraining(plan: PretrainingPlan, path: Path) -> None:
-    """Train, or go on training, and write the model to `path`; nothing is done where it already lies there.
-
-    The state of an unfinished training lies beside it as a dot file and is removed at the end.
-
-    Raises:
-        InputError: training diverges, the state is damaged, or there is no such device.
-    """
-    fingerprint = plan.fingerprint
-    state_file = StateFile(path.parent, fingerprint)
-    if _is_made(path, fingerprint):
-        _LOGGER.info("%s is the model of this very training: kept", path)
-        state_file.remove()
-        return
-    if others := state_file.others():
-        _LOGGER.warning(
-            "unfinished trainings of other settings, proteins or code lie in %s; delete what you do not want "
-            "to go on with: %s", path.parent, ", ".join(others),
-        )  # fmt: skip
-    _train(plan, path, state_file, fingerprint)
-    state_file.remove()
+def pretraining_code_hash() -> str:
+    """Return the hash of the code that trains."""
+    return code_hash(_train)
 
 
 def _is_made(path: Path, fingerprint: str) -> bool:

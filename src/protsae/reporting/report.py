@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -39,8 +38,8 @@ from protsae.reporting.overview import health_table, main_result, method_rows, r
 from protsae.reporting.slots import figure_slots
 from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING, known_first
 from protsae.reporting.tables import ReportTables
+from protsae.reporting.templates import FOLDER
 
-_TEMPLATES = Path(__file__).parent / "templates"
 # plotly.js looks for style sheets of its own by these ids, and adds them where they are missing.
 _BUNDLED_STYLE = re.compile(r'if\(!document\.getElementById\("([0-9a-f]{64})"\)\)')
 _LONG = 200
@@ -133,12 +132,12 @@ def _hash_source(content: str) -> str:
 
 
 def _static(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -77,10 +77,16 @@ def unguided_config(
         raise InputError(
             f"'{architecture}' is not an unguided architecture: these are {', '.join(sorted(UNGUIDED))}"
         )
-    model = ARCHITECTURES[architecture][1]
-    shape = {"d_model": d_model, "d_sae": d_sae} | ({"k": k} if architecture in TOPK_FAMILY else {})
+    return shaped_config(ARCHITECTURES[architecture][1], settings, d_model=d_model, d_sae=d_sae, k=k)
+
+
+def shaped_config(
+    model: type[SaeConfig], settings: Mapping[str, Any], *, d_model: int, d_sae: int, k: int
+) -> SaeConfig:
+    """Return the config of an unguided architecture, given its class. See `unguided_config`."""
+    shape = {"d_model": d_model, "d_sae": d_sae} | ({"k": k} if "k" in model.model_fields else {})
     try:
         return model.model_validate({**settings, **shape})
     except ValidationError as error:
-        first = error.errors()[0]
+        first, architecture = error.errors()[0], model.model_fields["architecture"].default
         raise InputError(f"{architecture} can not be built: {first['msg']}") from error

@@ -17,8 +17,10 @@ import pandas as pd
 
 from protsae.activations.executors import Executor, LocalExecutor
 from protsae.activations.reader import ActivationStore
+from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
+from protsae.core.plan import Plan
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.probing.collect import subsumption_rows
 from protsae.probing.encoding import Run, encode_splits, mean_activations
@@ -26,15 +28,14 @@ from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, abo
 from protsae.probing.splits import split_of_proteins
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.members import Member
-from protsae.training.fingerprints import code_hash, table_hash
-from protsae.training.plan import Knowledge, Source, TrainingPlan, log_of
+from protsae.training.fingerprints import table_hash
+from protsae.training.plan import REGISTRY, Knowledge, Source, TrainingPlan, log_of
 
 INDEX_NAME = "sweep.json"
 METRICS_NAME = "metrics.json"
 ESTIMATES_NAME = "estimates.parquet"
 CHECKPOINT_NAME = "sae.safetensors"
 _LOGGER = logging.getLogger(__name__)
-_JUDGING_CODE = ("metrics/*.py", "probing/*.py", "ontology/closure.py", "sweeps/plan.py")
 
 
 class SweepData(NamedTuple):
@@ -78,7 +79,13 @@ class SweepData(NamedTuple):
         shown = [known.proteins[columns], tables.concepts, tables.protein_labels]
         shown += [tables.labelled_aspects, self.axioms, known.terms, known.relations]
         hashed = (table_hash(table) for table in shown)
-        return sha256_text(*hashed, config.model_dump_json(), code_hash(*_JUDGING_CODE))
+        return sha256_text(*hashed, config.model_dump_json(), judging_code_hash())
+
+
+def judging_code_hash() -> str:
+    """Return the hash of the code that judges; a member's own architecture counts with its training."""
+    judging = (SweepData, encode_splits, subsumption_rows, about_dictionary, about_references, _records)
+    return code_hash(*judging, without=(REGISTRY,))
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ class RunMember:
 
 
 @dataclass(frozen=True)
-class SweepPlan:
+class SweepPlan(Plan):
     """All members of a sweep, and what they are made from."""
 
     members: tuple[Member, ...]
@@ -188,26 +195,27 @@ class SweepPlan:
     judging: JudgingConfig = field(default_factory=JudgingConfig)
     references: bool = True
 
-    def run(self, folder: Path, executor: Executor | None = None) -> None:
+    def run(self, path: Path, how: Executor | None = None) -> None:
         """Make what is not made yet, and write the list of members last.
 
         Args:
-            folder: one folder per member goes below it.
-            executor: who makes members; None: this process, one after another.
+            path: one folder per member goes below it.
+            how: who makes members; None: this process, one after another.
 
         Raises:
             InputError: a member's training is refused or diverges; those before it are kept.
         """
+        folder = path.absolute()
         hook_points = dict.fromkeys(member.hook_point for member in self.members)
         jobs: list[Job] = [*map(Reference, hook_points if self.references else ()), *self.members]
         folder.mkdir(parents=True, exist_ok=True)
         others = {path.parent.name for path in folder.glob(f"*/{METRICS_NAME}")}
         if others := others - {job.member_id for job in jobs}:
             _LOGGER.info("%s: members of other lists stay: %s", folder, ", ".join(sorted(others)))
-        runner = RunMember(self.data, self.judging, folder.absolute())
+        runner = RunMember(self.data, self.judging, folder)
         # those that follow others come when these are done
         waves = [[job for job in jobs if _follows(job) == wave] for wave in (False, True)]
-        executor = executor or LocalExecutor()
+        executor = how or LocalExecutor()
         done = chain.from_iterable(executor.run(runner, wave) for wave in waves if wave)
         for number, outcome in enumerate(done, start=1):
             seconds = sum(outcome["seconds"].values())

@@ -16,7 +16,6 @@ from protsae.activations.sampler import ResidueBatch
 from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
 from protsae.sae.config import GuidanceConfig
-from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import ARCHITECTURES
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Split
@@ -44,12 +43,12 @@ class DistributedTrainer(Trainer):
     def __init__(
         self, sae: SparseAutoencoder, config: TrainerConfig, train: Split, validation: Split, **others: Any
     ) -> None:
-        guidance = sae.config.guidance if isinstance(sae, ProtSae) else None
+        guidance = getattr(sae.config, "guidance", None)
         check_shared(sae.config_json()["architecture"], guidance)
         super().__init__(sae, config, train, validation, **others)
         self._rank, self._world = dist.get_rank(), dist.get_world_size()
         # without axioms, for one, ProtSAE has parameters that no loss reaches
-        unused = isinstance(sae, ProtSae)
+        unused = guidance is not None
         self._ddp = DistributedDataParallel(_Step(self._sae), find_unused_parameters=unused)
 
     def _forward(self, residues: ResidueBatch) -> tuple[TrainingBatch, StepOutput]:

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -28,6 +28,7 @@ from protsae.training.threads import torch_threads
 from protsae.training.validation import validate
 
 LOG_COLUMNS = ("step", "epoch", "split", "term", "value")
+Validator = Callable[[SparseAutoencoder, Split, ConceptAxioms | None], dict[str, float]]
 _KEY = "training.trainer"
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Trainer:
         train: training proteins.
         validation: validation proteins, on which the epoch is chosen.
         ontology: axioms; None for unguided architectures.
+        validator: measures validation proteins at the end of an epoch.
         select_by: validation term to maximise among epochs whose FVE is within `fve_tolerance` of the best;
             None: best FVE.
         seed: of what an architecture draws from torch's own generator while it trains.
@@ -67,6 +69,7 @@ class Trainer:
         validation: Split,
         *,
         ontology: ConceptAxioms | None = None,
+        validator: Validator = validate,
         select_by: str | None = None,
         seed: int = 0,
     ) -> None:
@@ -77,6 +80,7 @@ class Trainer:
         self._train = train
         self._validation = validation
         self._ontology = None if ontology is None else ontology.to(self._device)
+        self._validate = validator
         self._select_by = select_by
         self._seed = seed
         self._optimiser = SaeAdam(sae)
@@ -147,7 +151,7 @@ class Trainer:
         epoch = self._epoch
         self._log("train", self._of_epoch.take())
         self._sae.after_epoch(self._batch(batch) for batch in self._train.batches.epoch(epoch))
-        values = validate(self._sae, self._validation, self._ontology)
+        values = self._validate(self._sae, self._validation, self._ontology)
         self._log("validation", values)
         if files:
             files.live.write(self._step, epoch, "validation", values)

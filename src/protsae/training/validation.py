@@ -1,5 +1,7 @@
 """What a validation pass measures. Reads the module, changes nothing."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,23 +21,34 @@ from protsae.training.data import ConceptAxioms, Labels, Split
 
 
 @torch.no_grad()
-def validate(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None) -> dict[str, float]:
-    """Return `fve`, `mse`, `l0`, `dead_share` of a split and, for ProtSAE, what its guidance achieved."""
-    quality = ReconstructionAccumulator()
-    guided = None
-    if isinstance(sae, ProtSae) and split.labels is not None:
-        guided = _Guided(sae, split.labels, split.means)
-    for batch in split.batches.epoch(0):
-        x = batch.x.to(sae.b_dec.device)
-        codes = sae.sparse_codes(x) if guided is None else guided.update(batch, x)
-        n_fired = torch.bincount(codes.columns[codes.values > 0], minlength=sae.config.d_sae)
-        quality.update_counts(x, sae.decode_sparse(codes), n_fired.cpu().numpy())
-    values = quality.compute()
+def validate(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None = None) -> dict[str, float]:
+    """Return `fve`, `mse`, `l0`, `dead_share` of a split."""
+    return _measure(sae, split, lambda _, x: sae.sparse_codes(x))
+
+
+@torch.no_grad()
+def validate_guided(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None) -> dict[str, float]:
+    """Return the same of ProtSAE, and what its guidance achieved where labels and an ontology are given."""
+    assert isinstance(sae, ProtSae)
+    guided = None if split.labels is None else _Guided(sae, split.labels, split.means)
+    values = validate(sae, split) if guided is None else _measure(sae, split, guided.update)
     if guided is not None:
         values |= guided.compute()
-    if isinstance(sae, ProtSae) and ontology is not None:
+    if ontology is not None:
         values |= axiom_metrics(sae, ontology)
     return values
+
+
+def _measure(
+    sae: SparseAutoencoder, split: Split, codes_of: Callable[[ResidueBatch, Tensor], SparseCodes]
+) -> dict[str, float]:
+    quality = ReconstructionAccumulator()
+    for batch in split.batches.epoch(0):
+        x = batch.x.to(sae.b_dec.device)
+        codes = codes_of(batch, x)
+        n_fired = torch.bincount(codes.columns[codes.values > 0], minlength=sae.config.d_sae)
+        quality.update_counts(x, sae.decode_sparse(codes), n_fired.cpu().numpy())
+    return quality.compute()
 
 
 @torch.no_grad()

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.training.plan import TrainingPlan
+from protsae.training.run import is_made, run, train
 from protsae.training.stopping import StopRequests
+from protsae.training.task import TrainingTask
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,43 +33,43 @@ class WorkersConfig(Config):
     """How long workers wait for each other."""
 
 
-def run_on_workers(plan: TrainingPlan, path: Path, config: WorkersConfig) -> None:
-    """Do what `TrainingPlan.run` does, on several workers.
+def run_on_workers(task: TrainingTask, path: Path, config: WorkersConfig) -> None:
+    """Do what `training.run.run` does, on several workers.
 
     Raises:
-        InputError: what `TrainingPlan.run` refuses, an architecture that one worker has to train, fewer GPUs
+        InputError: what `training.run.run` refuses, an architecture that one worker has to train, fewer GPUs
             than workers, or Ray is not installed.
     """
     from protsae.sae.config import GuidanceConfig
     from protsae.training.distributed import check_shared
 
-    given = plan.settings.get("guidance")
-    check_shared(plan.architecture, None if given is None else GuidanceConfig.model_validate(given))
-    if plan.is_made(path):
-        plan.run(path)
+    given = task.settings.get("guidance")
+    check_shared(task.architecture, None if given is None else GuidanceConfig.model_validate(given))
+    if is_made(task, path):
+        run(task, path)
         return
     launch = _with_ray if config.launcher == "ray" else _with_processes
-    launch(plan, path.absolute(), config)
-    plan.run(path)  # tidies up, and finds the checkpoint made
+    launch(task, path.absolute(), config)
+    run(task, path)  # tidies up, and finds the checkpoint made
 
 
-def work(plan: TrainingPlan, path: Path) -> None:
+def work(task: TrainingTask, path: Path) -> None:
     """Train as one worker of the default process group; rank 0 keeps the files and writes the checkpoint."""
     import torch
     import torch.distributed as dist
 
     from protsae.training.distributed import DistributedTrainer
 
-    if torch.cuda.is_available() and plan.trainer.device != "cpu":
+    if torch.cuda.is_available() and task.trainer.device != "cpu":
         torch.cuda.set_device(dist.get_rank() % torch.cuda.device_count())
-    plan.train(path, DistributedTrainer, leads=dist.get_rank() == 0)
+    train(task, path, DistributedTrainer, leads=dist.get_rank() == 0)
     dist.barrier()
 
 
-def _backend(plan: TrainingPlan, config: WorkersConfig) -> str:
+def _backend(task: TrainingTask, config: WorkersConfig) -> str:
     from protsae.core.devices import pick_device
 
-    if pick_device(plan.trainer.device, "training.trainer.device").type == "cpu":
+    if pick_device(task.trainer.device, "training.trainer.device").type == "cpu":
         return "gloo"
     import torch
 
@@ -80,17 +81,17 @@ def _backend(plan: TrainingPlan, config: WorkersConfig) -> str:
     return "nccl"
 
 
-def _with_processes(plan: TrainingPlan, path: Path, config: WorkersConfig) -> None:
+def _with_processes(task: TrainingTask, path: Path, config: WorkersConfig) -> None:
     import torch.multiprocessing as mp
     from torch.multiprocessing.spawn import ProcessException, start_processes
 
-    backend = _backend(plan, config)
+    backend = _backend(task, config)
     with tempfile.TemporaryDirectory() as folder:
         errors = mp.get_context("spawn").SimpleQueue()
         settings = (config.n_workers, backend, f"file://{folder}/store", config.timeout_minutes)
         with StopRequests() as requests:
             processes = start_processes(  # type: ignore[no-untyped-call]
-                _process, (plan, path, settings, errors), config.n_workers, join=False, start_method="spawn"
+                _process, (task, path, settings, errors), config.n_workers, join=False, start_method="spawn"
             )
             try:
                 while not processes.join(timeout=1):
@@ -105,7 +106,7 @@ def _with_processes(plan: TrainingPlan, path: Path, config: WorkersConfig) -> No
 
 
 def _process(
-    rank: int, plan: TrainingPlan, path: Path, settings: tuple[int, str, str, int], errors: Any
+    rank: int, task: TrainingTask, path: Path, settings: tuple[int, str, str, int], errors: Any
 ) -> None:
     import torch.distributed as dist
 
@@ -115,7 +116,7 @@ def _process(
         backend, store, rank=rank, world_size=n_workers, timeout=timedelta(minutes=minutes)
     )
     try:
-        work(plan, path)
+        work(task, path)
     except InputError as error:
         errors.put(str(error))
         raise
@@ -123,7 +124,7 @@ def _process(
         dist.destroy_process_group()
 
 
-def _with_ray(plan: TrainingPlan, path: Path, config: WorkersConfig) -> None:
+def _with_ray(task: TrainingTask, path: Path, config: WorkersConfig) -> None:
     try:
         import ray
         from ray.train import RunConfig, ScalingConfig
@@ -132,19 +133,19 @@ def _with_ray(plan: TrainingPlan, path: Path, config: WorkersConfig) -> None:
         raise InputError(
             "workers of Ray Train need Ray: install the extra `ray`, or set launcher to processes"
         ) from None
-    backend = _backend(plan, config)
+    backend = _backend(task, config)
     started = not ray.is_initialized()
     if started:
         own: dict[str, Any] = (
             {} if config.address else {"num_cpus": config.n_workers * config.cpus_per_worker + 1}
         )
         ray.init(address=config.address, include_dashboard=False, log_to_driver=False, **own)
-    shared = ray.put(plan)
+    shared = ray.put(task)
     loop: Callable[[dict[str, Any]], None] = _ray_worker
     with tempfile.TemporaryDirectory() as folder:
         trainer = TorchTrainer(
             loop,
-            train_loop_config={"plan": [shared], "path": str(path)},
+            train_loop_config={"task": [shared], "path": str(path)},
             torch_config=TorchConfig(backend=backend, timeout_s=60 * config.timeout_minutes),
             scaling_config=ScalingConfig(
                 num_workers=config.n_workers,
@@ -165,7 +166,7 @@ def _with_ray(plan: TrainingPlan, path: Path, config: WorkersConfig) -> None:
 def _ray_worker(config: dict[str, Any]) -> None:
     import ray
 
-    work(ray.get(config["plan"][0]), Path(config["path"]))
+    work(ray.get(config["task"][0]), Path(config["path"]))
 
 
 def _cause_of(error: BaseException) -> BaseException:

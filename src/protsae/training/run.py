@@ -1,0 +1,149 @@
+"""A training task run into a checkpoint, and the fingerprint by which its state and checkpoint are known."""
+
+import logging
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from protsae.core.code import code_hash
+from protsae.core.errors import InputError
+from protsae.core.files import sha256_file, sha256_text
+from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.training.fingerprints import settings_json, table_hash
+from protsae.training.task import TrainingTask
+
+if TYPE_CHECKING:
+    from protsae.training.trainer import Trainer
+
+REGISTRY = "protsae.sae.registry:ARCHITECTURES"
+"""Does not count in fingerprints, which name the one architecture that is used."""
+_LOGGER = logging.getLogger(__name__)
+
+
+def fingerprint_of(task: TrainingTask) -> str:
+    """Hash of activations, proteins, labels, settings, code and torch: equal ones, the same training.
+
+    The device counts as it is asked for: a GPU and a CPU do not give the same bits.
+    """
+    source, knowledge = task.source, task.knowledge
+    shown = source.proteins.loc[source.proteins["split"].isin(["train", "validation"])]
+    tables: list[pd.DataFrame] = [shown[["protein_id", "split"]]]
+    if knowledge is not None:
+        labels = knowledge.tables
+        of_proteins = (labels.protein_labels, labels.labelled_aspects, labels.residue_labels)
+        tables += [labels.concepts[["concept_idx", "concept_id", "aspect", "level"]], knowledge.axioms]
+        tables += [table[table["protein_id"].isin(shown["protein_id"])] for table in of_proteins]
+    return sha256_text(
+        task.architecture,
+        task.name or task.architecture,
+        source.store.fingerprint(),
+        source.hook_point,
+        *map(str, task.size),
+        task.trainer.settings_json(),
+        settings_json(dict(task.settings)),
+        *map(table_hash, tables),
+        training_code_hash(task.architecture, warm=task.warm_start is not None),
+        version("torch"),
+        *(() if task.warm_start is None else (sha256_file(task.warm_start),)),
+    )
+
+
+def run(task: TrainingTask, path: Path) -> None:
+    """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
+
+    State and live metrics of an unfinished training lie beside it as dot files.
+
+    Raises:
+        InputError: what `fit` refuses, or a damaged state.
+    """
+    from protsae.training.files import TrainingFiles
+    from protsae.training.trainer import Trainer
+
+    if is_made(task, path):
+        _LOGGER.info("%s is the checkpoint of this very training: kept", path)
+        TrainingFiles(path.parent, fingerprint_of(task)).close()
+        return
+    train(task, path, Trainer)
+
+
+def is_made(task: TrainingTask, path: Path) -> bool:
+    """Say whether the checkpoint of this very training lies at `path`."""
+    return made_by(path) == fingerprint_of(task)
+
+
+def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool = True) -> None:
+    """Train with one of the trainers; see `run`.
+
+    Args:
+        task: what to train.
+        path: the checkpoint.
+        trainer: its class.
+        leads: whether this process, of several that train together, writes the files.
+    """
+    from protsae.training.files import FollowerFiles, TrainingFiles
+    from protsae.training.fit import fit
+
+    fingerprint = fingerprint_of(task)
+    files = TrainingFiles(path.parent, fingerprint, task.about)
+    if not leads:
+        files = FollowerFiles(path.parent, fingerprint)
+    if leads and (others := files.state.others()):
+        _LOGGER.warning(
+            "unfinished trainings of other settings, data or code lie in %s and are left alone; delete "
+            "what you do not want to go on with: %s", path.parent, ", ".join(others),
+        )  # fmt: skip
+    (sae, metadata), log = fit(task, files, trainer)
+    if leads:
+        save_sae(sae, path, metadata | {"fingerprint": fingerprint, "log": _log_rows(log)})
+        files.close()
+
+
+def training_code_hash(architecture: str, *, warm: bool) -> str:
+    """Return the hash of the code that trains an architecture, on one worker or on several.
+
+    Args:
+        architecture: its name.
+        warm: whether it starts from another dictionary, which may be of any architecture.
+
+    Raises:
+        InputError: an unknown architecture.
+    """
+    from protsae.training.distributed import DistributedTrainer
+    from protsae.training.fit import fitter_of
+    from protsae.training.warm_start import load_donor
+
+    fitter, kind, shape = fitter_of(architecture)
+    items: list[Any] = [fitter, kind, shape, _log_rows]
+    if kind.takes_parts:
+        items.append(DistributedTrainer)
+    return code_hash(*items, load_donor) if warm else code_hash(*items, without=(REGISTRY,))
+
+
+def made_by(path: Path) -> str | None:
+    """Return the fingerprint of the training that made a checkpoint; None without one, or of no plan."""
+    try:
+        found = SaeCheckpoint(path).metadata.get("fingerprint")
+    except InputError:
+        return None
+    return None if found is None else str(found)
+
+
+def log_of(checkpoint: SaeCheckpoint) -> pd.DataFrame:
+    """Return the training log that a checkpoint carries: `step`, `epoch`, `split`, `term`, `value`.
+
+    Raises:
+        InputError: it carries none, because it was not trained by a plan.
+    """
+    if "log" not in checkpoint.metadata:
+        raise InputError(f"{checkpoint.path} carries no training log: the training pipeline did not make it")
+    log = pd.DataFrame(checkpoint.metadata["log"], columns=["step", "epoch", "split", "term", "value"])
+    return log.astype({"value": "float64"})
+
+
+def _log_rows(log: pd.DataFrame) -> list[list[Any]]:
+    """Return the rows as JSON values, null for what is no number."""
+    values = [value if np.isfinite(value) else None for value in log["value"].tolist()]
+    return [list(row) for row in zip(*(log[name].tolist() for name in log.columns[:-1]), values, strict=True)]
