@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from protsae.interpretation.reading import Reader
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
-from tests.alignment.world import HOOK, OF_RESIDUES, World
+from tests.interpretation.world import HOOK, OF_RESIDUES, World
 
 from helpers.residue_scores import (
     best_thresholds,
@@ -16,11 +17,10 @@ from helpers.residue_scores import (
     residue_matrix,
     score_rows,
 )
-from protsae.alignment.align import letters_only
-from protsae.alignment.config import ChoiceConfig, KSparseConfig
-from protsae.alignment.dictionaries import Neurons, Windows
-from protsae.alignment.methods import bench_of
-from protsae.alignment.reading import Reader
+from protsae.interpretation.align import letters_only
+from protsae.interpretation.baselines import Neurons, Windows
+from protsae.interpretation.config import ChoiceConfig, KSparseConfig
+from protsae.interpretation.methods import bench_of
 from protsae.metrics.table import METRIC_COLUMNS
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from helpers.shuffles import family_interval, firing_p_values, most_false
-from protsae.alignment.pairs import benjamini_hochberg
 from protsae.interpretation.config import MatchingConfig
 from protsae.interpretation.matching import match_latents
+from protsae.interpretation.pairs import benjamini_hochberg
 from protsae.metrics.bootstrap import macro_mean
 from protsae.metrics.ranking import roc_auc
 from protsae.probing.baselines import score_baselines

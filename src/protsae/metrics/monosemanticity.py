@@ -220,17 +220,6 @@ def jackknife_error(replicates: Floats) -> Floats:
     return np.asarray(np.sqrt((n_groups - 1) / n_groups * (deviation**2).sum(axis=0)))
 
 
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Return the least false discovery rate at which each test passes; NaN where there is no p-value."""
-    from scipy.stats import false_discovery_control
-
-    found = np.full(len(p_values), np.nan)
-    known = ~np.isnan(p_values)
-    if known.any():
-        found[known] = false_discovery_control(p_values[known])
-    return found
-
-
 def _leave_one_out(sums: PairSums) -> tuple[Floats, Floats]:
     """Return the ratio of both sums [n_latents], and without each group in turn [n_groups, n_latents].
 

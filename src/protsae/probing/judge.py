@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
+from protsae.encoding.run import Run
 from protsae.metrics.table import metrics_table
 from protsae.probing.baselines import score_baselines
 from protsae.probing.config import ComparisonConfig, EvaluationConfig, Pair, ScoringConfig
-from protsae.probing.encoding import Run
 from protsae.probing.estimates import (
     Estimate,
     Evaluations,

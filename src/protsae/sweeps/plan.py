@@ -19,9 +19,11 @@ from protsae.activations.executors import Executor, LocalExecutor
 from protsae.activations.reader import ActivationStore
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
+from protsae.encoding.reading import encode, mean_activations
+from protsae.encoding.reconstruction import split_rows
+from protsae.encoding.run import Run
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.probing.collect import subsumption_rows
-from protsae.probing.encoding import Run, encode_splits, mean_activations
 from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, about_references
 from protsae.probing.splits import split_of_proteins
 from protsae.sweeps.config import JudgingConfig
@@ -34,7 +36,7 @@ METRICS_NAME = "metrics.json"
 ESTIMATES_NAME = "estimates.parquet"
 CHECKPOINT_NAME = "sae.safetensors"
 _LOGGER = logging.getLogger(__name__)
-_JUDGING_CODE = ("metrics/*.py", "probing/*.py", "ontology/closure.py", "sweeps/plan.py")
+_JUDGING_CODE = ("encoding/*.py", "metrics/*.py", "probing/*.py", "ontology/closure.py", "sweeps/plan.py")
 
 
 class SweepData(NamedTuple):
@@ -173,10 +175,12 @@ class RunMember:
         known, store = self.data.known, self.data.store
         run, sae, judge = Run.of(checkpoint), checkpoint.load(), self.data.judge(self.judging)
         split_of = split_of_proteins(known.proteins, store.protein_ids)
-        found = encode_splits(store, sae, run, split_of, self.judging.encoding)
+        proteins = known.proteins[known.proteins["protein_id"].isin(split_of)]
+        found = encode(store, sae, run, proteins, self.judging.encoding)
         scores = judge.score_dictionary(run.method, found.proteins, guided=sae.n_defined > 0)
         geometry = subsumption_rows(sae, run, self.data.axioms, known.tables.concepts)
-        return judge.judge(scores, about_dictionary(run, scores)), [geometry, found.reconstruction]
+        rows = split_rows(found.reconstruction_sums, found.latent_statistics, sae.config.d_model, run)
+        return judge.judge(scores, about_dictionary(run, scores)), [geometry, rows]
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.alignment.world import HOOK, World
+from protsae.probing.encoding import Run, encode_splits
+from tests.interpretation.world import HOOK, World
 
-from protsae.alignment.align import K_SPARSE_COLUMNS
-from protsae.alignment.pairs import ALIGNMENT_COLUMNS
-from protsae.alignment.summary import SUMMARY_COLUMNS
 from protsae.core.errors import InputError
+from protsae.interpretation.align import K_SPARSE_COLUMNS
+from protsae.interpretation.pairs import ALIGNMENT_COLUMNS
+from protsae.interpretation.summary import SUMMARY_COLUMNS
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.alignment import create_pipeline
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.probing.config import EncodingConfig
-from protsae.probing.encoding import Run, encode_splits
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae

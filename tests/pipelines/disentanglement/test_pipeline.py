@@ -12,6 +12,7 @@ import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
+from protsae.probing.encoding import Run, encode_splits, mean_activations
 from tests.memory_store import MemoryStore
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
@@ -21,7 +22,6 @@ from protsae.pipelines.disentanglement import create_pipeline
 from protsae.pipelines.disentanglement.nodes import plot_disentanglement
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.probing.config import EncodingConfig
-from protsae.probing.encoding import Run, encode_splits, mean_activations
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae

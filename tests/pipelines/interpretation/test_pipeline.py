@@ -9,12 +9,12 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
+from protsae.probing.encoding import Run, encode_splits
 from tests.memory_store import MemoryStore
 
 from protsae.pipelines.interpretation import create_pipeline
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
 from protsae.probing.config import EncodingConfig
-from protsae.probing.encoding import Run, encode_splits
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
