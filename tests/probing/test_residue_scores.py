@@ -36,7 +36,7 @@ CONCEPTS = pd.DataFrame(
         "aspect": ["MFO", "motif", "MFO", "shape", "shape"],
         "level": ["protein", "residue", "protein", "residue", "residue"],
     }
-).sample(frac=1, random_state=1)  # order must not matter
+)
 COLUMNS = [1, 3, 4]
 CONFIG = EvaluationConfig(n_resamples=60, seed=3)
 SPLITS = ("train", "validation", "test")

@@ -76,7 +76,7 @@ def measure_monosemanticity(
         scored.append((panel, sample.activations))
     ids = np.empty(0, object)
     if concepts is not None:
-        ids = concepts.sort_values("concept_idx")["concept_id"].to_numpy(object)
+        ids = concepts["concept_id"].to_numpy(object)
     return score_panels(subject, ids, scored, config)
 
 

@@ -57,7 +57,7 @@ class LabelledProteins:
             for protein_id, sequence in zip(inside["protein_id"], inside["sequence"], strict=True)
         }
         clusters = dict(zip(inside["protein_id"], inside["cluster_id"].astype(str), strict=True))
-        concepts = tables.concepts.sort_values("concept_idx", ignore_index=True)
+        concepts = tables.concepts.reset_index(drop=True)
         return cls(ids, letters, concepts, labels, spans, clusters)
 
     @property
