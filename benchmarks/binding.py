@@ -34,13 +34,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from protsae.interpretation.align import Bench, letters_only
-from protsae.interpretation.config import BaselineConfig, ChoiceConfig, KSparseConfig
-from protsae.interpretation.baselines import Dictionary, Neurons, RandomDirections, Trained, Windows
-from protsae.interpretation.ground import Ground
-from protsae.interpretation.reading import Reader
-from protsae.interpretation.random_model import extract_into
-from protsae.encoding.run import Run
 
 from helpers.provenance import ROOT, provenance
 from helpers.residue_scores import (
@@ -54,12 +47,19 @@ from helpers.residue_scores import (
     score_rows,
 )
 from protsae.activations.reader import ActivationStore
+from protsae.alignment.align import Bench, letters_only
+from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
+from protsae.alignment.ground import Ground
+from protsae.alignment.reading import Reader
+from protsae.alignment.untaught import extract_into
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
 from protsae.core.splits import SPLITS
 from protsae.metrics.table import concat_metrics
 from protsae.plm import PlmModel, load_plm
+from protsae.probing.encoding import Run
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sequences.audit import AuditConfig, audit_split
 from protsae.sequences.clustering import ClusterConfig, cluster_table

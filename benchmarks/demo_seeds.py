@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from protsae.probing.encoding import Encoding, Run, encode_splits
 
 from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT, commit

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from protsae.probing.encoding import Run, encode_splits, mean_activations
 
 from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT
@@ -28,6 +27,7 @@ from protsae.disentanglement.panels import AnnotationTables
 from protsae.disentanglement.scoring import Latents
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics
 from protsae.ontology.obo import Ontology
+from protsae.probing.encoding import Run, encode_splits, mean_activations
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.members import Member
 

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from protsae.fidelity.reconstruction import reconstruction_sums
-from protsae.encoding.run import Run
 
 from helpers.provenance import ROOT, provenance, write_json
 from protsae.activations.reader import ActivationStore
 from protsae.core.files import write_text_atomic
 from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
 from protsae.fidelity.judging import LONG, loss_rows, reconstruction_rows
+from protsae.fidelity.reconstruction import reconstruction_sums
 from protsae.fidelity.sequences import PROTEIN, choose_sequences
 from protsae.fidelity.splicing import measure_ablated, measure_spliced
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics
 from protsae.plm import load_plm
+from protsae.probing.encoding import Run
 from protsae.sae.checkpoint import SaeCheckpoint
 
 TABLE, ABOUT = (ROOT / "docs/results" / name for name in ("fidelity.csv", "fidelity.json"))

@@ -21,13 +21,13 @@ from typing import Any
 import pandas as pd
 import torch
 import yaml
-from protsae.probing.encoding import Run, encode_splits
 
 from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT
 from protsae.core.files import write_text_atomic
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import ScoringConfig
+from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.evaluation import evaluate_method
 from protsae.probing.scores import SCORED_SPLITS, probe_scores, select_latents
 from protsae.probing.splits import feature_matrix

@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from protsae.interpretation.pairs import benjamini_hochberg
-from protsae.probing.encoding import Run, encode_splits
 
 from demo_seeds import Demo
 from helpers.provenance import ROOT, provenance, write_json
 from helpers.shuffles import family_interval, firing_p_values, most_false
+from protsae.alignment.pairs import benjamini_hochberg
 from protsae.annotations.labels import LabelTables
 from protsae.core.seeding import numpy_generator
 from protsae.interpretation.config import MatchingConfig
@@ -33,6 +32,7 @@ from protsae.interpretation.matching import match_latents
 from protsae.metrics.bootstrap import macro_mean
 from protsae.metrics.ranking import roc_auc
 from protsae.probing.baselines import score_baselines
+from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
 from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix

@@ -7,7 +7,6 @@ from tests.interpretation.world import HOOK
 from protsae.encoding.batches import ProteinBatch
 from protsae.interpretation.baselines import (
     N_LETTERS,
-    Composition,
     Neurons,
     RandomDirections,
     Trained,
@@ -69,13 +68,6 @@ def test_windows_end_where_proteins_end_and_pass_over_unknown_letters():
     ]
     assert [set(np.flatnonzero(row)) for row in found] == expected
     assert set(np.unique(found)) == {0.0, 1.0}
-
-
-def test_composition_says_which_letter_and_which_not():
-    found = dense(Composition().codes(batch(), letters()), 2 * N_LETTERS)
-    assert np.flatnonzero(found[0, :N_LETTERS]).tolist() == [RESIDUES.index("C")]
-    np.testing.assert_array_equal(found[:, :N_LETTERS] + found[:, N_LETTERS:], 1)
-    assert found[2, :N_LETTERS].sum() == 0
 
 
 @torch.no_grad()

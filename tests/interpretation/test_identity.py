@@ -5,7 +5,7 @@ import pytest
 from tests.metrics.slow_association import slow_counts, slow_f1
 
 from protsae.interpretation.baselines import N_LETTERS
-from protsae.interpretation.identity import choose_letters, count_letters, letter_ranks
+from protsae.interpretation.identity import choose_letters, composition, count_letters, letter_ranks
 from protsae.plm.residues import RESIDUES
 
 LETTERS = RESIDUES[:N_LETTERS]
@@ -63,3 +63,12 @@ def test_a_site_at_cysteines_is_told_by_the_cysteine_and_no_better(task):
     assert recall[site] == 1.0
     assert 0.1 < precision[site] < 0.5
     assert f1[site] == pytest.approx(2 * precision[site] / (1 + precision[site]))
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_composition_is_each_amino_acid_and_all_that_are_not_it(world, task, pooling):
+    found = composition(task.proteins, "test", pooling)
+    for protein, row in zip(world.of("test"), found, strict=True):
+        is_letter = np.array([[a == letter for letter in LETTERS] for a in world.sequences[protein]], float)
+        both = np.concatenate([is_letter, 1 - is_letter], axis=1)
+        np.testing.assert_allclose(row, getattr(both, pooling)(axis=0), atol=1e-15)

@@ -12,9 +12,8 @@ from protsae.annotations.labels import LabelTables
 from protsae.core.splits import HELD_OUT
 from protsae.encoding.codes import Part
 from protsae.encoding.sampling import sampled_proteins
-from protsae.interpretation.baselines import Composition
 from protsae.interpretation.config import ChoiceConfig, KSparseConfig
-from protsae.interpretation.identity import choose_letters, count_letters, letter_ranks
+from protsae.interpretation.identity import choose_letters, composition, count_letters, letter_ranks
 from protsae.interpretation.k_sparse import Sample, k_sparse_aucs
 from protsae.interpretation.matching import always_on_f1
 from protsae.interpretation.pairs import (
@@ -27,7 +26,7 @@ from protsae.interpretation.pairs import (
 )
 from protsae.interpretation.proteins import Pooled, align_proteins
 from protsae.interpretation.residues import LEVELS, align_residues
-from protsae.interpretation.sources import CodeSource, FreshCodes, LettersOnly
+from protsae.interpretation.sources import CodeSource
 from protsae.metrics.association import harmonic
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels
@@ -83,10 +82,9 @@ class AlignmentTask:
                 chosen = choose_letters(validation, by_instance=level == "domain")
                 found[level] = chosen, test.pairs(chosen.latent, by_instance=level == "domain")
         if len(self.proteins.of_proteins):
-            source, size = LettersOnly(self.proteins), self.config.residues_per_batch
-            letters = FreshCodes(source, "", Composition(), self.proteins, size)
             one = self.config.model_copy(update={"n_latents": 1})
-            found["protein"] = align_proteins(letters.pooled(one.pooling), self.protein_labels, one)
+            pooled = {split: composition(self.proteins, split, one.pooling) for split in HELD_OUT}
+            found["protein"] = align_proteins(pooled, self.protein_labels, one)
         return found
 
     def of_residues_only(self) -> "AlignmentTask":
@@ -140,7 +138,7 @@ def align(codes: CodeSource, pooled: Pooled, task: AlignmentTask) -> Alignment:
     if len(proteins.of_proteins) and task.proteins_too:
         found["protein"] = align_proteins(pooled, task.protein_labels, task.config)
         samples = {
-            split: Sample(pooled[split], labels.labels, labels.labelled)
+            split: Sample(np.asfortranarray(pooled[split]), labels.labels, labels.labelled)
             for split, labels in task.protein_labels.items()
         }
         probes.append(_k_sparse_rows(task, "protein", samples))

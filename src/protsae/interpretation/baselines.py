@@ -128,16 +128,3 @@ class Windows:
         found = np.where(inside, places[np.clip(rows, 0, len(places) - 1)], -1)
         columns = found + N_LETTERS * np.arange(2 * self.flank + 1)
         return packed_codes((found >= 0).astype(np.float32), columns)
-
-
-@dataclass(frozen=True)
-class Composition:
-    """The amino acid of a residue, and every one that it is not: pooled, the composition of a protein."""
-
-    name: str = "residue_identity"
-    n_latents: int = 2 * N_LETTERS
-
-    def codes(self, batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
-        """Return ones."""
-        is_letter = letter_places(letters)[:, None] == np.arange(N_LETTERS)
-        return ResidueCodes.of_dense(np.concatenate([is_letter, ~is_letter], axis=1).astype(np.float32))

@@ -19,6 +19,19 @@ Ints = NDArray[np.int64]
 N_RANKS = N_LETTERS + 1  # the last one for letters that are no standard amino acid
 
 
+def composition(proteins: LabelledProteins, split: str, pooling: str) -> NDArray[np.float64]:
+    """Return the mean or maximum over each protein's residues of being each amino acid, then of being any
+    other letter [n_proteins, 2 x N_LETTERS]."""
+    ids = proteins.ids[split]
+    counts, lengths = np.zeros((len(ids), N_RANKS)), np.zeros((len(ids), 1))
+    for i, name in enumerate(ids):
+        places = letter_places(proteins.letters[name]) % N_RANKS
+        counts[i], lengths[i] = np.bincount(places, minlength=N_RANKS), len(places)
+    own = counts[:, :N_LETTERS]
+    both = np.concatenate([own, lengths - own], axis=1)
+    return (both > 0).astype(np.float64) if pooling == "max" else both / lengths
+
+
 @dataclass(frozen=True)
 class LetterCounts:
     """The residues of a split by the rank of their amino acid, protein by protein."""

@@ -53,13 +53,14 @@ class KSparseProbes(NamedTuple):
 def correlations(train: Sample) -> Floats:
     """Return the correlation of every latent with every concept over its labelled samples
     [n_latents, n_concepts]; 0 where either is constant."""
-    known = train.labelled.astype(np.float64)
+    masks, mask_of = np.unique(train.labelled, axis=1, return_inverse=True)
+    known, mask_of = masks.astype(np.float64), mask_of.reshape(-1)
     positive = (train.labels & train.labelled).astype(np.float64)
-    n, share = known.sum(axis=0), positive.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    n = np.maximum(known.sum(axis=0), 1)[mask_of]
+    share = positive.sum(axis=0) / n
     squares = train.codes.multiply(train.codes) if hasattr(train.codes, "multiply") else train.codes**2
-    mean, square, product = (x.T @ y / np.maximum(n, 1) for x, y in (
-        (train.codes, known), (squares, known), (train.codes, positive)
-    ))  # fmt: skip
+    mean, square = ((values.T @ known)[:, mask_of] / n for values in (train.codes, squares))
+    product = train.codes.T @ positive / n
     variance = np.maximum(square - mean**2, 0)
     spread = np.sqrt(np.where(variance > 1e-9 * square, variance, 0) * share * (1 - share))
     found: Floats = np.where(spread > 0, (product - mean * share) / np.where(spread > 0, spread, 1), 0)
@@ -145,29 +146,38 @@ def fit_logistic(features: Floats, truth: NDArray[np.bool_], share: Floats, l2: 
     weights = np.zeros((len(design), design.shape[2]))
     weights[:, -1] = np.log(rate / (1 - rate))
 
-    def loss(at: Floats) -> Floats:
-        logits = np.einsum("cnk,ck->cn", design, at)
-        terms: Floats = (share * (np.logaddexp(0, logits) - target * logits)).sum(axis=1)
-        terms += (penalty * at**2).sum(axis=1) / 2
-        return terms
+    def logits_at(at: Floats) -> Floats:
+        found: Floats = np.matmul(design, at[..., None])[..., 0]
+        return found
 
-    value = loss(weights)
+    def loss(at: Floats, logits: Floats) -> Floats:
+        # log(1 + exp(x)) without overflow
+        terms: Floats = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits))) - target * logits
+        summed: Floats = (share * terms).sum(axis=1) + (penalty * at**2).sum(axis=1) / 2
+        return summed
+
+    logits = logits_at(weights)
+    value = loss(weights, logits)
     for _ in range(_MAX_ITERATIONS):
-        probability = 1 / (1 + np.exp(-np.einsum("cnk,ck->cn", design, weights)))
-        gradient = np.einsum("cn,cnk->ck", share * (probability - target), design) + penalty * weights
+        probability = 1 / (1 + np.exp(-logits))
+        residual = share * (probability - target)
+        gradient = np.matmul(residual[:, None], design)[:, 0] + penalty * weights
+        if np.abs(gradient).max() < _TOLERANCE:
+            break
         curvature = share * probability * (1 - probability)
         hessian = np.matmul((design * curvature[..., None]).transpose(0, 2, 1), design)
         hessian += np.diag(np.maximum(penalty, 1e-12))
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
-        if np.abs(gradient).max() < _TOLERANCE:
-            break
         length = np.ones(len(weights))
         for _ in range(20):
             tried = weights - length[:, None] * step
-            worse = loss(tried) > value + 1e-15
+            tried_logits = logits_at(tried)
+            tried_value = loss(tried, tried_logits)
+            worse = tried_value > value + 1e-15
             if not worse.any():
                 break
             length[worse] /= 2
-        tried = np.where(worse[:, None], weights, tried)  # nothing is left to gain there
-        weights, value = tried, loss(tried)
+        kept = worse[:, None]  # nothing is left to gain there
+        weights, logits = np.where(kept, weights, tried), np.where(kept, logits, tried_logits)
+        value = np.where(worse, value, tried_value)
     return weights
