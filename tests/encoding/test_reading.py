@@ -183,6 +183,13 @@ def test_activations_that_are_not_finite_are_refused(source, protsae):
         encode(source, protsae, RUN, proteins(source), BatchConfig())
 
 
+def test_activations_beyond_the_end_of_the_sequence_are_refused(source, protsae):
+    short = proteins(source)
+    short.loc[short["protein_id"] == "P4", "sequence"] = "ACDE"
+    with pytest.raises(InputError, match="P4 has 4 residues but an activation of residue 6"):
+        encode(source, protsae, RUN, short, BatchConfig())
+
+
 def test_mean_activations_are_means_over_residues(source):
     found = mean_activations(source, HOOK, ["P2", "P1"])
     assert found["protein_id"].tolist() == ["P1", "P2"]

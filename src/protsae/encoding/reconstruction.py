@@ -73,16 +73,16 @@ class ReconstructionSums:
             gates_open: open gates of each residue [n], where there are gates.
 
         Raises:
-            InputError: an activation or a reconstruction is not finite.
+            InputError: an activation or a reconstruction is not finite, or of a residue that the sequence does
+                not have.
         """
         from protsae.encoding import kernels
 
-        owners = [self._place[name] for name in protein_ids]
         starts = np.cumsum(lengths) - lengths
         group = np.concatenate(
             [
-                owner * _N_LETTERS + self._letters[owner][residue_index[start : start + length]]
-                for owner, start, length in zip(owners, starts, lengths, strict=True)
+                self._groups(name, residue_index[start : start + length])
+                for name, start, length in zip(protein_ids, starts, lengths, strict=True)
             ]
         )
         kernels.add_reconstruction(x, x_hat, mean, group, self._sums)
@@ -90,9 +90,22 @@ class ReconstructionSums:
         if gates_open is not None:
             opened = np.bincount(group, gates_open, minlength=len(self._sums)).astype(np.float64)
             self._gates = opened if self._gates is None else self._gates + opened
-        for name, owner in zip(protein_ids, owners, strict=True):
+        for name in protein_ids:
+            owner = self._place[name]
             if not np.isfinite(self._sums[owner * _N_LETTERS : (owner + 1) * _N_LETTERS]).all():
                 raise InputError(f"{name}: an activation or its reconstruction is not finite: train it again")
+
+    def _groups(self, protein_id: str, residues: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of the sums of each of a protein's residues: its protein and amino acid in one."""
+        owner = self._place[protein_id]
+        letters = self._letters[owner]
+        if residues.max(initial=-1) >= len(letters):
+            raise InputError(
+                f"{protein_id} has {len(letters)} residues but an activation of residue {residues.max()}: its "
+                "sequence is not the one that activations were extracted of; extract again"
+            )
+        groups: NDArray[np.int64] = owner * _N_LETTERS + letters[residues]
+        return groups
 
     def table(self) -> pd.DataFrame:
         """Return a row for each amino acid of a protein: `protein_id`, `cluster_id`, `split`, `length`,
