@@ -73,8 +73,8 @@ class ReconstructionSums:
             gates_open: open gates of each residue [n], where there are gates.
 
         Raises:
-            InputError: an activation or a reconstruction is not finite, or of a residue that the sequence does
-                not have.
+            InputError: an activation or a reconstruction is not finite, or of a residue that the sequence
+                does not have.
         """
         from protsae.encoding import kernels
 
@@ -101,8 +101,8 @@ class ReconstructionSums:
         letters = self._letters[owner]
         if residues.max(initial=-1) >= len(letters):
             raise InputError(
-                f"{protein_id} has {len(letters)} residues but an activation of residue {residues.max()}: its "
-                "sequence is not the one that activations were extracted of; extract again"
+                f"{protein_id} has {len(letters)} residues but an activation of residue {residues.max()}: "
+                "its sequence is not the one that activations were extracted of; extract again"
             )
         groups: NDArray[np.int64] = owner * _N_LETTERS + letters[residues]
         return groups

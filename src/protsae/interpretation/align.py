@@ -83,7 +83,7 @@ class AlignmentTask:
                 found[level] = chosen, test.pairs(chosen.latent, by_instance=level == "domain")
         if len(self.proteins.of_proteins):
             one = self.config.model_copy(update={"n_latents": 1})
-            pooled = {split: composition(self.proteins, split, one.pooling) for split in HELD_OUT}
+            pooled: Pooled = {split: composition(self.proteins, split, one.pooling) for split in HELD_OUT}
             found["protein"] = align_proteins(pooled, self.protein_labels, one)
         return found
 
