@@ -27,9 +27,12 @@ class ThresholdConfig(PoolingConfig):
 
 
 class MatchingConfig(ThresholdConfig):
-    """How latents are matched with concepts, at the level of proteins. A maximum depends on one stray residue:
-    with `kedro run --pipelines interpretation --params interpretation.matching.pooling=max` the defined
-    latents' median F1 on validation is .35 on the demo, with the mean .43 (`latent_summary.csv`)."""
+    """How latents are matched with concepts, at the level of proteins.
+
+    A maximum depends on one stray residue: with `kedro run --pipelines interpretation --params
+    interpretation.matching.pooling=max` the defined latents' median F1 on validation is .35 on the demo, with
+    the mean .43 (`latent_summary.csv`).
+    """
 
     n_concepts: int = Field(default=3, ge=1)
     """Best concepts kept per latent, by F1 on validation above the always-on floor there; a defined latent's
