@@ -185,12 +185,9 @@ def _metrics(
 ) -> pd.DataFrame:
     """Return means over the judged pairs, with intervals over clusters, and how many pairs were judged."""
     about: dict[str, Any] = {
-        "method": run.method,
+        **run.labels,
         "aspect": "all",
         "split": "test",
-        "seed": run.seed,
-        "hook_point": run.hook_point,
-        "k": run.k,
         "preset": nested.level,
         "stratum": kind,
         "supervision": "training" if kind == "defined" else "selection",

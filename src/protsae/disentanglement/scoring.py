@@ -118,12 +118,9 @@ def _metrics(
 ) -> pd.DataFrame:
     """Return means over the judged latents of each kind, with intervals over clusters, and the difference."""
     about: dict[str, Any] = {
-        "method": run.method,
+        **run.labels,
         "aspect": panel.aspect,
         "split": config.split,
-        "seed": run.seed if run.method != "neurons" else None,
-        "hook_point": run.hook_point,
-        "k": run.k,
         "preset": panel.name,
     }
     rows, means = [], {}

@@ -216,13 +216,10 @@ def _metrics(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             metric_rows(
                 values,
-                method=run.method,
+                **run.labels,
                 aspect="all",
                 split="test",
                 n=len(counted),
-                seed=run.seed,
-                hook_point=run.hook_point,
-                k=run.k,
                 stratum=str(kind),
                 supervision="training" if kind == "defined" else "probe",
             )

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from protsae.core.config import Config
-from protsae.core.splits import HELD_OUT, Split
+from protsae.core.splits import Split
 
 
 class BatchConfig(Config):
@@ -17,7 +17,7 @@ class BatchConfig(Config):
 class EncodingConfig(BatchConfig):
     """The same, and which codes of residues are kept on disk."""
 
-    stored_splits: tuple[Split, ...] = HELD_OUT
+    stored_splits: tuple[Split, ...] = ("validation", "test")
     """Splits whose codes are all kept: `interpretation.examples.splits` and
     `disentanglement.monosemanticity.split` are among them."""
     train_residues: int = Field(default=20_000, ge=0)

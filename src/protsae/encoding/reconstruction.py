@@ -166,8 +166,7 @@ def split_rows(sums: pd.DataFrame, statistics: pd.DataFrame, d_model: int, run: 
             values["defined_participation"] = float(quotient(defined, energy))
         if GATES in of_split:
             values["gate_rate"] = float(of_split[GATES].sum() / (totals[0] * n_defined))
-        about = {"method": run.method, "seed": run.seed, "hook_point": run.hook_point, "k": run.k}
-        tables.append(metric_rows(values, split=split, n=int(totals[0]), **about))
+        tables.append(metric_rows(values, split=split, n=int(totals[0]), **run.labels))
     return concat_metrics(tables)
 
 

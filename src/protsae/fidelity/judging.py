@@ -197,10 +197,7 @@ def _rows(
     return metric_rows(
         {name: value for name, (value, _) in found.items()},
         intervals={name: interval for name, (_, interval) in found.items()},
-        method=run.method,
         split="test",
-        seed=run.seed,
-        hook_point=run.hook_point,
-        k=run.k,
+        **run.labels,
         **labels,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from protsae.core.config import Config
-from protsae.core.splits import HELD_OUT, Split
+from protsae.core.splits import Split
 from protsae.metrics.association import THRESHOLDS
 from protsae.metrics.config import ResamplingConfig
 
@@ -42,7 +42,7 @@ class MatchingConfig(ThresholdConfig):
 class ExampleConfig(Config):
     """Which latents get examples, and what an example shows."""
 
-    splits: tuple[Split, ...] = Field(default=HELD_OUT, min_length=1)
+    splits: tuple[Split, ...] = Field(default=("validation", "test"), min_length=1)
     """Splits that examples and residue enrichment are drawn from; held-out proteins by default. Their codes
     have to be stored: `encoding.stored_splits`."""
     n_proteins: int = Field(default=6, ge=1)

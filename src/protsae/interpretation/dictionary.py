@@ -59,7 +59,7 @@ class EncodedDictionary:
             activations: `protein_id`, `activation`: means over residues.
             protein_ids: split to the proteins that are asked about.
         """
-        run = Run(method="neurons", seed=0, hook_point=hook_point, k=None)
+        run = Run(method="neurons", seed=None, hook_point=hook_point, k=None)
         pooled = {s: feature_matrix(activations, "activation", names) for s, names in protein_ids.items()}
         d_model = next(iter(pooled.values())).shape[1]
         return cls(run, np.full(d_model, "neuron", object), np.full(d_model, -1), protein_ids, pooled)

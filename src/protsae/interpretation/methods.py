@@ -43,14 +43,13 @@ def align_trained(codes: CodeStore, encoding: pd.DataFrame, task: AlignmentTask)
         encoding: its latents pooled over the residues of each protein.
         task: what is aligned, and how.
     """
-    run, dictionary = codes.run, codes.dictionary
+    dictionary = codes.dictionary
     dictionary.require_concepts(task.proteins.concepts)
     lengths = task.proteins.lengths([*task.proteins.ids["validation"], *task.proteins.ids["test"]])
     codes.require_whole(lengths)
     pooled = pooled_latents(encoding, task.proteins.ids, task.config.pooling)
     supervision = "training" if dictionary.n_defined else "selection"
-    about = {"method": run.method, "seed": run.seed, "hook_point": run.hook_point, "k": run.k}
-    return _tables([(about, supervision, align(codes, pooled, task))], task.config)
+    return _tables([(codes.run.labels, supervision, align(codes, pooled, task))], task.config)
 
 
 def align_untrained(

@@ -28,12 +28,9 @@ def subsumption_rows(
     ontology = ConceptAxioms.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
     return metric_rows(
         axiom_metrics(sae, ontology),
-        method=run.method,
+        **run.labels,
         aspect="all",
         n=len(ordered),
-        seed=run.seed,
-        hook_point=run.hook_point,
-        k=run.k,
         supervision="training",
     )
 

@@ -238,7 +238,7 @@ class Judge:
 
 def about_dictionary(run: Run, scores: Scores) -> dict[str, dict[str, Any]]:
     """Return what a dictionary's methods were scored from."""
-    return {method: {"seed": run.seed, "hook_point": run.hook_point, "k": run.k} for method in scores.values}
+    return dict.fromkeys(scores.values, run.settings)
 
 
 def about_references(hook_point: str, scores: Scores) -> dict[str, dict[str, Any]]:

@@ -196,7 +196,7 @@ def _concept_rows(scores: ConceptAreas, split: ResidueSplit, concepts: pd.DataFr
 def _metric_tables(
     scores: ConceptAreas, aspects: pd.Series, method: str, split: str, run: Run, confidence: float
 ) -> list[pd.DataFrame]:
-    of_run = method not in FLOORS
+    settings = {} if method in FLOORS else run.settings
     groups: Sequence[tuple[str, NDArray[np.bool_]]] = [
         (name, (aspects == name).to_numpy()) for name in sorted(aspects.unique())
     ]
@@ -215,9 +215,7 @@ def _metric_tables(
                     aspect=aspect,
                     split=split,
                     n=int(inside.sum() - left_out),
-                    seed=run.seed if of_run else None,
-                    hook_point=run.hook_point if of_run else "",
-                    k=run.k if of_run else None,
+                    **settings,
                     stratum=STRATUM,
                     supervision=FLOORS.get(method, "training"),
                     intervals=intervals,
