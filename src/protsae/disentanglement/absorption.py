@@ -21,12 +21,12 @@ from protsae.disentanglement.nesting import (
     absorption_tables,
     nearest_pairs,
     nothing,
+    what_happens,
 )
 from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.interpretation.matching import Matches, match_latents
 from protsae.ontology.obo import Ontology
 from protsae.probing.labelled import LabelledProteins
-from protsae.probing.splits import SplitLabels
 
 
 def absorption(
@@ -58,7 +58,8 @@ def absorption(
     found = {}
     for kind in subject.kinds():
         chosen = _representatives(subject, proteins.of_proteins, kind, matches)
-        found[kind] = (chosen, _events(subject.pooled["test"], labels["test"], chosen, pairs))
+        on = subject.pooled["test"][:, chosen.latent] > chosen.threshold
+        found[kind] = (chosen, Events(*what_happens(on, labels["test"].labels, pairs).astype(np.float64)))
     nested = NestedConcepts("protein", concepts, pairs)
     return absorption_tables(subject.run, nested, found, proteins.test_clusters(), config)
 
@@ -74,14 +75,3 @@ def _representatives(
         best = subject.own_latents(columns)
     at = (best, np.arange(len(best)))
     return Representatives(best, matches.threshold[at], matches.test.f1[at], matches.margin[at] > 0)
-
-
-def _events(
-    pooled: NDArray[np.floating], labels: SplitLabels, chosen: Representatives, pairs: NDArray[np.int64]
-) -> Events:
-    child, parent = pairs.T
-    on = pooled[:, chosen.latent] > chosen.threshold
-    carries = (labels.labels & labels.labelled)[:, child] & labels.labels[:, parent]
-    silent, fires = carries & ~on[:, parent], carries & on[:, child]
-    events = (carries, silent, fires, silent & fires)
-    return Events(*(np.asarray(event, np.float64) for event in events))

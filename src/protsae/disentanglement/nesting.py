@@ -90,6 +90,20 @@ class Events:
         return silent, fires, both, silent * fires
 
 
+def what_happens(on: Bools, labels: Bools, pairs: Ints) -> NDArray[np.bool_]:
+    """Return `Events` of single proteins or residues: carries, silent, fires and both [4, n, n_pairs].
+
+    Args:
+        on: where the latent of each concept fires [n, n_concepts].
+        labels: which concepts are carried, false where that is not known [n, n_concepts].
+        pairs: (child, parent) [n_pairs, 2].
+    """
+    child, parent = pairs.T
+    carries = labels[:, child] & labels[:, parent]
+    silent, fires = carries & ~on[:, parent], carries & on[:, child]
+    return np.stack([carries, silent, fires, silent & fires])
+
+
 def nearest_pairs(concepts: pd.DataFrame, terms: pd.DataFrame, relations: pd.DataFrame) -> NDArray[np.int64]:
     """Return the pairs (child, parent) of concepts with no other concept between [n_pairs, 2].
 

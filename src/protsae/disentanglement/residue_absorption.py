@@ -6,7 +6,6 @@ the residues of validation proteins.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from protsae.disentanglement.nesting import (
     absorption_tables,
     nearest_pairs,
     nothing,
+    what_happens,
 )
 from protsae.encoding.codes import CodeStore
 from protsae.interpretation.dictionary import EncodedDictionary
@@ -105,7 +105,7 @@ def _count(
         for kind, latents in chosen.items():
             on = _fires(part, latents) & known
             totals[kind] += [(on & labels).sum(axis=0), on.sum(axis=0), labels.sum(axis=0)]
-            happens = np.stack(_happens(on, labels, pairs)).astype(np.int64)
+            happens = what_happens(on, labels, pairs).astype(np.int64)
             events[kind][:, rows] = np.add.reduceat(happens, truth.first_row[:-1], axis=1)
     found = {}
     for kind, latents in chosen.items():
@@ -124,11 +124,3 @@ def _fires(codes: ResidueCodes, latents: Representatives) -> NDArray[np.bool_]:
         here = codes.latents == latent
         on[row[here], concept] = codes.values[here] > threshold
     return on
-
-
-def _happens(on: NDArray[Any], labels: NDArray[Any], pairs: Ints) -> tuple[NDArray[Any], ...]:
-    """Return carries, silent, fires and both of each residue and pair [n_residues, n_pairs]."""
-    child, parent = pairs.T
-    carries = labels[:, child] & labels[:, parent]
-    silent, fires = carries & ~on[:, parent], carries & on[:, child]
-    return carries, silent, fires, silent & fires

@@ -1,6 +1,6 @@
 """Alignment in few numbers: rows of the metrics table, and one line per method, level and aspect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from protsae.interpretation.align import Alignment
 from protsae.interpretation.config import ChoiceConfig
 from protsae.interpretation.pairs import PairScores
 from protsae.metrics.bootstrap import macro_mean, percentile_interval
-from protsae.metrics.table import metric_records, metrics_table
+from protsae.metrics.table import by_aspect, metric_records, metrics_table
 
 STRATUM = {"protein": "proteins", "residue": "residues", "domain": "residues"}
 F1_NAMES = {"protein": "relevance_f1", "residue": "residue_f1", "domain": "domain_f1"}
@@ -40,13 +40,13 @@ def metrics_of(
     given = {**about, "split": "test", "supervision": supervision}
     records: list[dict[str, Any]] = []
     for level, scores in alignment.pairs.items():
-        for aspect, inside in _groups(scores.table["aspect"]):
+        for aspect, inside in by_aspect(scores.table["aspect"]):
             records += _of_level(level, scores, inside, config, {**given, "aspect": aspect})
     probes = alignment.k_sparse
     for key, rows in probes.groupby(["level", "k"], sort=True) if len(probes) else ():
         level, k = str(key[0]), int(rows["k"].iloc[0])
         samples = alignment.k_sparse_samples[level, k]
-        for aspect, inside in _groups(rows["aspect"]):
+        for aspect, inside in by_aspect(rows["aspect"]):
             mean, left_out = macro_mean(rows["auc_test"].to_numpy(np.float64)[inside])
             about_k: dict[str, Any] = {
                 "n": int(inside.sum() - left_out),
@@ -93,7 +93,7 @@ def summarise(concept_alignment: pd.DataFrame, confidence: float) -> pd.DataFram
     """
     lines = []
     for (method, level), of_level in concept_alignment.groupby(["method", "level"], sort=False):
-        for aspect, inside in _groups(of_level["aspect"]):
+        for aspect, inside in by_aspect(of_level["aspect"]):
             rows = of_level[inside]
             best = rows[rows["rank"] == 1]
             passes = best["is_found"] & (best["q_value"] <= 1 - confidence)
@@ -102,10 +102,3 @@ def summarise(concept_alignment: pd.DataFrame, confidence: float) -> pd.DataFram
             line |= {"share_found": best["is_found"].mean(), "f1_top": rows["f1_test"].mean()}
             lines.append(line | best[_MEANS].mean().to_dict())
     return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))
-
-
-def _groups(aspects: pd.Series) -> Sequence[tuple[str, NDArray[np.bool_]]]:
-    """Return each aspect, and `all`, with which rows are of it."""
-    names = sorted(aspects.unique())
-    each = [(str(name), (aspects == name).to_numpy()) for name in names]
-    return [*each, ("all", np.ones(len(aspects), dtype=bool))]

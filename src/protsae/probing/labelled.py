@@ -12,7 +12,7 @@ from protsae.core.letters import character_codes
 from protsae.core.seeding import numpy_generator
 from protsae.metrics.association import ResidueTruth
 from protsae.metrics.bootstrap import cluster_weights
-from protsae.probing.splits import SPLITS, SplitLabels, protein_level, split_of_proteins
+from protsae.probing.splits import SplitLabels, labels_by_split, protein_level
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,14 @@ class LabelledProteins:
             tables: concepts and what carries them.
             available: ids of the proteins with activations.
         """
-        split_of = split_of_proteins(proteins, set(available))
-        ids = {split: sorted(p for p, its in split_of.items() if its == split) for split in SPLITS}
-        labels, spans = {}, {}
+        named = tables.concepts, tables.protein_labels, tables.labelled_aspects
+        labels = labels_by_split(proteins, *named, set(available))
+        ids = {split: of.protein_ids for split, of in labels.items()}
         column = np.cumsum(tables.is_residue_level) - 1
         kept = tables.residue_labels[tables.is_residue_level[tables.residue_labels["concept_idx"]]]
         kept = kept.assign(concept_idx=column[kept["concept_idx"]])
-        for split, names in ids.items():
-            positive, known = tables.matrix(names)
-            labels[split] = SplitLabels(names, positive > 0, known)
-            spans[split] = kept[kept["protein_id"].isin(set(names))]
-        inside = proteins[proteins["protein_id"].isin(split_of)]
+        spans = {split: kept[kept["protein_id"].isin(set(names))] for split, names in ids.items()}
+        inside = proteins[proteins["protein_id"].isin({name for names in ids.values() for name in names})]
         letters = {
             protein_id: character_codes(sequence)
             for protein_id, sequence in zip(inside["protein_id"], inside["sequence"], strict=True)

@@ -3,7 +3,6 @@
 A motif latent says little if knowing the amino acid says as much, so residue identity is scored too.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from protsae.encoding.run import Run
 from protsae.metrics.association import ResidueTruth
 from protsae.metrics.bootstrap import macro_mean, percentile_interval
 from protsae.metrics.ranking import Ranking
-from protsae.metrics.table import concat_metrics, metric_rows, metrics_table
+from protsae.metrics.table import by_aspect, concat_metrics, metric_rows, metrics_table
 from protsae.probing.config import EvaluationConfig
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.scores import SCORED_SPLITS
@@ -197,11 +196,8 @@ def _metric_tables(
     scores: ConceptAreas, aspects: pd.Series, method: str, split: str, run: Run, confidence: float
 ) -> list[pd.DataFrame]:
     settings = {} if method in FLOORS else run.settings
-    groups: Sequence[tuple[str, NDArray[np.bool_]]] = [
-        (name, (aspects == name).to_numpy()) for name in sorted(aspects.unique())
-    ]
     tables = []
-    for aspect, inside in [*groups, ("all", np.ones(len(aspects), dtype=bool))]:
+    for aspect, inside in by_aspect(aspects):
         for metric, values in scores.values.items():
             mean, left_out = macro_mean(values[inside])
             intervals = None
