@@ -26,7 +26,7 @@ the columns of metrics.csv; beside it lies the same as Markdown, means over seed
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,19 +47,19 @@ from helpers.residue_scores import (
     score_rows,
 )
 from protsae.activations.reader import ActivationStore
-from protsae.alignment.align import Bench, letters_only
-from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
-from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
-from protsae.alignment.ground import Ground
-from protsae.alignment.reading import Reader
-from protsae.alignment.untaught import extract_into
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
 from protsae.core.splits import SPLITS
+from protsae.encoding.batches import Residues
+from protsae.encoding.run import Run
+from protsae.interpretation.align import AlignmentTask
+from protsae.interpretation.baselines import Dictionary, Neurons, RandomDirections, Trained, Windows
+from protsae.interpretation.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.interpretation.random_model import extract_into
+from protsae.interpretation.sources import FreshCodes, LettersOnly
 from protsae.metrics.table import concat_metrics
 from protsae.plm import PlmModel, load_plm
-from protsae.probing.encoding import Run
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sequences.audit import AuditConfig, audit_split
 from protsae.sequences.clustering import ClusterConfig, cluster_table
@@ -118,49 +118,49 @@ class Stored:
         self._folder, self._model, self._sequences = folder, model, sequences
         self._stores: dict[str, ActivationStore] = {}
 
-    def iter_proteins(
-        self, hook_point: str, protein_ids: list[str] | None = None
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield protein ids with their activations, in the order asked for."""
+    def iter_residues(self, hook_point: str, protein_ids: Iterable[str]) -> Iterator[Residues]:
+        """Yield proteins with their activations, in the order asked for."""
         if hook_point not in self._stores:
             arguments = self._folder / hook_point, self._model, hook_point, self._sequences
             self._stores[hook_point] = extract_into(*arguments)
-        found = dict(self._stores[hook_point].iter_proteins(hook_point, protein_ids))
-        yield from ((name, found[name]) for name in (protein_ids or found))
+        names = list(protein_ids)
+        found = {
+            residues[0]: residues for residues in self._stores[hook_point].iter_residues(hook_point, names)
+        }
+        yield from (found[name] for name in names)
 
 
 class Table:
-    """Rows of all methods, each judged beside residue identity."""
+    """Rows of all methods, each compared with residue identity."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench, self.parts = bench, []
-        scores = identity_scores(bench)
-        self._identity = judge_scores(scores, bench)
+    def __init__(self, task: AlignmentTask) -> None:
+        self._task, self.parts = task, []
+        scores = identity_scores(task)
+        self._identity = judge_scores(scores, task)
         self.parts.append(
             score_rows(
                 self._identity,
                 self._identity,
-                bench,
+                task,
                 {"method": "residue_identity", "supervision": "probe"},
             )
         )
 
     def add(self, method: str, supervision: str, scores: BySplit, **about: Any) -> None:
         """Judge the scores of a method."""
-        judged = judge_scores(scores, self._bench)
+        judged = judge_scores(scores, self._task)
         given = {"method": method, "supervision": supervision, **about}
-        self.parts.append(score_rows(judged, self._identity, self._bench, given))
+        self.parts.append(score_rows(judged, self._identity, self._task, given))
         means = ", ".join(f"{metric} {values.mean():.3f}" for metric, values in judged.values.items())
         print(f"{method} (seed {about.get('seed', '-')}): {means}", flush=True)
 
     def add_latents(self, dictionary: Dictionary, source: Any, hook_point: str = "", **about: Any) -> None:
         """Judge the best latents of a dictionary, and a probe on a few of them."""
-        config = self._bench.config
-        reader = Reader(source, hook_point, dictionary, self._bench.ground, config.residues_per_batch)
-        reader.gather(None, {})
+        config = self._task.config
+        codes = FreshCodes(source, hook_point, dictionary, self._task.proteins, config.residues_per_batch)
         name, about = dictionary.name, {"hook_point": hook_point, **about}
-        self.add(f"{name}_latent", "selection", latent_scores(reader, self._bench), **about)
-        self.add(f"{name}_probe_{K_PROBE}", "probe", probe_scores(reader, self._bench, K_PROBE), **about)
+        self.add(f"{name}_latent", "selection", latent_scores(codes, self._task), **about)
+        self.add(f"{name}_probe_{K_PROBE}", "probe", probe_scores(codes, self._task, K_PROBE), **about)
 
 
 def members(folder: Path) -> list[tuple[str, SaeCheckpoint]]:
@@ -200,24 +200,24 @@ def measure(
     """Return the rows of all methods; activations go below the folder."""
     inside = proteins[proteins["split"].isin(SPLITS)]
     sequences = dict(zip(inside["protein_id"], inside["sequence"], strict=True))
-    ground = Ground.of(inside, tables, list(sequences))
-    bench = Bench(ground, ChoiceConfig(), KSparseConfig())
+    task = AlignmentTask.of(inside, tables, list(sequences), ChoiceConfig(), KSparseConfig())
     source = Stored(folder, load_plm(arguments.plm), sequences)
-    table, baselines = Table(bench), BaselineConfig()
+    table, baselines = Table(task), BaselineConfig()
     windows = Windows(baselines.flank)
-    reader = Reader(letters_only(ground), "", windows, ground, 65_536)
-    one_hot = {split: residue_matrix(reader, split).toarray() for split in SPLITS}
-    table.add("residue_windows_probe", "probe", dense_probe_scores(one_hot, bench, STRENGTHS))
+    letters = LettersOnly(task.proteins)
+    codes = FreshCodes(letters, "", windows, task.proteins, 65_536)
+    one_hot = {split: residue_matrix(codes, task, split).toarray() for split in SPLITS}
+    table.add("residue_windows_probe", "probe", dense_probe_scores(one_hot, task, STRENGTHS))
     del one_hot
-    table.add_latents(windows, letters_only(ground))
+    table.add_latents(windows, letters)
     named = members(arguments.members)
     for hook_point in sorted({Run.of(checkpoint).hook_point for _, checkpoint in named}):
         x = {
-            split: np.concatenate([block for _, block in source.iter_proteins(hook_point, ids)])
-            for split, ids in ground.ids.items()
+            split: np.concatenate([block for *_, block in source.iter_residues(hook_point, ids)])
+            for split, ids in task.proteins.ids.items()
         }
         mean = torch.from_numpy(x["train"].mean(axis=0, dtype=np.float64)).float()
-        table.add("linear_probe", "probe", dense_probe_scores(x, bench, STRENGTHS), hook_point=hook_point)
+        table.add("linear_probe", "probe", dense_probe_scores(x, task, STRENGTHS), hook_point=hook_point)
         table.add_latents(Neurons("neurons", mean), source, hook_point)
         for seed in SEEDS:
             directions = RandomDirections.draw(mean, baselines.n_directions, baselines.k, seed)

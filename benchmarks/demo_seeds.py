@@ -22,9 +22,12 @@ from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT, commit
 from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.core.files import write_text_atomic
+from protsae.encoding.codes import CodeStore
+from protsae.encoding.reading import encode_and_store
+from protsae.encoding.reconstruction import split_rows
+from protsae.encoding.run import Run
 from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
-from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.estimates import Evaluations
 from protsae.probing.judge import (
     Judge,
@@ -35,7 +38,7 @@ from protsae.probing.judge import (
     about_references,
     scores_of,
 )
-from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
+from protsae.probing.residue_scores import FLOORS, STRATUM, evaluate_residues
 from protsae.probing.scores import REFERENCES, probe_scores
 from protsae.probing.shuffles import shuffle_labels
 from protsae.sae.base import SparseAutoencoder
@@ -92,13 +95,13 @@ class Demo(FinishedRun):
                 continue
             sae = self.dictionary(name, seed)
             run = Run(name, seed, self.hook_point, sae.config_json().get("k"))
-            encoding = self.load("params:probing.encoding")
-            found = encode_splits(self.store, sae, run, self.split_of, encoding)
+            found, codes = encode_and_store(self.store, sae, run, self.encoded, self.load("params:encoding"))
+            sums, statistics = found.reconstruction_sums, found.latent_statistics
             scores = judge.score_dictionary(name, found.proteins, guided=sae.n_defined > 0)
             parts.append(judge.judge(scores, about_dictionary(run, scores)))
-            reconstructions.append(found.reconstruction)
+            reconstructions.append(split_rows(sums, statistics, sae.config.d_model, run))
             if isinstance(sae, ProtSae):
-                others += self._of_predictor(sae, run)
+                others += self._of_predictor(sae, codes)
         references = scores_of(self.load("references.concept_scores"), judge)
         kept = {name: values for name, values in references.values.items() if name != SHUFFLED}
         scores = Scores(kept, references.supervision)  # shuffled labels come by themselves
@@ -109,20 +112,12 @@ class Demo(FinishedRun):
             {method: about for part in parts for method, about in part.about.items()},
         )
         rows = together.rows(judge.evaluation.confidence)
-        return all_metrics([rows, *others], reconstructions), together
+        return all_metrics([rows, *others, *reconstructions]), together
 
-    def _of_predictor(self, sae: ProtSae, run: Run) -> list[pd.DataFrame]:
+    def _of_predictor(self, sae: ProtSae, codes: CodeStore) -> list[pd.DataFrame]:
         """Return the rows of residues, and of the predictor's geometry."""
-        of_residues, _ = evaluate_residues(
-            self.store,
-            sae,
-            run,
-            proteins=self.proteins[self.proteins["protein_id"].isin(self.split_of)],
-            tables=self.tables,
-            residues_per_batch=self.load("params:probing.encoding").residues_per_batch,
-            config=self.judge.evaluation,
-        )
-        return [of_residues, subsumption_rows(sae, run, self.axioms, self.tables.concepts)]
+        of_residues, _ = evaluate_residues(codes, self.labelled, self.judge.evaluation)
+        return [of_residues, subsumption_rows(sae, codes.run, self.axioms, self.tables.concepts)]
 
     def shuffled(self, n_shuffles: int) -> Iterator[Evaluations]:
         """Yield what a linear probe makes of so many shuffles of the labels that it learns from."""
@@ -200,7 +195,8 @@ def of_residues(table: pd.DataFrame) -> list[str]:
     """Return a Markdown table of the concepts of residues on test: mean over seeds, outermost bounds."""
     rows = table[(table["stratum"] == STRATUM) & (table["split"] == "test") & (table["aspect"] == "all")]
     lines = ["| method | supervision | AUC | AUPR |", "| --- | --- | --- | --- |"]
-    for method, supervision in SUPERVISION.items():
+    methods = {"protsae_latent": "training", "protsae_predictor": "training", **FLOORS}
+    for method, supervision in methods.items():
         cells = []
         for metric in ("auc", "aupr"):
             own = rows[(rows["method"] == method) & (rows["metric"] == metric)]

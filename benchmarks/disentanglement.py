@@ -22,12 +22,14 @@ from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT
 from protsae.core.files import sha256_file, write_text_atomic
 from protsae.disentanglement.embeddings import COLUMNS as EMBEDDING_COLUMNS
-from protsae.disentanglement.measuring import Evidence, measure_concepts, measure_dictionary, measure_neurons
+from protsae.disentanglement.measuring import measure_concepts, measure_monosemanticity, protein_panels
 from protsae.disentanglement.panels import AnnotationTables
-from protsae.disentanglement.scoring import Latents
+from protsae.encoding.config import EncodingConfig
+from protsae.encoding.reading import encode_and_store, mean_activations
+from protsae.encoding.run import Run
+from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics
 from protsae.ontology.obo import Ontology
-from protsae.probing.encoding import Run, encode_splits, mean_activations
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.members import Member
 
@@ -43,14 +45,16 @@ class Bench(FinishedRun):
         """Open the run."""
         super().__init__(environment)
         load = self.load
-        self.encoded = self.proteins[self.proteins["protein_id"].isin(self.split_of)]
         self.of_latents = load("params:disentanglement.monosemanticity")
         self.of_concepts = load("params:disentanglement.absorption")
-        self.encoding = load("params:sweeps.judging").encoding
+        batches = load("params:sweeps.judging").encoding
+        self.encoding = EncodingConfig(residues_per_batch=batches.residues_per_batch)
         self.ontology = Ontology(load("concept_terms"), load("concept_relations"))
         tables = AnnotationTables(load("protein_concepts"), self.ontology.terms, self.ontology.relations)
         nobody = pd.DataFrame(columns=EMBEDDING_COLUMNS)
-        self.evidence = Evidence.of(self.encoded, tables, nobody, self.of_latents)
+        split = self.of_latents.split
+        self.panels = protein_panels(self.encoded, tables, nobody, split)
+        self.ids = {split: self.labelled.ids[split]}
 
     def checkpoint(self, member: Member) -> Path:
         """Return where a member's checkpoint lies once it is trained."""
@@ -64,26 +68,21 @@ class Bench(FinishedRun):
         """Return a member's rows of the metrics table."""
         checkpoint = SaeCheckpoint(self.checkpoint(member))
         run, sae = replace(Run.of(checkpoint), method=member.dictionary.name), checkpoint.load()
-        found = encode_splits(self.store, sae, run, self.split_of, self.encoding)
-        latents = Latents.of(run, found.latent_statistics, self.tables.concepts)
-        _, rows = measure_dictionary(latents, sae, self.store, found.proteins, self.evidence, self.of_latents)
-        _, _, more_rows = measure_concepts(
-            run,
-            sae,
-            self.store,
-            found.proteins,
-            found.latent_statistics,
-            proteins=self.encoded,
-            tables=self.tables,
-            ontology=self.ontology,
-            config=self.of_concepts,
-        )
+        found, codes = encode_and_store(self.store, sae, run, self.encoded, self.encoding)
+        tables = found.latent_statistics, found.proteins
+        subject = EncodedDictionary.of(run, *tables, self.ids, self.of_latents.pooling)
+        concepts, panels = self.tables.concepts, self.panels
+        _, rows = measure_monosemanticity(subject, codes, concepts, self.encoded, panels, self.of_latents)
+        arguments = found.proteins, found.latent_statistics, self.labelled, self.ontology
+        _, _, more_rows = measure_concepts(codes, *arguments, self.of_concepts)
         return concat_metrics([rows, more_rows])
 
     def neurons(self, hook_point: str) -> pd.DataFrame:
         """Return the rows of the activations' own dimensions."""
         means = mean_activations(self.store, hook_point, list(self.split_of))
-        return measure_neurons(means, hook_point, self.evidence, self.of_latents)[1]
+        subject = EncodedDictionary.neurons(hook_point, means, self.ids)
+        arguments = subject, None, None, self.encoded, self.panels
+        return measure_monosemanticity(*arguments, self.of_latents)[1]
 
 
 def written(path: Path) -> pd.DataFrame:

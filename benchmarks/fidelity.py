@@ -20,14 +20,15 @@ import pandas as pd
 from helpers.provenance import ROOT, provenance, write_json
 from protsae.activations.reader import ActivationStore
 from protsae.core.files import write_text_atomic
+from protsae.encoding.config import BatchConfig
+from protsae.encoding.reading import encode
+from protsae.encoding.run import Run
 from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
 from protsae.fidelity.judging import LONG, loss_rows, reconstruction_rows
-from protsae.fidelity.reconstruction import reconstruction_sums
 from protsae.fidelity.sequences import PROTEIN, choose_sequences
 from protsae.fidelity.splicing import measure_ablated, measure_spliced
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics
 from protsae.plm import load_plm
-from protsae.probing.encoding import Run
 from protsae.sae.checkpoint import SaeCheckpoint
 
 TABLE, ABOUT = (ROOT / "docs/results" / name for name in ("fidelity.csv", "fidelity.json"))
@@ -55,11 +56,12 @@ class Bench:
         """Return the rows of one dictionary."""
         run = Run.of(checkpoint)
         sae = checkpoint.load()
-        sums, densities = reconstruction_sums(self.store, run.hook_point, sae, self.test, 8192)
+        found = encode(self.store, sae, run, self.test, BatchConfig())
+        sums, statistics = found.reconstruction_sums, found.latent_statistics
         spliced = measure_spliced(self.model, checkpoint, self.sequences, self.passes)
         rows = concat_metrics(
             [
-                reconstruction_rows(sums, densities, sae.config.d_model, run, self.judging),
+                reconstruction_rows(sums, statistics, sae.config.d_model, run, self.judging),
                 loss_rows(self.losses, spliced, run, self.judging),
             ]
         )

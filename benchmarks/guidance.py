@@ -25,9 +25,11 @@ import yaml
 from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT
 from protsae.core.files import write_text_atomic
+from protsae.encoding.reading import encode
+from protsae.encoding.reconstruction import split_rows
+from protsae.encoding.run import Run
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import ScoringConfig
-from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.evaluation import evaluate_method
 from protsae.probing.scores import SCORED_SPLITS, probe_scores, select_latents
 from protsae.probing.splits import feature_matrix
@@ -46,7 +48,6 @@ class Bench(FinishedRun):
         """Open the run; `measured`: splits whose proteins are encoded."""
         super().__init__(environment, project=project)
         self.measured = measured
-        self.encoded = {name: split for name, split in self.split_of.items() if split in measured}
 
     def plan(self, settings: dict[str, Any], seed: int) -> TrainingPlan:
         """Return the training that `settings` and the run's own parameters ask for."""
@@ -91,11 +92,12 @@ class Bench(FinishedRun):
         (sae, metadata), _ = fit(plan)
         seconds = time.monotonic() - started
         run = Run(plan.architecture, seed, self.hook_point, plan.size.k)
-        encoding = encode_splits(
-            self.store, sae.eval(), run, self.encoded, self.load("params:probing.encoding")
-        )
+        proteins = self.encoded[self.encoded["split"].isin(self.measured)]
+        encoding = encode(self.store, sae.eval(), run, proteins, self.load("params:encoding"))
         row = {"seconds": seconds, "epoch": metadata["training"]["chosen_epoch"]}
-        quality = encoding.reconstruction.set_index(["split", "metric"])["value"]
+        sums, statistics = encoding.reconstruction_sums, encoding.latent_statistics
+        rows = split_rows(sums, statistics, sae.config.d_model, run)
+        quality = rows.set_index(["split", "metric"])["value"]
         for split in self.measured:
             for metric in ("fve", "l0", "defined_participation", "gate_rate"):
                 if (split, metric) in quality.index:

@@ -24,15 +24,16 @@ import pandas as pd
 from demo_seeds import Demo
 from helpers.provenance import ROOT, provenance, write_json
 from helpers.shuffles import family_interval, firing_p_values, most_false
-from protsae.alignment.pairs import benjamini_hochberg
 from protsae.annotations.labels import LabelTables
 from protsae.core.seeding import numpy_generator
+from protsae.encoding.reading import encode
+from protsae.encoding.run import Run
 from protsae.interpretation.config import MatchingConfig
 from protsae.interpretation.matching import match_latents
 from protsae.metrics.bootstrap import macro_mean
 from protsae.metrics.ranking import roc_auc
+from protsae.metrics.significance import benjamini_hochberg
 from protsae.probing.baselines import score_baselines
-from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
 from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
@@ -84,10 +85,8 @@ class Shuffler:
             axioms=demo.axioms,
         )
         run = Run("protsae", seed, demo.hook_point, size.k)
-        test = {name: split for name, split in demo.split_of.items() if split == "test"}
-        found = encode_splits(
-            demo.store, sae.eval(), run, test, demo.load("params:probing.encoding")
-        ).proteins
+        test = demo.encoded[demo.encoded["split"] == "test"]
+        found = encode(demo.store, sae.eval(), run, test, demo.load("params:encoding")).proteins
         ids = self.splits["test"].protein_ids
         names = {"protsae_latent": "mean_latents", "protsae_predictor": "protein_logits"}
         return {

@@ -1,6 +1,7 @@
 """Activations in memory, for tests of what reads them."""
 
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -22,3 +23,13 @@ class MemoryStore:
         """Yield the proteins asked for, in stored order."""
         assert hook_point == self.hook_point
         yield from ((p, x) for p, x in self.proteins.items() if protein_ids is None or p in protein_ids)
+
+    def iter_residues(self, hook_point: str, protein_ids=None):
+        """Yield them with the positions of their residues: all of them."""
+        for name, block in self.iter_proteins(hook_point, protein_ids):
+            yield name, np.arange(len(block)), block
+
+    def statistics(self, hook_point, protein_ids):
+        """Return something with the mean over the residues of some proteins."""
+        blocks = [self.proteins[p].astype(np.float64) for p in protein_ids]
+        return SimpleNamespace(mean=np.concatenate(blocks).mean(axis=0))

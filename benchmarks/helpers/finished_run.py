@@ -12,6 +12,7 @@ from kedro.framework.startup import bootstrap_project
 from helpers.provenance import ROOT
 from protsae.activations.reader import ActivationStore
 from protsae.annotations.labels import LabelTables
+from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels, labels_by_split, protein_level, split_of_proteins
 from protsae.probing.vocabulary import Vocabulary
 from protsae.sweeps.config import SweepConfig
@@ -77,6 +78,16 @@ class FinishedRun:
     def split_of(self) -> dict[str, str]:
         """Split of each protein that activations are stored of."""
         return split_of_proteins(self.proteins, self.store.protein_ids)
+
+    @cached_property
+    def encoded(self) -> pd.DataFrame:
+        """The proteins that activations are stored of."""
+        return self.proteins[self.proteins["protein_id"].isin(self.split_of)]
+
+    @cached_property
+    def labelled(self) -> LabelledProteins:
+        """These proteins, lined up with their labels."""
+        return LabelledProteins.of(self.proteins, self.tables, self.split_of)
 
     @cached_property
     def columns(self) -> Any:

@@ -13,6 +13,7 @@ from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
+from protsae.pipelines.encoding.parameters import EncodingParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
@@ -58,6 +59,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "labelling": LabellingParameters,
     "extraction": ExtractionParameters,
     "training": TrainingParameters,
+    "encoding": EncodingParameters,
     "fidelity": FidelityParameters,
     "probing": ProbingParameters,
     "interpretation": InterpretationParameters,
@@ -78,7 +80,8 @@ FOLLOWS = {
     "fidelity.passes.window_overlap": "extraction.window_overlap",
     "probing.random_plm.max_residues": "extraction.max_residues",
     "probing.random_plm.window_overlap": "extraction.window_overlap",
-    "sweeps.judging.encoding": "probing.encoding",
+    "alignment.k_sparse.max_residues": "encoding.train_residues",
+    "alignment.k_sparse.seed": "encoding.seed",
     "sweeps.judging.scoring": "probing.scoring",
     "sweeps.judging.evaluation": "probing.evaluation",
 }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
-from tests.alignment.world import HOOK, OF_RESIDUES, World
+from tests.interpretation.world import HOOK, OF_RESIDUES, World
 
 from helpers.residue_scores import (
     best_thresholds,
@@ -16,11 +16,10 @@ from helpers.residue_scores import (
     residue_matrix,
     score_rows,
 )
-from protsae.alignment.align import letters_only
-from protsae.alignment.config import ChoiceConfig, KSparseConfig
-from protsae.alignment.dictionaries import Neurons, Windows
-from protsae.alignment.methods import bench_of
-from protsae.alignment.reading import Reader
+from protsae.interpretation.align import AlignmentTask
+from protsae.interpretation.baselines import Neurons, Windows
+from protsae.interpretation.config import ChoiceConfig, KSparseConfig
+from protsae.interpretation.sources import FreshCodes, LettersOnly
 from protsae.metrics.table import METRIC_COLUMNS
 
 
@@ -32,13 +31,13 @@ def pair():
     concepts = tables.concepts[tables.concepts["concept_id"] != "nothing"]
     full = type(tables)(concepts, tables.protein_labels, tables.labelled_aspects, tables.residue_labels)
     choice = ChoiceConfig(n_resamples=30, residues_per_batch=50)
-    return world, bench_of(world.proteins, full, world.store, choice, KSparseConfig())
+    return world, AlignmentTask.of(world.proteins, full, world.store.protein_ids, choice, KSparseConfig())
 
 
 @pytest.fixture(scope="module")
-def reader(pair):
-    world, bench = pair
-    return Reader(world.store, HOOK, Neurons("neurons", torch.zeros(4)), bench.ground, 50)
+def codes(pair):
+    world, task = pair
+    return FreshCodes(world.store, HOOK, Neurons("neurons", torch.zeros(4)), task.proteins, 50)
 
 
 def rows_of(world, split, concept):
@@ -55,7 +54,7 @@ def rows_of(world, split, concept):
 
 
 def test_metrics_equal_scikit_learn_at_the_threshold_of_validation(pair):
-    world, bench = pair
+    world, task = pair
     rng = np.random.default_rng(0)
     n = {split: sum(len(world.sequences[p]) for p in world.of(split)) for split in ("validation", "test")}
     scores = {split: np.round(rng.normal(size=(size, 2)), 1) for split, size in n.items()}
@@ -63,7 +62,7 @@ def test_metrics_equal_scikit_learn_at_the_threshold_of_validation(pair):
         for column, concept in enumerate((1, 3)):
             for at, *_, true in rows_of(world, split, concept):
                 values[at, column] += true
-    judged = judge_scores(scores, bench)
+    judged = judge_scores(scores, task)
     for column, concept in enumerate((1, 3)):
         truth, values = {}, {}
         for split in scores:
@@ -94,8 +93,8 @@ def test_ties_take_the_highest_threshold():
 
 
 def test_residue_identity_is_the_share_of_positives_among_training_residues(pair):
-    world, bench = pair
-    scores = identity_scores(bench)["test"]
+    world, task = pair
+    scores = identity_scores(task)["test"]
     for column, concept in enumerate((1, 3)):
         training = list(rows_of(world, "train", concept))
         for at, _, letter, _ in list(rows_of(world, "test", concept))[:60]:
@@ -103,34 +102,34 @@ def test_residue_identity_is_the_share_of_positives_among_training_residues(pair
             assert scores[at, column] == pytest.approx(np.mean(same))
 
 
-def test_codes_of_a_split_lie_protein_by_protein(pair, reader):
-    world, _ = pair
-    matrix = residue_matrix(reader, "test").toarray()
+def test_codes_of_a_split_lie_protein_by_protein(pair, codes):
+    world, task = pair
+    matrix = residue_matrix(codes, task, "test").toarray()
     x = np.concatenate([world.store.proteins[p] for p in world.of("test")])
     np.testing.assert_array_equal(matrix, np.maximum(np.concatenate([x, -x], axis=1), 0))
 
 
-def test_the_planted_latent_is_chosen_and_probes_find_it(pair, reader):
-    world, bench = pair
-    scores = latent_scores(reader, bench)
+def test_the_planted_latent_is_chosen_and_probes_find_it(pair, codes):
+    world, task = pair
+    scores = latent_scores(codes, task)
     x = np.concatenate([world.store.proteins[p] for p in world.of("test")])
     np.testing.assert_array_equal(scores["test"][:, 0], np.maximum(x[:, 0], 0))
-    assert judge_scores(scores, bench).values["auc"][0] > 0.95
-    assert judge_scores(probe_scores(reader, bench, 2), bench).values["auc"][0] > 0.97
+    assert judge_scores(scores, task).values["auc"][0] > 0.95
+    assert judge_scores(probe_scores(codes, task, 2), task).values["auc"][0] > 0.97
     features = {
         split: np.concatenate([world.store.proteins[p] for p in ids])
-        for split, ids in bench.ground.ids.items()
+        for split, ids in task.proteins.ids.items()
     }
-    dense = judge_scores(dense_probe_scores(features, bench, (0.01, 0.1)), bench)
+    dense = judge_scores(dense_probe_scores(features, task, (0.01, 0.1)), task)
     assert dense.values["auc"][0] > 0.97
 
 
 def test_windows_that_see_a_whole_site_beat_residue_identity_in_paired_differences(pair):
-    _, bench = pair
-    reader = Reader(letters_only(bench.ground), "", Windows(1), bench.ground, 50)
-    judged = judge_scores(probe_scores(reader, bench, 5), bench)
-    identity = judge_scores(identity_scores(bench), bench)
-    table = score_rows(judged, identity, bench, {"method": "windows", "supervision": "probe", "seed": 4})
+    _, task = pair
+    codes = FreshCodes(LettersOnly(task.proteins), "", Windows(1), task.proteins, 50)
+    judged = judge_scores(probe_scores(codes, task, 5), task)
+    identity = judge_scores(identity_scores(task), task)
+    table = score_rows(judged, identity, task, {"method": "windows", "supervision": "probe", "seed": 4})
     assert tuple(table.columns) == METRIC_COLUMNS
     rows = table.set_index(["aspect", "metric"])
     assert rows.loc[("site", "aupr_over_identity"), "low"] > 0.2
@@ -138,7 +137,7 @@ def test_windows_that_see_a_whole_site_beat_residue_identity_in_paired_differenc
     difference = judged.values["f1"].mean() - identity.values["f1"].mean()
     assert rows.loc[("all", "f1_over_identity"), "value"] == pytest.approx(difference)
     assert rows.loc[("all", "auc"), ["n", "seed"]].tolist() == [2, 4]
-    assert rows.loc[("site", "auc"), "n"] == bench.ground.truth("test").n_known()[0]
-    own = score_rows(identity, identity, bench, {"method": "residue_identity"})
+    assert rows.loc[("site", "auc"), "n"] == task.proteins.truth("test").n_known()[0]
+    own = score_rows(identity, identity, task, {"method": "residue_identity"})
     over = own[own["metric"].str.endswith("over_identity")]
     assert (over[["value", "low", "high"]] == 0).all(axis=None)

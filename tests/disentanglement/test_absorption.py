@@ -1,21 +1,19 @@
 """Absorption on latents that absorb, that do not, and that are merely bad; by counting by hand."""
 
-import numpy as np
 import pandas as pd
 import pytest
-from tests.disentanglement.worlds import N, subject
+from tests.disentanglement.dictionaries import ONTOLOGY, proteins, subject
 
 from protsae.disentanglement.absorption import absorption
 from protsae.disentanglement.config import AbsorptionConfig
 from protsae.disentanglement.nesting import COLUMNS, nearest_pairs
+from protsae.ontology.obo import Ontology
 
-PAIRS = np.array([[1, 0]])  # child, parent
-CLUSTERS = {f"P{i:03d}": f"c{i // 2}" for i in range(N)}
 CONFIG = AbsorptionConfig(n_resamples=50)
 
 
 def measured(latents, kind, own=(-1, -1)):
-    table, rows = absorption(subject(latents, kind, own), PAIRS, CLUSTERS, CONFIG)
+    table, rows = absorption(subject(latents, kind, own), proteins(), ONTOLOGY, CONFIG)
     return table, rows.set_index(["metric", "stratum"])
 
 
@@ -57,8 +55,8 @@ def test_defined_latents_are_judged_by_their_own_and_beside_the_free_ones():
 def test_free_latents_are_chosen_on_validation_and_judged_on_test():
     """On validation latent 0 is the parent's, on test latent 2 would be."""
     latents = [range(60), range(30), range(50)]
-    world = subject(latents, ["free"] * 3, test=[range(50), range(30), range(60)])
-    table, _ = absorption(world, PAIRS, CLUSTERS, CONFIG)
+    chosen = subject(latents, ["free"] * 3, test=[range(50), range(30), range(60)])
+    table, _ = absorption(chosen, proteins(), ONTOLOGY, CONFIG)
     assert table.loc[0, "parent_latent"] == 0
     assert table.loc[0, "parent_f1_test"] == pytest.approx(2 * 50 / 110)
 
@@ -71,12 +69,13 @@ def test_pairs_that_cannot_be_judged_are_counted_with_their_reason():
     useless, _ = measured([range(60), range(60, 90)], ["defined", "defined"], own=(0, 1))
     assert useless["reason"].tolist() == ["a latent below the floor"]
     few = AbsorptionConfig(min_carriers=31)
-    table, _ = absorption(subject([range(60), range(30)], ["free"] * 2), PAIRS, CLUSTERS, few)
+    table, _ = absorption(subject([range(60), range(30)], ["free"] * 2), proteins(), ONTOLOGY, few)
     assert table["reason"].tolist() == ["fewer than 31 carriers"]
 
 
 def test_without_pairs_there_is_an_empty_table():
-    table, rows = absorption(subject([range(60)], ["free"]), np.zeros((0, 2), np.int64), CLUSTERS, CONFIG)
+    flat = Ontology(ONTOLOGY.terms, ONTOLOGY.relations.head(0))
+    table, rows = absorption(subject([range(60)], ["free"]), proteins(), flat, CONFIG)
     assert tuple(table.columns) == COLUMNS
     assert (len(table), len(rows)) == (0, 0)
 

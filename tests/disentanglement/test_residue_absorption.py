@@ -1,20 +1,22 @@
 """Absorption on residues: a planted case, a slow version residue by residue, nothing where none is nested."""
 
-from types import SimpleNamespace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from tests.memory_store import MemoryStore
+from tests.code_store import stored_codes
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.disentanglement.config import AbsorptionConfig
 from protsae.disentanglement.nesting import COLUMNS
-from protsae.disentanglement.residue_absorption import ResidueWorld, residue_absorption
+from protsae.disentanglement.residue_absorption import residue_absorption
+from protsae.encoding.run import Run
+from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.metrics.association import THRESHOLDS
 from protsae.ontology.obo import Ontology
-from protsae.probing.encoding import Run
+from protsae.probing.labelled import LabelledProteins
 
 RUN = Run("protsae", 0, "hook", 4)
 TERMS = pd.DataFrame(
@@ -35,17 +37,8 @@ CONCEPTS = pd.DataFrame(
         "level": ["protein", "residue", "residue"],
     }
 )
+ONTOLOGY = Ontology(TERMS, RELATIONS)
 CONFIG = AbsorptionConfig(n_resamples=20, min_carriers=1)
-
-
-class Plain:
-    """A dictionary whose latents are the activations, where they are positive."""
-
-    def __init__(self, d_sae: int, n_defined: int) -> None:
-        self.config, self.n_defined = SimpleNamespace(d_sae=d_sae), n_defined
-
-    def encode(self, x: torch.Tensor) -> torch.Tensor:
-        return x.clamp(min=0)
 
 
 def measured(activations, spans, n_defined, labelled=None, config=CONFIG):
@@ -60,18 +53,36 @@ def measured(activations, spans, n_defined, labelled=None, config=CONFIG):
     ids = list(activations)
     split = {"v": "validation", "t": "test"}
     proteins = pd.DataFrame(
-        {"protein_id": ids, "split": [split[p[0]] for p in ids], "cluster_id": [f"c{p}" for p in ids]}
+        {
+            "protein_id": ids,
+            "sequence": ["A" * len(activations[p]) for p in ids],
+            "split": [split[p[0]] for p in ids],
+            "cluster_id": [f"c{p}" for p in ids],
+        }
     )
     residue_labels = pd.DataFrame(spans, columns=list(RESIDUE_LABEL_COLUMNS))
     known = pd.DataFrame({"protein_id": ids if labelled is None else labelled, "aspect": "feature"})
     nobody = pd.DataFrame({"protein_id": pd.Series(dtype="str"), "concept_idx": pd.Series(dtype="int32")})
     tables = LabelTables(CONCEPTS, nobody, known, residue_labels)
+    return residue_absorption(*encoded(activations, n_defined), lined_up(proteins, tables), ONTOLOGY, config)
+
+
+def encoded(activations, n_defined):
+    """Return codes that are the activations, where these are positive, and their dictionary."""
     d_sae = next(iter(activations.values())).shape[1]
-    index = [i if i < n_defined else -1 for i in range(d_sae)]
-    statistics = pd.DataFrame({"latent": range(d_sae), "concept_idx": index})
-    store = MemoryStore({p: np.asarray(x, np.float32) for p, x in activations.items()}, "hook")
-    world = ResidueWorld.of(RUN, statistics, tables, Ontology(TERMS, RELATIONS))
-    return residue_absorption(store, Plain(d_sae, n_defined), world, proteins, config)
+    index = np.array([i if i < n_defined else -1 for i in range(d_sae)])
+    kind = np.where(index >= 0, "defined", "free").astype(object)
+    split_of = {p: "validation" if p[0] == "v" else "test" for p in activations}
+    with TemporaryDirectory() as folder:
+        codes = stored_codes(Path(folder), activations, split_of)
+        return codes, EncodedDictionary(RUN, kind, index, {}, {})
+
+
+def lined_up(proteins, tables):
+    """Line up the proteins, with one more in training."""
+    one = proteins.iloc[[0]].assign(protein_id="r1", split="train")
+    everyone = pd.concat([proteins, one], ignore_index=True)
+    return LabelledProteins.of(everyone, tables, everyone["protein_id"])
 
 
 def test_a_planted_latent_of_sites_that_is_silent_on_metals_is_absorbed():
@@ -159,9 +170,13 @@ def test_random_cases_equal_a_slow_version(seed):
 
 
 def test_nothing_is_read_where_no_concepts_of_residues_are_nested():
-    tables = LabelTables(CONCEPTS.iloc[:2], None, None, pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)))
-    statistics = pd.DataFrame({"latent": [0], "concept_idx": [-1]})
-    world = ResidueWorld.of(RUN, statistics, tables, Ontology(TERMS, RELATIONS))
-    table, rows = residue_absorption(None, None, world, None, CONFIG)
+    nobody = pd.DataFrame({"protein_id": pd.Series(dtype="str"), "concept_idx": pd.Series(dtype="int32")})
+    known = pd.DataFrame({"protein_id": ["v1"], "aspect": ["BPO"]})
+    spans = pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)).astype({"concept_idx": "int64"})
+    proteins = pd.DataFrame(
+        {"protein_id": ["v1", "t1"], "split": ["validation", "test"], "sequence": "AA", "cluster_id": "c"}
+    )
+    tables = LabelTables(CONCEPTS.iloc[:2], nobody, known, spans)
+    table, rows = residue_absorption(None, None, lined_up(proteins, tables), ONTOLOGY, CONFIG)
     assert (len(table), len(rows)) == (0, 0)
     assert tuple(table.columns) == COLUMNS

@@ -6,10 +6,11 @@ import pytest
 
 from protsae.disentanglement.config import MonosemanticityConfig
 from protsae.disentanglement.panels import AnnotationTables, Panel, annotation_panels, embedding_panels
-from protsae.disentanglement.scoring import COLUMNS, Latents, score_latents, score_panels
+from protsae.disentanglement.scoring import COLUMNS, score_latents, score_panels
+from protsae.encoding.run import Run
+from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.metrics.monosemanticity import Groups, InnerProducts
 from protsae.metrics.table import METRIC_COLUMNS
-from protsae.probing.encoding import Run
 
 RUN = Run("protsae", 4, "layers.1.resid_post", 8)
 
@@ -21,8 +22,10 @@ def panel(n=60):
 
 
 def latents(kinds):
-    ids = np.array([f"GO:{i}" if kind == "defined" else "" for i, kind in enumerate(kinds)], dtype=object)
-    return Latents(RUN, np.array(kinds, dtype=object), ids)
+    """Return a dictionary of latents by kind, and the ids of the concepts of the defined ones."""
+    index = np.array([i if kind == "defined" else -1 for i, kind in enumerate(kinds)])
+    ids = np.array([f"GO:{i}" for i in range(len(kinds))], dtype=object)
+    return EncodedDictionary(RUN, np.array(kinds, dtype=object), index, {}, {}), ids
 
 
 def test_latents_of_one_kind_of_items_stand_above_chance_and_few_items_are_not_enough():
@@ -33,7 +36,7 @@ def test_latents_of_one_kind_of_items_stand_above_chance_and_few_items_are_not_e
     columns = [kind == 0, generator.random(60), few, heavy, np.zeros(60)]
     activations = np.column_stack(columns).astype(float)
     table, rows = score_latents(
-        latents(["defined", "free", "free", "free", "free"]), activations, panel(), MonosemanticityConfig()
+        *latents(["defined", "free", "free", "free", "free"]), activations, panel(), MonosemanticityConfig()
     )
     assert tuple(table.columns) == COLUMNS
     assert tuple(rows.columns) == METRIC_COLUMNS
@@ -63,7 +66,7 @@ def test_the_interval_of_a_mean_of_one_latent_is_that_of_the_latent_up_to_the_de
 
     generator = np.random.default_rng(1)
     activations = np.where(np.arange(60) % 3 == 0, 1.0, 0.3 * generator.random(60))[:, None]
-    table, rows = score_latents(latents(["free"]), activations, panel(), MonosemanticityConfig())
+    table, rows = score_latents(*latents(["free"]), activations, panel(), MonosemanticityConfig())
     mean = rows.set_index("metric").loc["monosemanticity"]
     own, shared = (t.ppf(0.975, n) for n in (table.loc[0, "n_effective"] - 1, 59))
     assert mean["value"] == pytest.approx(table.loc[0, "score"])
@@ -72,11 +75,11 @@ def test_the_interval_of_a_mean_of_one_latent_is_that_of_the_latent_up_to_the_de
 
 
 def test_a_panel_of_few_clusters_judges_nobody_and_says_so():
-    table, rows = score_latents(latents(["free"] * 2), np.ones((6, 2)), panel(6), MonosemanticityConfig())
+    table, rows = score_latents(*latents(["free"] * 2), np.ones((6, 2)), panel(6), MonosemanticityConfig())
     assert not table["is_judged"].any()
     assert table["n_groups"].tolist() == [6, 6]
     assert rows.empty
-    nobody, none = score_panels(latents(["free"]), [], MonosemanticityConfig())
+    nobody, none = score_panels(*latents(["free"]), [], MonosemanticityConfig())
     assert (len(nobody), len(none)) == (0, 0)
     assert tuple(nobody.columns) == COLUMNS
 
@@ -118,8 +121,15 @@ def test_embeddings_judge_the_proteins_of_the_split_that_have_one():
 
 
 def test_latents_take_the_names_of_their_concepts():
-    statistics = pd.DataFrame(
-        {"latent": [0, 1, 2], "kind": ["defined", "defined", "free"], "concept_idx": [0, 1, -1]}
+    table, _ = score_latents(
+        *latents(["free", "defined"]), np.ones((60, 2)), panel(), MonosemanticityConfig()
     )
-    concepts = pd.DataFrame({"concept_idx": [1, 0], "concept_id": ["GO:b", "GO:a"]})
-    assert Latents.of(RUN, statistics, concepts).concept_id.tolist() == ["GO:a", "GO:b", ""]
+    assert table["concept_id"].tolist() == ["", "GO:1"]
+
+
+def test_neurons_are_a_dictionary_without_concepts():
+    activations = pd.DataFrame({"protein_id": ["a", "b"], "activation": [[1.0, 2, 3], [4, 5, 6]]})
+    neurons = EncodedDictionary.neurons("h", activations, {"test": ["b"]})
+    assert neurons.kind.tolist() == ["neuron"] * 3
+    assert neurons.of_concepts(np.empty(0, object)).tolist() == ["", "", ""]
+    assert neurons.pooled_of("test", ["b"]).tolist() == [[4, 5, 6]]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, OrthogonalMatchingPursuit
 from sklearn.metrics import f1_score
-from tests.disentanglement.worlds import subject
+from tests.disentanglement.dictionaries import proteins, subject
 
 from protsae.disentanglement.config import AbsorptionConfig
 from protsae.disentanglement.splitting import COLUMNS, Moments, best_f1, f1_at, pursue, splitting
@@ -14,7 +14,9 @@ from protsae.disentanglement.splitting import COLUMNS, Moments, best_f1, f1_at, 
 
 def test_a_concept_spread_over_three_latents_needs_three_and_a_whole_one_needs_one():
     parts = [range(20), range(20, 40), range(40, 60)]  # of the parent
-    table, rows = splitting(subject([*parts, range(30), range(90, 100)], ["free"] * 5), AbsorptionConfig())
+    table, rows = splitting(
+        subject([*parts, range(30), range(90, 100)], ["free"] * 5), proteins(), AbsorptionConfig()
+    )
     assert tuple(table.columns) == COLUMNS
     parent, child = table.to_dict("records")
     assert parent["n_latents"] == 3
@@ -30,7 +32,9 @@ def test_a_concept_spread_over_three_latents_needs_three_and_a_whole_one_needs_o
 def test_a_defined_latent_is_its_concepts_first_and_free_ones_are_chosen_among_free_ones():
     """The parent's own latent fires on half; the free latent 2 has the whole."""
     latents = [range(30), range(30), range(60)]
-    table, rows = splitting(subject(latents, ["defined", "defined", "free"], own=(0, 1)), AbsorptionConfig())
+    table, rows = splitting(
+        subject(latents, ["defined", "defined", "free"], own=(0, 1)), proteins(), AbsorptionConfig()
+    )
     found = table.set_index(["kind", "concept_id"])
     assert found.loc[("defined", "GO:p"), "latents"] == "0;2"
     assert found.loc[("defined", "GO:p"), "f1_test_first"] == pytest.approx(2 * 30 / 90)
@@ -41,8 +45,8 @@ def test_a_defined_latent_is_its_concepts_first_and_free_ones_are_chosen_among_f
 
 
 def test_latents_and_threshold_are_not_chosen_on_test():
-    world = subject([range(60), range(40)], ["free"] * 2, test=[range(40), range(60)])
-    table, _ = splitting(world, AbsorptionConfig())
+    measured = subject([range(60), range(40)], ["free"] * 2, test=[range(40), range(60)])
+    table, _ = splitting(measured, proteins(), AbsorptionConfig())
     parent = table.iloc[0]
     assert (parent["latents"], parent["f1_validation"]) == ("0", 1)
     assert parent["f1_test"] == pytest.approx(2 * 40 / 100)
@@ -50,16 +54,16 @@ def test_latents_and_threshold_are_not_chosen_on_test():
 
 def test_the_gain_asked_for_decides():
     """The second latent adds 3 of 60 to 57: F1 from .974 to 1."""
-    world = subject([range(57), range(57, 60)], ["free"] * 2)
+    measured = subject([range(57), range(57, 60)], ["free"] * 2)
     for gain, n_latents in ((0.02, 2), (0.03, 1)):
-        table, _ = splitting(world, AbsorptionConfig(min_gain=gain))
+        table, _ = splitting(measured, proteins(), AbsorptionConfig(min_gain=gain))
         assert table.loc[0, "n_latents"] == n_latents
     most = AbsorptionConfig(min_gain=0.02, max_latents=1)
-    assert splitting(world, most)[0].loc[0, "n_latents"] == 1
+    assert splitting(measured, proteins(), most)[0].loc[0, "n_latents"] == 1
 
 
 def test_a_concept_that_no_latent_knows_counts_none():
-    table, _ = splitting(subject([[]], ["free"]), AbsorptionConfig())
+    table, _ = splitting(subject([[]], ["free"]), proteins(), AbsorptionConfig())
     assert table["n_latents"].tolist() == [0, 0]
     assert table["f1_test"].isna().all()
 
@@ -83,7 +87,7 @@ def test_constant_and_twin_latents_do_no_harm():
     generator = np.random.default_rng(1)
     own = generator.random(100)
     latents = np.column_stack([np.full(100, 3.0), own, own])
-    steps = pursue(Moments.of(latents, (own > 0.5)[:, None]), 0, np.arange(3), -1, 3)
+    steps = list(pursue(Moments.of(latents, (own > 0.5)[:, None]), 0, np.arange(3), -1, 3))
     assert steps[0][0].tolist() == [1]
     assert all(np.isfinite(weights).all() for _, weights in steps)
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from tests.plm.tiny_esm2 import D_MODEL, random_sequences, tiny_model
 
+from protsae.encoding.run import Run
 from protsae.fidelity.config import SequencesConfig
 from protsae.fidelity.sequences import choose_sequences
 from protsae.plm import PlmModel
-from protsae.probing.encoding import Run
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae

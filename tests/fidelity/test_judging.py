@@ -103,8 +103,8 @@ def test_reconstruction_by_hand():
             "active_sum",
         ],
     )
-    densities = pd.DataFrame({"kind": ["free"] * 4, "density": [0.0, 0.1, 0.2, 1.0]})
-    rows = reconstruction_rows(sums, densities, 2, RUN, CONFIG)
+    statistics = pd.DataFrame({"kind": ["free"] * 4, "density_test": [0.0, 0.1, 0.2, 1.0]})
+    rows = reconstruction_rows(sums.assign(split="test"), statistics, 2, RUN, CONFIG)
     value = rows.set_index(["stratum", "metric"])["value"]
     assert value["", "fve"] == 1 - 5 / 25
     assert value["", "mse"] == 5 / 10
@@ -126,7 +126,7 @@ def test_bands_of_length_are_named_by_their_ends():
 
 def test_a_histogram_counts_every_latent_once():
     densities = pd.DataFrame(
-        {"kind": ["defined", *["free"] * 6], "density": [1.0, 0.0, 0.0, 0.01, 0.0101, 0.1, 0.9]}
+        {"kind": ["defined", *["free"] * 6], "density_test": [1.0, 0.0, 0.0, 0.01, 0.0101, 0.1, 0.9]}
     )
     table = density_histogram(densities, "protsae")
     assert table.groupby("kind")["n_latents"].sum().to_dict() == {"defined": 1, "free": 6}
@@ -134,5 +134,5 @@ def test_a_histogram_counts_every_latent_once():
     assert free[free["log10_low"].isna()]["n_latents"].tolist() == [2]
     assert free.loc[free["n_latents"] > 0, "log10_low"].tolist()[1:] == [-2.0, -1.0, -0.25]
     assert free["share"].sum() == pytest.approx(1)
-    dead = density_histogram(pd.DataFrame({"kind": ["free"], "density": [0.0]}), "topk")
+    dead = density_histogram(pd.DataFrame({"kind": ["free"], "density_test": [0.0]}), "topk")
     assert dead["n_latents"].tolist()[0] == 1

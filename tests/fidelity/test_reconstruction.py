@@ -10,9 +10,10 @@ from tests.fidelity.conftest import HOOK_POINT, RUN, column
 from protsae.activations.plan import plan_extraction
 from protsae.activations.reader import ActivationStore
 from protsae.activations.writer import write_activations
+from protsae.encoding.config import BatchConfig
+from protsae.encoding.reading import encode
 from protsae.fidelity.config import JudgingConfig
 from protsae.fidelity.judging import reconstruction_rows
-from protsae.fidelity.reconstruction import reconstruction_sums
 from protsae.metrics.reconstruction import ReconstructionAccumulator
 
 
@@ -24,6 +25,10 @@ def stored(model, proteins, folder, **changes):
     return ActivationStore(folder)
 
 
+def encoded(store, sae, proteins, residues_per_batch):
+    return encode(store, sae, RUN, proteins, BatchConfig(residues_per_batch=residues_per_batch))
+
+
 @pytest.fixture(scope="module")
 def store(model, proteins, tmp_path_factory):
     return stored(model, proteins, tmp_path_factory.mktemp("store") / "run")
@@ -31,7 +36,8 @@ def store(model, proteins, tmp_path_factory):
 
 def test_sums_equal_a_loop_over_residues(store, proteins, guided):
     test = proteins[proteins["split"] == "test"]
-    sums, densities = reconstruction_sums(store, HOOK_POINT, guided, test, residues_per_batch=50)
+    found = encoded(store, guided, test, 50)
+    sums, statistics = found.reconstruction_sums, found.latent_statistics
     x = dict(store.iter_proteins(HOOK_POINT, test["protein_id"].tolist()))
     mean = np.concatenate(list(x.values())).astype(np.float64).mean(axis=0)
     rows = []
@@ -46,19 +52,21 @@ def test_sums_equal_a_loop_over_residues(store, proteins, guided):
     names = ["n_residues", "residual_squares", "centred_squares", "cosine_sum", "active_sum"]
     slow = pd.DataFrame(rows, columns=["protein_id", "residue", *names])
     expected = slow.groupby(["protein_id", "residue"])[names].sum()
-    found = sums.set_index(["protein_id", "residue"]).sort_index()
-    assert found.index.equals(expected.index)
+    sums = sums.set_index(["protein_id", "residue"]).sort_index()
+    assert sums.index.equals(expected.index)
     for name in names:
-        np.testing.assert_allclose(column(found, name), column(expected, name), rtol=1e-5, err_msg=name)
-    assert densities["kind"].tolist() == ["defined"] * 3 + ["free"] * 37
-    assert densities["n_fired"].sum() == expected["active_sum"].sum()
+        np.testing.assert_allclose(column(sums, name), column(expected, name), rtol=1e-5, err_msg=name)
+    n_fired = statistics["density_test"] * expected["n_residues"].sum()
+    assert n_fired.sum() == pytest.approx(expected["active_sum"].sum())
 
 
 def test_headline_equals_the_accumulator_of_training(store, proteins, plain):
     test = proteins[proteins["split"] == "test"]
-    sums, densities = reconstruction_sums(store, HOOK_POINT, plain, test, residues_per_batch=10_000)
-    rows = reconstruction_rows(sums, densities, 24, RUN, JudgingConfig(n_resamples=20))
-    value = rows[rows["stratum"] == ""].set_index("metric")["value"]
+    found = encoded(store, plain, proteins, 10_000)
+    rows = reconstruction_rows(
+        found.reconstruction_sums, found.latent_statistics, 24, RUN, JudgingConfig(n_resamples=20)
+    )
+    value = rows[(rows["stratum"] == "") & (rows["split"] == "test")].set_index("metric")["value"]
     accumulator = ReconstructionAccumulator()
     for _, block in store.iter_proteins(HOOK_POINT, test["protein_id"].tolist()):
         x = torch.from_numpy(block)
@@ -66,14 +74,17 @@ def test_headline_equals_the_accumulator_of_training(store, proteins, plain):
         accumulator.update(x, plain.decode(acts), acts)
     for name, expected in accumulator.compute().items():
         assert value[name] == pytest.approx(expected, rel=1e-6), name
-    bounds = rows[(rows["stratum"] == "") & (rows["metric"] == "fve")].iloc[0]
+    bounds = rows[(rows["split"] == "test") & (rows["stratum"] == "") & (rows["metric"] == "fve")].iloc[0]
     assert bounds["low"] < bounds["value"] < bounds["high"]
+    train = rows[rows["split"] == "train"]
+    assert train["metric"].tolist() == ["fve", "mse", "l0", "dead_share"]
+    assert not rows.duplicated(["split", "metric", "stratum"]).any()
 
 
 def test_where_residues_were_sampled_each_keeps_its_own_letter(model, proteins, plain, tmp_path):
     sampled = stored(model, proteins, tmp_path / "sampled", residues_per_protein=6)
     test = proteins[proteins["split"] == "test"]
-    sums, _ = reconstruction_sums(sampled, HOOK_POINT, plain, test, residues_per_batch=20)
+    sums = encoded(sampled, plain, test, 20).reconstruction_sums
     assert sums.groupby("protein_id")["n_residues"].sum().eq(6).all()
     text = dict(zip(test["protein_id"], test["sequence"], strict=True))
     for position, residues, _ in sampled.iter_stored(HOOK_POINT, list(text)):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from protsae.interpretation.config import ExampleConfig, MatchingConfig
-from protsae.interpretation.matching import match_latents, rank_concepts, scores_at, threshold_grid
+from protsae.interpretation.matching import FiringCounts, match_latents, rank_concepts, threshold_grid
 from protsae.interpretation.tables import top_proteins
 from protsae.probing.splits import SplitLabels
 
@@ -78,7 +78,7 @@ def test_concept_and_threshold_are_chosen_on_validation_where_test_disagrees():
     assert found.threshold[0, 0] == 1.0
     assert found.validation.f1[0, 0] == 1.0
     assert found.test.f1[0, 0] == 0.0
-    best_on_test = scores_at(test_max, np.array([0.0]), test.labels, test.labelled)
+    best_on_test = FiringCounts(test_max, np.zeros((1, 1)), test).scores(0)
     assert best_on_test.f1[0].tolist() == [0.0, 1.0]
 
 

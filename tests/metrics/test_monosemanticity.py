@@ -12,10 +12,10 @@ from protsae.metrics.monosemanticity import (
     Blocks,
     Groups,
     InnerProducts,
-    benjamini_hochberg,
     monosemanticity,
     scaled,
 )
+from protsae.metrics.significance import benjamini_hochberg
 
 
 def unit_vectors(generator, n, d=4):
@@ -166,9 +166,3 @@ def test_random_latents_are_not_called_meaningful(hubs, density, tail):
     assert abs(found.score[judged].mean()) < 0.005
     assert (found.p_value[judged] < 0.05).mean() <= 0.05
     assert not (benjamini_hochberg(found.p_value) < 0.05).any()
-
-
-def test_benjamini_hochberg_leaves_unjudged_latents_out_of_the_count():
-    found = benjamini_hochberg(np.array([0.01, np.nan, 0.04, 0.03]))
-    np.testing.assert_allclose(found, [0.03, np.nan, 0.04, 0.04])
-    assert np.isnan(benjamini_hochberg(np.array([np.nan]))).all()

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from protsae.core.errors import InputError
+from protsae.encoding.run import Run
 from protsae.metrics.table import metric_rows, metrics_table
 from protsae.probing.collect import all_metrics, subsumption_rows
-from protsae.probing.encoding import Run
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
@@ -20,52 +20,11 @@ AXIOMS = pd.DataFrame(  # 0 below 3 below 1: the way leads over a zero concept
 )
 
 
-def test_scores_take_seed_hook_point_and_k_from_the_dictionary_they_came_from():
-    runs = [
-        metric_rows({"fve": 0.9}, method="protsae", split="test", seed=1, hook_point="h", k=8),
-        metric_rows({"fve": 0.8}, method="topk", split="test", seed=2, hook_point="h", k=16),
-    ]
-    names = ["protsae_predictor", "topk_latent", "linear_probe", "prevalence"]
-    scores = pd.concat([metric_rows({"auc": 0.6}, method=name, split="test") for name in names])
-    residues = metric_rows(
-        {"auc": 0.7}, method="protsae_latent", split="test", seed=1, hook_point="h", k=8, stratum="residues"
-    )
-    table = all_metrics(scores, [residues, metrics_table([])], runs)
-    assert table["method"].tolist() == [*names, "protsae_latent", "protsae", "topk"]
-    rows = table.set_index("method")
-    assert rows.loc["protsae_latent", ["seed", "stratum", "value"]].tolist() == [1, "residues", 0.7]
-    assert rows.loc["protsae_predictor", ["seed", "hook_point", "k"]].tolist() == [1, "h", 8]
-    assert rows.loc["topk_latent", ["seed", "hook_point", "k"]].tolist() == [2, "h", 16]
-    assert rows.loc["linear_probe", "hook_point"] == "h"
-    assert pd.isna(rows.loc["linear_probe", "seed"])
-    assert rows.loc["prevalence", "hook_point"] == ""
-
-
-def test_fidelity_rows_take_the_place_of_those_that_reconstruction_has_too():
-    labels = {"method": "topk", "seed": 1, "hook_point": "h", "k": 8}
-    reconstruction = pd.concat(
-        metric_rows({"fve": 0.8, "gate_rate": 0.1}, split=split, **labels) for split in ("validation", "test")
-    )
-    fidelity = pd.concat(
-        [
-            metric_rows({"fve": 0.81}, split="test", intervals={"fve": (0.7, 0.9)}, **labels),
-            metric_rows({"gate_rate": 0.5}, split="test", stratum="residue C", **labels),
-            metric_rows({"gate_rate": 0.4}, split="test", preset="free", **labels),
-        ]
-    )
-    other = metric_rows({"fve": 0.7}, **{**labels, "method": "protsae"}, split="test")
-    nothing = metrics_table([])
-    table = all_metrics(nothing, [nothing], [reconstruction, other], [fidelity])
-    values = table.set_index(["method", "split", "metric", "stratum", "preset"])["value"]
-    assert values.to_dict() == {
-        ("topk", "validation", "fve", "", ""): 0.8,
-        ("topk", "validation", "gate_rate", "", ""): 0.1,
-        ("topk", "test", "gate_rate", "", ""): 0.1,
-        ("protsae", "test", "fve", "", ""): 0.7,
-        ("topk", "test", "fve", "", ""): 0.81,
-        ("topk", "test", "gate_rate", "residue C", ""): 0.5,
-        ("topk", "test", "gate_rate", "", "free"): 0.4,
-    }
+def test_rows_that_several_dictionaries_share_stand_once():
+    floor = metric_rows({"auc": 0.5}, method="residue_identity", split="test")
+    one, other = (metric_rows({"fve": value}, method=str(value), split="test") for value in (0.8, 0.9))
+    table = all_metrics([floor, metrics_table([]), floor, one, other])
+    assert table["method"].tolist() == ["residue_identity", "0.8", "0.9"]
 
 
 def test_subsumption_follows_axioms_over_zero_concepts():

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from protsae.core.errors import InputError
+from protsae.encoding.run import Run
 from protsae.metrics.ranking import roc_auc
 from protsae.probing.config import ComparisonConfig, EvaluationConfig, ScoringConfig
-from protsae.probing.encoding import Run
 from protsae.probing.judge import (
     SCORE_COLUMNS,
     Judge,

@@ -5,21 +5,22 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
-from tests.memory_store import MemoryStore
+from tests.code_store import stored_codes
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
+from protsae.encoding.run import Run
 from protsae.metrics.bootstrap import cluster_weights
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.probing.config import EvaluationConfig
-from protsae.probing.encoding import Run
+from protsae.probing.labelled import LabelledProteins
 from protsae.probing.residue_scores import (
     CONCEPT_COLUMNS,
-    SUPERVISION,
+    FLOORS,
     ResidueSplit,
+    concept_areas,
     evaluate_residues,
     identity_rates,
-    judge,
 )
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.protsae import ProtSae
@@ -35,10 +36,11 @@ CONCEPTS = pd.DataFrame(
         "aspect": ["MFO", "motif", "MFO", "shape", "shape"],
         "level": ["protein", "residue", "protein", "residue", "residue"],
     }
-).sample(frac=1, random_state=1)  # order must not matter
+)
 COLUMNS = [1, 3, 4]
 CONFIG = EvaluationConfig(n_resamples=60, seed=3)
 SPLITS = ("train", "validation", "test")
+SUPERVISION = {"protsae_latent": "training", "protsae_predictor": "training", **FLOORS}
 
 
 class World:
@@ -58,7 +60,7 @@ class World:
             spans += [(p, c, n, i, i + 1) for n, (i, c) in enumerate(zip(*truth.nonzero(), strict=True))]
             self.truth[p] = truth
             x[p] = np.round(16 * (rng.normal(size=(len(sequence), 4)) + 2 * truth[:, [1, 3, 4, 0]])) / 16
-        self.store = MemoryStore({p: block.astype(np.float32) for p, block in x.items()}, HOOK)
+        self.x = {p: block.astype(np.float32) for p, block in x.items()}
         labelled = [(p, "MFO") for p in self.ids] + [
             (p, "motif") for p in self.ids if p not in ("P07", "P20")
         ]
@@ -111,15 +113,32 @@ def sae():
 
 
 @pytest.fixture(scope="module")
-def evaluated(world, sae):
-    return evaluate(world, sae)
-
-
-def evaluate(world, sae, residues_per_batch=50, **changes):
-    given = {"proteins": world.proteins, "tables": world.tables, **changes}
-    return evaluate_residues(
-        world.store, sae, RUN, residues_per_batch=residues_per_batch, config=CONFIG, **given
+def codes(world, sae, tmp_path_factory):
+    with torch.no_grad():
+        acts, logits = (
+            {p: f(torch.from_numpy(x)).numpy() for p, x in world.x.items()}
+            for f in (sae.encode, sae.predictor_logits)
+        )
+    held_out = {p: SPLITS[int(p[1:]) % 3] for p in world.ids if int(p[1:]) % 3}
+    return stored_codes(
+        tmp_path_factory.mktemp("codes"),
+        {p: acts[p] for p in held_out},
+        held_out,
+        run=RUN,
+        concept_ids=CONCEPT_IDS,
+        logits={p: values[:, COLUMNS] for p, values in logits.items()},
+        residue_concepts=COLUMNS,
     )
+
+
+@pytest.fixture(scope="module")
+def evaluated(world, codes):
+    return evaluate(world, codes)
+
+
+def evaluate(world, codes, **changes):
+    given = {"proteins": world.proteins, "tables": world.tables, **changes}
+    return evaluate_residues(codes, LabelledProteins.of(**given, available=world.ids), CONFIG)
 
 
 @torch.no_grad()
@@ -129,7 +148,7 @@ def slow_scores(world, sae, method, split, concept):
     training = list(world.residues("train", concept))
     scores = []
     for p, i, _ in residues:
-        row = torch.from_numpy(world.store.proteins[p][i : i + 1])
+        row = torch.from_numpy(world.x[p][i : i + 1])
         letter = world.sequences[p][i]
         if method == "protsae_latent":
             scores.append(float(sae.encode(row)[0, concept]))
@@ -199,35 +218,34 @@ def test_intervals_stand_on_test_only_and_hold_the_value(evaluated):
     assert (predictor["high"] - predictor["low"]).between(0.005, 0.5).all()
 
 
-def test_batch_size_and_a_second_run_change_nothing(world, sae, evaluated):
-    for again in (evaluate(world, sae), evaluate(world, sae, residues_per_batch=1)):
-        for table, other in zip(evaluated, again, strict=True):
-            pd.testing.assert_frame_equal(table, other)
+def test_a_second_run_changes_nothing(world, codes, evaluated):
+    for table, other in zip(evaluated, evaluate(world, codes), strict=True):
+        pd.testing.assert_frame_equal(table, other)
 
 
-def lined_up(world, split, columns=COLUMNS):
-    names = sorted(world.proteins.loc[world.proteins["split"] == split, "protein_id"])
-    return ResidueSplit.of(names, world.sequences, world.tables, np.array(columns))
+def lined_up(world, split):
+    proteins = LabelledProteins.of(world.proteins, world.tables, world.ids)
+    return ResidueSplit.of(proteins.truth(split), proteins.letters_of(proteins.ids[split])), proteins.ids[
+        split
+    ]
 
 
 def test_residues_are_lined_up_with_their_proteins(world):
-    found = lined_up(world, "validation", [4, 1])
-    text = "".join(world.sequences[p] for p in found.protein_ids)
-    assert found.letters.tobytes().decode() == text
-    np.testing.assert_array_equal(
-        found.labels, np.concatenate([world.truth[p] for p in found.protein_ids])[:, [4, 1]]
-    )
-    for name, row in zip(found.protein_ids, found.labelled, strict=True):
-        assert row.tolist() == [(name, "shape") in world.known, (name, "motif") in world.known]
-        assert (found.protein == found.protein_ids.index(name)).sum() == len(world.sequences[name])
+    found, ids = lined_up(world, "validation")
+    assert ids == sorted(ids)
+    assert found.letters.tobytes().decode() == "".join(world.sequences[p] for p in ids)
+    known = np.array([[(p, a) in world.known for a in ("motif", "shape", "shape")] for p in ids])
+    truth = np.concatenate([world.truth[p] for p in ids])[:, COLUMNS]
+    np.testing.assert_array_equal(found.labelled, known[found.protein])
+    np.testing.assert_array_equal(found.labels, truth & known[found.protein])
+    assert np.bincount(found.protein).tolist() == [len(world.sequences[p]) for p in ids]
 
 
 def test_identity_rates_by_hand():
     """Protein 1 is not labelled for concept 1; W never occurs."""
     train = ResidueSplit(
-        protein_ids=["a", "b"],
         labels=np.array([[1, 1], [0, 1], [1, 0], [1, 1]], dtype=bool),
-        labelled=np.array([[True, True], [True, False]]),
+        labelled=np.array([[True, True], [True, True], [True, False], [True, False]]),
         protein=np.array([0, 0, 1, 1]),
         letters=np.frombuffer(b"CACA", dtype=np.uint8),
     )
@@ -238,15 +256,15 @@ def test_identity_rates_by_hand():
     assert rates.by_letter[ord("W")].tolist() == [3 / 4, 1.0]
 
 
-def test_judge_resamples_whole_clusters_of_labelled_proteins(world):
-    split = lined_up(world, "test")
+def test_areas_are_resampled_by_whole_clusters_of_labelled_proteins(world):
+    split, ids = lined_up(world, "test")
     rng = np.random.default_rng(1)
     scores = np.round(rng.normal(size=split.labels.shape) + split.labels, 1)  # with ties
-    clusters = [int(p[1:]) // 6 for p in split.protein_ids]
+    clusters = [int(p[1:]) // 6 for p in ids]
     weights = cluster_weights(clusters, 5, np.random.default_rng(0))
-    found = judge(scores, split, weights)
+    found = concept_areas(scores, split, weights)
     for column in range(3):
-        known = split.labelled[split.protein, column]
+        known = split.labelled[:, column]
         truth = split.labels[known, column]
         assert found.values["auc"][column] == pytest.approx(roc_auc_score(truth, scores[known, column]))
         for sample, weight in enumerate(weights):
@@ -255,34 +273,34 @@ def test_judge_resamples_whole_clusters_of_labelled_proteins(world):
             assert found.samples["auc"][sample, column] == pytest.approx(expected)
             expected = average_precision_score(truth, scores[known, column], sample_weight=each)
             assert found.samples["aupr"][sample, column] == pytest.approx(expected)
-    alone = judge(scores, split, None)
+    alone = concept_areas(scores, split, None)
     assert alone.samples is None
     np.testing.assert_array_equal(alone.values["aupr"], found.values["aupr"])
 
 
 def test_scores_of_residues_that_are_not_labelled_change_nothing(world):
-    split = lined_up(world, "test")
+    split, _ = lined_up(world, "test")
     scores = np.random.default_rng(1).normal(size=split.labels.shape)
-    known = split.labelled[split.protein]
+    known = split.labelled
     assert not known.all()
-    other = judge(np.where(known, scores, 99.0), split, None)
-    for metric, values in judge(scores, split, None).values.items():
+    other = concept_areas(np.where(known, scores, 99.0), split, None)
+    for metric, values in concept_areas(scores, split, None).values.items():
         np.testing.assert_allclose(values, other.values[metric], rtol=1e-12)
 
 
-def test_without_residue_level_concepts_there_is_nothing_to_judge(world, sae):
+def test_without_residue_level_concepts_there_is_nothing_to_judge(world, codes):
     tables = LabelTables(
         CONCEPTS.assign(level="protein"),
         world.tables.protein_labels,
         world.tables.labelled_aspects,
         world.tables.residue_labels.head(0),
     )
-    metrics, per_concept = evaluate(world, sae, tables=tables)
+    metrics, per_concept = evaluate(world, codes, tables=tables)
     assert (len(metrics), tuple(metrics.columns)) == (0, METRIC_COLUMNS)
     assert (len(per_concept), tuple(per_concept.columns)) == (0, CONCEPT_COLUMNS)
 
 
-def test_another_vocabulary_and_other_lengths_are_refused(world, sae):
+def test_another_vocabulary_and_other_lengths_are_refused(world, codes):
     other = LabelTables(
         CONCEPTS.replace("helix", "strand"),
         world.tables.protein_labels,
@@ -290,7 +308,9 @@ def test_another_vocabulary_and_other_lengths_are_refused(world, sae):
         world.tables.residue_labels,
     )
     with pytest.raises(InputError, match="such as helix: train it again"):
-        evaluate(world, sae, tables=other)
+        evaluate(world, codes, tables=other)
     longer = world.proteins.assign(sequence=world.proteins["sequence"] + "A")
-    with pytest.raises(InputError, match=r"residues but activations of \d+: scores of residues need all"):
-        evaluate(world, sae, proteins=longer)
+    with pytest.raises(
+        InputError, match=r"residues but activations of \d+: what is measured residue by residue"
+    ):
+        evaluate(world, codes, proteins=longer)

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from helpers.shuffles import family_interval, firing_p_values, most_false
-from protsae.alignment.pairs import benjamini_hochberg
 from protsae.interpretation.config import MatchingConfig
 from protsae.interpretation.matching import match_latents
 from protsae.metrics.bootstrap import macro_mean
 from protsae.metrics.ranking import roc_auc
+from protsae.metrics.significance import benjamini_hochberg
 from protsae.probing.baselines import score_baselines
 from protsae.probing.config import ScoringConfig
 from protsae.probing.neighbours import NEIGHBOUR_COLUMNS
@@ -67,7 +67,7 @@ class World:
             "probe": probe_scores(self.latents, learnt, CONFIG),
             "linear_probe": probe_scores(self.activations, learnt, CONFIG),
             "prevalence": prevalence_scores(learnt),
-            **score_baselines(*baselines, learnt, np.arange(N_CONCEPTS), CONFIG),
+            **score_baselines(*baselines, learnt, CONFIG),
         }
         truth = self.splits["test"]
         return {

@@ -25,7 +25,9 @@ def data() -> SweepData:
     relations = pd.DataFrame(columns=["child_id", "relation", "parent_id"])
     split = ["train"] * 30 + ["validation"] * 15 + ["test"] * 15
     proteins = plan.source.proteins.assign(cluster_id=plan.source.proteins["protein_id"], split=split)
-    proteins = proteins.assign(sequence="ACDE", is_audited=True, nearest_train_identity=float("nan"))
+    lengths = plan.source.store.lengths()
+    proteins["sequence"] = [("ACDE" * lengths[p])[: lengths[p]] for p in proteins["protein_id"]]
+    proteins = proteins.assign(is_audited=True, nearest_train_identity=float("nan"))
     assert plan.knowledge is not None
     tables = plan.knowledge.tables
     concepts = tables.concepts.assign(information_content=1.0, information_content_deepgo=1.0)

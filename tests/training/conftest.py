@@ -52,6 +52,7 @@ class World:
             positions=lambda ids: np.array([position[protein_id] for protein_id in ids]),
             n_rows=lambda: {protein_id: len(x) for protein_id, x in of.items()},
             iter_proteins=lambda hook_point, ids: ((i, of[i]) for i in sorted(ids)),
+            iter_residues=lambda hook_point, ids: ((i, np.arange(len(of[i])), of[i]) for i in sorted(ids)),
             iter_stored=lambda hook_point, ids: (
                 (position[i], np.arange(len(of[i])), of[i]) for i in sorted(ids)
             ),

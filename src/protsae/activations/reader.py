@@ -106,6 +106,13 @@ class ActivationStore:
         for position, _, block in self.iter_stored(hook_point, protein_ids):
             yield self.protein_ids[position], block.astype(np.float32)
 
+    def iter_residues(
+        self, hook_point: str, protein_ids: Collection[str] | None = None
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yield as `iter_proteins`, with the 0-based positions [n_rows] of the residues in between."""
+        for position, residues, block in self.iter_stored(hook_point, protein_ids):
+            yield self.protein_ids[position], residues, block.astype(np.float32)
+
     def iter_stored(
         self, hook_point: str, protein_ids: Collection[str] | None = None
     ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from protsae.datasets.parquet_activations import ParquetActivationsDataset
     from protsae.datasets.plm_checkpoint import PlmCheckpointDataset
     from protsae.datasets.pretrained_plm import PretrainedPlmDataset
+    from protsae.datasets.residue_codes import ResidueCodesDataset
     from protsae.datasets.sae_checkpoint import SaeCheckpointDataset
     from protsae.datasets.source_file import SourceFileDataset, SourceFilesDataset
     from protsae.datasets.sweep import SweepDataset
@@ -17,6 +18,7 @@ __all__ = [
     "ParquetActivationsDataset",
     "PlmCheckpointDataset",
     "PretrainedPlmDataset",
+    "ResidueCodesDataset",
     "SaeCheckpointDataset",
     "SourceFileDataset",
     "SourceFilesDataset",
@@ -28,6 +30,7 @@ _MODULES = {
     "PlmCheckpointDataset": "plm_checkpoint",
     "ParquetActivationsDataset": "parquet_activations",
     "PretrainedPlmDataset": "pretrained_plm",
+    "ResidueCodesDataset": "residue_codes",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",

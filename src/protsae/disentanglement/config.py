@@ -4,16 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from protsae.core.config import Config
+from protsae.interpretation.config import PoolingConfig, ThresholdConfig
+from protsae.metrics.config import ResamplingConfig
 
 
-class MonosemanticityConfig(Config):
+class MonosemanticityConfig(PoolingConfig):
     """How MonoSemanticity is measured (`metrics.monosemanticity`)."""
 
     split: Literal["train", "validation", "test"] = "test"
-    """Proteins that are compared. Defined latents learnt the annotations of the training split."""
-    pooling: Literal["mean", "max"] = "mean"
-    """From residues to proteins."""
+    """Proteins that are compared. Defined latents learnt the annotations of the training split. Codes of the
+    split have to be stored: `encoding.stored_splits`."""
     flank: int = Field(default=5, ge=0)
     """Residues on either side of the one in the middle of a window."""
     residues_per_protein: int = Field(default=32, ge=1)
@@ -32,23 +32,12 @@ class MonosemanticityConfig(Config):
     """Draws the residues: the same ones for every dictionary."""
 
 
-class AbsorptionConfig(Config):
+class AbsorptionConfig(ThresholdConfig, ResamplingConfig):
     """How absorption and splitting are measured."""
 
-    pooling: Literal["mean", "max"] = "mean"
-    """From residues to proteins."""
-    quantiles: tuple[float, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
-    """Thresholds tried per latent, chosen by F1 on validation: what counts as firing (see
-    `interpretation.matching`)."""
     min_carriers: int = Field(default=10, ge=1)
     """Pairs of concepts whose child fewer test proteins have are counted, not judged."""
     min_gain: float = Field(default=0.03, ge=0)
     """A concept is split over one more latent if that raises F1 on validation by more than this."""
     max_latents: int = Field(default=8, ge=1)
     """Most latents tried per concept."""
-    n_resamples: int = Field(default=200, ge=2)
-    """Of homology clusters, behind the intervals."""
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    """Of the intervals."""
-    seed: int = 0
-    """Of the resamples."""

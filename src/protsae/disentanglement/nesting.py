@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from protsae.core.seeding import numpy_generator
 from protsae.disentanglement.config import AbsorptionConfig
+from protsae.encoding.run import Run
 from protsae.metrics.bootstrap import cluster_weights, percentile_interval
 from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology
-from protsae.probing.encoding import Run
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -44,10 +44,9 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Nest:
-    """Nested concepts of one level, and the dictionary that they are held against."""
+class NestedConcepts:
+    """Concepts of one level of which some lie within others."""
 
-    run: Run
     level: str
     """protein or residue: what carries the concepts."""
     concepts: pd.DataFrame
@@ -91,6 +90,20 @@ class Events:
         return silent, fires, both, silent * fires
 
 
+def what_happens(on: Bools, labels: Bools, pairs: Ints) -> NDArray[np.bool_]:
+    """Return `Events` of single proteins or residues: carries, silent, fires and both [4, n, n_pairs].
+
+    Args:
+        on: where the latent of each concept fires [n, n_concepts].
+        labels: which concepts are carried, false where that is not known [n, n_concepts].
+        pairs: (child, parent) [n_pairs, 2].
+    """
+    child, parent = pairs.T
+    carries = labels[:, child] & labels[:, parent]
+    silent, fires = carries & ~on[:, parent], carries & on[:, child]
+    return np.stack([carries, silent, fires, silent & fires])
+
+
 def nearest_pairs(concepts: pd.DataFrame, terms: pd.DataFrame, relations: pd.DataFrame) -> NDArray[np.int64]:
     """Return the pairs (child, parent) of concepts with no other concept between [n_pairs, 2].
 
@@ -108,8 +121,9 @@ def nearest_pairs(concepts: pd.DataFrame, terms: pd.DataFrame, relations: pd.Dat
     return np.argwhere(above & ~between)
 
 
-def report(
-    nest: Nest,
+def absorption_tables(
+    run: Run,
+    nested: NestedConcepts,
     found: Mapping[str, tuple[Representatives, Events]],
     clusters: Any,
     config: AbsorptionConfig,
@@ -117,7 +131,8 @@ def report(
     """Say of every pair what was counted.
 
     Args:
-        nest: the pairs.
+        run: the dictionary.
+        nested: the pairs.
         found: kind of latent to the latents that stand for the concepts, and what they did.
         clusters: homology cluster of each test protein [n_proteins].
         config: settings.
@@ -128,9 +143,9 @@ def report(
     weights = cluster_weights(clusters, config.n_resamples, numpy_generator(config.seed, "absorption"))
     tables, rows = [], []
     for kind, (chosen, events) in found.items():
-        table = _table(nest, kind, chosen, events, config.min_carriers)
+        table = _table(run, nested, kind, chosen, events, config.min_carriers)
         tables.append(table)
-        rows.append(_metrics(nest, kind, table, events, weights, config))
+        rows.append(_metrics(run, nested, kind, table, events, weights, config))
     return pd.concat(tables, ignore_index=True), concat_metrics(rows)
 
 
@@ -139,9 +154,11 @@ def nothing() -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(columns=list(COLUMNS)), concat_metrics([])
 
 
-def _table(nest: Nest, kind: str, chosen: Representatives, events: Events, min_carriers: int) -> pd.DataFrame:
+def _table(
+    run: Run, nested: NestedConcepts, kind: str, chosen: Representatives, events: Events, min_carriers: int
+) -> pd.DataFrame:
     """Return one row per pair."""
-    child, parent = nest.pairs.T
+    child, parent = nested.pairs.T
     silent, fires, both, expected = events.rates(np.ones(len(events.carries)))
     n_carriers = events.carries.sum(axis=0).astype(np.int64)
     weak = ~(chosen.is_above_floor[child] & chosen.is_above_floor[parent])
@@ -151,10 +168,10 @@ def _table(nest: Nest, kind: str, chosen: Representatives, events: Events, min_c
         "",
     )
     found = {
-        "method": nest.run.method,
+        "method": run.method,
         "kind": kind,
-        "level": nest.level,
-        "aspect": nest.concepts["aspect"].to_numpy(object)[child],
+        "level": nested.level,
+        "aspect": nested.concepts["aspect"].to_numpy(object)[child],
         "n_carriers": n_carriers,
         "parent_silent": silent,
         "child_fires": fires,
@@ -164,15 +181,16 @@ def _table(nest: Nest, kind: str, chosen: Representatives, events: Events, min_c
         "reason": reasons,
     }
     for name, column in (("child", child), ("parent", parent)):
-        found[f"{name}_id"] = nest.concepts["concept_id"].to_numpy(object)[column]
-        found[f"{name}_name"] = nest.concepts["name"].to_numpy(object)[column]
+        found[f"{name}_id"] = nested.concepts["concept_id"].to_numpy(object)[column]
+        found[f"{name}_name"] = nested.concepts["name"].to_numpy(object)[column]
         found[f"{name}_latent"] = chosen.latent[column].astype(np.int32)
         found[f"{name}_f1_test"] = chosen.f1_test[column]
     return pd.DataFrame(found)[list(COLUMNS)]
 
 
 def _metrics(
-    nest: Nest,
+    run: Run,
+    nested: NestedConcepts,
     kind: str,
     table: pd.DataFrame,
     events: Events,
@@ -181,13 +199,10 @@ def _metrics(
 ) -> pd.DataFrame:
     """Return means over the judged pairs, with intervals over clusters, and how many pairs were judged."""
     about: dict[str, Any] = {
-        "method": nest.run.method,
+        **run.labels,
         "aspect": "all",
         "split": "test",
-        "seed": nest.run.seed,
-        "hook_point": nest.run.hook_point,
-        "k": nest.run.k,
-        "preset": nest.level,
+        "preset": nested.level,
         "stratum": kind,
         "supervision": "training" if kind == "defined" else "selection",
     }

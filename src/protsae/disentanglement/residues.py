@@ -5,15 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from protsae.core.errors import InputError
 from protsae.core.seeding import numpy_generator
-from protsae.probing.batches import ProteinSource, protein_batches
-from protsae.sae.base import SparseAutoencoder
-
-_PER_BATCH = 8192
+from protsae.encoding.codes import CodeStore
 
 
 @dataclass(frozen=True)
@@ -40,41 +35,26 @@ def drawn_positions(protein_id: str, length: int, n: int, seed: int) -> NDArray[
     return np.sort(generator.choice(length, n, replace=False)).astype(np.int64)
 
 
-@torch.inference_mode()
-def encode_sample(
-    source: ProteinSource,
-    sae: SparseAutoencoder,
-    hook_point: str,
-    sequences: Mapping[str, str],
-    *,
-    residues_per_protein: int,
-    seed: int,
+def draw_sample(
+    codes: CodeStore, lengths: Mapping[str, int], *, residues_per_protein: int, seed: int
 ) -> ResidueSample:
-    """Encode the drawn residues of the proteins of `sequences`.
+    """Draw residues of some proteins, whose lengths are given, with their codes.
 
     Raises:
-        InputError: a protein's sequence is not as long as its activations.
+        InputError: a protein is not stored whole.
     """
     from scipy.sparse import csr_array, vstack
 
+    codes.require_whole(lengths)
     items: list[tuple[str, NDArray[np.int64]]] = []
     parts: list[Any] = []
-    for batch in protein_batches(source, hook_point, dict.fromkeys(sequences, "all"), _PER_BATCH):
-        rows, start = [], 0
-        for protein_id, length in zip(batch.protein_ids, batch.lengths, strict=True):
-            _check_length(protein_id, len(sequences[protein_id]), length)
-            positions = drawn_positions(protein_id, length, residues_per_protein, seed)
-            items.append((protein_id, positions))
-            rows.append(start + positions)
-            start += length
-        parts.append(csr_array(sae.encode(batch.x[np.concatenate(rows)]).numpy()))
+    for names, part in codes.read(list(lengths)):
+        start, rows = 0, np.zeros(len(part), dtype=bool)
+        for name in names:
+            positions = drawn_positions(name, lengths[name], residues_per_protein, seed)
+            items.append((name, positions))
+            rows[start + positions] = True
+            start += lengths[name]
+        kept = part.rows(rows)
+        parts.append(csr_array((kept.values, kept.latents, kept.indptr), shape=(len(kept), codes.n_latents)))
     return ResidueSample(items, csr_array(vstack(parts)))
-
-
-def _check_length(protein_id: str, n_residues: int, n_stored: int) -> None:
-    if n_residues != n_stored:
-        raise InputError(
-            f"{protein_id} has {n_residues} residues but activations of {n_stored}: windows "
-            "around residues need all of them; extract again, with residues_per_protein null and "
-            "long_sequences window or full"
-        )

@@ -1,7 +1,6 @@
 """MonoSemanticity of every latent before every panel: a table, and what it comes to per kind of latent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,15 +9,16 @@ from numpy.typing import NDArray
 
 from protsae.disentanglement.config import MonosemanticityConfig
 from protsae.disentanglement.panels import Panel
+from protsae.encoding.run import Run
+from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.metrics.monosemanticity import (
     MonoSemanticity,
-    benjamini_hochberg,
     jackknife_error,
     monosemanticity,
     scaled,
 )
+from protsae.metrics.significance import benjamini_hochberg
 from protsae.metrics.table import concat_metrics, metric_rows
-from protsae.probing.encoding import Run
 
 COLUMNS = (
     "method",
@@ -44,44 +44,18 @@ COLUMNS = (
 _SUPERVISION = {"defined": "training", "free": "none", "neuron": "none"}
 
 
-@dataclass(frozen=True)
-class Latents:
-    """The latents of one dictionary, by name."""
-
-    run: Run
-    kind: NDArray[Any]
-    """defined, free or neuron [n_latents]."""
-    concept_id: NDArray[Any]
-    """Of a defined latent; empty for others [n_latents]."""
-
-    @classmethod
-    def of(cls, run: Run, statistics: pd.DataFrame, concepts: pd.DataFrame) -> "Latents":
-        """Name the latents of a dictionary.
-
-        Args:
-            run: the dictionary.
-            statistics: `latent`, `kind`, `concept_idx`, sorted by latent.
-            concepts: the `concepts` table.
-        """
-        ids = concepts.sort_values("concept_idx")["concept_id"].to_numpy(object)
-        index = statistics["concept_idx"].to_numpy(np.int64)
-        concept_id = np.array([ids[i] if i >= 0 else "" for i in index], dtype=object)
-        return cls(run, statistics["kind"].to_numpy(object), concept_id)
-
-    @classmethod
-    def neurons(cls, hook_point: str, d_model: int) -> "Latents":
-        """Name the dimensions of the activations themselves: the floor that dictionaries are to beat."""
-        run = Run(method="neurons", seed=0, hook_point=hook_point, k=None)
-        return cls(run, np.full(d_model, "neuron", object), np.full(d_model, "", object))
-
-
 def score_latents(
-    latents: Latents, activations: Any, panel: Panel, config: MonosemanticityConfig
+    subject: EncodedDictionary,
+    concept_ids: NDArray[Any],
+    activations: Any,
+    panel: Panel,
+    config: MonosemanticityConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score all latents before one panel.
 
     Args:
-        latents: their names.
+        subject: the dictionary, or the neurons.
+        concept_ids: the `concept_id` of each `concept_idx`.
         activations: dense or sparse [n_items, n_latents], in the order of the panel's items.
         panel: the judge.
         config: what is enough to be judged.
@@ -89,13 +63,13 @@ def score_latents(
     Returns:
         The table in the columns `COLUMNS`, and rows of the metrics table.
     """
-    n_latents, n_groups = len(latents.kind), panel.judge.groups.n_groups
+    n_latents, n_groups = len(subject.kind), panel.judge.groups.n_groups
     table = pd.DataFrame(
         {
-            "method": latents.run.method,
+            "method": subject.run.method,
             "latent": np.arange(n_latents, dtype=np.int32),
-            "kind": latents.kind,
-            "concept_id": latents.concept_id,
+            "kind": subject.kind,
+            "concept_id": subject.of_concepts(concept_ids),
             "judge": panel.name,
             "aspect": panel.aspect,
             "n_items": len(panel.items),
@@ -117,14 +91,17 @@ def score_latents(
         table[name] = np.where(is_judged, getattr(found, name), np.nan)
     table["background"], table["is_judged"] = found.background, is_judged
     table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy())
-    return table, _metrics(latents.run, table, found, panel, config)
+    return table, _metrics(subject.run, table, found, panel, config)
 
 
 def score_panels(
-    latents: Latents, judged: Sequence[tuple[Panel, Any]], config: MonosemanticityConfig
+    subject: EncodedDictionary,
+    concept_ids: NDArray[Any],
+    judged: Sequence[tuple[Panel, Any]],
+    config: MonosemanticityConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score all latents before several panels, each with the latents' activations on its items."""
-    found = [score_latents(latents, activations, panel, config) for panel, activations in judged]
+    found = [score_latents(subject, concept_ids, activations, panel, config) for panel, activations in judged]
     tables = [table for table, _ in found]
     return _stacked(tables), concat_metrics([rows for _, rows in found])
 
@@ -141,12 +118,9 @@ def _metrics(
 ) -> pd.DataFrame:
     """Return means over the judged latents of each kind, with intervals over clusters, and the difference."""
     about: dict[str, Any] = {
-        "method": run.method,
+        **run.labels,
         "aspect": panel.aspect,
         "split": config.split,
-        "seed": run.seed if run.method != "neurons" else None,
-        "hook_point": run.hook_point,
-        "k": run.k,
         "preset": panel.name,
     }
     rows, means = [], {}

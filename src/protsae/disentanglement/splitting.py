@@ -10,6 +10,7 @@ A defined latent is its concept's first: what is counted is how many others it n
 among free ones.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from protsae.disentanglement.absorption import Subject
+from protsae.core.splits import HELD_OUT
 from protsae.disentanglement.config import AbsorptionConfig
+from protsae.encoding.run import Run
+from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.interpretation.matching import always_on_f1
 from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.probing.labelled import LabelledProteins
+from protsae.probing.splits import SplitLabels
 
 Floats = NDArray[np.float64]
 
@@ -66,8 +71,8 @@ class Moments:
 
 def pursue(
     moments: Moments, concept: int, candidates: NDArray[np.int64], first: int, n_steps: int
-) -> list[tuple[NDArray[np.int64], Floats]]:
-    """Return the latents chosen after 1, 2, ... steps with their weights on standardised latents.
+) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+    """Yield the latents chosen after 1, 2, ... steps with their weights on standardised latents.
 
     Args:
         moments: of the training proteins.
@@ -78,20 +83,18 @@ def pursue(
     """
     target = moments.with_concepts[:, concept]
     chosen: list[int] = [first] if first >= 0 else []
-    steps: list[tuple[NDArray[np.int64], Floats]] = []
     residual = target.copy()
-    while len(steps) < n_steps:
-        if len(chosen) == len(steps):
+    for step in range(n_steps):
+        if len(chosen) == step:
             score = residual[candidates].copy()
             score[np.isin(candidates, chosen)] = -np.inf
             if score.max(initial=-np.inf) <= 0:
-                break
+                return
             chosen.append(int(candidates[int(np.argmax(score))]))
         between = moments.between[np.ix_(chosen, chosen)] + _RIDGE * np.eye(len(chosen))
         weights = np.linalg.solve(between, target[chosen])
         residual = target - moments.between[:, chosen] @ weights
-        steps.append((np.array(chosen, np.int64), np.asarray(weights, np.float64)))
-    return steps
+        yield np.array(chosen, np.int64), np.asarray(weights, np.float64)
 
 
 def best_f1(scores: Floats, labels: NDArray[np.bool_]) -> tuple[float, float]:
@@ -112,34 +115,40 @@ def f1_at(scores: Floats, labels: NDArray[np.bool_], threshold: float) -> float:
     return float(2 * (fired & labels).sum() / max(fired.sum() + labels.sum(), 1))
 
 
-def splitting(subject: Subject, config: AbsorptionConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Count the latents of every concept, for defined latents and for free ones.
+def splitting(
+    subject: EncodedDictionary, proteins: LabelledProteins, config: AbsorptionConfig
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Count the latents of every concept of whole proteins, for defined latents and for free ones.
 
     Args:
         subject: the dictionary, on all three splits.
+        proteins: concepts, and the proteins that carry them.
         config: settings.
 
     Returns:
         The table in the columns `COLUMNS`, and rows of the metrics table.
     """
-    floors = always_on_f1(subject.labels["test"])
+    labels = proteins.protein_labels
+    concepts = proteins.concepts.iloc[proteins.of_proteins].reset_index(drop=True)
+    own = subject.own_latents(proteins.of_proteins)
+    floors = always_on_f1(labels["test"])
     rows: list[dict[str, Any]] = []
-    for aspect in pd.unique(subject.concepts["aspect"]):
-        columns = np.flatnonzero(subject.concepts["aspect"].to_numpy() == aspect)
-        world = _Aspect.of(subject, columns)
+    for aspect in pd.unique(concepts["aspect"]):
+        columns = np.flatnonzero(concepts["aspect"].to_numpy() == aspect)
+        of_aspect = _Aspect.of(subject, labels, own, columns)
         for kind in subject.kinds():
             for place, concept in enumerate(columns):
                 rows.append(
                     {
                         "method": subject.run.method,
                         "kind": kind,
-                        **subject.concepts.iloc[concept][["concept_id", "name", "aspect"]],
-                        **world.count(place, kind, config),
+                        **concepts.iloc[concept][["concept_id", "name", "aspect"]],
+                        **of_aspect.count(place, kind, config),
                         "f1_test_always_on": floors[concept],
                     }
                 )
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table, _metrics(subject, table)
+    return table, _metrics(subject.run, table)
 
 
 @dataclass(frozen=True)
@@ -154,15 +163,20 @@ class _Aspect:
     labels: dict[str, NDArray[np.bool_]]
 
     @classmethod
-    def of(cls, subject: Subject, columns: NDArray[np.int64]) -> "_Aspect":
+    def of(
+        cls,
+        subject: EncodedDictionary,
+        of_splits: Mapping[str, SplitLabels],
+        own: NDArray[np.int64],
+        columns: NDArray[np.int64],
+    ) -> "_Aspect":
         pooled, labels = {}, {}
-        for split, known in subject.labels.items():
+        for split, known in of_splits.items():
             rows = known.labelled[:, columns[0]]
             pooled[split] = np.asarray(subject.pooled[split][rows], np.float64)
             labels[split] = known.labels[rows][:, columns]
         moments = Moments.of(pooled["train"], labels["train"])
-        own, free = subject.own_latent[columns], subject.latents_of("free")
-        return cls(moments, own, free, len(subject.kind), pooled, labels)
+        return cls(moments, own[columns], subject.latents_of("free"), len(subject.kind), pooled, labels)
 
     def count(self, concept: int, kind: str, config: AbsorptionConfig) -> dict[str, Any]:
         """Add latents to a concept while that helps on validation; return the columns that say how far."""
@@ -181,13 +195,13 @@ class _Aspect:
 
     def _f1(self, concept: int, latents: NDArray[np.int64], weights: Floats) -> dict[str, float]:
         per_unit = weights / self.moments.scale[latents]
-        scores = {split: self.pooled[split][:, latents] @ per_unit for split in ("validation", "test")}
+        scores = {split: self.pooled[split][:, latents] @ per_unit for split in HELD_OUT}
         best, threshold = best_f1(scores["validation"], self.labels["validation"][:, concept])
         test = f1_at(scores["test"], self.labels["test"][:, concept], threshold)
         return {"f1_validation": best, "f1_test": test}
 
 
-def _metrics(subject: Subject, table: pd.DataFrame) -> pd.DataFrame:
+def _metrics(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for kind, part in table.groupby("kind", sort=True):
         counted = part[part["n_latents"] > 0]
@@ -202,13 +216,10 @@ def _metrics(subject: Subject, table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             metric_rows(
                 values,
-                method=subject.run.method,
+                **run.labels,
                 aspect="all",
                 split="test",
                 n=len(counted),
-                seed=subject.run.seed,
-                hook_point=subject.run.hook_point,
-                k=subject.run.k,
                 stratum=str(kind),
                 supervision="training" if kind == "defined" else "probe",
             )

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from protsae.core.letters import character_codes, code_table
+
 REDUCED_ALPHABET = ("LVIM", "C", "A", "G", "ST", "P", "FYW", "EDNQ", "KR", "H")
 """The ten classes of Murphy, Wallqvist and Levy (Protein Engineering 13, 2000), from BLOSUM50."""
 OUTSIDE = len(REDUCED_ALPHABET)
 """Class of the positions before the first and behind the last residue: nearness to an end is likeness too."""
 _UNKNOWN = OUTSIDE + 1
-_CLASS = np.full(256, _UNKNOWN, dtype=np.int64)
-for _number, _members in enumerate(REDUCED_ALPHABET):
-    _CLASS[np.frombuffer(_members.encode(), dtype=np.uint8)] = _number
+_CLASS = code_table(REDUCED_ALPHABET, _UNKNOWN)
 
 
 def window_vectors(
@@ -42,6 +42,6 @@ def window_vectors(
 def _classes(sequence: str, positions: NDArray[np.int64], flank: int) -> NDArray[np.int64]:
     """Return the classes of the windows around some residues [n, 2 flank + 1]."""
     edge = np.full(flank, OUTSIDE, dtype=np.int64)
-    inside = _CLASS[np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)]
+    inside = _CLASS[character_codes(sequence)]
     padded = np.concatenate([edge, inside, edge])
     return np.asarray(padded[positions[:, None] + np.arange(2 * flank + 1)])

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from protsae.core.config import Config
+from protsae.metrics.config import ResamplingConfig
 
 
 class SequencesConfig(Config):
@@ -48,19 +49,13 @@ class PassesConfig(Config):
         return self
 
 
-class JudgingConfig(Config):
+class JudgingConfig(ResamplingConfig):
     """How sums are turned into metrics."""
 
     length_bands: tuple[int, ...] = (128, 256, 512)
     """Upper ends of the bands of protein length, ascending; one more band lies above the last."""
     dense_above: float = Field(default=0.1, gt=0, lt=1)
     """Share of residues above which a latent counts as dense."""
-    n_resamples: int = Field(default=200, ge=2)
-    """Bootstrap resamples of homology clusters behind every interval."""
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    """Share of the resamples inside an interval."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the resamples."""
 
     @model_validator(mode="after")
     def _bands_ascend(self) -> Self:

@@ -8,11 +8,11 @@ STEP = 0.25
 HISTOGRAM_COLUMNS = ("method", "kind", "log10_low", "log10_high", "n_latents", "share")
 
 
-def density_histogram(densities: pd.DataFrame, method: str) -> pd.DataFrame:
+def density_histogram(statistics: pd.DataFrame, method: str) -> pd.DataFrame:
     """Count latents by the decimal logarithm of their density.
 
     Args:
-        densities: `kind`, `density`: share of residues on which each latent is positive.
+        statistics: `kind`, `density_test`: share of test residues on which each latent is positive.
         method: goes into its column.
 
     Returns:
@@ -21,7 +21,7 @@ def density_histogram(densities: pd.DataFrame, method: str) -> pd.DataFrame:
         latents of the kind.
     """
     parts = []
-    for kind, density in densities.groupby("kind")["density"]:
+    for kind, density in statistics.groupby("kind")["density_test"]:
         alive = density[density > 0].to_numpy()
         steps = np.minimum(np.floor(np.log10(alive) / STEP).astype(int), -1)
         first = int(steps.min(initial=-1))

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
 from protsae.core.seeding import numpy_generator
+from protsae.encoding.reconstruction import SUM_COLUMNS, quotient, reconstruction_metrics, split_rows
+from protsae.encoding.run import Run
 from protsae.fidelity.config import JudgingConfig
-from protsae.fidelity.reconstruction import SUM_COLUMNS
 from protsae.fidelity.sequences import JOINED, PROTEIN, WHOLE
 from protsae.metrics.bootstrap import cluster_weights, percentile_interval
 from protsae.metrics.table import concat_metrics, metric_rows
-from protsae.probing.encoding import Run
 
 Floats = NDArray[np.float64]
 _MISSING = (float("nan"), float("nan"))
@@ -80,32 +80,33 @@ def loss_rows(
 
 
 def reconstruction_rows(
-    sums: pd.DataFrame, densities: pd.DataFrame, d_model: int, run: Run, config: JudgingConfig
+    sums: pd.DataFrame, statistics: pd.DataFrame, d_model: int, run: Run, config: JudgingConfig
 ) -> pd.DataFrame:
-    """Return `fve`, `mse`, `cosine` and `l0` by stratum, `dead_share` and `dense_share`; `n` counts residues.
+    """Return reconstruction on every split (`encoding.reconstruction.split_rows`), and on test `fve`, `mse`,
+    `cosine` and `l0` by stratum with intervals, `dead_share` and `dense_share`; `n` counts residues.
 
     A stratum's `fve` is 1 - sum ||x - x_hat||^2 / sum ||x - mu||^2 over its residues, with mu the mean of the
     whole split.
 
     Args:
-        sums: see `reconstruction.reconstruction_sums`.
-        densities: likewise.
+        sums: see `encoding.reconstruction.ReconstructionSums`.
+        statistics: the table of latent statistics.
         d_model: width of the activations.
         run: the dictionary.
         config: bands, threshold and intervals.
     """
-    resampled = Resampled(sums["protein_id"], sums["cluster_id"], config)
-    values = sums[list(SUM_COLUMNS)].to_numpy(np.float64)
+    test = sums[sums["split"] == "test"].reset_index(drop=True)
+    resampled = Resampled(test["protein_id"], test["cluster_id"], config)
+    values = test[list(SUM_COLUMNS)].to_numpy(np.float64)
     parts = []
-    for stratum, rows in _strata(sums, config):
-        found = resampled.metrics(lambda totals: _reconstruction(totals, d_model), values, rows)
+    for stratum, rows in _strata(test, config):
+        found = resampled.metrics(lambda totals: reconstruction_metrics(totals, d_model), values, rows)
         parts.append(_rows(found, run, stratum=stratum, n=int(values[rows, 0].sum())))
-    density = densities["density"].to_numpy()
-    shares = {  # of latents, not of proteins: without interval
-        "dead_share": (float((density == 0).mean()), _MISSING),
-        "dense_share": (float((density > config.dense_above).mean()), _MISSING),
-    }
-    return concat_metrics([*parts, _rows(shares, run, n=int(values[:, 0].sum()))])
+    dense = float((statistics["density_test"] > config.dense_above).mean())
+    parts.append(_rows({"dense_share": (dense, _MISSING)}, run, n=int(values[:, 0].sum())))
+    whole = split_rows(sums, statistics, d_model, run)
+    has_interval = (whole["split"] == "test") & whole["metric"].isin(parts[0]["metric"])
+    return concat_metrics([whole[~has_interval], *parts])
 
 
 def require_hook_point(run: Run, hook_point: str) -> None:
@@ -164,30 +165,13 @@ def _losses(sums: Floats) -> dict[str, Floats]:
     """Return metrics of sums of [n_masked, clean, spliced, mean, zero]."""
     n, clean, spliced, mean, zero = np.moveaxis(sums, -1, 0)
     return {
-        "mlm_ce_clean": _quotient(clean, n),
-        "mlm_ce_sae": _quotient(spliced, n),
-        "mlm_ce_mean": _quotient(mean, n),
-        "mlm_ce_zero": _quotient(zero, n),
+        "mlm_ce_clean": quotient(clean, n),
+        "mlm_ce_sae": quotient(spliced, n),
+        "mlm_ce_mean": quotient(mean, n),
+        "mlm_ce_zero": quotient(zero, n),
         "loss_recovered": loss_recovered(zero, spliced, clean),
         "loss_recovered_mean": loss_recovered(mean, spliced, clean),
     }
-
-
-def _reconstruction(sums: Floats, d_model: int) -> dict[str, Floats]:
-    """Return metrics of sums of `SUM_COLUMNS`."""
-    n, residual, centred, cosine, active = np.moveaxis(sums, -1, 0)
-    return {
-        "fve": 1 - _quotient(residual, centred),
-        "mse": _quotient(residual, n * d_model),
-        "cosine": _quotient(cosine, n),
-        "l0": _quotient(active, n),
-    }
-
-
-def _quotient(above: Floats, below: Floats) -> Floats:
-    """Return the quotient, NaN where there is nothing below: no residue was drawn."""
-    below = np.asarray(below)
-    return np.divide(above, below, out=np.full_like(below, np.nan), where=below != 0)
 
 
 def _strata(table: pd.DataFrame, config: JudgingConfig) -> Iterator[tuple[str, NDArray[np.bool_]]]:
@@ -213,10 +197,7 @@ def _rows(
     return metric_rows(
         {name: value for name, (value, _) in found.items()},
         intervals={name: interval for name, (_, interval) in found.items()},
-        method=run.method,
         split="test",
-        seed=run.seed,
-        hook_point=run.hook_point,
-        k=run.k,
+        **run.labels,
         **labels,
     )

@@ -1,1 +1,1 @@
-"""Interpretation: what each latent stands for, by concepts, residues and examples."""
+"""Interpretation: which latent stands for which concept, and what else is seen of it."""

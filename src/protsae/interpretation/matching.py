@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from protsae.interpretation.config import MatchingConfig
+from protsae.interpretation.config import ThresholdConfig
 from protsae.probing.splits import SplitLabels
 
 Floats = NDArray[np.float64]
@@ -48,32 +48,46 @@ class Matches:
 
 
 def threshold_grid(pooled: NDArray[np.floating[Any]], quantiles: tuple[float, ...]) -> Floats:
-    """Return thresholds per latent: 0 and its quantiles over proteins [n_thresholds, n_latents]."""
+    """Return 0 and each latent's quantiles over proteins, ascending [n_thresholds, n_latents]."""
     values = np.asarray(pooled, dtype=np.float64)
-    return np.concatenate([np.zeros((1, values.shape[1])), np.quantile(values, sorted(quantiles), axis=0)])
+    grid = np.concatenate([np.zeros((1, values.shape[1])), np.quantile(values, sorted(quantiles), axis=0)])
+    return np.sort(grid, axis=0)
 
 
-def scores_at(
-    pooled: NDArray[np.floating[Any]],
-    thresholds: Floats,
-    labels: NDArray[np.bool_],
-    labelled: NDArray[np.bool_],
-) -> ThresholdScores:
-    """Score the rule "has the concept where the pooled latent exceeds the threshold", for one threshold a
-    latent.
+class FiringCounts:
+    """The proteins of a split by how many of a latent's thresholds they exceed.
 
     Args:
         pooled: latents pooled over residues [n_proteins, n_latents].
-        thresholds: [n_latents].
-        labels: [n_proteins, n_concepts].
-        labelled: [n_proteins, n_concepts]; pairs that are not labelled do not count.
-
-    Returns:
-        Scores [n_latents, n_concepts]; 0 where nothing fires or nothing is positive.
+        grid: thresholds, ascending [n_thresholds, n_latents].
+        labels: labels of these proteins.
     """
-    fires = (np.asarray(pooled, np.float64) > thresholds).astype(np.float32)
-    true = (labels & labelled).astype(np.float32)
-    return _ratios(fires.T @ true, fires.T @ labelled.astype(np.float32), true.sum(axis=0))
+
+    def __init__(self, pooled: NDArray[np.floating[Any]], grid: Floats, labels: SplitLabels) -> None:
+        values = np.asarray(pooled, np.float64)
+        levels = np.zeros(values.shape, np.uint8)
+        for threshold in grid:
+            levels += values > threshold
+        masks, self._mask_of = np.unique(labels.labelled, axis=1, return_inverse=True)
+        positive = labels.labels & labels.labelled
+        self._n_positive = positive.sum(axis=0)
+        self._hits = _by_level(levels, positive, len(grid))
+        self._fired = _by_level(levels, masks, len(grid))
+
+    def scores(self, level: int) -> ThresholdScores:
+        """Score "has the concept where the latent exceeds its threshold number `level`".
+
+        Returns:
+            [n_latents, n_concepts] each; 0 where nothing fires or nothing is positive. Pairs that are not
+            labelled do not count.
+        """
+        hits = self._hits[:, :, level + 1].T.astype(np.float64)
+        fired = self._fired[self._mask_of.reshape(-1), :, level + 1].T.astype(np.float64)
+        return ThresholdScores(
+            f1=2 * hits / np.maximum(fired + self._n_positive, 1),
+            precision=hits / np.maximum(fired, 1),
+            recall=hits / np.maximum(self._n_positive, 1),
+        )
 
 
 def match_latents(
@@ -81,7 +95,7 @@ def match_latents(
     test_pooled: NDArray[np.floating[Any]],
     validation: SplitLabels,
     test: SplitLabels,
-    config: MatchingConfig,
+    config: ThresholdConfig,
 ) -> Matches:
     """Choose a threshold for every pair of latent and concept on validation (the lowest on ties); apply it to
     test.
@@ -95,20 +109,20 @@ def match_latents(
     """
     grid = threshold_grid(validation_pooled, config.quantiles)
     shape = (validation_pooled.shape[1], test.labels.shape[1])
-    parts = {
-        name: [np.full(shape, -1.0), np.zeros(shape), np.zeros(shape)] for name in ("validation", "test")
-    }
+    chosen, reported = ([np.full(shape, -1.0), np.zeros(shape), np.zeros(shape)] for _ in range(2))
     threshold = np.zeros(shape)
-    for level in np.sort(grid, axis=0):
-        seen = scores_at(validation_pooled, level, validation.labels, validation.labelled)
-        better = seen.f1 > parts["validation"][0]
-        threshold = np.where(better, level[:, None], threshold)
-        _take(parts["validation"], seen, better)
-        _take(parts["test"], scores_at(test_pooled, level, test.labels, test.labelled), better)
+    on_validation = FiringCounts(validation_pooled, grid, validation)
+    on_test = FiringCounts(test_pooled, grid, test)
+    for level, of_latent in enumerate(grid):
+        seen = on_validation.scores(level)
+        better = seen.f1 > chosen[0]
+        threshold = np.where(better, of_latent[:, None], threshold)
+        _take(chosen, seen, better)
+        _take(reported, on_test.scores(level), better)
     return Matches(
         threshold,
-        ThresholdScores(*parts["validation"]),
-        ThresholdScores(*parts["test"]),
+        ThresholdScores(*chosen),
+        ThresholdScores(*reported),
         always_on_f1(validation),
         always_on_f1(test),
     )
@@ -132,17 +146,19 @@ def best_concepts(matches: Matches) -> NDArray[np.int64]:
     return rank_concepts(matches)[:, 0] if n_concepts else np.full(n_latents, -1)
 
 
+def _by_level(levels: NDArray[np.uint8], member: NDArray[np.bool_], n_thresholds: int) -> NDArray[np.int32]:
+    """Return the proteins of each column of `member` at or above each level of each latent
+    [n_columns, n_latents, n_thresholds + 1]."""
+    from protsae.interpretation.kernels import count_levels
+
+    counts = np.zeros((member.shape[1], levels.shape[1], n_thresholds + 1), np.int32)
+    protein, column = np.nonzero(member)
+    indptr = np.searchsorted(protein, np.arange(len(member) + 1))
+    count_levels(levels, indptr, column, counts)
+    return np.flip(np.cumsum(np.flip(counts, axis=2), axis=2, dtype=np.int32), axis=2)
+
+
 def _take(parts: list[Floats], found: ThresholdScores, where: NDArray[np.bool_]) -> None:
     """Overwrite the kept scores where the new threshold is better."""
     for kept, new in zip(parts, (found.f1, found.precision, found.recall), strict=True):
         kept[where] = new[where]
-
-
-def _ratios(hits: NDArray[Any], fired: NDArray[Any], positive: NDArray[Any]) -> ThresholdScores:
-    hits, fired = np.asarray(hits, np.float64), np.asarray(fired, np.float64)
-    both = fired + np.asarray(positive, np.float64)
-    return ThresholdScores(
-        f1=2 * hits / np.maximum(both, 1),
-        precision=hits / np.maximum(fired, 1),
-        recall=hits / np.maximum(positive, 1),
-    )

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from protsae.encoding.codes import CodeStore
+from protsae.interpretation.amino_acids import AminoAcidCounts, Window, peak_windows, top_residues
 from protsae.interpretation.config import ExampleConfig, MatchingConfig
+from protsae.interpretation.dictionary import EncodedDictionary, pooled_latents
 from protsae.interpretation.matching import Matches, best_concepts, match_latents, rank_concepts
-from protsae.interpretation.residues import ResidueReading, read_residues, top_residues
-from protsae.probing.batches import ProteinSource
-from protsae.probing.encoding import Run, require_same_concepts
-from protsae.probing.splits import SplitLabels, feature_matrix, protein_level
-from protsae.sae.base import SparseAutoencoder
+from protsae.probing.labelled import LabelledProteins
+from protsae.probing.splits import SplitLabels
 
 EXAMPLE_COLUMNS = [
     "method",
@@ -34,18 +34,6 @@ EXAMPLE_COLUMNS = [
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The dictionary under interpretation, with what was measured of it."""
-
-    run: Run
-    sae: SparseAutoencoder
-    encoding: pd.DataFrame
-    """`protein_id`, `mean_latents`, `max_latents`."""
-    statistics: pd.DataFrame
-    """The table of latent statistics, sorted by latent."""
-
-
-@dataclass(frozen=True)
 class Interpretation:
     """Three tables of one dictionary, in the columns of docs/architecture.md."""
 
@@ -55,75 +43,58 @@ class Interpretation:
 
 
 def interpret(
-    subject: Subject,
-    source: ProteinSource,
+    codes: CodeStore,
+    encoding: pd.DataFrame,
+    statistics: pd.DataFrame,
     *,
-    proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    splits: Mapping[str, SplitLabels],
+    proteins: LabelledProteins,
+    descriptions: Mapping[str, str],
     matching: MatchingConfig,
     examples: ExampleConfig,
 ) -> Interpretation:
     """Say what every latent of a dictionary stands for.
 
     Args:
-        subject: the dictionary.
-        source: stored activations.
-        proteins: the `proteins` table.
-        concepts: the `concepts` table.
-        splits: labels by split.
+        codes: its codes of residues.
+        encoding: `protein_id`, `mean_latents`, `max_latents`.
+        statistics: the table of latent statistics, sorted by latent.
+        proteins: proteins with their labels.
+        descriptions: protein id to description.
         matching: how concepts are matched.
         examples: how examples are drawn.
     """
-    require_same_concepts(subject.sae, concepts)
-    ordered = concepts.sort_values("concept_idx", ignore_index=True)
-    pooled, maxima = (
-        {
-            split: feature_matrix(subject.encoding, f"{pooling}_latents", labels.protein_ids)
-            for split, labels in splits.items()
-        }
-        for pooling in (matching.pooling, "max")
-    )
-    columns = protein_level(ordered)
-    judged = {split: labels.of_concepts(columns) for split, labels in splits.items()}
+    codes.dictionary.require_concepts(proteins.concepts)
+    subject = EncodedDictionary.of(codes.run, statistics, encoding, proteins.ids, matching.pooling)
+    judged = proteins.protein_labels
     matches = match_latents(
-        pooled["validation"], pooled["test"], judged["validation"], judged["test"], matching
+        subject.pooled["validation"], subject.pooled["test"], judged["validation"], judged["test"], matching
     )
-    matched = ordered.iloc[columns].reset_index(drop=True)
+    matched = proteins.concepts.iloc[proteins.of_proteins].reset_index(drop=True)
     best = best_concepts(matches)
-    best = np.where(best < 0, -1, columns[best] if len(columns) else -1)
-    chosen = latents_to_show(subject.statistics, matches, examples.n_free)
-    top = top_proteins(chosen, pooled, maxima, splits, examples)
-    wanted: dict[str, list[int]] = {}
-    for row in top:
-        wanted.setdefault(row["protein_id"], []).append(row["latent"])
-    split_of = {p: split for split in examples.splits for p in splits[split].protein_ids}
-    sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
-    reading = read_residues(
-        source,
-        subject.sae,
-        subject.run.hook_point,
-        sequences=sequences,
-        split_of=split_of,
-        wanted=wanted,
-        config=examples,
-    )
+    best = np.where(best < 0, -1, proteins.of_proteins[best] if len(matched) else -1)
+    chosen = latents_to_show(subject, matches, examples.n_free)
+    maxima = subject.pooled
+    if matching.pooling != "max":
+        maxima = pooled_latents(encoding, {s: proteins.ids[s] for s in examples.splits}, "max")
+    top = top_proteins(chosen, subject.pooled, maxima, proteins.labels, examples)
+    letters = proteins.sequences([p for split in examples.splits for p in proteins.ids[split]])
+    enrichment = AminoAcidCounts.of(codes, letters).enrichment()
+    residues = top_residues(enrichment, examples.n_residues)
+    windows = _windows(codes, top, letters, examples.flank)
     return Interpretation(
-        latent_table(
-            subject, ordered, matched, matches, top_residues(reading.enrichment(), examples.n_residues)
-        ),
+        latent_table(subject, statistics, proteins.concepts, matched, matches, residues),
         concept_table(subject, matched, matches, matching.n_concepts),
-        example_table(subject, top, reading, best=best, proteins=proteins, splits=splits),
+        example_table(subject, top, windows, best=best, descriptions=descriptions, splits=proteins.labels),
     )
 
 
-def latents_to_show(statistics: pd.DataFrame, matches: Matches, n_free: int) -> NDArray[np.int64]:
+def latents_to_show(subject: EncodedDictionary, matches: Matches, n_free: int) -> NDArray[np.int64]:
     """Return all defined latents and the free ones with the largest margin on validation, in order of index.
 
     Only free latents that stand above the always-on floor of some concept are eligible.
     """
     quality = matches.margin.max(axis=1, initial=-np.inf)
-    defined = (statistics["kind"] == "defined").to_numpy()
+    defined = subject.kind == "defined"
     eligible = np.flatnonzero(~defined & (quality > 0))
     free = eligible[np.argsort(-quality[eligible], kind="stable")[:n_free]]
     return np.sort(np.concatenate([np.flatnonzero(defined), free]))
@@ -162,33 +133,51 @@ def top_proteins(
     return rows
 
 
+def _windows(
+    codes: CodeStore, top: list[dict[str, Any]], sequences: Mapping[str, str], flank: int
+) -> dict[tuple[int, str], Window]:
+    """Return (latent, protein id) to window, reading each protein once."""
+    wanted: dict[str, list[int]] = {}
+    for row in top:
+        wanted.setdefault(row["protein_id"], []).append(row["latent"])
+    return {
+        (latent, name): window
+        for name, latents in wanted.items()
+        for latent, window in zip(
+            latents, peak_windows(codes, name, sequences[name], latents, flank), strict=True
+        )
+    }
+
+
 def latent_table(
-    subject: Subject, concepts: pd.DataFrame, matched: pd.DataFrame, matches: Matches, residues: list[str]
+    subject: EncodedDictionary,
+    statistics: pd.DataFrame,
+    concepts: pd.DataFrame,
+    matched: pd.DataFrame,
+    matches: Matches,
+    residues: list[str],
 ) -> pd.DataFrame:
     """Return one row per latent. One that agrees with no concept on any validation protein has no best
     one.
 
     Args:
         subject: the dictionary.
+        statistics: the table of latent statistics.
         concepts: all concepts, in the order of the defined latents.
         matched: those of whole proteins, in the order of `matches`.
         matches: latents against concepts.
         residues: the most enriched residues of each latent.
     """
-    statistics = subject.statistics
     best = best_concepts(matches)
     f1_validation = _at(matches.validation.f1, best)
     fits = f1_validation > 0
-    own = statistics["concept_idx"].to_numpy()
-    defined = own >= 0
-    ids, names = concepts["concept_id"].to_numpy(dtype=object), concepts["name"].to_numpy(dtype=object)
     return pd.DataFrame(
         {
             "method": subject.run.method,
             "latent": statistics["latent"].to_numpy(),
-            "kind": statistics["kind"].to_numpy(),
-            "concept_id": np.where(defined, ids[own], ""),
-            "name": np.where(defined, names[own], ""),
+            "kind": subject.kind,
+            "concept_id": subject.of_concepts(concepts["concept_id"].to_numpy(object)),
+            "name": subject.of_concepts(concepts["name"].to_numpy(object)),
             "density": statistics["density_test"].to_numpy(),
             "max_act": statistics["max_act"].to_numpy(),
             "best_concept_id": np.where(fits, _at(matched["concept_id"].to_numpy(dtype=object), best), ""),
@@ -216,7 +205,7 @@ def _at(values: NDArray[Any], best: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def concept_table(
-    subject: Subject, concepts: pd.DataFrame, matches: Matches, n_concepts: int
+    subject: EncodedDictionary, concepts: pd.DataFrame, matches: Matches, n_concepts: int
 ) -> pd.DataFrame:
     """Return the best concepts of every latent that fires, and of a defined latent its own concept at its
     rank."""
@@ -224,7 +213,7 @@ def concept_table(
     position = np.argsort(order, axis=1)  # rank of each concept, from 0
     keep = position < n_concepts
     # Column of a defined latent's own concept; -1 for free latents and for concepts of residues.
-    own = pd.Index(concepts["concept_idx"]).get_indexer(pd.Index(subject.statistics["concept_idx"]))
+    own = pd.Index(concepts["concept_idx"]).get_indexer(pd.Index(subject.concept_idx))
     defined = np.flatnonzero(own >= 0)
     keep[defined, own[defined]] = True
     keep &= matches.validation.f1.max(axis=1, keepdims=True, initial=0) > 0
@@ -247,12 +236,12 @@ def concept_table(
 
 
 def example_table(
-    subject: Subject,
+    subject: EncodedDictionary,
     top: list[dict[str, Any]],
-    reading: ResidueReading,
+    windows: Mapping[tuple[int, str], Window],
     *,
     best: NDArray[np.int64],
-    proteins: pd.DataFrame,
+    descriptions: Mapping[str, str],
     splits: Mapping[str, SplitLabels],
 ) -> pd.DataFrame:
     """Return the top proteins of the chosen latents with the window around the peak.
@@ -260,19 +249,17 @@ def example_table(
     `has_concept` is about a defined latent's own concept and a free latent's best one; missing where the
     protein is not labelled for it.
     """
-    own = subject.statistics["concept_idx"].to_numpy()
-    target = np.where(own >= 0, own, best)
-    about = dict(zip(proteins["protein_id"], proteins["description"], strict=True))
+    target = np.where(subject.concept_idx >= 0, subject.concept_idx, best)
     place = {p: i for labels in splits.values() for i, p in enumerate(labels.protein_ids)}
     rows = []
     for row in top:
-        window = reading.windows[row["latent"], row["protein_id"]]
+        window = windows[row["latent"], row["protein_id"]]
         labels, i, concept = splits[row["split"]], place[row["protein_id"]], target[row["latent"]]
         rows.append(
             {
                 **row,
                 "method": subject.run.method,
-                "description": about[row["protein_id"]],
+                "description": descriptions[row["protein_id"]],
                 "peak_index": window.peak_index,
                 "window_start": window.start,
                 "window_sequence": window.sequence,

@@ -61,8 +61,10 @@ class ResidueCodes:
 
     def largest(self, n_latents: int) -> Floats:
         """Return the largest activation of each latent [n_latents]; 0 where it is never active."""
+        from protsae.metrics.association_kernels import largest_of
+
         found = np.zeros(n_latents)
-        np.maximum.at(found, self.latents, self.values)
+        largest_of(self.latents, self.values, found)
         return found
 
 

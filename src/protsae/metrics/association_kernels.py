@@ -16,6 +16,19 @@ Levels = NDArray[np.uint8]
 
 
 @compiled
+def largest_of(latents: Latents, values: NDArray[Any], largest: NDArray[np.float64]) -> None:
+    """Raise `largest` [n_latents] to the largest value of each latent.
+
+    Args:
+        latents: latent of each code.
+        values: its value.
+        largest: compared with and written to.
+    """
+    for i in range(len(latents)):
+        largest[latents[i]] = max(largest[latents[i]], values[i])
+
+
+@compiled
 def levels_of(
     latents: Latents, values: NDArray[Any], largest: NDArray[np.float64], thresholds: NDArray[np.float64]
 ) -> Levels:

@@ -99,20 +99,15 @@ class InnerProducts:
 
     def pair_sums(self, activations: Any) -> PairSums:
         """Sum latent by latent over the items where it is active."""
+        from protsae.metrics.monosemanticity_kernels import inner_product_sums
+
         order = np.argsort(self.groups.of_item, kind="stable")
-        group, vectors = self.groups.of_item[order], self.vectors[order]
+        group, vectors = self.groups.of_item[order], np.ascontiguousarray(self.vectors[order])
         weighted = _voted(activations, self.groups)[order].tocsc()
         weighted.sort_indices()
         similarity = np.zeros((self.groups.n_groups, weighted.shape[1]))
-        for latent in range(weighted.shape[1]):
-            rows = weighted.indices[weighted.indptr[latent] : weighted.indptr[latent + 1]]
-            if not len(rows):
-                continue
-            values = weighted.data[weighted.indptr[latent] : weighted.indptr[latent + 1]]
-            first = np.flatnonzero(np.diff(group[rows], prepend=-1))
-            of_group = np.add.reduceat(values[:, None] * vectors[rows], first, axis=0, dtype=np.float64)
-            others = of_group.sum(axis=0) - of_group
-            similarity[group[rows[first]], latent] = (of_group * others).sum(axis=1)
+        arrays = weighted.indptr.astype(np.int64), weighted.indices.astype(np.int64), weighted.data
+        inner_product_sums(*arrays, group, vectors, similarity)
         return PairSums(similarity, _weights(weighted, Groups(group, self.groups.n_groups)))
 
 
@@ -193,12 +188,15 @@ def monosemanticity(activations: Any, judge: Judge, confidence: float = 0.95) ->
         judge: the items' similarities and groups.
         confidence: share of the sampling distribution inside `low` to `high`.
     """
-    from scipy.sparse import csc_array
+    from scipy.sparse import csc_array, hstack
     from scipy.stats import t
 
     groups, n_items = judge.groups, len(judge.groups.of_item)
-    everyone = judge.pair_sums(csc_array(np.ones((n_items, 1))))
-    sums = judge.pair_sums(activations)
+    together = judge.pair_sums(hstack([activations, csc_array(np.ones((n_items, 1)))], format="csc"))
+    sums, everyone = (
+        PairSums(together.similarity[:, part], together.weight[:, part])
+        for part in (slice(-1), slice(-1, None))
+    )
     background, without = _leave_one_out(everyone)
     raw, raw_without = _leave_one_out(sums)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -218,17 +216,6 @@ def jackknife_error(replicates: Floats) -> Floats:
     n_groups = len(replicates)
     deviation = replicates - replicates.mean(axis=0)
     return np.asarray(np.sqrt((n_groups - 1) / n_groups * (deviation**2).sum(axis=0)))
-
-
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Return the least false discovery rate at which each test passes; NaN where there is no p-value."""
-    from scipy.stats import false_discovery_control
-
-    found = np.full(len(p_values), np.nan)
-    known = ~np.isnan(p_values)
-    if known.any():
-        found[known] = false_discovery_control(p_values[known])
-    return found
 
 
 def _leave_one_out(sums: PairSums) -> tuple[Floats, Floats]:

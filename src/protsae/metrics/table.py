@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 METRIC_COLUMNS = (
     "method",
@@ -84,6 +86,12 @@ def metric_records(
         }
         for metric, value in values.items()
     ]
+
+
+def by_aspect(aspects: pd.Series) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Return each aspect, and `all`, with which rows are of it."""
+    each = [(str(name), (aspects == name).to_numpy()) for name in sorted(aspects.unique())]
+    return [*each, ("all", np.ones(len(aspects), dtype=bool))]
 
 
 def metrics_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

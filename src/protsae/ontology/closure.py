@@ -39,7 +39,8 @@ class AncestorClosure:
 
     def index(self, term_ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the positions of `term_ids` in `self.term_ids`; -1 for ids that are not current terms."""
-        return np.asarray(self._positions.get_indexer(pd.Index(list(term_ids), dtype=object)), np.int64)
+        asked = term_ids.astype(object) if isinstance(term_ids, pd.Series) else list(term_ids)
+        return np.asarray(self._positions.get_indexer(pd.Index(asked, dtype=object)), np.int64)
 
     @cached_property
     def _positions(self) -> Any:

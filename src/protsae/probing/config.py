@@ -6,16 +6,9 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.metrics.cafa import PresetName
+from protsae.metrics.config import ResamplingConfig
 
 Positive = Annotated[float, Field(gt=0)]
-
-
-class EncodingConfig(Config):
-    """How stored activations are passed through a dictionary."""
-
-    residues_per_batch: int = Field(default=8192, ge=1)
-    """Whole proteins are joined until they hold at least this many residues; bounds memory, changes no
-    result."""
 
 
 class ScoringConfig(Config):
@@ -63,19 +56,13 @@ class RandomPlmConfig(Config):
     """Residues that neighbouring windows share at least."""
 
 
-class EvaluationConfig(Config):
-    """How scores are turned into metrics."""
+class EvaluationConfig(ResamplingConfig):
+    """How scores are turned into metrics. `seed` also draws the negatives of `subsumption_auc`."""
 
     presets: tuple[PresetName, ...] = Field(default=("cafa", "deepgo"), min_length=1)
     """Rule sets of Fmax, weighted Fmax, Smin and coverage; bands of identity are measured by the first."""
-    n_resamples: int = Field(default=200, ge=2)
-    """Bootstrap resamples of homology clusters behind every interval."""
-    confidence: float = Field(default=0.95, gt=0, lt=1)
-    """Share of the resamples inside an interval."""
     min_stratum: int = Field(default=20, ge=1)
     """Bands of identity with fewer test proteins get no rows."""
-    seed: int = 0
-    """Seed of the resamples and of the sampled negatives of `subsumption_auc`."""
 
 
 Pair = tuple[str, str]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
+from protsae.encoding.run import Run
 from protsae.metrics.table import metrics_table
 from protsae.probing.baselines import score_baselines
 from protsae.probing.config import ComparisonConfig, EvaluationConfig, Pair, ScoringConfig
-from protsae.probing.encoding import Run
 from protsae.probing.estimates import (
     Estimate,
     Evaluations,
@@ -238,7 +238,7 @@ class Judge:
 
 def about_dictionary(run: Run, scores: Scores) -> dict[str, dict[str, Any]]:
     """Return what a dictionary's methods were scored from."""
-    return {method: {"seed": run.seed, "hook_point": run.hook_point, "k": run.k} for method in scores.values}
+    return dict.fromkeys(scores.values, run.settings)
 
 
 def about_references(hook_point: str, scores: Scores) -> dict[str, dict[str, Any]]:

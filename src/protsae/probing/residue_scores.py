@@ -1,37 +1,29 @@
 """Concepts of residues judged residue by residue: do defined latents fire where the concept is?
 
-A motif latent says little if knowing the amino acid says as much, so residue identity stands beside it.
+A motif latent says little if knowing the amino acid says as much, so residue identity is scored too.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from protsae.annotations.labels import LabelTables, ResidueLabels
 from protsae.core.errors import InputError
-from protsae.core.seeding import numpy_generator
-from protsae.metrics.bootstrap import cluster_weights, macro_mean, percentile_interval
+from protsae.encoding.codes import CodeStore
+from protsae.encoding.run import Run
+from protsae.metrics.association import ResidueTruth
+from protsae.metrics.bootstrap import macro_mean, percentile_interval
 from protsae.metrics.ranking import Ranking
-from protsae.metrics.table import concat_metrics, metric_rows, metrics_table
-from protsae.probing.batches import ProteinSource, protein_batches
+from protsae.metrics.table import by_aspect, concat_metrics, metric_rows, metrics_table
 from protsae.probing.config import EvaluationConfig
-from protsae.probing.encoding import Run, require_same_concepts
+from protsae.probing.labelled import LabelledProteins
 from protsae.probing.scores import SCORED_SPLITS
-from protsae.sae.protsae import ProtSae
 
 STRATUM = "residues"
-SUPERVISION = {
-    "protsae_latent": "training",
-    "protsae_predictor": "training",
-    "residue_identity": "probe",
-    "prevalence": "none",
-}
-"""Rows of residue scores, and how each saw labels. `residue_identity` is the share of positives among the
-training residues of the same amino acid, `prevalence` among all of them."""
+FLOORS = {"residue_identity": "probe", "prevalence": "none"}
+"""Methods without a dictionary, and how each saw labels. `residue_identity` is the share of positives among
+the training residues of the same amino acid, `prevalence` among all of them."""
 CONCEPT_COLUMNS = (
     "method",
     "concept_idx",
@@ -51,58 +43,30 @@ Floats = NDArray[np.float64]
 class ResidueSplit:
     """All residues of some proteins, one after another, and the truth about them."""
 
-    protein_ids: list[str]
     labels: NDArray[np.bool_]
-    """[n_residues, n_concepts]."""
+    """Carried concepts [n_residues, n_concepts]."""
     labelled: NDArray[np.bool_]
-    """[n_proteins, n_concepts]."""
+    """Where that is known [n_residues, n_concepts]."""
     protein: NDArray[np.int64]
     """Position of each residue's protein [n_residues]."""
     letters: NDArray[np.uint8]
     """Character codes [n_residues]."""
 
     @classmethod
-    def of(
-        cls,
-        protein_ids: list[str],
-        sequences: Mapping[str, str],
-        tables: LabelTables,
-        columns: NDArray[np.int64],
-    ) -> "ResidueSplit":
-        """Line up the residues of `protein_ids` and the labels of the concepts `columns`."""
-        lengths = {name: len(sequences[name]) for name in protein_ids}
-        # Only these concepts' columns are ever dense: a table of all of them would be many times larger.
-        column = pd.Index(columns).get_indexer(pd.Index(tables.residue_labels["concept_idx"]))
-        spans = tables.residue_labels.assign(concept_idx=column)[column >= 0]
-        index = ResidueLabels.of(spans, protein_ids, lengths)
-        protein = np.repeat(np.arange(len(protein_ids)), np.diff(index.first_row))
-        within = np.arange(len(protein)) - index.first_row[protein]
-        labels = index.dense(protein, within, len(columns)) > 0
-        _, labelled = tables.matrix(protein_ids)
-        text = "".join(sequences[name] for name in protein_ids)
-        letters = np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8)
-        return cls(protein_ids, labels, labelled[:, columns], protein, letters)
+    def of(cls, truth: ResidueTruth, letters: NDArray[np.uint8]) -> "ResidueSplit":
+        """Lay out what is known of some proteins residue by residue."""
+        protein = np.repeat(np.arange(len(truth.known)), np.diff(truth.first_row))
+        return cls(*truth.dense(), protein, letters)
 
 
 def evaluate_residues(
-    source: ProteinSource,
-    sae: ProtSae,
-    run: Run,
-    *,
-    proteins: pd.DataFrame,
-    tables: LabelTables,
-    residues_per_batch: int,
-    config: EvaluationConfig,
+    codes: CodeStore, proteins: LabelledProteins, config: EvaluationConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score every residue of validation and test for the concepts of residues.
 
     Args:
-        source: stored activations.
-        sae: the guided dictionary.
-        run: what to write into the metrics rows.
-        proteins: `protein_id`, `sequence`, `split`, `cluster_id`; those with activations.
-        tables: concepts and what carries them.
-        residues_per_batch: bounds memory.
+        codes: those of a guided dictionary.
+        proteins: proteins with activations, and what they carry.
         config: resamples and their seed.
 
     Returns:
@@ -110,34 +74,27 @@ def evaluate_residues(
         homology clusters on test), and one row per method, split and concept in `CONCEPT_COLUMNS`. Both
         empty where there are no such concepts.
     """
-    require_same_concepts(sae, tables.concepts)
-    columns = np.flatnonzero(tables.is_residue_level)
+    codes.dictionary.require_concepts(proteins.concepts)
+    columns = proteins.of_residues
     if not len(columns):
         return metrics_table([]), pd.DataFrame(columns=list(CONCEPT_COLUMNS))
-    concepts = tables.concepts.sort_values("concept_idx", ignore_index=True).iloc[columns]
-    sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
-    cluster_of = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
+    concepts = proteins.concepts.iloc[columns]
 
     def lined_up(split: str) -> ResidueSplit:
-        names = sorted(proteins.loc[proteins["split"] == split, "protein_id"])
-        return ResidueSplit.of(names, sequences, tables, columns)
+        return ResidueSplit.of(proteins.truth(split), proteins.letters_of(proteins.ids[split]))
 
     rates = identity_rates(lined_up("train"))
     found, per_concept = [], []
     for name in SCORED_SPLITS:
         split = lined_up(name)
-        scores = encoded_scores(source, sae, run.hook_point, split, name, columns, residues_per_batch)
+        scores = encoded_scores(codes, proteins, name)
         scores["residue_identity"] = rates.by_letter[split.letters]
         scores["prevalence"] = np.broadcast_to(rates.overall, split.labels.shape)
-        weights = None
-        if name == "test":
-            clusters = [cluster_of[protein_id] for protein_id in split.protein_ids]
-            generator = numpy_generator(config.seed, "cluster_bootstrap")
-            weights = cluster_weights(clusters, config.n_resamples, generator)
+        weights = proteins.resamples(config.n_resamples, config.seed) if name == "test" else None
         for method, values in scores.items():
-            judged = judge(values, split, weights)
-            per_concept.append(_concept_rows(judged, split, concepts).assign(method=method, split=name))
-            found += _metric_tables(judged, concepts["aspect"], method, name, run, config.confidence)
+            areas = concept_areas(values, split, weights)
+            per_concept.append(_concept_rows(areas, split, concepts).assign(method=method, split=name))
+            found += _metric_tables(areas, concepts["aspect"], method, name, codes.run, config.confidence)
     table = pd.concat(per_concept, ignore_index=True)[list(CONCEPT_COLUMNS)]
     return concat_metrics(found), table
 
@@ -154,54 +111,45 @@ class Rates:
 
 def identity_rates(train: ResidueSplit) -> Rates:
     """Return how often the residues of each amino acid carry each concept."""
-    known = train.labelled[train.protein]
-    positive = train.labels & known
-    n_known, n_positive = np.zeros((256, known.shape[1])), np.zeros((256, known.shape[1]))
-    np.add.at(n_known, train.letters, known)
-    np.add.at(n_positive, train.letters, positive)
+    positive = train.labels & train.labelled
+    n_known, n_positive = np.zeros((2, 256, train.labels.shape[1]))
+    for letter in np.unique(train.letters):
+        here = train.letters == letter
+        n_known[letter], n_positive[letter] = train.labelled[here].sum(axis=0), positive[here].sum(axis=0)
     overall = n_positive.sum(axis=0) / np.maximum(n_known.sum(axis=0), 1)
     return Rates(np.where(n_known > 0, n_positive / np.maximum(n_known, 1), overall), overall)
 
 
-@torch.inference_mode()
-def encoded_scores(
-    source: ProteinSource,
-    sae: ProtSae,
-    hook_point: str,
-    split: ResidueSplit,
-    split_name: str,
-    columns: NDArray[np.int64],
-    residues_per_batch: int,
-) -> dict[str, Floats]:
-    """Return latents and logits of the concepts `columns`, each [n_residues, n_concepts].
+def encoded_scores(codes: CodeStore, proteins: LabelledProteins, split: str) -> dict[str, Floats]:
+    """Return latents and logits of the concepts of residues, each [n_residues, n_concepts], proteins by id.
 
     Raises:
-        InputError: a protein's sequence is not as long as its activations.
+        InputError: the dictionary has no logits of these concepts, or a protein is not stored whole.
     """
-    ends = np.cumsum(np.bincount(split.protein, minlength=len(split.protein_ids))).tolist()
-    place = dict(zip(split.protein_ids, zip([0, *ends], ends, strict=False), strict=True))
-    latents = np.full(split.labels.shape, np.nan)
-    logits = np.full(split.labels.shape, np.nan)
-    split_of = dict.fromkeys(split.protein_ids, split_name)
-    for batch in protein_batches(source, hook_point, split_of, residues_per_batch):
-        for target, values in (
-            (latents, sae.encode(batch.x)[:, columns]),
-            (logits, sae.predictor_logits(batch.x)[:, columns]),
-        ):
-            for protein_id, piece in batch.pieces(values):
-                begin, end = place[protein_id]
-                if end - begin != len(piece):
-                    raise InputError(
-                        f"{protein_id} has {end - begin} residues but activations of {len(piece)}: scores of "
-                        "residues need all of them. Extract again, with residues_per_protein null and "
-                        "long_sequences window or full"
-                    )
-                target[begin:end] = piece.numpy()
-    return {"protsae_latent": latents, "protsae_predictor": logits}
+    columns, ids = proteins.of_residues, proteins.ids[split]
+    if codes.dictionary.residue_concepts != tuple(columns.tolist()):
+        raise InputError(
+            f"{codes.root} holds logits of other concepts of residues than the table of concepts names: "
+            "train and encode again"
+        )
+    lengths = proteins.lengths(ids)
+    codes.require_whole(lengths)
+    ends = dict(zip(ids, np.cumsum(list(lengths.values())).tolist(), strict=True))
+    place = np.full(codes.n_latents, -1)
+    place[columns] = np.arange(len(columns))
+    latents = np.zeros((sum(lengths.values()), len(columns)))
+    for names, part in codes.read(ids):
+        rows = np.concatenate([np.arange(ends[name] - lengths[name], ends[name]) for name in names])
+        column = place[part.latents]
+        is_scored = column >= 0
+        row = np.repeat(rows, np.diff(part.indptr))[is_scored]
+        latents[row, column[is_scored]] = part.values[is_scored]
+    name = codes.run.method
+    return {f"{name}_latent": latents, f"{name}_predictor": codes.logits(ids).astype(np.float64)}
 
 
 @dataclass(frozen=True)
-class Judged:
+class ConceptAreas:
     """Metrics of one method, per concept."""
 
     values: dict[str, Floats]
@@ -210,7 +158,7 @@ class Judged:
     """Metric to resampled values [n_resamples, n_concepts]; None without intervals."""
 
 
-def judge(scores: Floats, split: ResidueSplit, weights: NDArray[np.int64] | None) -> Judged:
+def concept_areas(scores: Floats, split: ResidueSplit, weights: NDArray[np.int64] | None) -> ConceptAreas:
     """Measure scores [n_residues, n_concepts] concept by concept, so that memory stays bounded.
 
     Args:
@@ -218,48 +166,43 @@ def judge(scores: Floats, split: ResidueSplit, weights: NDArray[np.int64] | None
         split: the truth.
         weights: resamples of the proteins [n_resamples, n_proteins]; None: no intervals.
     """
-    known = split.labelled[split.protein]
     values: dict[str, list[float]] = {"auc": [], "aupr": []}
     samples: dict[str, list[Floats]] = {"auc": [], "aupr": []}
     for column in range(scores.shape[1]):
         at = slice(column, column + 1)
-        ranking = Ranking(scores[:, at], split.labels[:, at], known[:, at], split.protein)
+        ranking = Ranking(scores[:, at], split.labels[:, at], split.labelled[:, at], split.protein)
         for metric, found in zip(values, ranking.areas(), strict=True):
             values[metric].append(float(found[0]))
         if weights is not None:
             for metric, resampled in zip(samples, ranking.areas(weights), strict=True):
                 samples[metric].append(resampled[:, 0])
-    return Judged(
+    return ConceptAreas(
         {metric: np.array(found) for metric, found in values.items()},
         None if weights is None else {metric: np.stack(found, axis=1) for metric, found in samples.items()},
     )
 
 
-def _concept_rows(judged: Judged, split: ResidueSplit, concepts: pd.DataFrame) -> pd.DataFrame:
-    known = split.labelled[split.protein]
+def _concept_rows(scores: ConceptAreas, split: ResidueSplit, concepts: pd.DataFrame) -> pd.DataFrame:
     about = concepts[["concept_idx", "concept_id", "name", "aspect"]].reset_index(drop=True)
     return about.assign(
-        n_residues=known.sum(axis=0),
-        n_positive=(split.labels & known).sum(axis=0),
-        auc=judged.values["auc"],
-        average_precision=judged.values["aupr"],
+        n_residues=split.labelled.sum(axis=0),
+        n_positive=(split.labels & split.labelled).sum(axis=0),
+        auc=scores.values["auc"],
+        average_precision=scores.values["aupr"],
     )
 
 
 def _metric_tables(
-    judged: Judged, aspects: pd.Series, method: str, split: str, run: Run, confidence: float
+    scores: ConceptAreas, aspects: pd.Series, method: str, split: str, run: Run, confidence: float
 ) -> list[pd.DataFrame]:
-    of_run = method.startswith("protsae")
-    groups: Sequence[tuple[str, NDArray[np.bool_]]] = [
-        (name, (aspects == name).to_numpy()) for name in sorted(aspects.unique())
-    ]
+    settings = {} if method in FLOORS else run.settings
     tables = []
-    for aspect, inside in [*groups, ("all", np.ones(len(aspects), dtype=bool))]:
-        for metric, values in judged.values.items():
+    for aspect, inside in by_aspect(aspects):
+        for metric, values in scores.values.items():
             mean, left_out = macro_mean(values[inside])
             intervals = None
-            if judged.samples is not None:
-                means, _ = macro_mean(judged.samples[metric][:, inside])
+            if scores.samples is not None:
+                means, _ = macro_mean(scores.samples[metric][:, inside])
                 intervals = {metric: percentile_interval(means, confidence).pair}
             tables.append(
                 metric_rows(
@@ -268,11 +211,9 @@ def _metric_tables(
                     aspect=aspect,
                     split=split,
                     n=int(inside.sum() - left_out),
-                    seed=run.seed if of_run else None,
-                    hook_point=run.hook_point if of_run else "",
-                    k=run.k if of_run else None,
+                    **settings,
                     stratum=STRATUM,
-                    supervision=SUPERVISION[method],
+                    supervision=FLOORS.get(method, "training"),
                     intervals=intervals,
                 )
             )

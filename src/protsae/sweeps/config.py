@@ -5,7 +5,8 @@ from typing import Any
 from pydantic import Field
 
 from protsae.core.config import Config
-from protsae.probing.config import EncodingConfig, EvaluationConfig, ScoringConfig
+from protsae.encoding.config import BatchConfig
+from protsae.probing.config import EvaluationConfig, ScoringConfig
 
 Counts = int | tuple[int, ...]
 ABLATED = "protsae"
@@ -41,7 +42,7 @@ class EntryConfig(Config):
 class JudgingConfig(Config):
     """How members are scored and judged on validation and test proteins: probing's settings."""
 
-    encoding: EncodingConfig = EncodingConfig()
+    encoding: BatchConfig = BatchConfig()
     """Size of the batches."""
     scoring: ScoringConfig = ScoringConfig()
     """Pooling of latents, and strengths of the linear probe."""

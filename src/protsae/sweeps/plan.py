@@ -21,9 +21,11 @@ from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.core.plan import Plan
+from protsae.encoding.reading import encode, mean_activations
+from protsae.encoding.reconstruction import split_rows
+from protsae.encoding.run import Run
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.probing.collect import subsumption_rows
-from protsae.probing.encoding import Run, encode_splits, mean_activations
 from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, about_references
 from protsae.probing.splits import split_of_proteins
 from protsae.sweeps.config import JudgingConfig
@@ -60,6 +62,21 @@ class SweepData(NamedTuple):
         split_of = split_of_proteins(self.known.proteins, self.store.protein_ids)
         return mean_activations(self.store, hook_point, list(split_of))
 
+    def dictionary(self, config: JudgingConfig, checkpoint: Any) -> tuple[Judgement, list[pd.DataFrame]]:
+        """Judge a trained dictionary in one pass over the activations.
+
+        Returns:
+            What its scores are worth, and rows of the metrics table: geometry and reconstruction.
+        """
+        run, sae, judge = Run.of(checkpoint), checkpoint.load(), self.judge(config)
+        split_of = split_of_proteins(self.known.proteins, self.store.protein_ids)
+        proteins = self.known.proteins[self.known.proteins["protein_id"].isin(split_of)]
+        found = encode(self.store, sae, run, proteins, config.encoding)
+        scores = judge.score_dictionary(run.method, found.proteins, guided=sae.n_defined > 0)
+        geometry = subsumption_rows(sae, run, self.axioms, self.known.tables.concepts)
+        rows = split_rows(found.reconstruction_sums, found.latent_statistics, sae.config.d_model, run)
+        return judge.judge(scores, about_dictionary(run, scores)), [geometry, rows]
+
     def references(
         self,
         config: JudgingConfig,
@@ -84,7 +101,7 @@ class SweepData(NamedTuple):
 
 def judging_code_hash() -> str:
     """Return the hash of the code that judges; a member's own architecture counts with its training."""
-    judging = (SweepData, encode_splits, subsumption_rows, about_dictionary, about_references, _records)
+    judging = (SweepData, about_dictionary, about_references, _records)
     return code_hash(*judging, without=(REGISTRY,))
 
 
@@ -173,17 +190,7 @@ class RunMember:
             "trainer": dictionary.trainer.model_dump(),
             "training": checkpoint.metadata["training"],
         }
-        return *self._member(checkpoint), about
-
-    def _member(self, checkpoint: Any) -> tuple[Judgement, list[pd.DataFrame]]:
-        """Judge a trained dictionary in one pass over the activations."""
-        known, store = self.data.known, self.data.store
-        run, sae, judge = Run.of(checkpoint), checkpoint.load(), self.data.judge(self.judging)
-        split_of = split_of_proteins(known.proteins, store.protein_ids)
-        found = encode_splits(store, sae, run, split_of, self.judging.encoding)
-        scores = judge.score_dictionary(run.method, found.proteins, guided=sae.n_defined > 0)
-        geometry = subsumption_rows(sae, run, self.data.axioms, known.tables.concepts)
-        return judge.judge(scores, about_dictionary(run, scores)), [geometry, found.reconstruction]
+        return *self.data.dictionary(self.judging, checkpoint), about
 
 
 @dataclass(frozen=True)

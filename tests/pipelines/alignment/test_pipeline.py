@@ -1,23 +1,24 @@
 """The alignment pipeline run whole, in memory, on a world with planted sites."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.alignment.world import HOOK, World
+from tests.interpretation.world import HOOK, World
 
-from protsae.alignment.align import K_SPARSE_COLUMNS
-from protsae.alignment.pairs import ALIGNMENT_COLUMNS
-from protsae.alignment.summary import SUMMARY_COLUMNS
 from protsae.core.errors import InputError
+from protsae.encoding.config import EncodingConfig
+from protsae.encoding.reading import encode_and_store
+from protsae.encoding.run import Run
+from protsae.interpretation.align import K_SPARSE_COLUMNS
+from protsae.interpretation.pairs import ALIGNMENT_COLUMNS
+from protsae.interpretation.summary import SUMMARY_COLUMNS
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.alignment import create_pipeline
 from protsae.pipelines.alignment.parameters import AlignmentParameters
-from protsae.probing.config import EncodingConfig
-from protsae.probing.encoding import Run, encode_splits
+from protsae.pipelines.wiring import Wiring
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contai
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 DEMO = Path(__file__).parents[3] / "data/01_raw/demo"
+WIRING = Wiring({"protsae": "protsae", "topk": "topk"})
 CONCEPT_IDS = ("GO:1", "site", "GO:2", "loop", "nothing")
 
 
@@ -50,16 +52,11 @@ def inputs():
         "labelled_aspects": world.tables.labelled_aspects,
         "residue_labels": world.tables.residue_labels,
     }
-    split_of = dict(zip(world.proteins["protein_id"], world.proteins["split"], strict=True))
     for sae in (protsae, topk):
         name = sae.config.architecture
-        encoded = encode_splits(world.store, sae, Run(name, 3, HOOK, 2), split_of, EncodingConfig())
-        found[f"{name}.encoding"] = encoded.proteins
-        found[f"{name}.sae_checkpoint"] = SimpleNamespace(
-            config={"architecture": name, "k": 2},
-            metadata={"seed": 3, "hook_point": HOOK},
-            load=lambda sae=sae: sae,
-        )
+        run = Run(name, 3, HOOK, 2)
+        encoded, codes = encode_and_store(world.store, sae, run, world.proteins, EncodingConfig())
+        found |= {f"{name}.encoding": encoded.proteins, f"{name}.residue_codes": codes}
     return found
 
 
@@ -73,7 +70,7 @@ def run(inputs, **baselines):
     names = ("hook_point", "choice", "k_sparse", "baselines")
     given = {**inputs, **{f"params:alignment.{name}": getattr(parameters, name) for name in names}}
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
-    pipeline = create_pipeline()
+    pipeline = create_pipeline(WIRING)
     for name in pipeline.all_outputs():
         catalog[name] = MemoryDataset()
     SequentialRunner().run(pipeline, catalog)

@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
-from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.core.errors import InputError
+from protsae.encoding.config import EncodingConfig
+from protsae.encoding.reading import encode_and_store, mean_activations
+from protsae.encoding.run import Run
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipelines.disentanglement import create_pipeline
-from protsae.pipelines.disentanglement.nodes import plot_disentanglement
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
-from protsae.probing.config import EncodingConfig
-from protsae.probing.encoding import Run, encode_splits, mean_activations
+from protsae.pipelines.wiring import Wiring
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contai
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 HOOK = "layers.2.resid_post"
+WIRING = Wiring({"protsae": "protsae", "topk": "topk"})
 CONCEPT_IDS = ("GO:1", "GO:2")
 N = 90
 
@@ -104,16 +105,11 @@ def inputs():
     }
     for sae in (protsae, topk):
         name = sae.config.architecture
-        encoded = encode_splits(
-            store, sae, Run(name, 0, HOOK, 2), dict(zip(ids, split, strict=True)), EncodingConfig()
-        )
+        run = Run(name, 0, HOOK, 2)
+        encoded, codes = encode_and_store(store, sae, run, found["proteins"], EncodingConfig())
         found[f"{name}.encoding"] = encoded.proteins
         found[f"{name}.latent_statistics"] = encoded.latent_statistics
-        found[f"{name}.sae_checkpoint"] = SimpleNamespace(
-            config={"architecture": name, "k": 2},
-            metadata={"seed": 0, "hook_point": HOOK},
-            load=lambda sae=sae: sae,
-        )
+        found[f"{name}.residue_codes"] = codes
     return found
 
 
@@ -130,14 +126,11 @@ def run(inputs):
         "params:disentanglement.absorption": parameters.absorption,
     }
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
-    nodes = create_pipeline().nodes
-    pipeline = Pipeline([node for node in nodes if node.name != "plot_disentanglement"])
+    pipeline = create_pipeline(WIRING)
     for name in pipeline.all_outputs():
         catalog[name] = MemoryDataset()
     SequentialRunner().run(pipeline, catalog)
-    found = {name: catalog.load(name) for name in pipeline.outputs()}
-    figures = plot_disentanglement(found["monosemanticity"], found["absorption"])
-    return found | dict(zip(("figure_monosemanticity", "figure_absorption"), figures, strict=True))
+    return {name: catalog.load(name) for name in pipeline.outputs()}
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +173,6 @@ def test_every_table_has_its_methods_and_metrics_go_to_the_one_table(outputs):
     assert absorption["n_carriers"].tolist() == [8, 8, 8]
 
 
-def test_figures_show_every_kind_of_latent(outputs):
-    names = {trace.name for trace in outputs["figure_monosemanticity"].data}
-    assert {"ProtSAE, defined", "ProtSAE, free", "TopK SAE, free", "Neurons"} == names
-    shown = [trace for trace in outputs["figure_absorption"].data if trace.name]
-    assert shown[0].name == "ProtSAE, defined (1 pairs)"
-    assert shown[0].y[0] == 0
-
-
 def test_embeddings_of_another_model_judge_too_and_those_of_this_one_do_not(inputs, tmp_path):
     path = tmp_path / "e.parquet"
     vectors = np.eye(N)[:, :7] + 0.1
@@ -225,7 +210,6 @@ def test_without_concepts_of_proteins_windows_alone_judge(inputs):
     found = run(bare)
     assert set(found["monosemanticity"]["judge"]) == {"windows"}
     assert (len(found["absorption"]), len(found["splitting"])) == (0, 0)
-    assert found["figure_absorption"].layout.annotations[0].text.startswith("No pair")
 
 
 def test_nested_concepts_of_residues_are_judged_residue_by_residue(inputs):

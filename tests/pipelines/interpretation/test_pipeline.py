@@ -1,7 +1,6 @@
 """The interpretation pipeline run whole, in memory, with one concept planted in one amino acid."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,13 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
+from protsae.encoding.config import EncodingConfig
+from protsae.encoding.reading import encode_and_store
+from protsae.encoding.run import Run
 from protsae.pipelines.interpretation import create_pipeline
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
-from protsae.probing.config import EncodingConfig
-from protsae.probing.encoding import Run, encode_splits
+from protsae.pipelines.wiring import Wiring
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contai
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 HOOK = "layers.2.resid_post"
+WIRING = Wiring({"protsae": "protsae", "topk": "topk"})
 CONCEPT_IDS = ("GO:1", "GO:2")
 N = 60
 
@@ -60,6 +63,7 @@ def inputs():
                 "sequence": [sequences[p] for p in ids],
                 "description": [f"about {p}" for p in ids],
                 "split": split,
+                "cluster_id": ids,
             }
         ),
         "concepts": pd.DataFrame(
@@ -75,6 +79,7 @@ def inputs():
             [(p, 0) for p, has in zip(ids, has_w, strict=True) if has] + [(p, 1) for p in tossed],
             columns=["protein_id", "concept_idx"],
         ),
+        "residue_labels": pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)).astype({"concept_idx": "int64"}),
         "labelled_aspects": pd.DataFrame(
             [(p, "motif") for p in ids] + [(p, "coin") for p in [*tossed, *ids[30:]]],
             columns=["protein_id", "aspect"],
@@ -83,16 +88,10 @@ def inputs():
     for sae in (protsae, topk):
         name = sae.config.architecture
         run = Run(name, 0, HOOK, 2)
-        encoded = encode_splits(store, sae, run, dict(zip(ids, split, strict=True)), EncodingConfig())
-        found[f"{name}.encoding"], found[f"{name}.latent_statistics"] = (
-            encoded.proteins,
-            encoded.latent_statistics,
-        )
-        config = {"architecture": name, "k": 2}
-        metadata = {"seed": 0, "hook_point": HOOK}
-        found[f"{name}.sae_checkpoint"] = SimpleNamespace(
-            config=config, metadata=metadata, load=lambda sae=sae: sae
-        )
+        encoded, codes = encode_and_store(store, sae, run, found["proteins"], EncodingConfig())
+        found[f"{name}.encoding"] = encoded.proteins
+        found[f"{name}.latent_statistics"] = encoded.latent_statistics
+        found[f"{name}.residue_codes"] = codes
     return found
 
 
@@ -106,7 +105,7 @@ def run(inputs, pooling="mean"):
         "params:interpretation.examples": parameters.examples,
     }
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
-    pipeline = create_pipeline()
+    pipeline = create_pipeline(WIRING)
     for name in pipeline.all_outputs():
         catalog[name] = MemoryDataset()
     SequentialRunner().run(pipeline, catalog)

@@ -12,8 +12,13 @@ from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
+from protsae.encoding.config import BatchConfig
+from protsae.encoding.reading import encode, mean_activations
+from protsae.encoding.reconstruction import split_rows
+from protsae.encoding.run import Run
 from protsae.metrics.table import METRIC_COLUMNS, metrics_table
 from protsae.pipelines import encoding, reporting
+from protsae.pipelines.encoding.parameters import EncodingParameters
 from protsae.pipelines.probing import create_pipeline
 from protsae.pipelines.probing.nodes import evaluate_references, score_references
 from protsae.pipelines.probing.parameters import ProbingParameters
@@ -74,7 +79,7 @@ def inputs():
     split[149] = "excluded"
     letters = np.random.default_rng(1).choice(list("ACDEFGHIKLMNPQRSTVWY"), size=(150, 12))
     sequences = ["".join(letters[i, : len(activations[p])]) for i, p in enumerate(ids)]
-    return {
+    found = {
         "plm_checkpoint": CONF.parents[1] / "data/01_raw/demo/esm2_mini.safetensors",
         "extraction_sequences": pd.DataFrame(
             {"protein_id": ids, "sequence": sequences, "is_excluded": split == "excluded"}
@@ -118,17 +123,24 @@ def inputs():
         "alignment_metrics": metrics_table([]),
         "axioms": pd.DataFrame({"normal_form": ["NF1"], "c": [2], "relation": [-1], "d": [1]}),
         "disentanglement_metrics": metrics_table([]),
-        "protsae.fidelity_metrics": metrics_table([]),
-        "topk.fidelity_metrics": metrics_table([]),
+        "mean_activations": mean_activations(MemoryStore(activations, HOOK), HOOK, ids[:149]),
     }
+    proteins = found["proteins"].query("split != 'excluded'")
+    for sae in (protsae, topk):
+        run = Run(sae.config.architecture, 7, HOOK, sae.config.k)
+        encoded = encode(found["activation_shards"], sae, run, proteins, BatchConfig())
+        rows = split_rows(encoded.reconstruction_sums, encoded.latent_statistics, 6, run)
+        found[f"{run.method}.fidelity_metrics"] = rows
+    return found
 
 
 def run(inputs):
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
     pipeline = encoding.create_pipeline(WIRING) + create_pipeline(WIRING)
     pipeline += reporting.create_pipeline(WIRING).only_nodes("collect_metrics")
-    names = {"hook_point", "encoding", "scoring", "neighbours", "random_plm", "evaluation", "differences"}
+    names = {"hook_point", "scoring", "neighbours", "random_plm", "evaluation", "differences"}
     given = {**inputs, **{f"params:probing.{name}": getattr(parameters, name) for name in names}}
+    given["params:encoding"] = EncodingParameters()
     given["params:comparison"] = ComparisonConfig(subject="protsae", rival="topk")
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
     for name in pipeline.all_outputs():
@@ -239,13 +251,14 @@ def test_concepts_of_residues_are_judged_by_residues_and_change_no_other_score(i
 
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
     without = {name: inputs[name] for name in ("proteins", "concepts", "protein_labels", "labelled_aspects")}
-    features = (outputs[name] for name in ("mean_activations", "neighbours", "random_mean_activations"))
+    means = inputs["mean_activations"]
+    features = (outputs[name] for name in ("neighbours", "random_mean_activations"))
     without["proteins"] = mixed["proteins"]
-    scores = score_references(*features, scoring=parameters.scoring, **without)
+    scores = score_references(means, *features, scoring=parameters.scoring, **without)
     pd.testing.assert_frame_equal(scores, outputs["references.concept_scores"])
     judged = evaluate_references(
         scores,
-        outputs["mean_activations"],
+        means,
         hook_point=HOOK,
         evaluation=parameters.evaluation,
         concept_terms=inputs["concept_terms"],

@@ -1,17 +1,16 @@
-"""Nodes of the alignment pipeline: concepts that single latents stand for, beside what knows nothing."""
+"""Nodes of the alignment pipeline: concepts that single latents stand for, compared with baselines."""
 
 from typing import Any
 
 import pandas as pd
 
-from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.interpretation.config import BaselineConfig, ChoiceConfig, KSparseConfig
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def align_dictionary(
-    activation_shards: Any,
-    sae_checkpoint: Any,
+    residue_codes: Any,
     encoding: pd.DataFrame,
     *,
     proteins: pd.DataFrame,
@@ -22,13 +21,14 @@ def align_dictionary(
     choice: ChoiceConfig,
     k_sparse: KSparseConfig,
 ) -> Tables:
-    """Align the latents of a dictionary (a `SaeCheckpoint`) with all concepts, on stored activations."""
-    from protsae.alignment.methods import align_trained, bench_of
+    """Align the latents of a dictionary with all concepts, by its codes (a `CodeStore`)."""
     from protsae.annotations.labels import LabelTables
+    from protsae.interpretation.align import AlignmentTask
+    from protsae.interpretation.methods import align_trained
 
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    bench = bench_of(proteins, tables, activation_shards, choice, k_sparse)
-    return align_trained(sae_checkpoint, activation_shards, encoding, bench)
+    task = AlignmentTask.of(proteins, tables, encoding["protein_id"], choice, k_sparse)
+    return align_trained(residue_codes, encoding, task)
 
 
 def align_baselines(
@@ -46,12 +46,13 @@ def align_baselines(
     baselines: BaselineConfig,
 ) -> Tables:
     """Align neurons, random directions, residue windows and residue identity with all concepts."""
-    from protsae.alignment.methods import align_untrained, bench_of
     from protsae.annotations.labels import LabelTables
+    from protsae.interpretation.align import AlignmentTask
+    from protsae.interpretation.methods import align_untrained
 
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    bench = bench_of(proteins, tables, activation_shards, choice, k_sparse)
-    return align_untrained(bench, activation_shards, hook_point, baselines, plm_checkpoint)
+    task = AlignmentTask.of(proteins, tables, activation_shards.protein_ids, choice, k_sparse)
+    return align_untrained(task, activation_shards, hook_point, baselines, plm_checkpoint)
 
 
 def collect_alignment(choice: ChoiceConfig, **parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
@@ -64,7 +65,7 @@ def collect_alignment(choice: ChoiceConfig, **parts: pd.DataFrame) -> tuple[pd.D
     Returns:
         Pairs of concept and latent, their counts, probes on few latents, rows of the metrics table.
     """
-    from protsae.alignment.summary import summarise
+    from protsae.interpretation.summary import summarise
     from protsae.metrics.table import concat_metrics
     from protsae.pipelines.wiring import parts_of
 

@@ -1,7 +1,7 @@
 """Parameters of the alignment pipeline."""
 
-from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
 from protsae.core.config import Config
+from protsae.interpretation.config import BaselineConfig, ChoiceConfig, KSparseConfig
 
 
 class AlignmentParameters(Config):
@@ -14,4 +14,4 @@ class AlignmentParameters(Config):
     k_sparse: KSparseConfig = KSparseConfig()
     """Probes on few latents."""
     baselines: BaselineConfig = BaselineConfig()
-    """Dictionaries that know nothing."""
+    """Untrained dictionaries."""

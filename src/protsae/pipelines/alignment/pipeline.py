@@ -8,14 +8,7 @@ from .nodes import align_baselines, align_dictionary, collect_alignment
 
 BASELINES = "baselines"
 """Stands for all methods that were not trained, where a dictionary's name stands."""
-_SHARED = (
-    "activation_shards",
-    "proteins",
-    "concepts",
-    "protein_labels",
-    "labelled_aspects",
-    "residue_labels",
-)
+_LABELLED = ("proteins", "concepts", "protein_labels", "labelled_aspects", "residue_labels")
 _JUDGING = {name: f"params:alignment.{name}" for name in ("choice", "k_sparse")}
 _OUTPUTS = ("alignment", "k_sparse", "alignment_metrics")
 
@@ -25,8 +18,8 @@ def _alignment_of(name: str) -> Pipeline:
     node = Node(
         align_dictionary,
         inputs={
-            **{table: table for table in _SHARED},
-            **{part: f"{name}.{part}" for part in ("sae_checkpoint", "encoding")},
+            **{table: table for table in _LABELLED},
+            **{part: f"{name}.{part}" for part in ("residue_codes", "encoding")},
             **_JUDGING,
         },
         outputs=[f"{name}.{output}" for output in _OUTPUTS],
@@ -42,7 +35,7 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
             Node(
                 align_baselines,
                 inputs={
-                    **{table: table for table in ("plm_checkpoint", *_SHARED)},
+                    **{table: table for table in ("plm_checkpoint", "activation_shards", *_LABELLED)},
                     **{name: f"params:alignment.{name}" for name in ("hook_point", "baselines")},
                     **_JUDGING,
                 },

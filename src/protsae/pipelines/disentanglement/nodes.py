@@ -24,8 +24,7 @@ def read_judge_embeddings(
 
 
 def measure_monosemanticity(
-    activation_shards: Any,
-    sae_checkpoint: Any,
+    residue_codes: Any,
     encoding: pd.DataFrame,
     latent_statistics: pd.DataFrame,
     *,
@@ -37,18 +36,20 @@ def measure_monosemanticity(
     judge_embeddings: pd.DataFrame,
     config: MonosemanticityConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the latents of a dictionary (a `SaeCheckpoint`) before every judge, on an `ActivationStore`."""
-    from protsae.disentanglement.measuring import Evidence, measure_dictionary
+    """Score the latents of a dictionary, whose codes are `residue_codes` (a `CodeStore`), by every judge."""
+    from protsae.disentanglement import measuring
     from protsae.disentanglement.panels import AnnotationTables
-    from protsae.disentanglement.scoring import Latents
-    from protsae.probing.encoding import Run
+    from protsae.interpretation.dictionary import EncodedDictionary
 
     known = AnnotationTables(protein_concepts, concept_terms, concept_relations)
     encoded = proteins[proteins["protein_id"].isin(encoding["protein_id"])]
-    evidence = Evidence.of(encoded, known, judge_embeddings, config)
-    latents = Latents.of(Run.of(sae_checkpoint), latent_statistics, concepts)
-    sae = sae_checkpoint.load()
-    return measure_dictionary(latents, sae, activation_shards, encoding, evidence, config)
+    panels = measuring.protein_panels(encoded, known, judge_embeddings, config.split)
+    ids: dict[str, list[str]] = {
+        config.split: encoded.loc[encoded["split"] == config.split, "protein_id"].tolist()
+    }
+    run = residue_codes.run
+    subject = EncodedDictionary.of(run, latent_statistics, encoding, ids, config.pooling)
+    return measuring.measure_monosemanticity(subject, residue_codes, concepts, encoded, panels, config)
 
 
 def measure_neurons(
@@ -61,19 +62,23 @@ def measure_neurons(
     hook_point: str,
     config: MonosemanticityConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the dimensions of the activations before the same judges: the floor for dictionaries."""
+    """Score the dimensions of the activations by the judges of proteins: the floor for dictionaries."""
     from protsae.disentanglement import measuring
     from protsae.disentanglement.panels import AnnotationTables
+    from protsae.interpretation.dictionary import EncodedDictionary
 
     known = AnnotationTables(protein_concepts, concept_terms, concept_relations)
     pooled = proteins[proteins["protein_id"].isin(mean_activations["protein_id"])]
-    evidence = measuring.Evidence.of(pooled, known, judge_embeddings, config)
-    return measuring.measure_neurons(mean_activations, hook_point, evidence, config)
+    panels = measuring.protein_panels(pooled, known, judge_embeddings, config.split)
+    ids: dict[str, list[str]] = {
+        config.split: pooled.loc[pooled["split"] == config.split, "protein_id"].tolist()
+    }
+    subject = EncodedDictionary.neurons(hook_point, mean_activations, ids)
+    return measuring.measure_monosemanticity(subject, None, None, pooled, panels, config)
 
 
 def measure_absorption(
-    activation_shards: Any,
-    sae_checkpoint: Any,
+    residue_codes: Any,
     encoding: pd.DataFrame,
     latent_statistics: pd.DataFrame,
     *,
@@ -86,24 +91,17 @@ def measure_absorption(
     concept_relations: pd.DataFrame,
     config: AbsorptionConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Measure absorption between nested concepts and splitting of concepts, in a `SaeCheckpoint` on an
-    `ActivationStore`."""
+    """Measure absorption between nested concepts and splitting of concepts, by the codes (a `CodeStore`) of a
+    dictionary."""
     from protsae.annotations.labels import LabelTables
     from protsae.disentanglement.measuring import measure_concepts
     from protsae.ontology.obo import Ontology
-    from protsae.probing.encoding import Run
+    from protsae.probing.labelled import LabelledProteins
 
-    return measure_concepts(
-        Run.of(sae_checkpoint),
-        sae_checkpoint.load(),
-        activation_shards,
-        encoding,
-        latent_statistics,
-        proteins=proteins,
-        tables=LabelTables(concepts, protein_labels, labelled_aspects, residue_labels),
-        ontology=Ontology(concept_terms, concept_relations),
-        config=config,
-    )
+    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
+    labelled = LabelledProteins.of(proteins, tables, encoding["protein_id"])
+    ontology = Ontology(concept_terms, concept_relations)
+    return measure_concepts(residue_codes, encoding, latent_statistics, labelled, ontology, config)
 
 
 def collect_disentanglement(**parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:

@@ -19,13 +19,13 @@ _ABSORPTION = ("absorption", "splitting", "absorption_metrics")
 _ONTOLOGY = ("concept_terms", "concept_relations")
 _ANNOTATED = ("proteins", "protein_concepts", *_ONTOLOGY, "judge_embeddings")
 _LABELS = ("protein_labels", "labelled_aspects", "residue_labels")
-_LABELLED = ("activation_shards", "proteins", "concepts", *_LABELS, *_ONTOLOGY)
+_LABELLED = ("proteins", "concepts", *_LABELS, *_ONTOLOGY)
 _SETTINGS = {name: f"params:disentanglement.{name}" for name in ("monosemanticity", "absorption")}
 
 
 def _measures_of(name: str) -> Pipeline:
     """Return what is measured of each dictionary."""
-    own = {part: f"{name}.{part}" for part in ("sae_checkpoint", "encoding", "latent_statistics")}
+    own = {part: f"{name}.{part}" for part in ("residue_codes", "encoding", "latent_statistics")}
     return of_dictionary(
         name,
         [
@@ -33,7 +33,7 @@ def _measures_of(name: str) -> Pipeline:
                 measure_monosemanticity,
                 inputs={
                     **own,
-                    **{table: table for table in ("activation_shards", "concepts", *_ANNOTATED)},
+                    **{table: table for table in ("concepts", *_ANNOTATED)},
                     "config": _SETTINGS["monosemanticity"],
                 },
                 outputs=[f"{name}.{part}" for part in _MONOSEMANTICITY],

@@ -9,10 +9,10 @@ from .nodes import encode_proteins
 
 def _encoding_of(name: str) -> Pipeline:
     """Return the pass of all proteins through one dictionary."""
-    outputs = ("encoding", "latent_statistics", "reconstruction")
+    outputs = ("encoding", "latent_statistics", "reconstruction_sums", "residue_codes")
     node = Node(
         encode_proteins,
-        inputs=["activation_shards", f"{name}.sae_checkpoint", "proteins", "params:probing.encoding"],
+        inputs=["activation_shards", f"{name}.sae_checkpoint", "proteins", "params:encoding"],
         outputs=[f"{name}.{output}" for output in outputs],
         name="encode_proteins",
     )

@@ -53,7 +53,7 @@ def report_extraction(activation_shards: Any, outlier_warning: float) -> dict[st
 
 def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
     """Average the activations (an `ActivationStore`) of every protein over its residues."""
-    from protsae.probing.encoding import mean_activations
+    from protsae.encoding.reading import mean_activations
     from protsae.probing.splits import split_of_proteins
 
     split_of = split_of_proteins(proteins, activation_shards.protein_ids)

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
-from protsae.probing.config import EncodingConfig
 
 
 def choose_fidelity_sequences(
@@ -48,39 +47,24 @@ def splice_dictionary(
     return measure_spliced(load_plm(plm_checkpoint), sae_checkpoint, fidelity_sequences, config)
 
 
-def measure_reconstruction(
-    activation_shards: Any, sae_checkpoint: Any, proteins: pd.DataFrame, config: EncodingConfig
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pass the stored test activations (of an `ActivationStore`) through a dictionary (a `SaeCheckpoint`)."""
-    from protsae.fidelity.reconstruction import reconstruction_sums
-    from protsae.probing.splits import split_of_proteins
-
-    stored = split_of_proteins(proteins, activation_shards.protein_ids, ("test",))
-    test = proteins[proteins["protein_id"].isin(stored)]
-    hook_point = str(sae_checkpoint.metadata["hook_point"])
-    return reconstruction_sums(
-        activation_shards, hook_point, sae_checkpoint.load(), test, config.residues_per_batch
-    )
-
-
 def judge_fidelity(
     plm_losses: pd.DataFrame,
     spliced_losses: pd.DataFrame,
     reconstruction_sums: pd.DataFrame,
-    latent_densities: pd.DataFrame,
-    sae_checkpoint: Any,
+    latent_statistics: pd.DataFrame,
+    residue_codes: Any,
     *,
     hook_point: str,
     config: JudgingConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn sums into metrics with intervals, and densities into a histogram."""
+    """Turn sums into metrics with intervals, and densities into a histogram; `residue_codes` (a `CodeStore`)
+    names the dictionary."""
     from protsae.fidelity.densities import density_histogram
     from protsae.fidelity.judging import loss_rows, reconstruction_rows, require_hook_point
     from protsae.metrics.table import concat_metrics
-    from protsae.probing.encoding import Run
 
-    run, d_model = Run.of(sae_checkpoint), int(sae_checkpoint.metadata["d_model"])
+    run, d_model = residue_codes.run, residue_codes.dictionary.d_model
     require_hook_point(run, hook_point)
-    found = reconstruction_rows(reconstruction_sums, latent_densities, d_model, run, config)
+    found = reconstruction_rows(reconstruction_sums, latent_statistics, d_model, run, config)
     metrics = concat_metrics([found, loss_rows(plm_losses, spliced_losses, run, config)])
-    return metrics, density_histogram(latent_densities, run.method)
+    return metrics, density_histogram(latent_statistics, run.method)

@@ -2,7 +2,6 @@
 
 from protsae.core.config import Config
 from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
-from protsae.probing.config import EncodingConfig
 
 
 class FidelityParameters(Config):
@@ -14,7 +13,5 @@ class FidelityParameters(Config):
     """What is masked and scored."""
     passes: PassesConfig = PassesConfig()
     """How the language model is run."""
-    encoding: EncodingConfig = EncodingConfig()
-    """How stored activations pass through the dictionaries."""
     judging: JudgingConfig = JudgingConfig()
     """How sums become metrics."""

@@ -8,9 +8,10 @@ from .nodes import (
     choose_fidelity_sequences,
     judge_fidelity,
     measure_ablations,
-    measure_reconstruction,
     splice_dictionary,
 )
+
+_PARTS = ("spliced_losses", "reconstruction_sums", "latent_statistics", "residue_codes")
 
 
 def _fidelity_of(name: str) -> Pipeline:
@@ -24,20 +25,10 @@ def _fidelity_of(name: str) -> Pipeline:
             name="splice_dictionary",
         ),
         Node(
-            measure_reconstruction,
-            inputs=["activation_shards", checkpoint, "proteins", "params:fidelity.encoding"],
-            outputs=[f"{name}.reconstruction_sums", f"{name}.latent_densities"],
-            name="measure_reconstruction",
-        ),
-        Node(
             judge_fidelity,
             inputs={
                 "plm_losses": "plm_losses",
-                **{
-                    part: f"{name}.{part}"
-                    for part in ("spliced_losses", "reconstruction_sums", "latent_densities")
-                },
-                "sae_checkpoint": checkpoint,
+                **{part: f"{name}.{part}" for part in _PARTS},
                 "hook_point": "params:fidelity.hook_point",
                 "config": "params:fidelity.judging",
             },

@@ -8,8 +8,7 @@ from protsae.interpretation.config import ExampleConfig, MatchingConfig
 
 
 def interpret_latents(
-    activation_shards: Any,
-    sae_checkpoint: Any,
+    residue_codes: Any,
     encoding: pd.DataFrame,
     latent_statistics: pd.DataFrame,
     *,
@@ -17,24 +16,23 @@ def interpret_latents(
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
     labelled_aspects: pd.DataFrame,
+    residue_labels: pd.DataFrame,
     matching: MatchingConfig,
     examples: ExampleConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Match a dictionary's latents with concepts and residues, and draw examples.
+    """Match a dictionary's latents with concepts and residues, and draw examples, by its codes (a
+    `CodeStore`)."""
+    from protsae.annotations.labels import LabelTables
+    from protsae.interpretation.tables import interpret
+    from protsae.probing.labelled import LabelledProteins
 
-    `activation_shards` is an `ActivationStore`, `sae_checkpoint` a `SaeCheckpoint`.
-    """
-    from protsae.interpretation.tables import Subject, interpret
-    from protsae.probing.encoding import Run
-    from protsae.probing.splits import labels_by_split
-
-    subject = Subject(Run.of(sae_checkpoint), sae_checkpoint.load(), encoding, latent_statistics)
+    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
     found = interpret(
-        subject,
-        activation_shards,
-        proteins=proteins,
-        concepts=concepts,
-        splits=labels_by_split(proteins, concepts, protein_labels, labelled_aspects, encoding["protein_id"]),
+        residue_codes,
+        encoding,
+        latent_statistics,
+        proteins=LabelledProteins.of(proteins, tables, encoding["protein_id"]),
+        descriptions=dict(zip(proteins["protein_id"], proteins["description"], strict=True)),
         matching=matching,
         examples=examples,
     )

@@ -7,7 +7,7 @@ from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
 from .nodes import collect_latents, interpret_latents
 
 _TABLES = ("latents", "latent_concepts", "latent_examples")
-_SHARED = ("activation_shards", "proteins", "concepts", "protein_labels", "labelled_aspects")
+_SHARED = ("proteins", "concepts", "protein_labels", "labelled_aspects", "residue_labels")
 
 
 def _interpretation_of(name: str) -> Pipeline:
@@ -16,7 +16,7 @@ def _interpretation_of(name: str) -> Pipeline:
         interpret_latents,
         inputs={
             **{table: table for table in _SHARED},
-            **{part: f"{name}.{part}" for part in ("sae_checkpoint", "encoding", "latent_statistics")},
+            **{part: f"{name}.{part}" for part in ("residue_codes", "encoding", "latent_statistics")},
             "matching": "params:interpretation.matching",
             "examples": "params:interpretation.examples",
         },

@@ -8,7 +8,6 @@ import pandas as pd
 from protsae.plm import load_plm
 from protsae.probing.config import (
     ComparisonConfig,
-    EncodingConfig,
     EvaluationConfig,
     NeighbourConfig,
     Pair,
@@ -49,10 +48,10 @@ def score_dictionary(
         scoring: pooling, strengths of the probe.
         tables: see `_judge`.
     """
-    from protsae.probing.encoding import require_same_concepts
+    from protsae.encoding.codes import require_concepts
     from protsae.probing.judge import score_table
 
-    require_same_concepts(sae_checkpoint, tables["concepts"])
+    require_concepts(sae_checkpoint.concept_ids, tables["concepts"])
     judge = _judge(tables, encoding["protein_id"], scoring=scoring)
     scores = judge.score_dictionary(sae_checkpoint.name, encoding, guided=sae_checkpoint.n_defined > 0)
     return score_table(scores, judge)
@@ -96,7 +95,7 @@ def evaluate_dictionary(
     Returns:
         Rows of the metrics table, one row per concept, and all estimates resample by resample.
     """
-    from protsae.probing.encoding import Run
+    from protsae.encoding.run import Run
     from protsae.probing.judge import about_dictionary, scores_of
 
     judge = _judge(tables, encoding["protein_id"], evaluation=evaluation)
@@ -148,33 +147,25 @@ def compare_methods(
 
 
 def score_residues(
-    activation_shards: Any,
-    sae_checkpoint: Any,
+    residue_codes: Any,
+    encoding: pd.DataFrame,
     proteins: pd.DataFrame,
     *,
     concepts: pd.DataFrame,
     protein_labels: pd.DataFrame,
     labelled_aspects: pd.DataFrame,
     residue_labels: pd.DataFrame,
-    encoding: EncodingConfig,
     config: EvaluationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Judge the concepts of residues residue by residue, in a guided dictionary (a `SaeCheckpoint`)."""
+    """Judge the concepts of residues residue by residue, by the codes (a `CodeStore`) of a guided
+    dictionary."""
     from protsae.annotations.labels import LabelTables
-    from protsae.probing.encoding import Run
+    from protsae.probing.labelled import LabelledProteins
     from protsae.probing.residue_scores import evaluate_residues
-    from protsae.probing.splits import split_of_proteins
 
-    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
-    return evaluate_residues(
-        activation_shards,
-        sae_checkpoint.load(),
-        Run.of(sae_checkpoint),
-        proteins=proteins[proteins["protein_id"].isin(split_of)],
-        tables=LabelTables(concepts, protein_labels, labelled_aspects, residue_labels),
-        residues_per_batch=encoding.residues_per_batch,
-        config=config,
-    )
+    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
+    labelled = LabelledProteins.of(proteins, tables, encoding["protein_id"])
+    return evaluate_residues(residue_codes, labelled, config)
 
 
 def collect_residue_scores(**parts: pd.DataFrame) -> pd.DataFrame:
@@ -188,8 +179,8 @@ def collect_residue_scores(**parts: pd.DataFrame) -> pd.DataFrame:
 
 def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
     """Measure how well the predictor's geometry (of a `SaeCheckpoint`) obeys the ontology."""
+    from protsae.encoding.run import Run
     from protsae.probing.collect import subsumption_rows
-    from protsae.probing.encoding import Run
 
     return subsumption_rows(sae_checkpoint.load(), Run.of(sae_checkpoint), axioms, concepts)
 

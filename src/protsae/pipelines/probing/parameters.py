@@ -3,7 +3,6 @@
 from protsae.core.config import Config
 from protsae.probing.config import (
     DIFFERENCES,
-    EncodingConfig,
     EvaluationConfig,
     NeighbourConfig,
     Pair,
@@ -17,8 +16,6 @@ class ProbingParameters(Config):
 
     hook_point: str
     """Activations that `linear_probe` reads; the dictionaries know their own hook point."""
-    encoding: EncodingConfig = EncodingConfig()
-    """How activations pass through the dictionaries."""
     scoring: ScoringConfig = ScoringConfig()
     """How proteins are scored."""
     neighbours: NeighbourConfig = NeighbourConfig()

@@ -60,11 +60,10 @@ def _predictor_of(name: str) -> Pipeline:
             Node(
                 score_residues,
                 inputs={
-                    "activation_shards": "activation_shards",
-                    "sae_checkpoint": f"{name}.sae_checkpoint",
+                    "residue_codes": f"{name}.residue_codes",
+                    "encoding": f"{name}.encoding",
                     **_LABELLED,
                     "residue_labels": "residue_labels",
-                    "encoding": "params:probing.encoding",
                     "config": "params:probing.evaluation",
                 },
                 outputs=[f"{name}.residue_metrics", f"{name}.residue_concept_metrics"],

@@ -15,17 +15,14 @@ Listed = dict[str, Any]
 
 
 def collect_metrics(**measured: pd.DataFrame) -> pd.DataFrame:
-    """Bring all metrics into one table: scores, what else was measured, then reconstruction and fidelity.
+    """Bring all metrics into one table: scores, what else was measured, then fidelity.
 
     Args:
         measured: rows of the metrics table, by what they are of.
     """
     from protsae.probing.collect import all_metrics
 
-    whole = {part: list(parts_of(measured, part).values()) for part in ("reconstruction", "fidelity_metrics")}
-    of_dictionaries = {id(table) for tables in whole.values() for table in tables}
-    others = [table for table in measured.values() if id(table) not in of_dictionaries]
-    return all_metrics(others, whole["reconstruction"], whole["fidelity_metrics"])
+    return all_metrics(list(measured.values()))
 
 
 def plot_data(proteins: pd.DataFrame, concepts: pd.DataFrame) -> tuple[Any, Any]:

@@ -55,7 +55,7 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
         **by_part(wiring.predicting, "residue_metrics", "subsumption_metrics"),
         "disentanglement_metrics": "disentanglement_metrics",
         "alignment_metrics": "alignment_metrics",
-        **by_part(wiring.names, "reconstruction", "fidelity_metrics"),
+        **by_part(wiring.names, "fidelity_metrics"),
     }
     return Pipeline(
         [

@@ -1,1 +1,0 @@
-"""Which concepts do single latents stand for, beyond what the amino acids alone tell."""

@@ -1,0 +1,104 @@
+"""Alignment in few numbers: rows of the metrics table, and one line per method, level and aspect."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from protsae.interpretation.align import Alignment
+from protsae.interpretation.config import ChoiceConfig
+from protsae.interpretation.pairs import PairScores
+from protsae.metrics.bootstrap import macro_mean, percentile_interval
+from protsae.metrics.table import by_aspect, metric_records, metrics_table
+
+STRATUM = {"protein": "proteins", "residue": "residues", "domain": "residues"}
+F1_NAMES = {"protein": "relevance_f1", "residue": "residue_f1", "domain": "domain_f1"}
+SUMMARY_COLUMNS = (
+    "method", "level", "aspect", "n_concepts", "n_found", "n_found_bh", "share_found", "f1_validation",
+    "f1_test", "f1_top", "f1_always_on", "f1_identity",
+)  # fmt: skip
+_MEANS = ["f1_validation", "f1_test", "f1_always_on", "f1_identity"]
+
+
+def metrics_of(
+    alignment: Alignment, config: ChoiceConfig, about: Mapping[str, Any], supervision: str
+) -> pd.DataFrame:
+    """Return the rows of one method on test.
+
+    `relevance_f1`, `residue_f1`, `domain_f1`: mean over concepts of the F1 of the latent that validation
+    prefers; with the suffix `_top`, the mean over all that were kept. `concept_coverage`: share of the
+    concepts that are found, `preset` naming the level. `k_sparse_auc`: mean over concepts, `preset` naming k.
+
+    Args:
+        alignment: what was found.
+        config: confidence of the intervals.
+        about: `method`, and what the run adds: `seed`, `hook_point`, `k`.
+        supervision: how the method saw labels.
+    """
+    given = {**about, "split": "test", "supervision": supervision}
+    records: list[dict[str, Any]] = []
+    for level, scores in alignment.pairs.items():
+        for aspect, inside in by_aspect(scores.table["aspect"]):
+            records += _of_level(level, scores, inside, config, {**given, "aspect": aspect})
+    probes = alignment.k_sparse
+    for key, rows in probes.groupby(["level", "k"], sort=True) if len(probes) else ():
+        level, k = str(key[0]), int(rows["k"].iloc[0])
+        samples = alignment.k_sparse_samples[level, k]
+        for aspect, inside in by_aspect(rows["aspect"]):
+            mean, left_out = macro_mean(rows["auc_test"].to_numpy(np.float64)[inside])
+            about_k: dict[str, Any] = {
+                "n": int(inside.sum() - left_out),
+                "preset": f"k={k}",
+                "stratum": STRATUM[level],
+            }
+            resampled = macro_mean(samples[:, inside])[0]
+            records += metric_records(
+                {"k_sparse_auc": float(mean)},
+                intervals={"k_sparse_auc": percentile_interval(resampled, config.confidence).pair},
+                **given,
+                **about_k,
+                aspect=aspect,
+            )
+    return metrics_table(records)
+
+
+def _of_level(
+    level: str, scores: PairScores, inside: NDArray[np.bool_], config: ChoiceConfig, given: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    table = scores.table
+    first = inside & (table["rank"] == 1).to_numpy()
+    f1 = table["f1_test"].to_numpy(np.float64)
+    name = F1_NAMES[level]
+    values = {name: float(f1[first].mean()), f"{name}_top": float(f1[inside].mean())}
+    intervals = {
+        metric: percentile_interval(scores.samples[:, pairs].mean(axis=1), config.confidence).pair
+        for metric, pairs in ((name, first), (f"{name}_top", inside))
+    }
+    about = {**given, "n": int(first.sum()), "stratum": STRATUM[level]}
+    found = float(table["is_found"].to_numpy()[first].mean())
+    return [
+        *metric_records(values, intervals=intervals, **about),
+        *metric_records({"concept_coverage": found}, preset=level, **about),
+    ]
+
+
+def summarise(concept_alignment: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Return one line per method, level and aspect, and for all aspects together: `SUMMARY_COLUMNS`.
+
+    F1 are means over concepts: of the best latent by validation, `f1_top` of all that were kept. `n_found_bh`
+    counts the concepts whose best latent beats residue identity at a false-discovery rate of 1 - confidence
+    (Benjamini-Hochberg over the concepts of a method and level) and passes the two other bounds too.
+    """
+    lines = []
+    for (method, level), of_level in concept_alignment.groupby(["method", "level"], sort=False):
+        for aspect, inside in by_aspect(of_level["aspect"]):
+            rows = of_level[inside]
+            best = rows[rows["rank"] == 1]
+            passes = best["is_found"] & (best["q_value"] <= 1 - confidence)
+            counts = (len(best), int(best["is_found"].sum()), int(passes.sum()))
+            line = dict(zip(SUMMARY_COLUMNS, (method, level, aspect, *counts), strict=False))
+            line |= {"share_found": best["is_found"].mean(), "f1_top": rows["f1_test"].mean()}
+            lines.append(line | best[_MEANS].mean().to_dict())
+    return pd.DataFrame(lines, columns=list(SUMMARY_COLUMNS))

@@ -1,0 +1,228 @@
+"""A dictionary aligned with planted concepts, against loops over residues and instances."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from tests.interpretation.world import HOOK, OF_RESIDUES, World
+from tests.metrics.slow_association import slow_counts, slow_f1
+
+from protsae.core.errors import InputError
+from protsae.interpretation import sources
+from protsae.interpretation.align import AlignmentTask, align, alignment_table
+from protsae.interpretation.baselines import Neurons, Windows
+from protsae.interpretation.config import ChoiceConfig, KSparseConfig
+from protsae.interpretation.pairs import ALIGNMENT_COLUMNS
+from protsae.interpretation.sources import FreshCodes, LettersOnly
+from protsae.interpretation.summary import metrics_of, summarise
+from protsae.metrics.table import METRIC_COLUMNS
+
+NEURONS = Neurons("neurons", torch.zeros(4))
+
+
+def aligned_by(dictionary, source, task):
+    """Align a dictionary that is encoded while activations are read."""
+    codes = FreshCodes(source, HOOK, dictionary, task.proteins, task.config.residues_per_batch)
+    return align(codes, codes.pooled("mean") if task.proteins_too else {}, task)
+
+
+def dense(world, split):
+    """Both signs of the activations of every protein of a split."""
+    blocks = {p: world.store.proteins[p] for p in world.of(split)}
+    return {p: np.maximum(np.concatenate([x, -x], axis=1), 0) for p, x in blocks.items()}
+
+
+@pytest.fixture(scope="module")
+def aligned(world, task):
+    return aligned_by(NEURONS, world.store, task)
+
+
+@pytest.fixture(scope="module")
+def table(aligned):
+    return alignment_table("neurons", "selection", aligned)
+
+
+def slow_choice(world, thresholds, position):
+    """Choose by F1 on validation, report on test: (latent, threshold, F1 there, F1 here) per concept."""
+    found = {}
+    largest = np.max([x.max(axis=0) for x in dense(world, "validation").values()], axis=0)
+    counted = {}
+    for split in ("validation", "test"):
+        spans, known = world.counted(split)
+        counted[split] = slow_counts(dense(world, split), spans, known, largest, thresholds, 3)
+    for concept in range(3):
+        f1 = {
+            split: np.array(
+                [
+                    [
+                        slow_f1(
+                            *(part[concept, j, t] for part in counts[:3]), *(n[concept] for n in counts[3:])
+                        )[position]
+                        for t in range(len(thresholds))
+                    ]
+                    for j in range(8)
+                ]
+            )
+            for split, counts in counted.items()
+        }
+        best = f1["validation"].max(axis=1)
+        for rank, j in enumerate(np.argsort(-best, kind="stable")[:3], start=1):
+            t = int(f1["validation"][j].argmax())
+            found[concept, rank] = j, thresholds[t], f1["validation"][j, t], f1["test"][j, t]
+    return found
+
+
+@pytest.mark.parametrize(("level", "position"), [("residue", 0), ("domain", 1)])
+def test_pairs_are_those_that_a_loop_chooses_on_validation_and_reports_on_test(
+    world, task, table, level, position
+):
+    rows = table[table["level"] == level].set_index(["concept_id", "rank"])
+    expected = slow_choice(world, task.config.thresholds, position)
+    names = task.proteins.concepts["concept_id"].iloc[OF_RESIDUES].tolist()
+    assert len(rows) == len(expected) == 9
+    for (concept, rank), (latent, threshold, on_validation, on_test) in expected.items():
+        row = rows.loc[names[concept], rank]
+        assert (row["latent"], row["threshold"]) == (latent, threshold)
+        assert row["f1_validation"] == pytest.approx(on_validation, abs=1e-12)
+        assert row["f1_test"] == pytest.approx(on_test, abs=1e-12)
+
+
+def test_the_planted_site_is_found_and_beats_residue_identity(table):
+    best = table[table["rank"] == 1].set_index(["level", "concept_id"])
+    for level in ("residue", "domain"):
+        site = best.loc[level, "site"]
+        assert site["latent"] == 0
+        assert site["f1_test"] > 0.9
+        assert site["f1_identity"] < 0.6
+        assert 0 < site["difference_low"] <= site["difference"] <= site["difference_high"]
+        assert site["is_found"]
+        assert site["q_value"] <= 3 * site["p_value"]
+        assert not best.loc[level, "loop"]["is_found"]
+    assert best.loc["protein", "GO:1"]["latent"] == 0
+    assert not best.loc["protein", "GO:2"]["is_found"]
+    empty = best.loc["domain", "nothing"]
+    assert (empty["n_true"], empty["f1_test"], empty["f1_always_on"], empty["is_found"]) == (0, 0, 0, False)
+    assert list(table.columns) == list(ALIGNMENT_COLUMNS)
+
+
+def test_k_sparse_probes_find_the_planted_latent(world, aligned):
+    probes = aligned.k_sparse.set_index(["level", "concept_id", "k"])
+    assert probes.loc["residue", "site", 1]["latents"] in ("0", "4")
+    assert probes.loc["residue", "site", 2]["auc_test"] > 0.97
+    assert probes.loc["protein", "GO:1", 1]["auc_test"] > 0.9
+    assert np.isnan(probes.loc["residue", "nothing", 1]["auc_test"])
+    assert probes.loc["residue", "site", 1]["n_test"] == sum(
+        len(world.sequences[p]) for p in world.of("test")
+    )
+
+
+def test_resamples_of_k_sparse_probes_weigh_residues_by_their_protein(world, task, aligned):
+    chosen = aligned.k_sparse.set_index(["level", "concept_id", "k"]).loc["residue", "loop", 1]
+    latent, proteins = int(chosen["latents"]), world.of("test")
+    spans, known = world.counted("test")
+    ids = [p for p in proteins if (p, 1) in known]  # loops are not labelled everywhere
+    codes, truth = [], []
+    for p in ids:
+        codes.append(dense(world, "test")[p][:, latent])
+        inside = np.zeros(len(codes[-1]), bool)
+        for _, _, _, first, last in [s for s in spans if s[:2] == (p, 1)]:
+            inside[first:last] = True
+        truth.append(inside)
+    column = task.proteins.concepts["concept_id"].iloc[OF_RESIDUES].tolist().index("loop")
+    found = aligned.k_sparse_samples["residue", 1][:, column]
+    sign = 1 if roc_auc_score(np.concatenate(truth), np.concatenate(codes)) == chosen["auc_test"] else -1
+    for weights, auc in zip(task.weights[:5], found[:5], strict=True):
+        of_residue = np.repeat(weights[[proteins.index(p) for p in ids]], [len(c) for c in codes])
+        expected = roc_auc_score(
+            np.concatenate(truth), sign * np.concatenate(codes), sample_weight=of_residue
+        )
+        assert auc == pytest.approx(expected)
+
+
+def test_rows_of_metrics_are_means_over_concepts(aligned, table, task):
+    about = {"method": "neurons", "hook_point": HOOK}
+    metrics = metrics_of(aligned, task.config, about, "selection")
+    assert tuple(metrics.columns) == METRIC_COLUMNS
+    assert set(metrics["split"]) == {"test"}
+    values = metrics.set_index(["metric", "aspect", "stratum", "preset"])
+    best = table[table["rank"] == 1]
+    domain = best[best["level"] == "domain"]
+    row = values.loc["domain_f1", "all", "residues", ""]
+    assert row["value"] == pytest.approx(domain["f1_test"].mean())
+    assert row["n"] == 3
+    assert row["low"] <= row["value"] <= row["high"]
+    row = values.loc["concept_coverage", "all", "residues", "domain"]
+    assert row["value"] == pytest.approx(1 / 3)
+    top = values.loc["relevance_f1_top", "all", "proteins", ""]["value"]
+    assert top == pytest.approx(table.loc[table["level"] == "protein", "f1_test"].mean())
+    row = values.loc["k_sparse_auc", "all", "residues", "k=1"]
+    probes = aligned.k_sparse[(aligned.k_sparse["level"] == "residue") & (aligned.k_sparse["k"] == 1)]
+    assert row["n"] == 2
+    assert row["value"] == pytest.approx(probes["auc_test"].mean())
+    resampled = np.nanmean(aligned.k_sparse_samples["residue", 1], axis=1)
+    assert row[["low", "high"]].tolist() == pytest.approx(np.quantile(resampled, [0.025, 0.975]).tolist())
+
+    summary = summarise(table, task.config.confidence).set_index(["method", "level", "aspect"])
+    line = summary.loc["neurons", "domain", "all"]
+    assert line[["n_concepts", "n_found", "n_found_bh"]].tolist() == [3, 1, 1]
+    assert line["f1_test"] == pytest.approx(domain["f1_test"].mean())
+
+
+def test_windows_see_what_stands_beside_a_residue(world, task):
+    """One position and letter tells half of a site, two positions tell it all."""
+    windows = Windows(1)
+    aligned = aligned_by(windows, LettersOnly(task.proteins), task.of_residues_only())
+    assert set(aligned.pairs) == {"residue", "domain"}
+    probes = aligned.k_sparse.set_index(["concept_id", "k"])["auc_test"]
+    assert probes["site", 1] < 0.97 < probes["site", 2]
+
+
+def test_what_is_kept_in_memory_changes_nothing(world, task, table, monkeypatch):
+    monkeypatch.setattr(sources, "_MAX_KEPT", 0)
+    again = alignment_table("neurons", "selection", aligned_by(NEURONS, world.store, task))
+    pd.testing.assert_frame_equal(again, table)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_pooled_latents_equal_a_loop_over_proteins(world, task, pooling):
+    pooled = FreshCodes(world.store, HOOK, NEURONS, task.proteins, 64).pooled(pooling)["test"]
+    expected = [getattr(x, pooling)(axis=0) for x in dense(world, "test").values()]
+    np.testing.assert_allclose(pooled, expected, atol=1e-6)
+
+
+def test_activations_of_another_length_are_refused():
+    world = World()
+    store = world.store
+    store.proteins["P01"] = store.proteins["P01"][:-1]
+    task = AlignmentTask.of(world.proteins, world.tables, store.protein_ids, ChoiceConfig(), KSparseConfig())
+    with pytest.raises(InputError, match="P01 has"):
+        aligned_by(NEURONS, store, task)
+
+
+def test_concepts_of_one_level_only_and_none_at_all(world):
+    for levels in (["protein"], ["residue"], []):
+        concepts = world.tables.concepts.sort_values("concept_idx")
+        kept = concepts[concepts["level"].isin(levels)]
+        place = {old: new for new, old in enumerate(kept["concept_idx"])}
+        tables = type(world.tables)(
+            kept.assign(concept_idx=range(len(kept))),
+            _renumbered(world.tables.protein_labels, place),
+            world.tables.labelled_aspects,
+            _renumbered(world.tables.residue_labels, place),
+        )
+        task = AlignmentTask.of(
+            world.proteins, tables, world.store.protein_ids, ChoiceConfig(n_resamples=5), KSparseConfig()
+        )
+        aligned = aligned_by(NEURONS, world.store, task)
+        table = alignment_table("neurons", "selection", aligned)
+        expected = {"protein": {"protein"}, "residue": {"residue", "domain"}}
+        assert set(table["level"]) == set().union(*(expected[level] for level in levels))
+        metrics = metrics_of(aligned, task.config, {"method": "neurons"}, "selection")
+        assert bool(len(metrics)) == bool(levels)
+        assert len(summarise(table, 0.95)) == {"protein": 2, "residue": 6}.get("".join(levels), 0)
+
+
+def _renumbered(table, place):
+    kept = table[table["concept_idx"].isin(list(place))]
+    return kept.assign(concept_idx=kept["concept_idx"].map(place).astype("int64"))
