@@ -18,6 +18,8 @@ from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.estimates import estimates_of
 from protsae.sweeps.judging import Judge
 
+pytestmark = pytest.mark.end_to_end
+
 HOOK = "layers.0.resid_post"
 JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3, min_stratum=5))
 

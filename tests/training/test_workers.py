@@ -17,6 +17,8 @@ from protsae.training.distributed import part_of
 from protsae.training.parquet import plan_on_parquet
 from protsae.training.plan import Size, log_of
 
+pytestmark = pytest.mark.end_to_end
+
 TWO = {"n_workers": 2}
 
 
