@@ -1,4 +1,4 @@
-"""Train both dictionaries with several seeds on the demo's activations, and say which claims hold.
+"""Train the dictionaries with several seeds on the demo's activations, and say which claims hold.
 
 Needs the outputs of a finished `kedro run`. Writes docs/results/demo.csv (columns of metrics.csv: the rows of
 every seed, then mean and spread over seeds, then differences) and docs/results/demo.md (how it was made, and
@@ -12,8 +12,8 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -24,15 +24,25 @@ from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.core.files import write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
-from protsae.probing.encoding import Encoding, Run, encode_splits
+from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.estimates import Evaluations
-from protsae.probing.evaluation import evaluate_all, score_metrics, scores_by_method
+from protsae.probing.judge import (
+    Judge,
+    Judgement,
+    Known,
+    Scores,
+    about_dictionary,
+    about_references,
+    scores_of,
+)
 from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
-from protsae.probing.scores import BASELINES, METHODS, probe_scores, score_all_methods
+from protsae.probing.scores import REFERENCES, probe_scores
 from protsae.probing.shuffles import shuffle_labels
-from protsae.probing.splits import feature_matrix
 from protsae.sae.base import SparseAutoencoder
-from protsae.training.fit import Size, fit_protsae, fit_topk
+from protsae.sae.protsae import ProtSae
+from protsae.training.dictionaries import Defaults, Dictionary
+from protsae.training.fit import fit
+from protsae.training.plan import Knowledge
 
 DIFFERENCES = (
     ("protsae_latent", "topk_latent"),
@@ -51,88 +61,76 @@ SHUFFLED = "shuffled_labels"
 class Demo(FinishedRun):
     """A finished run, and what its dictionaries are worth with other seeds."""
 
-    def dictionary(self, method: str, seed: int) -> SparseAutoencoder:
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge of this run."""
+        ontology = self.load("concept_terms"), self.load("concept_relations")
+        known = Known(self.proteins, self.tables, *ontology)
+        settings = (self.load(f"params:probing.{name}") for name in ("scoring", "evaluation"))
+        return Judge(known, set(self.split_of), *settings)
+
+    def dictionary(self, name: str, seed: int) -> SparseAutoencoder:
         """Return the run's own dictionary where it has this seed, else train one with the run's settings."""
-        checkpoint = self.load(f"{method}.sae_checkpoint")
+        checkpoint = self.load(f"{name}.sae_checkpoint")
         if int(checkpoint.metadata["seed"]) == seed:
             return checkpoint.load()
-        size = Size(self.load("params:training.d_sae"), self.load("params:training.k"), seed)
-        trainer = self.load("params:training.trainer")
-        if method == "topk":
-            (sae, _), _ = fit_topk(self.source, size, trainer)
-        else:
-            (sae, _), _ = fit_protsae(
-                self.source,
-                size,
-                trainer,
-                self.load("params:training.guidance"),
-                tables=self.tables,
-                axioms=self.axioms,
-            )
+        training = {key: self.load(f"params:training.{key}") for key in ("d_sae", "k", "trainer", "guidance")}
+        settings = {"protsae": {"guidance": training["guidance"].model_dump()}}
+        size = self.store.d_model, training["d_sae"], training["k"], seed
+        defaults = Defaults(*size, training["trainer"], settings, len(self.tables.concepts))
+        config = self.load(f"params:dictionaries.{name}").model_copy(update={"seed": seed})
+        plan = Dictionary.of(name, config, defaults).plan(self.source, Knowledge(self.tables, self.axioms))
+        (sae, _), _ = fit(plan)
         return sae.eval()
 
-    def run_seed(self, seed: int) -> tuple[pd.DataFrame, Evaluations]:
-        """Train, encode, score and judge with one seed; return its metrics rows and evaluations."""
-        runs = {
-            name: Run(name, seed, self.hook_point, self.load("params:training.k"))
-            for name in ("protsae", "topk")
-        }
-        saes = {name: self.dictionary(name, seed) for name in runs}
-        encodings: dict[str, Encoding] = {
-            name: encode_splits(
-                self.store, saes[name], run, self.split_of, self.load("params:probing.encoding")
-            )
-            for name, run in runs.items()
-        }
-        scoring = self.load("params:probing.scoring").model_copy(update={"seed": seed})
-        scores = score_all_methods(
-            encodings["protsae"].proteins,
-            encodings["topk"].proteins,
-            self.load("mean_activations"),
-            self.labels,
-            self.columns,
-            scoring,
+    def run_seed(self, seed: int) -> tuple[pd.DataFrame, Judgement]:
+        """Train, encode, score and judge with one seed; return its metrics rows and what scores are worth."""
+        judge = self.judge
+        parts, reconstructions, others = [], [], []
+        for name, listed in self.load("params:dictionaries").items():
+            if listed is None:
+                continue
+            sae = self.dictionary(name, seed)
+            run = Run(name, seed, self.hook_point, sae.config_json().get("k"))
+            encoding = self.load("params:probing.encoding")
+            found = encode_splits(self.store, sae, run, self.split_of, encoding)
+            scores = judge.score_dictionary(name, found.proteins, guided=sae.n_defined > 0)
+            parts.append(judge.judge(scores, about_dictionary(run, scores)))
+            reconstructions.append(found.reconstruction)
+            if isinstance(sae, ProtSae):
+                others += self._of_predictor(sae, run)
+        references = scores_of(self.load("references.concept_scores"), judge)
+        kept = {name: values for name, values in references.values.items() if name != SHUFFLED}
+        scores = Scores(kept, references.supervision)  # shuffled labels come by themselves
+        parts.append(judge.judge(scores, about_references(self.hook_point, scores)))
+        together = Judgement(
+            {key: value for part in parts for key, value in part.evaluations.items()},
+            {method: how for part in parts for method, how in part.supervision.items() if method != SHUFFLED},
+            {method: about for part in parts for method, about in part.about.items()},
         )
-        scores |= scores_by_method(self.load("baseline_scores"), self.splits, self.columns)
-        del scores[SHUFFLED]  # they come by themselves
-        config = self.load("params:probing.evaluation")
-        found = self.evaluated(scores)
-        residue_metrics, _ = evaluate_residues(
+        rows = together.rows(judge.evaluation.confidence)
+        return all_metrics([rows, *others], reconstructions), together
+
+    def _of_predictor(self, sae: ProtSae, run: Run) -> list[pd.DataFrame]:
+        """Return the rows of residues, and of the predictor's geometry."""
+        of_residues, _ = evaluate_residues(
             self.store,
-            saes["protsae"],
-            runs["protsae"],
+            sae,
+            run,
             proteins=self.proteins[self.proteins["protein_id"].isin(self.split_of)],
             tables=self.tables,
             residues_per_batch=self.load("params:probing.encoding").residues_per_batch,
-            config=config,
+            config=self.judge.evaluation,
         )
-        rows = all_metrics(
-            score_metrics(found, config.confidence),
-            [
-                residue_metrics,
-                subsumption_rows(saes["protsae"], runs["protsae"], self.axioms, self.tables.concepts),
-            ],
-            [encodings[name].reconstruction for name in runs],
-        )
-        return rows, found
+        return [of_residues, subsumption_rows(sae, run, self.axioms, self.tables.concepts)]
 
     def shuffled(self, n_shuffles: int) -> Iterator[Evaluations]:
         """Yield what a linear probe makes of so many shuffles of the labels that it learns from."""
-        features = self.load("mean_activations")
-        values = {
-            split: feature_matrix(features, "activation", of.protein_ids) for split, of in self.splits.items()
-        }
-        scoring = self.load("params:probing.scoring")
+        judge = self.judge
+        values = judge.features(self.load("mean_activations"), "activation")
         for seed in range(n_shuffles):
-            scores = probe_scores(values, shuffle_labels(self.splits, seed), scoring)
-            yield self.evaluated({SHUFFLED: scores})
-
-    def evaluated(self, scores: Any) -> Evaluations:
-        """Return what scores by method and split are worth."""
-        clusters = dict(zip(self.proteins["protein_id"], self.proteins["cluster_id"], strict=True))
-        return evaluate_all(
-            scores, self.splits, self.vocabulary, clusters, self.load("params:probing.evaluation")
-        )
+            scores = probe_scores(values, shuffle_labels(judge.splits, seed), judge.scoring)
+            yield judge.judge(Scores({SHUFFLED: dict(scores)}, {SHUFFLED: "probe"}), {}).evaluations
 
 
 def reading(table: pd.DataFrame) -> list[str]:
@@ -167,22 +165,28 @@ def overview(table: pd.DataFrame) -> list[str]:
     seeds."""
     kept = table[table["aspect"] == "mean"].set_index(["method", "metric", "stratum"]).sort_index()
     lines = ["| method | supervision | AUC | AUPR | Fmax |", "| --- | --- | --- | --- | --- |"]
-    for method, about in METHODS.items():
+    for method, supervision in zip(*_methods(table), strict=True):
         cells = []
         for metric in METRICS:
             mean = kept.loc[(method, metric, MEAN_OF_SEEDS)]
             spread = (method, metric, SD_OF_SEEDS)
             sd = f", sd {kept.loc[spread, 'value']:.3f}" if spread in kept.index else ""
             cells.append(f"{mean['value']:.3f} ({mean['low']:.3f} to {mean['high']:.3f}{sd})")
-        lines.append(f"| `{method}` | {about.supervision} | {' | '.join(cells)} |")
+        lines.append(f"| `{method}` | {supervision} | {' | '.join(cells)} |")
     return lines
+
+
+def _methods(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the methods of a table, differences left out, and how they saw labels."""
+    rows = table[~table["method"].str.contains(" - ")].drop_duplicates("method")
+    return rows["method"].tolist(), rows["supervision"].tolist()
 
 
 def health(table: pd.DataFrame) -> list[str]:
     """Return a Markdown table of the dictionaries on test, one row per seed."""
     names = ["fve", "l0", "dead_share", "defined_participation", "gate_rate"]
     rows = table[
-        table["metric"].isin(names) & (table["split"] == "test") & table["method"].isin(["protsae", "topk"])
+        table["metric"].isin(names) & (table["split"] == "test") & (table["stratum"].fillna("") == "")
     ]
     wide = rows.pivot_table(index=["method", "seed"], columns="metric", values="value").reindex(columns=names)
     lines = [f"| dictionary | seed | {' | '.join(names)} |", f"| --- | --- {'| --- ' * len(names)}|"]
@@ -219,16 +223,18 @@ def main() -> None:
     tables, evaluations = [], []
     for seed in arguments.seeds:
         rows, found = demo.run_seed(seed)
-        unseeded = ["linear_probe", "prevalence", "residue_identity", *BASELINES]
+        unseeded = ["residue_identity", *REFERENCES]
         constant = rows["method"].isin(unseeded) & (len(tables) > 0)
         tables.append(rows[~constant])  # these do not depend on the seed: one set of rows
         evaluations.append(found)
         print(f"seed {seed} done after {time.monotonic() - started:.0f} s", flush=True)
     shuffled = list(demo.shuffled(arguments.shuffles))
     confidence = demo.load("params:probing.evaluation").confidence
+    supervision = evaluations[0].supervision
+    over = [found.evaluations for found in evaluations]
     summary = concat_metrics(
-        summarise_seeds(found, differences, metrics=METRICS, aspects=ASPECTS, confidence=confidence)
-        for found, differences in ((evaluations, DIFFERENCES), (shuffled, ()))
+        summarise_seeds(found, seen, pairs, metrics=METRICS, aspects=ASPECTS, confidence=confidence)
+        for found, seen, pairs in ((over, supervision, DIFFERENCES), (shuffled, {SHUFFLED: "probe"}, ()))
     )
     table = concat_metrics([*tables, summary])
     write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.6g"))

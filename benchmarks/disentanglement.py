@@ -63,7 +63,7 @@ class Bench(FinishedRun):
     def dictionary(self, member: Member) -> pd.DataFrame:
         """Return a member's rows of the metrics table."""
         checkpoint = SaeCheckpoint(self.checkpoint(member))
-        run, sae = replace(Run.of(checkpoint), method=member.name), checkpoint.load()
+        run, sae = replace(Run.of(checkpoint), method=member.dictionary.name), checkpoint.load()
         found = encode_splits(self.store, sae, run, self.split_of, self.encoding)
         latents = Latents.of(run, found.latent_statistics, self.tables.concepts)
         _, rows = measure_dictionary(latents, sae, self.store, found.proteins, self.evidence, self.of_latents)

@@ -66,8 +66,7 @@ class Shuffler:
         for name, features in self.features.items():
             scores[f"{name}_probe"] = probe_scores(features, learnt, self.scoring)
         scores["prevalence"] = prevalence_scores(learnt)
-        own = np.arange(len(self.columns))
-        scores |= score_baselines(*self.baselines, learnt, own, self.scoring)
+        scores |= score_baselines(*self.baselines, learnt, self.scoring)
         return {method: self.judged(by_split["test"]) for method, by_split in scores.items()}
 
     def retrained(self, seed: int, epochs: int) -> dict[str, float]:

@@ -64,6 +64,8 @@ class Miniature:
         # with __pycache__: what numba has compiled serves the copies too
         shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("*.egg-info"))
         write_miniature(self.raw)
+        (root / "data/01_raw").mkdir()
+        shutil.copyfile(ROOT / "data/01_raw/motifs.tsv", root / "data/01_raw/motifs.tsv")
 
     @property
     def raw(self) -> Path:

@@ -15,7 +15,8 @@ from protsae.annotations.labels import LabelTables
 from protsae.probing.splits import SplitLabels, labels_by_split, protein_level, split_of_proteins
 from protsae.probing.vocabulary import Vocabulary
 from protsae.sweeps.config import SweepConfig
-from protsae.sweeps.members import Base, Member, expand
+from protsae.sweeps.members import Member, expand
+from protsae.training.dictionaries import Defaults
 from protsae.training.fit import Source
 
 
@@ -116,5 +117,5 @@ class FinishedRun:
         """Members of the sweep, finished or not."""
         settings = {"protsae": {"guidance": self.load("params:training.guidance").model_dump()}}
         d_sae, k, trainer = (self.load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
-        base = Base(self.store.d_model, d_sae, k, trainer, settings, len(self.tables.concepts))
-        return expand(self.sweep, base)
+        defaults = Defaults(self.store.d_model, d_sae, k, 0, trainer, settings, len(self.tables.concepts))
+        return expand(self.sweep, defaults)

@@ -1,7 +1,7 @@
 """Several training runs read together: means and spreads over seeds, differences between methods,
 intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from protsae.metrics.bootstrap import percentile_interval
 from protsae.metrics.table import metric_records, metrics_table
 from protsae.probing.estimates import Evaluations, Key
-from protsae.probing.scores import METHODS
 
 MEAN_OF_SEEDS = "mean of seeds"
 SD_OF_SEEDS = "sd of seeds"
@@ -77,18 +76,18 @@ def seed_rows(
 
 def summarise_seeds(
     evaluations: Sequence[Evaluations],
+    supervision: Mapping[str, str],
     differences: Sequence[tuple[str, str]],
     *,
     metrics: Sequence[str],
     aspects: Sequence[str],
     confidence: float,
 ) -> pd.DataFrame:
-    """Return the rows over seeds of every method evaluated, then of the differences asked for (`a - b`)."""
-    methods = [method for method in METHODS if (method, "test") in evaluations[0]]
+    """Return the rows over seeds of the methods in `supervision`, then of differences (`a - b`)."""
     tables = []
     for metric in metrics:
         for aspect in aspects:
-            found = {method: over_seeds(evaluations, method, metric, aspect) for method in methods}
+            found = {method: over_seeds(evaluations, method, metric, aspect) for method in supervision}
             tables += [
                 seed_rows(
                     method,
@@ -96,7 +95,7 @@ def summarise_seeds(
                     aspect,
                     estimate,
                     confidence=confidence,
-                    supervision=METHODS[method].supervision,
+                    supervision=supervision[method],
                 )
                 for method, estimate in found.items()
             ]

@@ -14,9 +14,8 @@ from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.probing.config import EvaluationConfig, NeighbourConfig, RandomPlmConfig
 from protsae.probing.estimates import Key
+from protsae.probing.judge import estimates_of
 from protsae.sweeps.config import JudgingConfig
-from protsae.sweeps.estimates import estimates_of
-from protsae.sweeps.judging import Judge
 
 pytestmark = pytest.mark.end_to_end
 
@@ -43,8 +42,8 @@ def judged(bench, data, tmp_path_factory):
             return None, None  # neither sequences nor a language model in this world
 
     made: list[str] = []
-    judge = Judge(data, JUDGING)
-    references = References(judge, root, Path("none"), NeighbourConfig(), RandomPlmConfig())
+    how = data.judging_fingerprint(JUDGING)
+    references = References(data, JUDGING, root, Path("none"), NeighbourConfig(), RandomPlmConfig())
     found = references(HOOK)
     tables = {"references": found[found["method"] != "shuffled_labels"]}
     shuffled = list(references.shuffled(HOOK, 3))
@@ -56,15 +55,14 @@ def judged(bench, data, tmp_path_factory):
     for member in plan.members:
         folder = root / "sweep" / member.member_id
         assert bench.members_table(folder, "judged in another way") is None
-        tables[member.member_id] = bench.members_table(folder, judge.fingerprint())
-    assert bench.members_table(root / "sweep/not-made", judge.fingerprint()) is None
+        tables[member.member_id] = bench.members_table(folder, how)
+    assert bench.members_table(root / "sweep/not-made", how) is None
     return tables
 
 
 def test_estimates_are_those_of_the_metrics_table(judged, data):
     """What a member's folder keeps resample by resample is what its rows were made from."""
-    judge = Judge(data, JUDGING)
-    found = judge.references(HOOK)
+    found = data.references(JUDGING, HOOK)
     estimate = found.evaluations["linear_probe", "test"]["auc", "mean"]
     rows = judged["references"].query("method == 'linear_probe'")
     kept = estimates_of(rows)[Key("auc", "mean")]

@@ -6,8 +6,8 @@ import pytest
 
 from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, over_seeds, summarise_seeds
 from protsae.probing.estimates import Estimate, Key, MethodEvaluation
-from protsae.probing.scores import METHODS
 
+METHODS = {"protsae_latent": "training", "topk_latent": "selection", "linear_probe": "probe"}
 NOISE = np.random.default_rng(0).normal(size=400)  # shared by all methods: what pairing takes out
 
 
@@ -32,7 +32,12 @@ def evaluations():
 
 def rows(evaluations):
     table = summarise_seeds(
-        evaluations, [("protsae_latent", "topk_latent")], metrics=["auc"], aspects=["mean"], confidence=0.95
+        evaluations,
+        METHODS,
+        [("protsae_latent", "topk_latent")],
+        metrics=["auc"],
+        aspects=["mean"],
+        confidence=0.95,
     )
     return table.set_index(["method", "stratum"])
 
@@ -52,9 +57,10 @@ def test_differences_are_paired_so_that_shared_noise_cancels(evaluations):
     assert row[["value", "low", "high"]].tolist() == pytest.approx([0.14, 0.14, 0.14])
 
 
-def test_methods_that_were_not_evaluated_have_no_rows():
+def test_methods_that_are_not_named_have_no_rows():
     table = summarise_seeds(
         [evaluation({"prevalence": 0.4}), evaluation({"prevalence": 0.6})],
+        {"prevalence": "none"},
         (),
         metrics=["auc"],
         aspects=["mean"],

@@ -10,6 +10,8 @@ PIPELINES = (
     *(
         "ingestion",
         "annotation",
+        "splitting",
+        "labelling",
         "extraction",
         "training",
         "fidelity",

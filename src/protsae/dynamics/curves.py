@@ -14,7 +14,7 @@ from protsae.dynamics.onsets import Onset, find_onset
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology
+from protsae.training.data import ConceptAxioms
 from protsae.training.fit import split_of
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 from protsae.training.validation import validate
@@ -59,12 +59,12 @@ def measure_curves(
     if knowledge is not None:
         concepts = knowledge.tables.concepts
         indices = AxiomIndices.from_table(knowledge.axioms, len(concepts))
-        ontology = Ontology.of(indices, concepts["aspect"].tolist())
+        ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
     rows: list[tuple[Any, ...]] = []
-    for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {plan.architecture}"):
+    for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {checkpoint.name}"):
         about = snapshot.metadata
         values = validate(snapshot.load(), split, ontology)
-        run = (plan.architecture, size.seed, int(about["step"]), int(about["epoch"]))
+        run = (checkpoint.name, size.seed, int(about["step"]), int(about["epoch"]))
         rows += [(*run, metric, value) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype({"value": "float64"})
 

@@ -77,7 +77,7 @@ def split_proteins(proteins: pd.DataFrame, name: str) -> SplitProteins:
     """
     rows = proteins.loc[proteins["split"] == name, ["protein_id", "sequence"]].sort_values("protein_id")
     if rows.empty:
-        raise InputError(f"no protein is in split '{name}': change ingestion.split, or give more proteins")
+        raise InputError(f"no protein is in split '{name}': change splitting.split, or give more proteins")
     for protein_id, sequence in rows.itertuples(index=False):
         check_residues(sequence, f"protein {protein_id!r}")
     return SplitProteins(tuple(rows["protein_id"]), tuple(rows["sequence"]))

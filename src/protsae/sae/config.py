@@ -1,7 +1,7 @@
 """Settings of the architectures. Each is stored whole in the header of a checkpoint. No torch here."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, model_validator
 
@@ -20,6 +20,7 @@ from protsae.sae.unguided_config import (
 )
 
 __all__ = [
+    "CONFIGS",
     "AnySaeConfig",
     "BatchTopKConfig",
     "GatedConfig",
@@ -33,6 +34,8 @@ __all__ = [
     "SaeConfig",
     "SpliceConfig",
     "TopKConfig",
+    "has_predictor",
+    "knows_concepts",
     "parse_config",
 ]
 
@@ -105,9 +108,23 @@ class SpliceConfig(SaeConfig):
 
 
 AnySaeConfig = AnyUnguidedConfig | ProtSaeConfig | SpliceConfig
+CONFIGS: dict[str, type[SaeConfig]] = {
+    config.model_fields["architecture"].default: config for config in get_args(AnySaeConfig)
+}
+"""Architecture to its config."""
 _ADAPTER: TypeAdapter[AnySaeConfig] = TypeAdapter(
     Annotated[AnySaeConfig, Field(discriminator="architecture")]
 )
+
+
+def knows_concepts(architecture: str) -> bool:
+    """Return whether the first latents of an architecture are tied to concepts."""
+    return "concept_ids" in CONFIGS[architecture].model_fields
+
+
+def has_predictor(architecture: str) -> bool:
+    """Return whether an architecture predicts concepts beside encoding, residue by residue."""
+    return issubclass(CONFIGS[architecture], ProtSaeConfig)
 
 
 def parse_config(values: Mapping[str, object]) -> AnySaeConfig:

@@ -19,7 +19,7 @@ from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import ARCHITECTURES, TOPK_FAMILY, build, unguided_config
 from protsae.sae.splice import SpliceCoder
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology, Split, labels_of
+from protsae.training.data import ConceptAxioms, Split, labels_of
 from protsae.training.directions import concept_directions
 from protsae.training.files import TrainingFiles
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
@@ -74,12 +74,12 @@ def fit(plan: TrainingPlan, files: TrainingFiles | None = None, trainer: type[Tr
 def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[Trainer]) -> Fitted:
     """Train ProtSAE on the training proteins, their labels and the axioms."""
     if plan.knowledge is None or plan.knowledge.tables.concepts.empty:
-        raise InputError("there are no concepts to guide ProtSAE: lower the counts in params:annotation")
+        raise InputError("there are no concepts to guide ProtSAE: lower the bounds of labelling.vocabulary")
     tables, axioms = plan.knowledge
     concepts = tables.concepts
     _check_k(plan.size, len(concepts))
     indices = AxiomIndices.from_table(axioms, len(concepts))
-    ontology = Ontology.of(indices, concepts["aspect"].tolist())
+    ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
     kind, shape = ARCHITECTURES[plan.architecture]
     known = {
         "concept_ids": tuple(concepts["concept_id"]),
@@ -119,7 +119,7 @@ def _fit_guided(plan: TrainingPlan, files: TrainingFiles | None, trainer: type[T
 def _fit_splice(plan: TrainingPlan) -> Fitted:
     """Set SpLiCE's directions from the training proteins' labels; nothing is trained."""
     if plan.knowledge is None or plan.knowledge.tables.concepts.empty:
-        raise InputError("there are no concepts for SpLiCE: lower the counts in params:annotation")
+        raise InputError("there are no concepts for SpLiCE: lower the bounds of labelling.vocabulary")
     tables = plan.knowledge.tables
     known = {"d_model": plan.source.store.d_model, "concept_ids": tuple(tables.concepts["concept_id"])}
     config = SpliceConfig.model_validate({**known, **plan.settings})
@@ -184,7 +184,7 @@ def split_of(plan: TrainingPlan, name: str, tables: LabelTables | None = None) -
     protein_ids = [protein_id for protein_id in chosen if protein_id in stored]
     if not protein_ids:
         raise InputError(
-            f"no protein of split '{name}' has activations: change ingestion.split or extract again"
+            f"no protein of split '{name}' has activations: change splitting.split or extract again"
         )
     residues = config.residues_per_protein if name == "train" else config.validation_residues_per_protein
     sampler = sampler_for(

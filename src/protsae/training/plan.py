@@ -71,6 +71,8 @@ class TrainingPlan:
     """None for unguided architectures."""
     warm_start: Path | None = None
     """Checkpoint whose latents ProtSAE's free ones start from; None: they start at random."""
+    name: str = ""
+    """What tables call the dictionary; empty: as its architecture."""
 
     @property
     def fingerprint(self) -> str:
@@ -88,6 +90,7 @@ class TrainingPlan:
             tables += [table[table["protein_id"].isin(shown["protein_id"])] for table in of_proteins]
         return sha256_text(
             self.architecture,
+            self.name or self.architecture,
             source.store.fingerprint(),
             source.hook_point,
             *map(str, self.size),
@@ -104,6 +107,7 @@ class TrainingPlan:
         """What a checkpoint says its weights belong to."""
         model = self.source.store.manifest.model
         return {
+            "name": self.name or self.architecture,
             "hook_point": self.source.hook_point,
             "model": model.name,
             "model_sha256": model.sha256,

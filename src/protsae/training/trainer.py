@@ -17,7 +17,7 @@ from protsae.core.errors import InputError
 from protsae.core.progress import track
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology, Split
+from protsae.training.data import ConceptAxioms, Split
 from protsae.training.files import TrainingFiles
 from protsae.training.live import RunningMeans
 from protsae.training.optimiser import SaeAdam
@@ -66,7 +66,7 @@ class Trainer:
         train: Split,
         validation: Split,
         *,
-        ontology: Ontology | None = None,
+        ontology: ConceptAxioms | None = None,
         select_by: str | None = None,
         seed: int = 0,
     ) -> None:

@@ -15,11 +15,11 @@ from protsae.sae.codes import SparseCodes
 from protsae.sae.guidance import masked_bce
 from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
-from protsae.training.data import Labels, Ontology, Split
+from protsae.training.data import ConceptAxioms, Labels, Split
 
 
 @torch.no_grad()
-def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) -> dict[str, float]:
+def validate(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None) -> dict[str, float]:
     """Return `fve`, `mse`, `l0`, `dead_share` of a split and, for ProtSAE, what its guidance achieved."""
     quality = ReconstructionAccumulator()
     guided = None
@@ -39,7 +39,7 @@ def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) ->
 
 
 @torch.no_grad()
-def axiom_metrics(sae: ProtSae, ontology: Ontology) -> dict[str, float]:
+def axiom_metrics(sae: ProtSae, ontology: ConceptAxioms) -> dict[str, float]:
     """Return how well the predictor's balls obey the subclass axioms."""
     centres, radii = sae.balls()
     m = sae.n_defined
