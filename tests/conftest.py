@@ -86,9 +86,17 @@ class Miniature:
             timeout=600,
             check=False,
         )
+        self._keep_compiled()
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done
+
+    def _keep_compiled(self) -> None:
+        """Give what numba has compiled to the project, for the next copy: compiling takes long."""
+        for made in (self.root / "src").rglob("*.nb[ci]"):
+            kept = ROOT / made.relative_to(self.root)
+            if kept.parent.is_dir() and not kept.exists():
+                shutil.copy2(made, kept)
 
 
 @pytest.fixture(scope="session")
