@@ -76,11 +76,15 @@ def _knowledge(store: ParquetStore, proteins: pd.DataFrame, min_proteins: int) -
             f"{int(counts.max()) if len(counts) else 0}: lower training.parquet.min_proteins"
         )
     concepts = pd.DataFrame(
-        {"concept_idx": range(len(kept)), "concept_id": kept, "aspect": ASPECT, "level": "protein"}
+        {
+            "concept_idx": range(len(kept)),
+            "concept_id": pd.array(kept, dtype="str"),
+            "aspect": ASPECT,
+            "level": "protein",
+        }
     )
-    labels = rows.merge(concepts[["concept_idx", "concept_id"]], on="concept_id")[
-        ["protein_id", "concept_idx"]
-    ]
+    index = pd.Index(kept).get_indexer(pd.Index(rows["concept_id"]))
+    labels = pd.DataFrame({"protein_id": rows["protein_id"], "concept_idx": index})[index >= 0]
     labelled = pd.DataFrame({"protein_id": store.protein_ids, "aspect": ASPECT})
     axioms = pd.DataFrame(columns=["normal_form", "c", "relation", "d", "e"])
     spans = pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS))
