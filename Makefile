@@ -13,7 +13,7 @@ test: .venv/.installed-test
 	$(PYTEST) --cov --cov-report=term
 
 test-fast: .venv/.installed-test
-	$(PYTEST) -m "not end_to_end and not slow and not gpu"
+	$(PYTEST) -m "not (end_to_end or shared or slow or gpu)"
 
 test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not gpu"

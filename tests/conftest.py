@@ -19,8 +19,12 @@ DEMO = ROOT / "data/01_raw/demo"
 PROTEINS_PER_SPLIT = {"train": 54, "validation": 18, "test": 18}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files of end-to-end tests first: they take longest, and no worker should begin one at the end."""
+    """Mark tests of pipelines; put end-to-end files first, so that no worker begins one at the end."""
+    for item in items:
+        if ROOT / "tests/pipelines" in item.path.parents:
+            item.add_marker("end_to_end")
     long = {item.path for item in items if item.get_closest_marker("end_to_end")}
     items.sort(key=lambda item: item.path not in long)
 
@@ -82,9 +86,17 @@ class Miniature:
             timeout=600,
             check=False,
         )
+        self._keep_compiled()
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done
+
+    def _keep_compiled(self) -> None:
+        """Give what numba has compiled to the project, for the next copy: compiling takes long."""
+        for made in (self.root / "src").rglob("*.nb[ci]"):
+            kept = ROOT / made.relative_to(self.root)
+            if kept.parent.is_dir() and not kept.exists():
+                shutil.copy2(made, kept)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from tests.activations.test_parquet import write
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipeline_registry import register_pipelines
 
+pytestmark = pytest.mark.end_to_end
+
 ROOT = Path(__file__).parents[1]
 METHODS = {
     "protsae_latent": "training",

@@ -13,6 +13,8 @@ from protsae.activations.executors import LocalExecutor, RayConfig, RayExecutor
 from protsae.activations.writer import write_activations
 from protsae.core.errors import InputError
 
+pytestmark = pytest.mark.end_to_end
+
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None,
     reason="Ray is not installed (extra `ray`), nothing of it is tested",

@@ -11,6 +11,8 @@ from helpers.planted import Planted, PlantedBatches, judge_on_planted
 from protsae.core.seeding import torch_generator
 from protsae.sae.registry import build, unguided_config
 
+pytestmark = pytest.mark.end_to_end
+
 
 def _generator():
     return torch.Generator().manual_seed(0)

@@ -17,6 +17,8 @@ from protsae.probing.estimates import Key
 from protsae.probing.judge import estimates_of
 from protsae.sweeps.config import JudgingConfig
 
+pytestmark = pytest.mark.end_to_end
+
 HOOK = "layers.0.resid_post"
 JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3, min_stratum=5))
 

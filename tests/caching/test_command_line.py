@@ -5,6 +5,10 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.end_to_end
+
 ALL = ["a.read_numbers", "a.count_rows", "b.shift_numbers", "b.total", "c.render"]
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from protsae.core.code import CodeIndex
 
+pytestmark = pytest.mark.end_to_end
+
 PIPELINES = (
     *(
         "ingestion",

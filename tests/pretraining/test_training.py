@@ -24,6 +24,8 @@ from protsae.pretraining.model import build_module
 from protsae.pretraining.plan import plan_pretraining
 from protsae.pretraining.trainer import Pretrainer
 
+pytestmark = pytest.mark.end_to_end
+
 CPU = torch.device("cpu")
 
 

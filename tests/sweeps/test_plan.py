@@ -17,6 +17,8 @@ from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.plan import RunMember, Sweep
 from protsae.training.plan import TrainingPlan
 
+pytestmark = pytest.mark.end_to_end
+
 HOOK = "layers.0.resid_post"
 TOPK = {"architecture": "topk", "k": [2, 3]}
 PROTSAE = {"architecture": "protsae"}

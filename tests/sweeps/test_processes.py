@@ -23,6 +23,8 @@ from protsae.training.config import TrainerConfig
 from protsae.training.dictionaries import Defaults
 from protsae.training.plan import Knowledge
 
+pytestmark = pytest.mark.end_to_end
+
 ROOT = Path(__file__).parents[2]
 MEMBERS = [{"architecture": "topk", "k": [2, 3]}]
 

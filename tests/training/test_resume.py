@@ -27,6 +27,8 @@ from protsae.training.live import read_live
 from protsae.training.plan import TrainingPlan, log_of, made_by
 from protsae.training.trainer import Trainer
 
+pytestmark = pytest.mark.end_to_end
+
 ROOT = Path(__file__).parents[2]
 
 

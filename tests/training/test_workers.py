@@ -18,6 +18,8 @@ from protsae.training.parquet import plan_on_parquet
 from protsae.training.plan import Size, log_of
 from protsae.training.workers import WorkersConfig, run_on_workers
 
+pytestmark = pytest.mark.end_to_end
+
 TWO = WorkersConfig(n_workers=2)
 
 

@@ -122,9 +122,9 @@ def _columns(values: Any, n_columns: int) -> list[list[Any] | None]:
     flat = _objects(values)
     if flat is None:
         return [None] * n_columns
-    length, rest = divmod(len(flat), n_columns)
-    if rest:
+    if not n_columns or len(flat) % n_columns:
         raise ValueError("a block that its columns do not divide")
+    length = len(flat) // n_columns
     return [flat[column * length : (column + 1) * length] for column in range(n_columns)]
 
 
