@@ -8,13 +8,13 @@ import pytest
 import torch
 from tests.activations.test_parquet import write
 from tests.training.conftest import World
+from tests.training.test_parquet import plan_on_parquet
 
 from protsae.activations.parquet import ParquetStore
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.training.config import TrainerConfig
 from protsae.training.distributed import part_of
-from protsae.training.parquet import plan_on_parquet
 from protsae.training.plan import Size, log_of
 from protsae.training.workers import WorkersConfig, run_on_workers
 
