@@ -1,16 +1,25 @@
-# Two commands do everything from a bare clone: `make run` and `make test`.
+# Two commands do everything from a bare clone: `make run` and `make test`. CONTRIBUTING.md says what each tier of tests is for.
 PYTHON ?= python3
 BIN := .venv/bin
+# Test files are spread over two processes of one thread each: two full processes would compete for the cores.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test lint viz clean-data
+.PHONY: run test test-fast test-slow lint viz
 run: .venv/.installed
 	$(BIN)/kedro run
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
+
+test-fast: .venv/.installed-test
+	$(PYTEST) -m "not end_to_end and not slow and not gpu"
+
+test-slow: .venv/.installed-test
+	$(PYTEST) -m "slow and not gpu"
 
 lint: .venv/.installed-test
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy && $(BIN)/python -m protsae.reference --check
 
 viz: .venv/.installed
 	$(BIN)/kedro viz run

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.provenance import ROOT
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.reporting.comparison import comparison_table
 
-ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "data/swissprot/08_reporting/sweep_metrics.csv"
 TARGET = ROOT / "docs/results/architectures.csv"
 

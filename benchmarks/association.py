@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from provenance import provenance
 from scipy import sparse
 
-from protsae.core.files import write_text_atomic
+from helpers.provenance import peak_mb, provenance, write_json
 from protsae.metrics.association import (
     THRESHOLDS,
     AssociationAccumulator,
@@ -150,13 +149,6 @@ def corner_difference(shard: Shard, n_rows: int = 10 * PROTEIN, n_latents: int =
     return worst
 
 
-def peak_mb() -> float:
-    """Return the most memory that this process has taken."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
-    return round(int(peak) / 1024, 1)
-
-
 def warm_up() -> None:
     """Compile, on a few residues."""
     codes = ResidueCodes.of_dense(np.ones((1, 2), np.float32))
@@ -209,7 +201,7 @@ def main() -> None:
         "max_abs_diff": difference,
     }
     if arguments.output:
-        write_text_atomic(arguments.output, json.dumps(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(json.dumps(result))
 
 

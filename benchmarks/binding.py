@@ -34,15 +34,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from provenance import provenance
 
-from protsae.activations.reader import ActivationStore
-from protsae.alignment.align import Bench, letters_only
-from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
-from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
-from protsae.alignment.ground import Ground
-from protsae.alignment.reading import Reader
-from protsae.alignment.scores import (
+from helpers.provenance import ROOT, provenance
+from helpers.residue_scores import (
     BySplit,
     dense_probe_scores,
     identity_scores,
@@ -52,10 +46,17 @@ from protsae.alignment.scores import (
     residue_matrix,
     score_rows,
 )
+from protsae.activations.reader import ActivationStore
+from protsae.alignment.align import Bench, letters_only
+from protsae.alignment.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.alignment.dictionaries import Dictionary, Neurons, RandomDirections, Trained, Windows
+from protsae.alignment.ground import Ground
+from protsae.alignment.reading import Reader
 from protsae.alignment.untaught import extract_into
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.labels import LabelTables
 from protsae.core.files import write_text_atomic
+from protsae.core.splits import SPLITS
 from protsae.metrics.table import concat_metrics
 from protsae.plm import PlmModel, load_plm
 from protsae.probing.encoding import Run
@@ -64,18 +65,16 @@ from protsae.sequences.audit import AuditConfig, audit_split
 from protsae.sequences.clustering import ClusterConfig, cluster_table
 from protsae.sequences.homology import HomologySearchConfig, find_relatives
 from protsae.sequences.split import SplitConfig, split_table
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
-ROOT = Path(__file__).parents[1]
 CLASSES = {"metal": "metal", "nucleic acid": "nuclear", "small molecule": "small"}
-SPLITS = ("train", "validation", "test")
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1)
 SEEDS, K_PROBE = (0, 1, 2), 20
 
 
 def proteins_and_labels(folder: Path) -> tuple[pd.DataFrame, LabelTables]:
     """Read, cluster, deal and audit the proteins; their binding sites are concepts of residues."""
-    sequences, _ = sequence_table(folder / "all.fasta", SequencesConfig())
+    sequences, _ = sequence_table(folder / "all.fasta", SequenceTableConfig())
     source = read_binding_sites(
         {name: folder / f"binding_residues_2.5_{file}.txt" for name, file in CLASSES.items()}
     )

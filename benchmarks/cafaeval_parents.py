@@ -15,17 +15,15 @@ import json
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
-from protsae.core.files import write_text_atomic
+from helpers.cafaeval import VERSION, install_cafaeval
+from helpers.provenance import ROOT, write_json
 from protsae.core.text import numbered_lines
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import NAMESPACE_OF_ASPECT, read_obo
 
-VERSION = "1.3.0"
-ROOT = Path(__file__).parents[1]
 ONTOLOGIES = [ROOT.parent / "shared/data/go/go.obo.gz", ROOT / "data/01_raw/demo/go_slice.obo"]
 PROGRAM = """
 import sys
@@ -87,9 +85,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        venv.create(folder / "venv", with_pip=True)
-        python = folder / "venv/bin/python"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"cafaeval=={VERSION}"], check=True)
+        python = install_cafaeval(folder)
         found = {path.name: compare(python, path, folder) for path in arguments.ontology}
     result = {
         "command": "python benchmarks/cafaeval_parents.py",
@@ -98,7 +94,7 @@ def main() -> int:
         "ontologies": found,
     }
     if arguments.output:
-        write_text_atomic(arguments.output, json.dumps(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(json.dumps(result))
     return int(any(n for counts in found.values() for key, n in counts.items() if key.endswith("_only")))
 

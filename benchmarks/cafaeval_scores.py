@@ -17,15 +17,13 @@ import json
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cafaeval_parents import VERSION
-from provenance import provenance
 
-from protsae.core.files import write_text_atomic
+from helpers.cafaeval import VERSION, install_cafaeval
+from helpers.provenance import provenance, write_json
 from protsae.metrics.cafa import Best, ProteinCurves, propagate_scores
 from protsae.ontology.closure import AncestorClosure, ancestor_closure
 from protsae.ontology.obo import read_obo
@@ -170,12 +168,10 @@ def main() -> int:
     about = provenance()
     with tempfile.TemporaryDirectory(prefix="protsae-cafaeval-") as name:
         folder = Path(name)
-        venv.create(folder / "venv", with_pip=True)
-        python = folder / "venv" / "bin" / "python"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"cafaeval=={VERSION}"], check=True)
+        python = install_cafaeval(folder)
         result = {**about, "cafaeval": VERSION, **compare(python, folder)}
     if arguments.output:
-        write_text_atomic(arguments.output, json.dumps(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(json.dumps(result))
     return int(result["n_unequal"] > 0)
 

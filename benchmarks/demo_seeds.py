@@ -1,4 +1,4 @@
-"""Train both dictionaries with several seeds on the demo's activations, and say which claims hold.
+"""Train the dictionaries with several seeds on the demo's activations, and say which claims hold.
 
 Needs the outputs of a finished `kedro run`. Writes docs/results/demo.csv (columns of metrics.csv: the rows of
 every seed, then mean and spread over seeds, then differences) and docs/results/demo.md (how it was made, and
@@ -8,45 +8,42 @@ its reading). The floor `shuffled_labels` is a mean over shuffles of its own: th
 """
 
 import argparse
-import logging
 import os
 import platform
 import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-from provenance import commit
 
-from protsae.annotations.labels import LabelTables
+from helpers.finished_run import FinishedRun
+from helpers.provenance import ROOT, commit
+from helpers.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
 from protsae.core.files import write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.probing.collect import all_metrics, subsumption_rows
-from protsae.probing.encoding import Encoding, Run, encode_splits
+from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.estimates import Evaluations
-from protsae.probing.evaluation import evaluate_all, score_metrics, scores_by_method
-from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
-from protsae.probing.scores import BASELINES, METHODS, probe_scores, score_all_methods
-from protsae.probing.seeds import MEAN_OF_SEEDS, SD_OF_SEEDS, summarise_seeds
-from protsae.probing.shuffles import shuffle_labels
-from protsae.probing.splits import (
-    SplitLabels,
-    feature_matrix,
-    labels_by_split,
-    protein_level,
-    split_of_proteins,
+from protsae.probing.judge import (
+    Judge,
+    Judgement,
+    Known,
+    Scores,
+    about_dictionary,
+    about_references,
+    scores_of,
 )
-from protsae.probing.vocabulary import Vocabulary
+from protsae.probing.residue_scores import STRATUM, SUPERVISION, evaluate_residues
+from protsae.probing.scores import REFERENCES, probe_scores
+from protsae.probing.shuffles import shuffle_labels
 from protsae.sae.base import SparseAutoencoder
-from protsae.training.fit import fit_protsae, fit_topk
-from protsae.training.plan import Size, Source
+from protsae.sae.protsae import ProtSae
+from protsae.training.dictionaries import Defaults, Dictionary
+from protsae.training.fit import fit
+from protsae.training.plan import Knowledge
 
-ROOT = Path(__file__).resolve().parents[1]
 DIFFERENCES = (
     ("protsae_latent", "topk_latent"),
     ("protsae_predictor", "linear_probe"),
@@ -61,123 +58,79 @@ ASPECTS = ("mean", "BPO", "MFO", "CCO", "all")
 SHUFFLED = "shuffled_labels"
 
 
-class Demo:
-    """The datasets and parameters of a finished run."""
-
-    def __init__(self, conf_source: Path | None) -> None:
-        bootstrap_project(ROOT)
-        with KedroSession.create(project_path=ROOT, conf_source=conf_source) as session:
-            self._catalog = session.load_context().catalog
-        self.proteins = self.load("proteins")
-        self.concepts = self.load("concepts")
-        labels = (self.load(name) for name in ("protein_labels", "labelled_aspects", "residue_labels"))
-        self.tables = LabelTables(self.concepts, *labels)
-        self.n_residue_level = int(self.tables.is_residue_level.sum())
-        self.axioms = self.load("axioms")
-        self.store = self.load("activation_shards")
-        self.hook_point: str = self.load("params:training.hook_point")
-        self.split_of = split_of_proteins(self.proteins, self.store.protein_ids)
-        self.columns = protein_level(self.concepts)
-        self.labels = labels_by_split(
-            self.proteins,
-            self.concepts,
-            self.tables.protein_labels,
-            self.tables.labelled_aspects,
-            self.split_of,
-        )
+class Demo(FinishedRun):
+    """A finished run, and what its dictionaries are worth with other seeds."""
 
     @cached_property
-    def splits(self) -> dict[str, SplitLabels]:
-        """Labels by split, of the concepts of whole proteins."""
-        return {split: found.of_concepts(self.columns) for split, found in self.labels.items()}
+    def judge(self) -> Judge:
+        """The judge of this run."""
+        ontology = self.load("concept_terms"), self.load("concept_relations")
+        known = Known(self.proteins, self.tables, *ontology)
+        settings = (self.load(f"params:probing.{name}") for name in ("scoring", "evaluation"))
+        return Judge(known, set(self.split_of), *settings)
 
-    def load(self, name: str) -> Any:
-        """Return a dataset or parameter of the catalog."""
-        return self._catalog.load(name)
-
-    def dictionary(self, method: str, seed: int) -> SparseAutoencoder:
+    def dictionary(self, name: str, seed: int) -> SparseAutoencoder:
         """Return the run's own dictionary where it has this seed, else train one with the run's settings."""
-        checkpoint = self.load(f"{method}.sae_checkpoint")
+        checkpoint = self.load(f"{name}.sae_checkpoint")
         if int(checkpoint.metadata["seed"]) == seed:
             return checkpoint.load()
-        source = Source(self.store, self.hook_point, self.proteins)
-        size = Size(self.load("params:training.d_sae"), self.load("params:training.k"), seed)
-        trainer = self.load("params:training.trainer")
-        if method == "topk":
-            (sae, _), _ = fit_topk(source, size, trainer)
-        else:
-            (sae, _), _ = fit_protsae(
-                source,
-                size,
-                trainer,
-                self.load("params:training.guidance"),
-                tables=self.tables,
-                axioms=self.axioms,
-            )
+        training = {key: self.load(f"params:training.{key}") for key in ("d_sae", "k", "trainer", "guidance")}
+        settings = {"protsae": {"guidance": training["guidance"].model_dump()}}
+        size = self.store.d_model, training["d_sae"], training["k"], seed
+        defaults = Defaults(*size, training["trainer"], settings, len(self.tables.concepts))
+        config = self.load(f"params:dictionaries.{name}").model_copy(update={"seed": seed})
+        plan = Dictionary.of(name, config, defaults).plan(self.source, Knowledge(self.tables, self.axioms))
+        (sae, _), _ = fit(plan)
         return sae.eval()
 
-    def run_seed(self, seed: int) -> tuple[pd.DataFrame, Evaluations]:
-        """Train, encode, score and judge with one seed; return its metrics rows and evaluations."""
-        runs = {
-            name: Run(name, seed, self.hook_point, self.load("params:training.k"))
-            for name in ("protsae", "topk")
-        }
-        saes = {name: self.dictionary(name, seed) for name in runs}
-        encodings: dict[str, Encoding] = {
-            name: encode_splits(
-                self.store, saes[name], run, self.split_of, self.load("params:probing.encoding")
-            )
-            for name, run in runs.items()
-        }
-        scoring = self.load("params:probing.scoring").model_copy(update={"seed": seed})
-        scores = score_all_methods(
-            encodings["protsae"].proteins,
-            encodings["topk"].proteins,
-            self.load("mean_activations"),
-            self.labels,
-            self.columns,
-            scoring,
+    def run_seed(self, seed: int) -> tuple[pd.DataFrame, Judgement]:
+        """Train, encode, score and judge with one seed; return its metrics rows and what scores are worth."""
+        judge = self.judge
+        parts, reconstructions, others = [], [], []
+        for name, listed in self.load("params:dictionaries").items():
+            if listed is None:
+                continue
+            sae = self.dictionary(name, seed)
+            run = Run(name, seed, self.hook_point, sae.config_json().get("k"))
+            encoding = self.load("params:probing.encoding")
+            found = encode_splits(self.store, sae, run, self.split_of, encoding)
+            scores = judge.score_dictionary(name, found.proteins, guided=sae.n_defined > 0)
+            parts.append(judge.judge(scores, about_dictionary(run, scores)))
+            reconstructions.append(found.reconstruction)
+            if isinstance(sae, ProtSae):
+                others += self._of_predictor(sae, run)
+        references = scores_of(self.load("references.concept_scores"), judge)
+        kept = {name: values for name, values in references.values.items() if name != SHUFFLED}
+        scores = Scores(kept, references.supervision)  # shuffled labels come by themselves
+        parts.append(judge.judge(scores, about_references(self.hook_point, scores)))
+        together = Judgement(
+            {key: value for part in parts for key, value in part.evaluations.items()},
+            {method: how for part in parts for method, how in part.supervision.items() if method != SHUFFLED},
+            {method: about for part in parts for method, about in part.about.items()},
         )
-        scores |= scores_by_method(self.load("baseline_scores"), self.splits, self.columns)
-        del scores[SHUFFLED]  # they come by themselves
-        config = self.load("params:probing.evaluation")
-        found = self.evaluated(scores)
-        residue_metrics, _ = evaluate_residues(
+        rows = together.rows(judge.evaluation.confidence)
+        return all_metrics([rows, *others], reconstructions), together
+
+    def _of_predictor(self, sae: ProtSae, run: Run) -> list[pd.DataFrame]:
+        """Return the rows of residues, and of the predictor's geometry."""
+        of_residues, _ = evaluate_residues(
             self.store,
-            saes["protsae"],
-            runs["protsae"],
+            sae,
+            run,
             proteins=self.proteins[self.proteins["protein_id"].isin(self.split_of)],
             tables=self.tables,
             residues_per_batch=self.load("params:probing.encoding").residues_per_batch,
-            config=config,
+            config=self.judge.evaluation,
         )
-        rows = all_metrics(
-            score_metrics(found, config.confidence),
-            [
-                residue_metrics,
-                subsumption_rows(saes["protsae"], runs["protsae"], self.axioms, self.concepts),
-            ],
-            [encodings[name].reconstruction for name in runs],
-        )
-        return rows, found
+        return [of_residues, subsumption_rows(sae, run, self.axioms, self.tables.concepts)]
 
     def shuffled(self, n_shuffles: int) -> Iterator[Evaluations]:
         """Yield what a linear probe makes of so many shuffles of the labels that it learns from."""
-        features = self.load("mean_activations")
-        values = {
-            split: feature_matrix(features, "activation", of.protein_ids) for split, of in self.splits.items()
-        }
-        scoring = self.load("params:probing.scoring")
+        judge = self.judge
+        values = judge.features(self.load("mean_activations"), "activation")
         for seed in range(n_shuffles):
-            scores = probe_scores(values, shuffle_labels(self.splits, seed), scoring)
-            yield self.evaluated({SHUFFLED: scores})
-
-    def evaluated(self, scores: Any) -> Evaluations:
-        """Return what scores by method and split are worth."""
-        judged = self.concepts[self.concepts["concept_idx"].isin(self.columns)]
-        vocabulary = Vocabulary.of(judged, self.load("concept_terms"), self.load("concept_relations"))
-        clusters = dict(zip(self.proteins["protein_id"], self.proteins["cluster_id"], strict=True))
-        return evaluate_all(scores, self.splits, vocabulary, clusters, self.load("params:probing.evaluation"))
+            scores = probe_scores(values, shuffle_labels(judge.splits, seed), judge.scoring)
+            yield judge.judge(Scores({SHUFFLED: dict(scores)}, {SHUFFLED: "probe"}), {}).evaluations
 
 
 def reading(table: pd.DataFrame) -> list[str]:
@@ -212,22 +165,28 @@ def overview(table: pd.DataFrame) -> list[str]:
     seeds."""
     kept = table[table["aspect"] == "mean"].set_index(["method", "metric", "stratum"]).sort_index()
     lines = ["| method | supervision | AUC | AUPR | Fmax |", "| --- | --- | --- | --- | --- |"]
-    for method, about in METHODS.items():
+    for method, supervision in zip(*_methods(table), strict=True):
         cells = []
         for metric in METRICS:
             mean = kept.loc[(method, metric, MEAN_OF_SEEDS)]
             spread = (method, metric, SD_OF_SEEDS)
             sd = f", sd {kept.loc[spread, 'value']:.3f}" if spread in kept.index else ""
             cells.append(f"{mean['value']:.3f} ({mean['low']:.3f} to {mean['high']:.3f}{sd})")
-        lines.append(f"| `{method}` | {about.supervision} | {' | '.join(cells)} |")
+        lines.append(f"| `{method}` | {supervision} | {' | '.join(cells)} |")
     return lines
+
+
+def _methods(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the methods of a table, differences left out, and how they saw labels."""
+    rows = table[~table["method"].str.contains(" - ")].drop_duplicates("method")
+    return rows["method"].tolist(), rows["supervision"].tolist()
 
 
 def health(table: pd.DataFrame) -> list[str]:
     """Return a Markdown table of the dictionaries on test, one row per seed."""
     names = ["fve", "l0", "dead_share", "defined_participation", "gate_rate"]
     rows = table[
-        table["metric"].isin(names) & (table["split"] == "test") & table["method"].isin(["protsae", "topk"])
+        table["metric"].isin(names) & (table["split"] == "test") & (table["stratum"].fillna("") == "")
     ]
     wide = rows.pivot_table(index=["method", "seed"], columns="metric", values="value").reindex(columns=names)
     lines = [f"| dictionary | seed | {' | '.join(names)} |", f"| --- | --- {'| --- ' * len(names)}|"]
@@ -260,21 +219,22 @@ def main() -> None:
     parser.add_argument("--conf-source", type=Path, default=None, help="another folder of configuration")
     arguments = parser.parse_args()
     started, version = time.monotonic(), commit()
-    demo = Demo(arguments.conf_source)
-    logging.getLogger("kedro").setLevel(logging.WARNING)  # after the project has set up its own logging
+    demo = Demo(conf_source=arguments.conf_source)
     tables, evaluations = [], []
     for seed in arguments.seeds:
         rows, found = demo.run_seed(seed)
-        unseeded = ["linear_probe", "prevalence", "residue_identity", *BASELINES]
+        unseeded = ["residue_identity", *REFERENCES]
         constant = rows["method"].isin(unseeded) & (len(tables) > 0)
         tables.append(rows[~constant])  # these do not depend on the seed: one set of rows
         evaluations.append(found)
         print(f"seed {seed} done after {time.monotonic() - started:.0f} s", flush=True)
     shuffled = list(demo.shuffled(arguments.shuffles))
     confidence = demo.load("params:probing.evaluation").confidence
+    supervision = evaluations[0].supervision
+    over = [found.evaluations for found in evaluations]
     summary = concat_metrics(
-        summarise_seeds(found, differences, metrics=METRICS, aspects=ASPECTS, confidence=confidence)
-        for found, differences in ((evaluations, DIFFERENCES), (shuffled, ()))
+        summarise_seeds(found, seen, pairs, metrics=METRICS, aspects=ASPECTS, confidence=confidence)
+        for found, seen, pairs in ((over, supervision, DIFFERENCES), (shuffled, {SHUFFLED: "probe"}, ()))
     )
     table = concat_metrics([*tables, summary])
     write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.6g"))
@@ -284,13 +244,14 @@ def main() -> None:
         f"in {time.monotonic() - started:.0f} s."
     )
     counts = demo.proteins["split"].value_counts()
+    n_concepts, n_of_residues = len(demo.tables.concepts), int(demo.tables.is_residue_level.sum())
     sizes = ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test"))
     text = [
         "# The demo over seeds",
         "",
         about,
         "",
-        f"Proteins: {sizes}. Concepts: {len(demo.concepts)}, {demo.n_residue_level} of them of residues and "
+        f"Proteins: {sizes}. Concepts: {n_concepts}, {n_of_residues} of them of residues and "
         "not in these means. Test split; metrics are means over the three "
         "aspects, averaged over seeds; intervals are percentile intervals (95 %) over resampled homology "
         "clusters (those of AUPR lean upwards: a positive drawn twice helps itself); sd is over seeds, of "

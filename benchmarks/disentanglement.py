@@ -17,10 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 
-from protsae.annotations.labels import LabelTables
+from helpers.finished_run import FinishedRun
+from helpers.provenance import ROOT
 from protsae.core.files import sha256_file, write_text_atomic
 from protsae.disentanglement.embeddings import COLUMNS as EMBEDDING_COLUMNS
 from protsae.disentanglement.measuring import Evidence, measure_concepts, measure_dictionary, measure_neurons
@@ -29,46 +28,33 @@ from protsae.disentanglement.scoring import Latents
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics
 from protsae.ontology.obo import Ontology
 from protsae.probing.encoding import Run, encode_splits, mean_activations
-from protsae.probing.splits import split_of_proteins
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.sweeps.members import Base, Member, expand
+from protsae.sweeps.members import Member
 
-ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs/results/disentanglement.csv"
 COLUMNS = ["member", "checkpoint", *METRIC_COLUMNS]
 DIGITS = 12
 
 
-class Bench:
-    """Datasets and parameters of a run whose sweep is under way or done."""
+class Bench(FinishedRun):
+    """A run whose sweep is under way or done."""
 
     def __init__(self, environment: str) -> None:
-        bootstrap_project(ROOT)
-        with KedroSession.create(project_path=ROOT, env=environment) as session:
-            catalog = session.load_context().catalog
-        load = catalog.load
-        self.folder = Path(catalog["sweep_members"]._describe()["filepath"])
-        self.store, self.concepts = load("activation_shards"), load("concepts")
-        proteins = load("proteins")
-        self.split_of = split_of_proteins(proteins, self.store.protein_ids)
-        self.proteins = proteins[proteins["protein_id"].isin(self.split_of)]
-        labels = (load(name) for name in ("protein_labels", "labelled_aspects", "residue_labels"))
-        self.labels = LabelTables(self.concepts, *labels)
+        """Open the run."""
+        super().__init__(environment)
+        load = self.load
+        self.encoded = self.proteins[self.proteins["protein_id"].isin(self.split_of)]
         self.of_latents = load("params:disentanglement.monosemanticity")
         self.of_concepts = load("params:disentanglement.absorption")
         self.encoding = load("params:sweeps.judging").encoding
         self.ontology = Ontology(load("concept_terms"), load("concept_relations"))
         tables = AnnotationTables(load("protein_concepts"), self.ontology.terms, self.ontology.relations)
         nobody = pd.DataFrame(columns=EMBEDDING_COLUMNS)
-        self.evidence = Evidence.of(self.proteins, tables, nobody, self.of_latents)
-        settings = {"protsae": {"guidance": load("params:training.guidance").model_dump()}}
-        d_sae, k, trainer = (load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
-        base = Base(self.store.d_model, d_sae, k, trainer, settings, len(self.concepts))
-        self.members = expand(load("params:sweeps.sweep"), base)
+        self.evidence = Evidence.of(self.encoded, tables, nobody, self.of_latents)
 
     def checkpoint(self, member: Member) -> Path:
         """Return where a member's checkpoint lies once it is trained."""
-        return self.folder / member.member_id / "sae.safetensors"
+        return self.sweep_folder / member.member_id / "sae.safetensors"
 
     def is_finished(self, member: Member) -> bool:
         """Return whether a member was trained to the end."""
@@ -77,9 +63,9 @@ class Bench:
     def dictionary(self, member: Member) -> pd.DataFrame:
         """Return a member's rows of the metrics table."""
         checkpoint = SaeCheckpoint(self.checkpoint(member))
-        run, sae = replace(Run.of(checkpoint), method=member.name), checkpoint.load()
+        run, sae = replace(Run.of(checkpoint), method=member.dictionary.name), checkpoint.load()
         found = encode_splits(self.store, sae, run, self.split_of, self.encoding)
-        latents = Latents.of(run, found.latent_statistics, self.concepts)
+        latents = Latents.of(run, found.latent_statistics, self.tables.concepts)
         _, rows = measure_dictionary(latents, sae, self.store, found.proteins, self.evidence, self.of_latents)
         _, _, more_rows = measure_concepts(
             run,
@@ -87,8 +73,8 @@ class Bench:
             self.store,
             found.proteins,
             found.latent_statistics,
-            proteins=self.proteins,
-            tables=self.labels,
+            proteins=self.encoded,
+            tables=self.tables,
             ontology=self.ontology,
             config=self.of_concepts,
         )
@@ -141,7 +127,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=TARGET)
     arguments = parser.parse_args()
     bench = Bench(arguments.env)
-    logging.getLogger("kedro").setLevel(logging.WARNING)
     logging.getLogger("protsae").setLevel(logging.WARNING)
     order = ["neurons", *(member.member_id for member in bench.members)]
     done = set() if arguments.again else set(written(arguments.output)["checkpoint"])

@@ -36,14 +36,13 @@ from typing import Any
 
 import torch
 from esm import FastaBatchedDataset
-from extraction_inputs import SHAPES, proteins_of, random_model, random_proteins
-from extraction_products import matrix_products
-from provenance import provenance
 
+from helpers.extraction_inputs import SHAPES, proteins_of, random_model, random_proteins
+from helpers.extraction_products import matrix_products
+from helpers.provenance import peak_mb, provenance, write_json
 from protsae.activations.config import ExtractionConfig
 from protsae.activations.plan import plan_extraction
 from protsae.activations.writer import write_activations
-from protsae.core.files import write_text_atomic
 from protsae.plm.batching import token_budget_batches
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.forward import Esm2Forward
@@ -54,7 +53,7 @@ RESIDUES = {"esm2_mini": 16_000, "8M": 8_000, "35M": 4_000, "150M": 2_000}
 TOKENS = 4096
 TRUNCATION = 1022
 DEFAULT = "fair_esm"
-ARITHMETICS = ("fair_esm", "fast", "bfloat16")
+ARITHMETICS = ("fair_esm", "bfloat16")
 
 
 def recipe(model: PlmModel, proteins: list[str]) -> dict[int, list[torch.Tensor]]:
@@ -147,8 +146,7 @@ def measure(shape: str, kind: str, rounds: int, n_residues: int) -> dict[str, An
         }
         for arithmetic in ARITHMETICS
     }
-    for arithmetic in ("fair_esm", "fast"):
-        ratios[arithmetic]["max_abs_diff"] = worst_difference(model, proteins, arithmetic)
+    ratios[DEFAULT]["max_abs_diff"] = worst_difference(model, proteins, DEFAULT)
     return {
         "shape": shape,
         "sequences": kind,
@@ -160,7 +158,7 @@ def measure(shape: str, kind: str, rounds: int, n_residues: int) -> dict[str, An
     }
 
 
-def peak_mb(n_proteins: int) -> float:
+def shards_peak_mb(n_proteins: int) -> float:
     """Return the peak memory in MB of another process that writes shards of so many proteins."""
     command = [sys.executable, __file__, "--write-shards", str(n_proteins)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
@@ -182,9 +180,7 @@ def write_shards(n_proteins: int) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         write_activations(plan, Path(folder))
-    status = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
-    print(round(int(peak) / 1024, 1))
+    print(peak_mb())
 
 
 def main() -> None:
@@ -220,13 +216,13 @@ def main() -> None:
             result["measured"] = [*old, found]
     if not arguments.no_peaks:
         result["peaks"] = {
-            "peak_mb_1k": peak_mb(1000),
-            "peak_mb_20k": peak_mb(20_000),
+            "peak_mb_1k": shards_peak_mb(1000),
+            "peak_mb_20k": shards_peak_mb(20_000),
             "made_by": {name: about[name] for name in ("command", "commit")},
         }
     summary = summarize(result["measured"], result["peaks"])
     if arguments.output:
-        write_text_atomic(arguments.output, json.dumps({**result, "summary": summary}, indent=1) + "\n")
+        write_json(arguments.output, {**result, "summary": summary})
     print(json.dumps(summary))
 
 

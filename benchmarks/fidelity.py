@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from provenance import ROOT, provenance
 
+from helpers.provenance import ROOT, provenance, write_json
 from protsae.activations.reader import ActivationStore
 from protsae.core.files import write_text_atomic
 from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
@@ -102,7 +102,7 @@ def main() -> None:
         # where the data lie is the machine's business
         command = {"command": f"python benchmarks/fidelity.py --proteins {given.proteins}"}
         content = {**made, **command, "n_proteins_asked": given.proteins, **bench.report, "checkpoints": done}
-        write_text_atomic(ABOUT, json.dumps(content, indent=1) + "\n")
+        write_json(ABOUT, content)
         print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
     print(summary(pd.read_csv(TABLE)).round(4).to_string())
 

@@ -21,104 +21,82 @@ from typing import Any
 import pandas as pd
 import torch
 import yaml
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 
-from protsae.annotations.labels import LabelTables
+from helpers.finished_run import FinishedRun
+from helpers.provenance import ROOT
 from protsae.core.files import write_text_atomic
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import ScoringConfig
 from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.evaluation import evaluate_method
 from protsae.probing.scores import SCORED_SPLITS, probe_scores, select_latents
-from protsae.probing.splits import feature_matrix, labels_by_split, protein_level, split_of_proteins
-from protsae.probing.vocabulary import Vocabulary
+from protsae.probing.splits import feature_matrix
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
+from protsae.training.plan import Knowledge, Size, TrainingPlan
 
-ROOT = Path(__file__).resolve().parents[1]
 METRICS = ("auc", "aupr", "fmax")
 
 
-class Bench:
-    """Datasets and parameters of a finished run."""
+class Bench(FinishedRun):
+    """A finished run, and what other settings make of it."""
 
-    def __init__(self, project: Path, environment: str, splits: tuple[str, ...]) -> None:
-        bootstrap_project(project)
-        with KedroSession.create(project_path=project, env=environment) as session:
-            self.catalog = session.load_context().catalog
-        load = self.catalog.load
-        self.proteins, self.concepts = load("proteins"), load("concepts")
-        labels = (load(name) for name in ("protein_labels", "labelled_aspects", "residue_labels"))
-        self.tables = LabelTables(self.concepts, *labels)
-        self.axioms, self.store = load("axioms"), load("activation_shards")
-        self.hook_point = load("params:training.hook_point")
-        self.split_of = split_of_proteins(self.proteins, self.store.protein_ids)
-        self.encoded = {name: split for name, split in self.split_of.items() if split in splits}
-        self.splits = splits
-        self.columns = protein_level(self.concepts)
-        judged = self.concepts[self.concepts["concept_idx"].isin(self.columns)]
-        self.vocabulary = Vocabulary.of(judged, load("concept_terms"), load("concept_relations"))
-        found = labels_by_split(
-            self.proteins,
-            self.concepts,
-            self.tables.protein_labels,
-            self.tables.labelled_aspects,
-            self.split_of,
-        )
-        self.labels = {split: of_split.of_concepts(self.columns) for split, of_split in found.items()}
+    def __init__(self, project: Path, environment: str, measured: tuple[str, ...]) -> None:
+        """Open the run; `measured`: splits whose proteins are encoded."""
+        super().__init__(environment, project=project)
+        self.measured = measured
+        self.encoded = {name: split for name, split in self.split_of.items() if split in measured}
 
     def plan(self, settings: dict[str, Any], seed: int) -> TrainingPlan:
         """Return the training that `settings` and the run's own parameters ask for."""
         given = dict(settings)
         architecture = given.pop("architecture", "protsae")
         size = Size(
-            given.pop("d_sae", self.catalog.load("params:training.d_sae")),
-            given.pop("k", self.catalog.load("params:training.k")),
+            given.pop("d_sae", self.load("params:training.d_sae")),
+            given.pop("k", self.load("params:training.k")),
             seed,
         )
-        trainer = self.catalog.load("params:training.trainer").model_dump()
+        trainer = self.load("params:training.trainer").model_dump()
         trainer |= {name: given.pop(name) for name in list(given) if name in TrainerConfig.model_fields}
         shape = {name: given.pop(name) for name in list(given) if name == "aux_coefficient"}
-        source = Source(self.store, self.hook_point, self.proteins)
         if architecture != "protsae":
-            return TrainingPlan(architecture, source, size, TrainerConfig(**trainer), shape | given)
+            return TrainingPlan(architecture, self.source, size, TrainerConfig(**trainer), shape | given)
         donor = given.pop("warm_start", None)
-        guidance = self.catalog.load("params:training.guidance").model_dump() | given
+        guidance = self.load("params:training.guidance").model_dump() | given
         shape["guidance"] = GuidanceConfig(**guidance)
         knowledge = Knowledge(self.tables, self.axioms)
         warm_start = None if donor is None else self.trained(donor, size, TrainerConfig(**trainer))
-        return TrainingPlan("protsae", source, size, TrainerConfig(**trainer), shape, knowledge, warm_start)
+        return TrainingPlan(
+            "protsae", self.source, size, TrainerConfig(**trainer), shape, knowledge, warm_start
+        )
 
     def trained(self, architecture: str, size: Size, trainer: TrainerConfig) -> Path:
         """Return the checkpoint of an unguided dictionary, trained where it was not yet."""
         path = Path(tempfile.gettempdir()) / f"protsae-donor-{architecture}-{size.seed}" / "sae.safetensors"
-        source = Source(self.store, self.hook_point, self.proteins)
-        TrainingPlan(architecture, source, size, trainer).run(path)
+        TrainingPlan(architecture, self.source, size, trainer).run(path)
         return path
 
     def measure(self, settings: dict[str, Any], seed: int) -> dict[str, Any]:
         """Train, encode and judge; return the columns of a row."""
         if settings.get("architecture") == "linear_probe":
-            features = self.catalog.load("mean_activations")
+            features = self.load("mean_activations")
             values = {
                 split: feature_matrix(features, "activation", of_split.protein_ids)
-                for split, of_split in self.labels.items()
+                for split, of_split in self.splits.items()
             }
-            return self.judged("linear_probe", probe_scores(values, self.labels, ScoringConfig()))
+            return self.judged("linear_probe", probe_scores(values, self.splits, ScoringConfig()))
         plan = self.plan(settings, seed)
         started = time.monotonic()
         (sae, metadata), _ = fit(plan)
         seconds = time.monotonic() - started
         run = Run(plan.architecture, seed, self.hook_point, plan.size.k)
         encoding = encode_splits(
-            self.store, sae.eval(), run, self.encoded, self.catalog.load("params:probing.encoding")
+            self.store, sae.eval(), run, self.encoded, self.load("params:probing.encoding")
         )
         row = {"seconds": seconds, "epoch": metadata["training"]["chosen_epoch"]}
         quality = encoding.reconstruction.set_index(["split", "metric"])["value"]
-        for split in self.splits:
+        for split in self.measured:
             for metric in ("fve", "l0", "defined_participation", "gate_rate"):
                 if (split, metric) in quality.index:
                     row[f"{split}/{metric}"] = quality[split, metric]
@@ -128,31 +106,31 @@ class Bench:
             if name.endswith(("subsumption_auc", "axiom_violation", "mean_lift"))
         }
         latents = {
-            split: feature_matrix(encoding.proteins, "mean_latents", self.labels[split].protein_ids)
-            for split in self.splits
+            split: feature_matrix(encoding.proteins, "mean_latents", self.splits[split].protein_ids)
+            for split in self.measured
         }
         if plan.architecture == "protsae":
             logits = {
-                split: feature_matrix(encoding.proteins, "protein_logits", self.labels[split].protein_ids)
-                for split in self.splits
+                split: feature_matrix(encoding.proteins, "protein_logits", self.splits[split].protein_ids)
+                for split in self.measured
             }
             for name, scores in (("latent", latents), ("predictor", logits)):
                 row |= self.judged(name, {split: v[:, self.columns] for split, v in scores.items()})
             return row
-        validation = self.labels["validation"]
+        validation = self.splits["validation"]
         chosen = select_latents(latents["validation"], validation.labels, validation.labelled)
         return row | self.judged("latent", {split: chosen.scores(v) for split, v in latents.items()})
 
     def judged(self, name: str, scores: dict[str, Any]) -> dict[str, float]:
         """Return AUC, AUPR and Fmax, means over aspects, of scores calibrated on validation."""
-        validation = self.labels["validation"]
+        validation = self.splits["validation"]
         calibration = fit_calibration(scores["validation"], validation.labels, validation.labelled)
         row = {}
-        for split in self.splits:
+        for split in self.measured:
             found = evaluate_method(
                 scores[split],
                 calibration.probabilities(scores[split]),
-                self.labels[split],
+                self.splits[split],
                 self.vocabulary,
                 None,
             )
@@ -183,7 +161,6 @@ def main() -> None:
     arguments = parser.parse_args()
     splits = SCORED_SPLITS if arguments.test else ("validation",)
     bench = Bench(arguments.project, arguments.env, splits)
-    logging.getLogger("kedro").setLevel(logging.WARNING)
     logging.getLogger("protsae").setLevel(logging.WARNING)
     for seed in arguments.seeds:
         for settings in arguments.settings:

@@ -22,17 +22,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from provenance import provenance
 
-from protsae.core.files import write_text_atomic
+from helpers.provenance import provenance, write_json
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences import mmseqs
 from protsae.sequences.audit import draw, wilson_interval
 from protsae.sequences.clustering import ClusterConfig, cluster_table
 from protsae.sequences.homology import LAMBDA, HomologySearchConfig, Relative, find_relatives
-from protsae.sequences.seeds import RESIDUES, substitution_scores
+from protsae.sequences.seeds import substitution_scores
 from protsae.sequences.split import SplitConfig, split_table
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 Pairs = set[tuple[str, str]]
 Search = Callable[[Mapping[str, str], Mapping[str, str], HomologySearchConfig], list[Relative]]
@@ -108,11 +108,11 @@ def mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
             if rng.random() < 0.5:
                 skip = size
             else:
-                child += rng.choice(list(RESIDUES), size).tolist()
+                child += rng.choice(list(AMINO_ACIDS), size).tolist()
         if skip:
             skip -= 1
-        elif position in changed and residue in RESIDUES:
-            child.append(RESIDUES[rng.choice(20, p=weights[RESIDUES.index(residue)])])
+        elif position in changed and residue in AMINO_ACIDS:
+            child.append(AMINO_ACIDS[rng.choice(20, p=weights[AMINO_ACIDS.index(residue)])])
         else:
             child.append(residue)
     return "".join(child)
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="write the JSON object here")
     arguments = parser.parse_args()
     methods = ["builtin", "mmseqs"] if arguments.mmseqs else ["builtin"]
-    proteins, _ = sequence_table(arguments.data / "proteins.fasta.gz", SequencesConfig())
+    proteins, _ = sequence_table(arguments.data / "proteins.fasta.gz", SequenceTableConfig())
     sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
     result: dict[str, Any] = {**provenance(), "seed": arguments.seed}
     if arguments.mmseqs:
@@ -181,7 +181,7 @@ def main() -> None:
         )
         print(name, json.dumps(result[f"split, clusters {name}"], indent=1), flush=True)
     if arguments.output:
-        write_text_atomic(arguments.output, json.dumps(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(json.dumps(result))
 
 

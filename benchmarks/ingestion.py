@@ -3,7 +3,7 @@
     python benchmarks/ingestion.py [--data ../shared/data] [--shares 0.01 0.1 1] [--output result.json]
 
 Each share of the proteins, drawn by a hash of their ids, goes through
-`kedro run --pipelines ingestion,annotation` with the settings of the environment `swissprot` in a process of
+`kedro run --pipelines labelling` with the settings of the environment `swissprot` in a process of
 its own, from an empty cache: clusters as given, 500 held-out proteins audited (250 of validation, 250 of
 test). `seconds` and `peak_mb` are those of that process for the largest share, `growth_exponent` is the slope
 of log seconds over log proteins among the shares from a tenth on (1: linear; below: fixed costs such as the
@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from provenance import ROOT, provenance
 
-from protsae.core.files import sha256_text, write_text_atomic
+from helpers.provenance import ROOT, provenance, write_json
+from protsae.core.files import sha256_text
+from protsae.core.splits import SPLITS
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
 
 N_AUDITED_PER_SPLIT = 250
@@ -60,8 +61,7 @@ def main() -> None:
         "gone": last["gone"],
     }
     if arguments.output:
-        text = json.dumps({**made, "result": result, "shares": rows}, indent=1)
-        write_text_atomic(arguments.output, text + "\n")
+        write_json(arguments.output, {**made, "result": result, "shares": rows})
     print(json.dumps(result))
 
 
@@ -75,7 +75,7 @@ def exponent(table: pd.DataFrame, column: str) -> float | None:
 
 
 def measure(share: float, data: Path, folder: Path) -> dict[str, Any]:
-    """Run both pipelines over a share of the proteins in a fresh process, and return what it took."""
+    """Run everything up to the labels over a share of the proteins in a fresh process; return its cost."""
     write_environment(share, data, folder)
     command = [
         sys.executable,
@@ -87,7 +87,7 @@ def measure(share: float, data: Path, folder: Path) -> dict[str, Any]:
         "--env",
         "swissprot",
     ]
-    command += ["--pipelines", "ingestion,annotation"]
+    command += ["--pipelines", "labelling"]
     started = time.perf_counter()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -123,10 +123,10 @@ def write_environment(share: float, data: Path, folder: Path) -> None:
         yaml.safe_dump({"data_root": str(folder / "data"), "raw_root": str(raw)})
     )
     parameters = yaml.safe_load((conf / "parameters.yml").read_text())
-    parameters["ingestion"]["audit"]["n_sampled"] = N_AUDITED_PER_SPLIT
+    parameters["splitting"]["audit"]["n_sampled"] = N_AUDITED_PER_SPLIT
     if share < 1:  # few proteins carry few concepts: all that have any
-        bounds = {split: max(1, round(100 * share)) for split in ("train", "validation", "test")}
-        parameters["annotation"]["vocabulary"] |= {"min_positives": bounds, "min_clusters": bounds}
+        bounds = {split: max(1, round(100 * share)) for split in SPLITS}
+        parameters["labelling"]["vocabulary"] |= {"min_positives": bounds, "min_clusters": bounds}
     (conf / "parameters.yml").write_text(yaml.safe_dump(parameters))
 
 

@@ -14,19 +14,18 @@ rows that see labels in training. The last line printed is one JSON object.
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from demo_seeds import Demo
-from provenance import ROOT, provenance
 
+from demo_seeds import Demo
+from helpers.provenance import ROOT, provenance, write_json
+from helpers.shuffles import family_interval, firing_p_values, most_false
 from protsae.alignment.pairs import benjamini_hochberg
 from protsae.annotations.labels import LabelTables
-from protsae.core.files import write_text_atomic
 from protsae.core.seeding import numpy_generator
 from protsae.interpretation.config import MatchingConfig
 from protsae.interpretation.matching import match_latents
@@ -35,13 +34,7 @@ from protsae.metrics.ranking import roc_auc
 from protsae.probing.baselines import score_baselines
 from protsae.probing.encoding import Run, encode_splits
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
-from protsae.probing.shuffles import (
-    LEARNT,
-    family_interval,
-    firing_p_values,
-    most_false,
-    shuffle_labels,
-)
+from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
 from protsae.training.fit import fit_protsae
 from protsae.training.plan import Size, Source
@@ -74,8 +67,7 @@ class Shuffler:
         for name, features in self.features.items():
             scores[f"{name}_probe"] = probe_scores(features, learnt, self.scoring)
         scores["prevalence"] = prevalence_scores(learnt)
-        own = np.arange(len(self.columns))
-        scores |= score_baselines(*self.baselines, learnt, own, self.scoring)
+        scores |= score_baselines(*self.baselines, learnt, self.scoring)
         return {method: self.judged(by_split["test"]) for method, by_split in scores.items()}
 
     def retrained(self, seed: int, epochs: int) -> dict[str, float]:
@@ -155,7 +147,6 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=ROOT / "docs/results/label_shuffles.json")
     given = parser.parse_args()
     about, shuffler = provenance(), Shuffler(Demo(None))
-    logging.getLogger("kedro").setLevel(logging.WARNING)
     found: list[dict[str, float]] = []
     passing: dict[str, list[int]] = {"protsae": [], "topk": []}
     for seed in range(given.shuffles):
@@ -188,7 +179,7 @@ def main() -> int:
         for name, counts in passing.items()
     }
     result = {**about, "n_shuffles": given.shuffles, "methods": methods, "f1_selection": selection}
-    write_text_atomic(given.output, json.dumps(result, indent=1) + "\n")
+    write_json(given.output, result)
     print(json.dumps(result))
     wrong = [name for name, about_it in methods.items() if not about_it["holds_half"]]
     wrong += [name for name, counts in selection.items() if counts["n_shuffles_with_any"] > allowed]

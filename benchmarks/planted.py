@@ -7,17 +7,15 @@ matched: TopK's family gets k, the penalties are steered to the same L0 and GBA 
 
 import argparse
 import json
-from pathlib import Path
 
 import pandas as pd
 
+from helpers.planted import Planted, judge_on_planted
+from helpers.provenance import ROOT
 from protsae.core.seeding import torch_generator
-from protsae.sae.planted import Planted
-from protsae.sae.registry import unguided_config
-from protsae.sae.unguided_config import UNGUIDED
-from protsae.training.planted import judge_on_planted
+from protsae.sae.registry import UNGUIDED, unguided_config
 
-OUT = Path(__file__).parents[1] / "docs" / "results" / "planted.csv"
+OUT = ROOT / "docs/results/planted.csv"
 D_MODEL = 48
 
 

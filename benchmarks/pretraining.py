@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from provenance import ROOT, provenance
 from torch.nn import functional
 
-from protsae.core.files import write_text_atomic
+from helpers.provenance import ROOT, provenance, write_json
 from protsae.plm import load_plm
 from protsae.plm.tokens import Tokenizer
 from protsae.pretraining.batches import ProteinBatches
@@ -64,7 +63,7 @@ def main() -> None:
     }
     if arguments.output:
         everything = {**made, "plm": arguments.plm.name, "result": result, "test": judged, "step": steps}
-        write_text_atomic(arguments.output, json.dumps(everything, indent=1) + "\n")
+        write_json(arguments.output, everything)
     print(json.dumps(result))
 
 

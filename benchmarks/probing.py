@@ -12,7 +12,6 @@ differences (method `a - b`). Ablations are left out. Says which members of the 
 
 import argparse
 import json
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,28 +20,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-from provenance import ROOT, provenance
 
-from protsae.annotations.labels import LabelTables
+from helpers.finished_run import FinishedRun
+from helpers.provenance import ROOT, provenance, write_json
+from helpers.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.metrics.table import concat_metrics
 from protsae.plm import load_plm
 from protsae.probing.config import NeighbourConfig, RandomPlmConfig
 from protsae.probing.estimates import Estimate, Key, estimate_rows
+from protsae.probing.judge import Known, Scores, estimates_of
 from protsae.probing.neighbours import find_neighbours
 from protsae.probing.random_plm import random_mean_activations
 from protsae.probing.scores import probe_scores
-from protsae.probing.seeds import MEAN_OF_SEEDS, SeedEstimate, seed_rows
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import split_of_proteins
-from protsae.sweeps.estimates import estimates_of, estimates_table
-from protsae.sweeps.judging import Judge, Judgement, SweepData
-from protsae.sweeps.members import Base, expand
-from protsae.sweeps.plan import ESTIMATES_NAME, METRICS_NAME
+from protsae.sweeps.config import JudgingConfig
+from protsae.sweeps.members import Member
+from protsae.sweeps.plan import ESTIMATES_NAME, METRICS_NAME, SweepData
 from protsae.training.fingerprints import table_hash
-from protsae.training.plan import Knowledge
 
 TABLE = ROOT / "docs/results/probing.csv"
 COMPARED = ("auc", "aupr", "fmax", "wfmax", "smin")
@@ -51,34 +47,27 @@ FLOORS = ("prevalence", "shuffled_labels")
 SEED = re.compile(r"-seed\d+")
 
 
-class Bench:
-    """Datasets and parameters of a run whose sweep is under way or done."""
+class Bench(FinishedRun):
+    """A run whose sweep is under way or done."""
 
-    def __init__(self, environment: str) -> None:
-        bootstrap_project(ROOT)
-        with KedroSession.create(project_path=ROOT, env=environment) as session:
-            catalog = session.load_context().catalog
-        self.load = catalog.load
-        self.folder = Path(catalog["sweep_members"]._describe()["filepath"])
-        names = ("concepts", "protein_labels", "labelled_aspects", "residue_labels")
-        tables = LabelTables(*map(self.load, names))
-        store = self.load("activation_shards")
-        knowledge = Knowledge(tables, self.load("axioms"))
+    @property
+    def data(self) -> SweepData:
+        """What members are judged on."""
         ontology = self.load("concept_terms"), self.load("concept_relations")
-        self.data = SweepData(store, self.load("proteins"), knowledge, *ontology)
-        self.judging = self.load("params:sweeps.judging")
-        settings = {"protsae": {"guidance": self.load("params:training.guidance").model_dump()}}
-        d_sae, k, trainer = (self.load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
-        base = Base(store.d_model, d_sae, k, trainer, settings, len(tables.concepts))
-        sweep = self.load("params:sweeps.sweep")
-        self.members = [m for m in expand(sweep, base) if m.name not in sweep.ablations]
+        return SweepData(self.store, Known(self.proteins, self.tables, *ontology), self.axioms)
+
+    @property
+    def compared(self) -> list[Member]:
+        """Members of the sweep but for ablations."""
+        return [member for member in self.members if member.dictionary.name not in self.sweep.ablations]
 
 
 @dataclass(frozen=True)
 class JudgeReferences:
     """Judges what needs no dictionary, on the activations of a hook point, and keeps what was found."""
 
-    judge: Judge
+    data: SweepData
+    judging: JudgingConfig
     work: Path
     plm: Path
     neighbours: NeighbourConfig
@@ -87,13 +76,19 @@ class JudgeReferences:
     def __call__(self, hook_point: str) -> pd.DataFrame:
         """Return the estimates, kept ones where nothing they depend on has changed."""
         settings = self.neighbours.model_dump_json(), self.random_plm.model_dump_json()
-        fingerprint = sha256_text(self.judge.fingerprint(), self.judge.data.store.fingerprint(), *settings)
+        fingerprint = sha256_text(self.fingerprint, *settings)
         target = self.work / f"references-{hook_point}-{fingerprint[:12]}.parquet"
         if not target.is_file():
-            found = self.judge.references(hook_point, *self._baseline_tables(hook_point))
+            found = self.data.references(self.judging, hook_point, *self._baseline_tables(hook_point))
             with atomic_path(target) as temporary:
-                estimates_table(found).to_parquet(temporary)
+                found.estimates().to_parquet(temporary)
         return pd.read_parquet(target)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of activations and of all that judging depends on."""
+        judging = self.data.judging_fingerprint(self.judging)
+        return sha256_text(judging, self.data.store.fingerprint())
 
     def shuffled(self, hook_point: str, n_shuffles: int) -> Iterator[pd.DataFrame]:
         """Yield the estimates of the linear probe on so many shuffles of labels, each another draw.
@@ -102,24 +97,24 @@ class JudgeReferences:
         nor the penalty's strength know true ones; test labels are true. One shuffle says little: draws differ
         by more than the interval of any one of them, which covers the choice of test proteins alone.
         """
-        judge, scoring = self.judge, self.judge.config.scoring
+        judge, scoring = self.data.judge(self.judging), self.judging.scoring
         features: dict[str, Any] = {}
-        of = sha256_text(judge.fingerprint(), judge.data.store.fingerprint(), hook_point)
+        of = sha256_text(self.fingerprint, hook_point)
         for seed in range(n_shuffles):
             target = self.work / f"shuffled-{of[:12]}-seed{seed}.parquet"
             if not target.is_file():
-                features = features or judge.activations(hook_point)
+                features = features or judge.features(self.data.activations(hook_point), "activation")
                 learnt = shuffle_labels(judge.splits, seed)
-                found = judge.evaluate({"shuffled_labels": dict(probe_scores(features, learnt, scoring))})
+                values = {"shuffled_labels": dict(probe_scores(features, learnt, scoring))}
                 about = {"shuffled_labels": {"hook_point": hook_point, "seed": seed}}
-                judgement = Judgement(found, {"shuffled_labels": "probe"}, about, concat_metrics([]))
+                found = judge.judge(Scores(values, {"shuffled_labels": "probe"}), about)
                 with atomic_path(target) as temporary:
-                    estimates_table(judgement).to_parquet(temporary)
+                    found.estimates().to_parquet(temporary)
             yield pd.read_parquet(target)
 
     def _baseline_tables(self, hook_point: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return neighbours and mean activations of the random model: minutes of work, kept by themselves."""
-        proteins, store = self.judge.data.proteins, self.judge.data.store
+        proteins, store = self.data.known.proteins, self.data.store
         proteins = proteins[proteins["protein_id"].isin(split_of_proteins(proteins, store.protein_ids))]
         sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
         model = load_plm(self.plm)
@@ -256,39 +251,39 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=TABLE)
     given = parser.parse_args()
     bench, about = Bench(given.env), provenance()
-    logging.getLogger("kedro").setLevel(logging.WARNING)
-    work = given.work or bench.folder.parents[1] / "07_model_output/probing"
+    work = given.work or bench.sweep_folder.parents[1] / "07_model_output/probing"
     work.mkdir(parents=True, exist_ok=True)
-    judge = Judge(bench.data, bench.judging)
+    judging = bench.load("params:sweeps.judging")
+    judge = bench.data.judge(judging)
     arguments = (bench.load(f"params:probing.{name}") for name in ("neighbours", "random_plm"))
-    references = JudgeReferences(judge, work, Path(bench.load("plm_checkpoint")), *arguments)
+    references = JudgeReferences(bench.data, judging, work, Path(bench.load("plm_checkpoint")), *arguments)
     tables = {}
-    for hook_point in dict.fromkeys(member.hook_point for member in bench.members):
+    for hook_point in dict.fromkeys(member.hook_point for member in bench.compared):
         found = references(hook_point)
         tables[f"references-{hook_point}"] = found[found["method"] != "shuffled_labels"]
         for seed, table in enumerate(references.shuffled(hook_point, given.shuffles)):
             tables[f"shuffled-{hook_point}-seed{seed}"] = table
-    missing = []
-    for member in bench.members:
-        table = members_table(bench.folder / member.member_id, judge.fingerprint())
+    missing, how = [], bench.data.judging_fingerprint(judging)
+    for member in bench.compared:
+        table = members_table(bench.sweep_folder / member.member_id, how)
         if table is None:
             missing.append(member.member_id)
         else:
             tables[member.member_id] = table
     found = list(groups(tables))
-    table = table_of(found, bench.judging.evaluation.confidence)
+    table = table_of(found, judging.evaluation.confidence)
     write_text_atomic(given.output, table.to_csv(index=False, float_format="%.5g"))
     sizes = {split: len(of.protein_ids) for split, of in judge.splits.items()}
     content = {
         **about,
         "n_proteins": sizes,
         "n_concepts": len(judge.columns),
-        "n_resamples": bench.judging.evaluation.n_resamples,
-        "pooling": bench.judging.scoring.pooling,
-        "members": [member.member_id for member in bench.members if member.member_id in tables],
+        "n_resamples": judging.evaluation.n_resamples,
+        "pooling": judging.scoring.pooling,
+        "members": [member.member_id for member in bench.compared if member.member_id in tables],
         "missing": missing,
     }
-    write_text_atomic(given.output.with_suffix(".json"), json.dumps(content, indent=1) + "\n")
+    write_json(given.output.with_suffix(".json"), content)
     print(summary(table).round(4).to_string())
     if missing:
         print(f"{len(missing)} members of the list are missing: {', '.join(missing)}")

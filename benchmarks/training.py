@@ -25,9 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from provenance import provenance
 
-from protsae.core.files import write_text_atomic
+from helpers.provenance import peak_mb, provenance, write_json
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import TrainingBatch
 from protsae.sae.config import ProtSaeConfig, TopKConfig
@@ -133,7 +132,7 @@ def best_seconds(ways: dict[str, Callable[[], Any]], n_rounds: int) -> dict[str,
     return best
 
 
-def peak_mb(way: str, d_sae: int, k: int) -> float:
+def steps_peak_mb(way: str, d_sae: int, k: int) -> float:
     """Return the peak memory in MB of another process that makes three steps."""
     command = [sys.executable, __file__, "--steps", way, str(d_sae), str(k)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
@@ -144,9 +143,7 @@ def make_steps(way: str, d_sae: int, k: int) -> None:
     step = stepper(d_sae, k, dense=way == "dense")
     for _ in range(3):
         step()
-    status = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
-    print(round(int(peak) / 1024, 1))
+    print(peak_mb())
 
 
 def measure(d_sae: int, k: int, n_rounds: int) -> dict[str, Any]:
@@ -166,7 +163,7 @@ def measure(d_sae: int, k: int, n_rounds: int) -> dict[str, Any]:
         "sparse_tokens_per_s": round(BATCH / best["sparse"]),
         "speedup": round(best["dense"] / best["sparse"], 2),
         "over_encoder_matmul": round(best["sparse"] / best["encoder"], 2),
-        **{f"{way}_peak_mb": peak_mb(way, d_sae, k) for way in ("dense", "sparse")},
+        **{f"{way}_peak_mb": steps_peak_mb(way, d_sae, k) for way in ("dense", "sparse")},
     }
 
 
@@ -202,8 +199,7 @@ def main() -> None:
     }
     if arguments.output:
         result = {**about, "threads": arguments.threads, "batch": BATCH, "d_model": D_MODEL}
-        text = json.dumps({**result, "summary": summary, "sizes": rows}, indent=1) + "\n"
-        write_text_atomic(arguments.output, text)
+        write_json(arguments.output, {**result, "summary": summary, "sizes": rows})
     print(json.dumps(summary))
 
 

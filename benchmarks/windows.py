@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from provenance import provenance
 
-from protsae.core.files import sha256_text, write_text_atomic
+from helpers.provenance import ROOT, provenance, write_json
+from protsae.core.files import sha256_text
 from protsae.plm import load_plm
 from protsae.plm.forward import Esm2Forward
 from protsae.plm.windows import windows_of
 from protsae.sequences.fasta import FastaConfig, read_fasta
 
-ROOT = Path(__file__).parents[1]
 SIZE, OVERLAP, SHORTEST = 512, 256, 800
 EDGES = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256]
 
@@ -65,7 +64,7 @@ def main() -> None:
         "hook_points": {name: by_distance(pairs[name], np.concatenate(whole[name])) for name in whole},
     }
     if arguments.output:
-        write_text_atomic(arguments.output, json.dumps(result, indent=1) + "\n")
+        write_json(arguments.output, result)
     print(json.dumps(result))
 
 

@@ -19,6 +19,12 @@ DEMO = ROOT / "data/01_raw/demo"
 PROTEINS_PER_SPLIT = {"train": 54, "validation": 18, "test": 18}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files of end-to-end tests first: they take longest, and no worker should begin one at the end."""
+    long = {item.path for item in items if item.get_closest_marker("end_to_end")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def write_miniature(folder: Path) -> None:
     """Write the shortest demo proteins of every split, and what belongs to them, as raw files."""
     records = sorted(
@@ -51,10 +57,11 @@ class Miniature:
         shutil.copytree(ROOT / "conf", root / "conf")
         for name in ("pyproject.toml", ".telemetry"):
             shutil.copyfile(ROOT / name, root / name)
-        shutil.copytree(
-            ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
+        # with __pycache__: what numba has compiled serves the copies too
+        shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("*.egg-info"))
         write_miniature(self.raw)
+        (root / "data/01_raw").mkdir()
+        shutil.copyfile(ROOT / "data/01_raw/motifs.tsv", root / "data/01_raw/motifs.tsv")
 
     @property
     def raw(self) -> Path:

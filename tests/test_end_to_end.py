@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from tests.activations.test_parquet import write
 
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.pipeline_registry import register_pipelines
@@ -45,7 +47,7 @@ def decisions(done) -> dict[str, str]:
 
 
 def ran(done) -> set[str]:
-    return {name.split(".", 1)[1] for name, verdict in decisions(done).items() if verdict == "run"}
+    return {name for name, verdict in decisions(done).items() if verdict == "run"}
 
 
 def test_first_run_runs_every_node_and_makes_what_the_readme_names(finished):
@@ -107,11 +109,11 @@ def test_second_run_skips_every_node(finished):
 def test_a_training_parameter_reruns_training_and_what_follows_but_not_extraction(finished):
     project, _ = finished
     done = project.kedro("run", "--params", "training.k=3")
-    assert {"topk.train_topk", "protsae.train_protsae"} <= ran(done)
+    assert {"training.topk.plan_training", "training.protsae.plan_guided_training"} <= ran(done)
     assert "parameter training.k 4 -> 3" in done.stdout + done.stderr
     upstream = {n.name for n in register_pipelines()["extraction"].nodes} | {
-        "join_annotations",
-        "pool_activations",
+        "annotation.join_annotations",
+        "extraction.pool_activations",
     }
     assert not ran(done) & upstream
 
@@ -136,9 +138,26 @@ def test_one_parameter_moves_the_hook_point_of_every_pipeline(finished):
 def test_a_named_pipeline_takes_its_ancestors_along_in_both_spellings(finished, spelling):
     project, _ = finished
     done = project.kedro("run", spelling, "probing", "--plan")
-    named = {name.split(".", 1)[1] for name in decisions(done)}
-    assert {"parse_sequences", "extract_activations", "score_concepts"} <= named
-    assert "render_report" not in named
+    named = set(decisions(done))
+    wanted = {"ingestion.parse_sequences", "extraction.extract_activations", "probing.compare_methods"}
+    assert {*wanted, "reporting.collect_metrics"} <= named
+    assert "reporting.render_report" not in named
+
+
+def test_a_dictionary_stands_for_its_namespace_in_every_stage(finished):
+    project, _ = finished
+    named = set(decisions(project.kedro("run", "--namespaces", "topk", "--plan")))
+    assert {"training.topk.plan_training", "probing.topk.score_dictionary"} <= named
+    assert all(".topk." in name for name in named)
+    stage = set(decisions(project.kedro("run", "--namespaces", "fidelity", "--plan")))
+    assert "fidelity.protsae.splice_dictionary" in stage
+    assert all(name.startswith("fidelity.") for name in stage)
+
+
+def test_a_node_can_be_named_as_it_is_printed(finished):
+    project, _ = finished
+    done = project.kedro("run", "--nodes", "annotation.parse_ontology", "--plan")
+    assert set(decisions(done)) == {"annotation.parse_ontology"}
 
 
 def test_an_unknown_pipeline_is_answered_with_those_there_are(finished):
@@ -155,7 +174,7 @@ def test_a_deleted_output_is_rebuilt_and_nothing_else_runs(finished):
     report = project.data / "08_reporting/report/index.html"
     before = report.read_bytes()
     report.unlink()
-    assert ran(project.kedro("run")) == {"render_report"}
+    assert ran(project.kedro("run")) == {"reporting.render_report"}
     assert report.read_bytes() == before
 
 
@@ -192,6 +211,16 @@ BAD_INPUT = {
     "duplicate id": (fasta(">sp|P1\nACDE\n>sp|P1\nACDF\n"), [], ["proteins.fasta:3", "P1"]),
     "stop inside": (fasta(">sp|P1\nAC*DE\n"), [], ["proteins.fasta:2", "P1", "*"]),
     "cycle": (make_cycle, [], ["go_slice.obo", "cycle", "GO:"]),
+    "no dictionary": (
+        lambda p: None,
+        ["--params", "comparison.rival=topk2"],
+        ["comparison.rival: no dictionary is called 'topk2', there are protsae, topk"],
+    ),
+    "unknown architecture": (
+        lambda p: None,
+        ["--params", "dictionaries.other.architecture=top_k"],
+        ["dictionaries: other: architecture 'top_k' is not known", "topk"],
+    ),
     "no match": (strangers, [], ["annotations.tsv", "Q00000"]),
     "k too large": (lambda p: None, ["--params", "training.k=65"], ["k 65", "d_sae 64"]),
     "unknown parameter": (lambda p: None, ["--params", "training.kk=3"], ["kk", "did you mean 'k'"]),
@@ -213,6 +242,69 @@ def test_bad_input_ends_in_one_clear_error_and_nothing_half_written(case, tmp_pa
     assert not list(project.data.rglob("*.tmp"))
     for table in project.data.glob("0[2-8]*/**/*.parquet"):
         pq.read_table(table)
+
+
+def test_a_third_dictionary_takes_one_line_of_configuration(finished):
+    project, _ = finished
+    local = project.root / "conf/test/parameters_more.yml"
+    local.write_text("dictionaries:\n  gated: {architecture: gated, k: 3}\n")
+    try:
+        done = project.kedro("run")
+        made = {name for name in ran(done) if ".gated." in name}
+        assert {"training.gated.plan_training", "alignment.gated.align_dictionary"} <= made
+        assert "training.topk.plan_training" not in ran(done)  # the others are not trained again
+        metrics = pd.read_csv(project.data / "08_reporting/metrics.csv")
+        own = metrics[metrics["method"].isin(["gated_latent", "gated_probe", "gated"])]
+        assert set(own["metric"]) >= {"auc", "aupr", "fmax", "fve", "l0", "loss_recovered"}
+        for table in ("latents", "latent_examples", "concept_alignment", "monosemanticity"):
+            path = project.data / f"08_reporting/{table}.parquet"
+            assert "gated" in set(pd.read_parquet(path)["method"]), table
+        assert "Gated SAE" in (project.data / "08_reporting/report/index.html").read_text()
+        project.kedro("viz", "build")
+        assert "training.gated" in (project.root / "build/api/main").read_text()
+        assert set(decisions(project.kedro("run")).values()) == {"skip"}
+    finally:
+        local.unlink()
+        shutil.rmtree(project.root / "build", ignore_errors=True)
+
+
+@pytest.mark.parametrize("kept", ["protsae", "topk"])
+def test_one_dictionary_alone_is_enough(kept, tmp_path, make_miniature):
+    project = make_miniature(tmp_path / "project")
+    other = {"protsae": "topk", "topk": "protsae"}[kept]
+    lines = f"dictionaries:\n  {other}: null\ncomparison: {{subject: {kept}, rival: null}}\n"
+    (project.root / "conf/test/parameters_more.yml").write_text(lines)
+    done = project.kedro("run")
+    assert not any(f".{other}." in name for name in ran(done))
+    metrics = pd.read_csv(project.data / "08_reporting/metrics.csv")
+    assert f"{kept}_latent" in set(metrics["method"])
+    assert not metrics["method"].str.startswith(other).any()
+    page = (project.data / "08_reporting/report/index.html").read_text()
+    assert ("defined latents" in page) == (kept == "protsae")
+
+
+def test_files_of_any_origin_take_the_place_of_extraction(make_miniature, tmp_path):
+    rng = np.random.default_rng(0)
+    proteins = {f"Q{i:02d}": rng.normal(size=(12, 8)).astype(np.float32) for i in range(30)}
+    labels = {name: ["even"] if i % 2 == 0 else ["odd"] for i, name in enumerate(proteins)}
+    (tmp_path / "files").mkdir()
+    write(tmp_path / "files/a.parquet", proteins, labels=labels)
+    miniature = make_miniature(tmp_path / "project")
+    (miniature.root / "conf/parquet/parameters_more.yml").write_text(
+        "dictionaries:\n  protsae: {architecture: protsae}\n"
+        "training: {d_sae: 16, k: 2, trainer: {epochs: 2}, parquet: {min_proteins: 3}}\n"
+    )
+    arguments = ["run", "--env", "parquet", "--pipelines", "training"]
+    miniature.kedro(*arguments, "--params", f"training.manifest={tmp_path / 'files'}")
+    made = miniature.root / "data/parquet/06_models"
+    for name in ("protsae", "topk"):
+        assert (made / name / "sae.safetensors").is_file()
+        assert len((made / name / "training_log.csv").read_text().splitlines()) > 10
+    concepts = pd.read_parquet(miniature.root / "data/parquet/03_primary/concepts.parquet")
+    assert concepts["concept_id"].tolist() == ["even", "odd"]
+    done = miniature.kedro(*arguments, check=False)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "no folder of Parquet files is given" in done.stdout + done.stderr
 
 
 def test_kedro_viz_builds_offline_with_every_layer(finished):
@@ -275,6 +367,6 @@ def test_a_fasta_file_alone_is_enough(tmp_path, make_miniature):
     defined = latents[latents["kind"] == "defined"]
     assert defined["concept_id"].tolist() == concepts["concept_id"].tolist()
     assert "motif:" in (project.data / "08_reporting/report/index.html").read_text()
-    report = json.loads((project.data / "02_intermediate/split_report.json").read_text())
+    report = json.loads((project.data / "03_primary/split_report.json").read_text())
     assert report["clusters"]["method"] in ("builtin", "mmseqs")
     assert set(decisions(project.kedro("run")).values()) == {"skip"}

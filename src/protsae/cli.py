@@ -64,6 +64,24 @@ def _print_error(message: str) -> None:
     Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(message, style="bold red")
 
 
+def _stages_of(arguments: dict[str, Any]) -> list[str]:
+    """Return the namespaces of a run, a dictionary's name replaced by its namespace in every stage."""
+    if not arguments["namespaces"]:
+        return list(arguments["namespaces"])
+    from kedro.framework.project import pipelines
+    from kedro.framework.session import KedroSession
+
+    env, conf_source, given = (arguments.get(name) for name in ("env", "conf_source", "params"))
+    with KedroSession.create(env=env, conf_source=conf_source, runtime_params=given) as session:
+        session.load_context()  # type: ignore[attr-defined]
+    known = {node.namespace for node in pipelines["__default__"].nodes if node.namespace}
+    found: list[str] = []
+    for name in arguments["namespaces"]:
+        stages = sorted(space for space in known if space.endswith(f".{name}"))
+        found += stages or [name]
+    return found
+
+
 @_without_traceback
 def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
     wanted = {"no_cache": no_cache, "plan": plan, "verify": verify}
@@ -75,6 +93,7 @@ def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
         raise click.UsageError(
             f"--no-cache, --plan and --verify need the caching runner, not {arguments['runner']}"
         )
+    arguments["namespaces"] = _stages_of(arguments)
     try:
         return kedro_run.callback(**arguments)  # type: ignore[misc]
     except ValueError as error:

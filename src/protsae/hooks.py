@@ -1,4 +1,4 @@
-"""What happens around every run: parameters are checked before it, and what it did is written after it."""
+"""What happens around every run: what it did is written after it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,21 +14,6 @@ if TYPE_CHECKING:
     from protsae.caching.viz import VizMemory
 
 Catalog = CatalogProtocol[Any, Any]
-
-
-class ParameterHooks:
-    """Refuses parameters that no pipeline knows, before anything runs."""
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Check all parameters, with `--params` merged in.
-
-        Raises:
-            InputError: listing everything that is wrong with them.
-        """
-        from protsae.parameters import check_parameters
-
-        check_parameters(context.config_loader["parameters"])
 
 
 class RunRecordHooks:

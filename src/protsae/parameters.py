@@ -1,10 +1,11 @@
-"""The parameters of all pipelines: one top-level key each, each with its model."""
+"""The parameters of all pipelines: their models, what they share, and how what is not given is filled in."""
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, RootModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from protsae.core.config import Config, unknown_key_message
 from protsae.core.errors import InputError
@@ -16,16 +17,45 @@ from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
-from protsae.pipelines.parquet_training.parameters import ParquetTrainingParameters
+from protsae.pipelines.labelling.parameters import LabellingParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
+from protsae.pipelines.splitting.parameters import SplittingParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
 from protsae.pipelines.training.parameters import TrainingParameters
+from protsae.plm.arithmetic import Device
+from protsae.probing.config import ComparisonConfig
+from protsae.training.config import DictionariesConfig
 
-PARAMETER_MODELS: dict[str, type[Config]] = {
+
+class SharedParameters(Config):
+    """The top-level key `shared`: one value for every pipeline. A pipeline's own value of that name wins."""
+
+    seed: int = Field(default=0, ge=0)
+    """Of everything random: weights, samples, resamples."""
+    device: Device = "auto"
+    """Where models run; `auto`: a GPU if torch sees one."""
+    pooling: Literal["mean", "max"] = "mean"
+    """From residues to proteins."""
+    quantiles: tuple[float, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
+    """Thresholds tried per latent, chosen on validation: quantiles of its pooled activation, and 0."""
+    n_resamples: int = Field(default=200, ge=2)
+    """Bootstrap resamples of homology clusters for every interval."""
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Of every interval."""
+    residues_per_batch: int = Field(default=8192, ge=1)
+    """Residues that pass through a dictionary at once, whole proteins; bounds memory, changes no result."""
+
+
+PARAMETER_MODELS: dict[str, type[BaseModel]] = {
+    "shared": SharedParameters,
+    "dictionaries": DictionariesConfig,
+    "comparison": ComparisonConfig,
     "ingestion": IngestionParameters,
     "annotation": AnnotationParameters,
+    "splitting": SplittingParameters,
+    "labelling": LabellingParameters,
     "extraction": ExtractionParameters,
     "training": TrainingParameters,
     "fidelity": FidelityParameters,
@@ -36,34 +66,117 @@ PARAMETER_MODELS: dict[str, type[Config]] = {
     "reporting": ReportingParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
-    "parquet_training": ParquetTrainingParameters,
     "dynamics": DynamicsParameters,
 }
-"""Top-level parameter key, which is the pipeline's name, to its model."""
+"""Top-level parameter key to its model: what is shared, the dictionaries, then pipelines by name."""
+
+HOOK_POINT = "extraction.hook_point"
+FOLLOWS = {
+    "splitting.audit.search": "ingestion.clusters.search",
+    "fidelity.sequences.max_residues": "extraction.max_residues",
+    "fidelity.passes.max_residues": "extraction.max_residues",
+    "fidelity.passes.window_overlap": "extraction.window_overlap",
+    "probing.random_plm.max_residues": "extraction.max_residues",
+    "probing.random_plm.window_overlap": "extraction.window_overlap",
+    "sweeps.judging.encoding": "probing.encoding",
+    "sweeps.judging.scoring": "probing.scoring",
+    "sweeps.judging.evaluation": "probing.evaluation",
+}
+"""Setting or block to the one whose values it takes where it leaves them out."""
+FIXED = frozenset({"pretraining.evaluation.seed"})
+"""Settings with a name of `shared` and a value of their own: the same residues judge every model."""
 
 
-def check_parameters(parameters: Mapping[str, Any], models: Mapping[str, type[Config]] | None = None) -> None:
-    """Check resolved parameters against the models of all pipelines.
+def source_of(place: str) -> str | None:
+    """Return the dotted path of the setting that stands in for `place` where that is not given, if any."""
+    block, _, name = place.rpartition(".")
+    if name == "hook_point" and place != HOOK_POINT:
+        return HOOK_POINT
+    if name in SharedParameters.model_fields and block != "shared" and place not in FIXED:
+        return f"shared.{name}"
+    return FOLLOWS.get(place)
+
+
+def complete_parameters(
+    parameters: Mapping[str, Any], models: Mapping[str, type[BaseModel]] | None = None
+) -> dict[str, Any]:
+    """Check parameters against the models of all pipelines, and add what they leave out.
 
     Args:
         parameters: as configuration files and `--params` give them.
         models: top-level key to model; those of this project unless others are given.
+
+    Returns:
+        A value for every setting of every model: the given one, else that of `source_of`, else the default.
 
     Raises:
         InputError: naming every problem by its dotted path, unknown keys with the nearest known one.
     """
     models = PARAMETER_MODELS if models is None else models
     problems = [f"{key}: {unknown_key_message(key, models)}" for key in parameters if key not in models]
+    complete: dict[str, Any] = {}
     for key, model in models.items():
-        if key in parameters:
-            problems += _problems(model, parameters[key], key)
+        complete[key] = _filled(model, parameters.get(key, {}), key, complete)
+        if found := _problems(model, complete[key], key):
+            problems += found
+            if model is SharedParameters:  # every pipeline would repeat them
+                break
         else:
-            problems.append(f"{key}: missing; it belongs in conf/base/parameters_{key}.yml")
+            complete[key] = model.model_validate(complete[key]).model_dump()
+    if not problems and {"dictionaries", "comparison"} <= set(models):
+        problems = _strangers(complete["dictionaries"], complete["comparison"])
     if problems:
         raise InputError("\n".join(f"parameters: {problem}" for problem in problems))
+    return complete
 
 
-def _problems(model: type[Config], values: Any, key: str) -> list[str]:
+def _strangers(dictionaries: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
+    """Return what `comparison` names that is no dictionary."""
+    known = [name for name, entry in dictionaries.items() if entry is not None]
+    named = {role: comparison[role] for role in ("subject", "rival")}
+    return [
+        f"comparison.{role}: no dictionary is called '{name}', there are {', '.join(known)}"
+        for role, name in named.items()
+        if name is not None and name not in known
+    ]
+
+
+def _filled(model: type[BaseModel], values: Any, place: str, complete: Mapping[str, Any]) -> Any:
+    """Return a block with the values of `source_of` where it leaves them out."""
+    if not isinstance(values, Mapping) or issubclass(model, RootModel):
+        return values
+    filled = dict(values)
+    for name, field in model.model_fields.items():
+        path = f"{place}.{name}"
+        shared = _value_at(complete, source_of(path))
+        if block := block_of(field):
+            default = field.default if isinstance(field.default, Config) else None
+            given = filled.get(name, default.model_dump(exclude_unset=True) if default else {})
+            if isinstance(shared, Mapping) and isinstance(given, Mapping):
+                given = {key: shared[key] for key in block.model_fields if key in shared} | {**given}
+            inner = _filled(block, given, path, complete)
+            if inner or name in filled:
+                filled[name] = inner
+        elif shared is not None:
+            filled.setdefault(name, shared)
+    return filled
+
+
+def block_of(field: FieldInfo) -> type[Config] | None:
+    """Return the model of a field that is a block of settings, None for a single setting."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Config) else None
+
+
+def _value_at(complete: Mapping[str, Any], path: str | None) -> Any:
+    """Return the value at a dotted path, None where there is none."""
+    value: Any = complete if path else None
+    for step in (path or "").split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _problems(model: type[BaseModel], values: Any, key: str) -> list[str]:
     """Return what is wrong with one pipeline's block; unknown keys hide others, so look again without."""
     values = deepcopy(values)
     unknown: list[str] = []

@@ -2,28 +2,35 @@
 
 from kedro.pipeline import Pipeline
 
+from protsae.config_loader import wiring as configured
 from protsae.pipelines import (
     alignment,
     annotation,
     disentanglement,
     dynamics,
+    encoding,
     extraction,
     fidelity,
     ingestion,
     interpretation,
-    parquet_training,
+    labelling,
     pretraining,
     probing,
     reporting,
+    splitting,
     sweeps,
     training,
 )
+from protsae.pipelines.wiring import Wiring
 
 PIPELINES = {
     "ingestion": ingestion,
     "annotation": annotation,
+    "splitting": splitting,
+    "labelling": labelling,
     "extraction": extraction,
     "training": training,
+    "encoding": encoding,
     "fidelity": fidelity,
     "probing": probing,
     "interpretation": interpretation,
@@ -32,24 +39,50 @@ PIPELINES = {
     "reporting": reporting,
     "pretraining": pretraining,
     "sweeps": sweeps,
-    "parquet_training": parquet_training,
     "dynamics": dynamics,
 }
-BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "parquet_training", "dynamics"})
-"""What `__default__` leaves out: two take hours, one needs a folder of files, one snapshots of trainings. The
-product of pretraining comes in as an input, `plm_checkpoint`."""
+BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics"})
+"""What `__default__` leaves out: two take hours, one needs snapshots of trainings. The product of pretraining
+comes in as an input, `plm_checkpoint`."""
+WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps"}
+"""Those whose nodes follow from the list of dictionaries."""
+ON_FILES = ("extraction", "training", "dynamics")
+"""What there is where activations come from files of any origin."""
+RESULTS = {"probing": "reporting.collect_metrics"}
+"""Pipeline to the node of another that brings its results together: it runs along."""
 
 
-def register_pipelines() -> dict[str, Pipeline]:
+def own_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
+    """Return the nodes of every pipeline without those of others, under its name as namespace and as tag.
+
+    Args:
+        wiring: dictionaries and source; None: those of the project's configuration.
+    """
+    wiring = wiring or configured()
+    names = ON_FILES if wiring.source == "parquet" else tuple(PIPELINES)
+    found = {}
+    for name in names:
+        create = PIPELINES[name].create_pipeline
+        nodes = (create(wiring) if name in WIRED else create()).nodes
+        found[name] = Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False, tags=name)
+    return found
+
+
+def register_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
     """Return every pipeline that `kedro run --pipelines` knows, and `__default__`: from FASTA to report.
 
-    Written out by hand: `find_pipelines` loads only the requested names, and then no ancestors are left.
+    Datasets keep their names. Written out by hand: `find_pipelines` loads only the requested names, and then
+    no ancestors are left.
+
+    Args:
+        wiring: see `own_pipelines`.
     """
-    own = {name: Pipeline(module.create_pipeline().nodes, tags=name) for name, module in PIPELINES.items()}
+    own = own_pipelines(wiring)
     everything = sum(own.values(), Pipeline([]))
     default = sum((own[name] for name in own if name not in BY_NAME_ONLY), Pipeline([]))
-    closed = {
-        name: everything.to_nodes(*(node.name for node in pipeline.nodes)) if pipeline.nodes else pipeline
-        for name, pipeline in own.items()
-    }
+    there = {node.name for node in everything.nodes}
+    closed = {}
+    for name, pipeline in own.items():
+        goals = {node.name for node in pipeline.nodes} | ({RESULTS.get(name, "")} & there)
+        closed[name] = everything.to_nodes(*sorted(goals)) if goals else pipeline
     return {"__default__": default, **closed}

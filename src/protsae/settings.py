@@ -2,16 +2,13 @@
 
 import warnings
 
-from protsae.hooks import ParameterHooks, RunRecordHooks, VizHooks
+from protsae.config_loader import ARGUMENTS, ProjectConfigLoader
+from protsae.hooks import RunRecordHooks, VizHooks
 
-HOOKS = (ParameterHooks(), RunRecordHooks(), VizHooks())
+HOOKS = (RunRecordHooks(), VizHooks())
 
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    # Environments override single keys of a block, not whole blocks.
-    "merge_strategy": {"parameters": "soft", "globals": "soft"},
-}
+CONFIG_LOADER_CLASS = ProjectConfigLoader
+CONFIG_LOADER_ARGS = ARGUMENTS
 
 # Nothing that the person at the keyboard could act on: Kedro's own call into omegaconf, and names of datasets
 # that are namespaces on purpose (`protsae.encoding`, `topk.encoding`).

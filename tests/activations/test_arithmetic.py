@@ -8,7 +8,6 @@ from tests.activations.conftest import HOOK_POINT, config, proteins
 from protsae.activations import ActivationStore
 from protsae.activations.plan import plan_extraction
 from protsae.activations.report import extraction_report
-from protsae.activations.schema import footer_of
 from protsae.activations.writer import write_activations
 from protsae.core.errors import InputError
 
@@ -18,7 +17,7 @@ def bfloat16_hardware(monkeypatch):
     """Return a function that says whether the CPU has instructions for bfloat16. It computes either way."""
 
     def say(has):
-        monkeypatch.setattr("protsae.plm.arithmetic._multiplies_bfloat16", lambda _device: has)
+        monkeypatch.setattr("protsae.core.devices.has_bfloat16", lambda _device: has)
 
     say(True)
     return say
@@ -37,6 +36,8 @@ def values_of(root):
 def test_bfloat16_is_computed_said_and_its_error_measured_on_a_protein_of_each_shard(model, tmp_path):
     plan = plan_for(model, arithmetic="bfloat16", max_residues=25)
     exact_plan = plan_for(model, max_residues=25)
+    ours, others = ({job.fingerprint for job in one.jobs} for one in (plan, exact_plan))
+    assert ours.isdisjoint(others)
     manifest = write_activations(plan, tmp_path / "bfloat16")
     write_activations(exact_plan, tmp_path / "exact")
     rough, exact = values_of(tmp_path / "bfloat16"), values_of(tmp_path / "exact")
@@ -55,16 +56,6 @@ def test_bfloat16_is_computed_said_and_its_error_measured_on_a_protein_of_each_s
     worst = max(shard.error[HOOK_POINT].largest for shard in manifest.shards)
     assert report["hook_points"][HOOK_POINT]["error"]["largest"] == worst
     assert (report["arithmetic"], report["devices"]) == ("bfloat16", ["cpu"])
-
-
-def test_fast_is_another_arithmetic_with_a_small_error_and_shards_of_its_own(model, tmp_path):
-    exact, fast = plan_for(model), plan_for(model, arithmetic="fast")
-    assert {job.fingerprint for job in exact.jobs}.isdisjoint({job.fingerprint for job in fast.jobs})
-    write_activations(exact, tmp_path)
-    manifest = write_activations(fast, tmp_path)
-    about, _ = footer_of(tmp_path / "shard-00000.parquet")
-    assert (about["arithmetic"], about["compute_dtype"], about["device"]) == ("fast", "float32", "cpu")
-    assert 0 < max(shard.error["final_norm"].largest for shard in manifest.shards) < 1e-5
 
 
 def test_fair_esm_s_own_arithmetic_has_no_error_to_report(model, tmp_path):
@@ -91,7 +82,7 @@ def test_what_the_machine_cannot_compute_stops_before_anything_is_touched(
         write_activations(plan_for(model, arithmetic="bfloat16"), tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     asked = plan_for(model).config.model_copy(update={"device": "cuda"})
-    with pytest.raises(InputError, match="device is cuda, and torch sees no GPU"):
+    with pytest.raises(InputError, match="device is cuda, but torch finds no GPU"):
         write_activations(
             plan_extraction(list(proteins()), list(proteins().values()), model, asked), tmp_path
         )

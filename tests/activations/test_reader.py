@@ -68,6 +68,11 @@ def test_statistics_do_not_depend_on_the_order_asked(store):
     np.testing.assert_array_equal(one.mean, other.mean)
 
 
+def test_a_store_of_a_retired_arithmetic_is_still_read(copy):
+    edit_manifest(copy, arithmetic="fast")
+    assert ActivationStore(copy).manifest.arithmetic == "fast"
+
+
 def test_orphans_are_ignored_and_named(copy, caplog):
     shutil.copyfile(copy / "shard-00000.parquet", copy / "shard-00009.parquet")
     assert len(ActivationStore(copy).protein_ids) == 11

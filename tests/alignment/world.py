@@ -18,7 +18,7 @@ CONCEPTS = pd.DataFrame(
         "aspect": ["MFO", "motif", "MFO", "shape", "shape"],
         "level": ["protein", "residue", "protein", "residue", "residue"],
     }
-).sample(frac=1, random_state=1)  # order must not matter
+)
 OF_RESIDUES = [1, 3, 4]
 
 

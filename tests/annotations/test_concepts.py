@@ -2,14 +2,15 @@
 
 import math
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csc_array, csr_array
 
-from protsae.annotations.concepts import SplitMinimum, Vocabulary, VocabularyConfig, choose_concepts
-from protsae.annotations.knowledge import merge_knowledge
+from protsae.annotations.concepts import SplitMinimum, VocabularyConfig, choose_concepts
+from protsae.annotations.merging import merge_sources
 from protsae.annotations.sources import SourceTables
 from protsae.annotations.spans import span_table
 from protsae.core.errors import InputError
@@ -79,10 +80,11 @@ def choose(
     backwards: bool = False,
     sources: SourceTables | None = None,
     spans: tuple[tuple[object, ...], ...] = (),
-) -> Vocabulary:
+) -> SimpleNamespace:
     step = -1 if backwards else 1
-    knowledge = merge_knowledge(toy, pairs(held)[::step], sources or no_sources())
-    return choose_concepts(knowledge, span_table(spans), PROTEINS[::step], "cafa", settings)
+    annotations = merge_sources(toy, pairs(held)[::step], sources or no_sources())
+    tables = choose_concepts(annotations, span_table(spans), PROTEINS[::step], "cafa", settings)
+    return SimpleNamespace(concepts=tables[0], concepts_left_out=tables[1])
 
 
 def reasons(

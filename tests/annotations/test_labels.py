@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from protsae.annotations.labels import label_matrix, label_table, residue_label_table
+from protsae.annotations.labels import LabelTables, label_matrix, label_table, residue_label_table
 from protsae.annotations.spans import span_table
+from protsae.core.errors import InputError
 
 CONCEPTS = pd.DataFrame(
     {
@@ -39,7 +41,7 @@ def test_matrix_follows_the_order_asked_for():
     table = label_table(PAIRS, CONCEPTS)
     for kind in ("category", "str"):
         labels, labelled = label_matrix(
-            table.astype({"protein_id": kind}), LABELLED, CONCEPTS[::-1], ["P3", "P1", "P2", "P4"]
+            table.astype({"protein_id": kind}), LABELLED, CONCEPTS, ["P3", "P1", "P2", "P4"]
         )
         assert labels.tolist() == [[0, 0, 1], [0, 1, 1], [0, 0, 0], [0, 0, 0]]
         assert labelled.tolist() == [
@@ -72,3 +74,13 @@ def test_stretches_of_other_terms_are_left():
         ["P0", 2, 1, 0, 2],
         ["P1", 2, 0, 4, 9],
     ]
+
+
+def test_concepts_out_of_order_are_refused():
+    swapped = CONCEPTS.iloc[::-1]
+    for use in (
+        lambda: label_matrix(label_table(PAIRS, CONCEPTS), LABELLED, swapped, ["P1"]),
+        lambda: LabelTables(swapped, PAIRS, LABELLED, PAIRS),
+    ):
+        with pytest.raises(InputError, match=r"concepts: row 0 is concept_idx 2.*--pipelines labelling"):
+            use()

@@ -1,6 +1,7 @@
 """Motifs: PROSITE's syntax against Python's regular expressions, and cases read by eye."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from protsae.annotations import motifs as module
-from protsae.annotations.motifs import Motif, find_motifs
+from protsae.annotations.motifs import Motif, find_motifs, read_motifs
+from protsae.core.errors import InputError
 
 
 def found(pattern: str, **sequences: str) -> list[tuple[str, int, int, int]]:
@@ -91,3 +93,26 @@ def test_patterns_of_fixed_length_equal_regular_expressions(parts, anchors, text
 def test_other_patterns_are_refused_with_the_element(pattern: str, message: str):
     with pytest.raises(ValidationError, match=message):
         Motif(id="m", name="m", pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("m\tM\tR-G-J\n", r":2: pattern 'R-G-J': .*'J' is none of the 20 residues.*Correct it"),
+        ("ok\tM\tR-G-D\na b\tM\tR-G-D\n", r":3: id 'a b': .*Correct it"),
+        ("m\tM\tR-G-D\nm\tM\tK-D-E-L\n", ":3: 'm' is given twice. Remove or rename one"),
+        ("m\tM\t\n", ":2: no pattern in this row"),
+        ("", ": a header and no motifs below it"),
+    ],
+)
+def test_an_error_in_a_table_of_motifs_names_file_and_line(tmp_path, rows, message):
+    path = tmp_path / "motifs.tsv"
+    path.write_text("id\tname\tpattern\n" + rows)
+    with pytest.raises(InputError, match=r"motifs\.tsv" + message):
+        read_motifs(path)
+
+
+def test_the_motifs_of_the_project_can_be_read_and_name_their_papers():
+    motifs = read_motifs(Path(__file__).parents[2] / "data/01_raw/motifs.tsv")
+    assert len(motifs) == 16
+    assert all(motif.reference for motif in motifs)

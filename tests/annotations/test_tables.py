@@ -11,7 +11,7 @@ from tests.sequences.flat_file import dat_record
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.rows import nested_counts, read_annotations
 from protsae.core.errors import InputError
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 
 def read(path: Path, **config: object) -> tuple[list[list[object]], dict[str, object]]:
@@ -122,5 +122,5 @@ def test_one_swiss_prot_file_gives_sequences_and_annotations(tmp_path: Path):
     assert counts["n_rows_no_data"] == 1
     assert counts["n_entries_without_terms"] == 1
     assert read(path, evidence="experimental")[0] == rows[:1]
-    table, _ = sequence_table(path, SequencesConfig())
+    table, _ = sequence_table(path, SequenceTableConfig())
     assert table["protein_id"].tolist() == ["P2", "P3", "P69905"]

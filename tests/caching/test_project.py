@@ -8,6 +8,8 @@ PIPELINES = (
     *(
         "ingestion",
         "annotation",
+        "splitting",
+        "labelling",
         "extraction",
         "training",
         "fidelity",

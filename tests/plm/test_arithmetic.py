@@ -38,7 +38,7 @@ def test_a_gpu_is_taken_where_there_is_one_and_it_is_not_unwanted(machine, gpu, 
 
 def test_a_gpu_that_is_not_there_is_an_error_and_not_a_slow_run(machine):
     machine(gpu=False)
-    with pytest.raises(InputError, match=r"device is cuda, and torch sees no GPU: set it to cpu or auto"):
+    with pytest.raises(InputError, match=r"device is cuda, but torch finds no GPU: set it to auto or cpu"):
         choose_device("cuda", "fair_esm")
 
 
@@ -47,6 +47,6 @@ def test_bfloat16_is_refused_where_the_hardware_lacks_it(machine, where):
     machine(gpu=True, cpu_bfloat16=where != "cpu", gpu_bfloat16=where != "cuda")
     with pytest.raises(InputError, match=rf"bfloat16, which this machine's {where} has no instructions for"):
         choose_device(where, "bfloat16")
-    assert choose_device(where, "fast") == torch.device(where)
+    assert choose_device(where, "fair_esm") == torch.device(where)
     other = "cuda" if where == "cpu" else "cpu"
     assert choose_device(other, "bfloat16") == torch.device(other)

@@ -22,10 +22,9 @@ EVERY_POINT = [f"layers.{i}.{kind}" for i in range(N_LAYERS) for kind in LAYER_K
 LENGTHS = [1, 2, 30, 30, 30, 64, 300, 30]
 
 
-@pytest.mark.parametrize("arithmetic", ["fair_esm", "fast"])
-def test_every_hook_point_equals_fair_esm_on_each_protein_alone(tmp_path, arithmetic):
+def test_every_hook_point_equals_fair_esm_on_each_protein_alone(tmp_path):
     sequences = random_sequences(LENGTHS)
-    forward = Esm2Forward(tiny_model(tmp_path), EVERY_POINT, arithmetic, attention="sdpa")
+    forward = Esm2Forward(tiny_model(tmp_path), EVERY_POINT, attention="sdpa")
     ours = forward.run(sequences)
     theirs = [fair_esm_activations(tiny_esm2(), [sequence]) for sequence in sequences]
     for name in EVERY_POINT:
@@ -74,7 +73,7 @@ class OneDevice(TorchDispatchMode):
         return operation(*args, **kwargs)
 
 
-@pytest.mark.parametrize("arithmetic", ["fair_esm", "fast", "bfloat16"])
+@pytest.mark.parametrize("arithmetic", ["fair_esm", "bfloat16"])
 def test_all_operands_are_on_the_device_and_results_come_back(tmp_path, arithmetic):
     """The device `meta` computes nothing but knows where everything is."""
     model, sequences = tiny_model(tmp_path), random_sequences([5, 5, 9])

@@ -10,15 +10,8 @@ from protsae.metrics.cafa import propagate_scores
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import EvaluationConfig
 from protsae.probing.estimates import Key, difference_rows
-from protsae.probing.evaluation import (
-    concept_metrics,
-    evaluate_all,
-    evaluate_method,
-    identity_strata,
-    score_metrics,
-    scores_by_method,
-)
-from protsae.probing.scores import score_table
+from protsae.probing.evaluation import evaluate_all, evaluate_method, identity_strata
+from protsae.probing.judge import Judgement
 from protsae.probing.splits import SplitLabels
 from protsae.probing.vocabulary import Vocabulary
 
@@ -74,6 +67,11 @@ def scores(splits):
 
 
 CLUSTERS = {f"test{i}": f"c{i // 2}" for i in range(N)}
+SUPERVISION = {"linear_probe": "probe", "prevalence": "none"}
+
+
+def judged(evaluations) -> Judgement:
+    return Judgement(evaluations, SUPERVISION, {})
 
 
 def test_descendants_follow_the_relations_of_each_preset(vocabulary):
@@ -90,7 +88,7 @@ def test_descendants_follow_the_relations_of_each_preset(vocabulary):
 
 def test_macro_values_equal_scikit_learn_and_mean_is_over_aspects(vocabulary, splits, scores):
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, EvaluationConfig(n_resamples=50))
-    rows = score_metrics(found, 0.95).query("preset != 'deepgo'")
+    rows = judged(found).rows(0.95).query("preset != 'deepgo'")
     table = rows.set_index(["method", "split", "metric", "aspect"])["value"].sort_index()
     test = splits["test"]
     values = scores["linear_probe"]["test"]
@@ -111,14 +109,14 @@ def test_macro_values_equal_scikit_learn_and_mean_is_over_aspects(vocabulary, sp
 def test_intervals_stand_on_test_only_hold_the_value_and_are_the_same_again(vocabulary, splits, scores):
     config = EvaluationConfig(n_resamples=100)
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config)
-    table = score_metrics(found, 0.95).query("metric != 'fmax_threshold'")
+    table = judged(found).rows(0.95).query("metric != 'fmax_threshold'")
     on_test = table["split"] == "test"
     assert table.loc[~on_test, ["low", "high"]].isna().all(axis=None)
     assert (table.loc[on_test, "low"] <= table.loc[on_test, "value"]).all()
     assert (table.loc[on_test, "high"] >= table.loc[on_test, "value"]).all()
     probe = table[on_test & (table["method"] == "linear_probe") & (table["metric"] == "auc")]
     assert (probe["high"] - probe["low"]).between(0.005, 0.3).all()
-    again = score_metrics(evaluate_all(scores, splits, vocabulary, CLUSTERS, config), 0.95)
+    again = judged(evaluate_all(scores, splits, vocabulary, CLUSTERS, config)).rows(0.95)
     again = again.query("metric != 'fmax_threshold'")
     pd.testing.assert_frame_equal(table, again)
 
@@ -130,7 +128,7 @@ def n_pairs_of_mfo(splits):
 
 def test_columns_say_what_was_counted(vocabulary, splits, scores):
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, EvaluationConfig(n_resamples=5))
-    table = score_metrics(found, 0.95)
+    table = judged(found).rows(0.95)
     table = table.set_index(["method", "split", "metric", "aspect"]).sort_index()
     assert table.loc[("linear_probe", "test", "auc", "all"), "n"] == 5
     assert table.loc[("linear_probe", "test", "auc", "mean"), "n"] == 3
@@ -141,7 +139,7 @@ def test_columns_say_what_was_counted(vocabulary, splits, scores):
     assert set(table.xs("fmax", level="metric")["preset"]) == {"cafa", "deepgo"}
     assert set(table.xs("aupr_curve", level="metric")["preset"]) == {"deepgo"}
     assert set(table.xs("auc", level="metric")["preset"]) == {""}
-    concepts = concept_metrics(found, vocabulary)
+    concepts = judged(found).concepts(vocabulary)
     one = concepts[(concepts["method"] == "linear_probe") & (concepts["split"] == "test")]
     assert one["concept_id"].tolist() == ["P:1", "P:2", "F:1", "F:2", "C:1"]
     assert one["n_positive"].tolist() == splits["test"].labels.sum(axis=0).tolist()
@@ -200,7 +198,7 @@ def test_bands_of_identity_are_judged_by_themselves(vocabulary, splits, scores):
     config = EvaluationConfig(n_resamples=20, min_stratum=10)
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config, bands)
     test, values = splits["test"], scores["linear_probe"]["test"]
-    rows = score_metrics(found, 0.95).query("method == 'linear_probe' and split == 'test'")
+    rows = judged(found).rows(0.95).query("method == 'linear_probe' and split == 'test'")
     assert set(rows["stratum"]) == {"", "identity none found", "identity 20-30 %"}  # two proteins are too few
     auc = rows[(rows["metric"] == "auc") & (rows["aspect"] == "MFO")].set_index("stratum")
     for stratum, inside in {"identity none found": slice(0, 40), "identity 20-30 %": slice(40, 68)}.items():
@@ -232,25 +230,9 @@ def test_differences_are_paired_resample_by_resample(vocabulary, splits, scores)
         np.quantile(one.samples, 0.975) - np.quantile(one.samples, 0.025)
     )
     assert rows.loc[("linear_probe - prevalence", "smin", "mean", "cafa"), "high"] < 0
-    with pytest.raises(
-        InputError, match="no method 'absent' was scored; there are near, linear_probe, prevalence"
-    ):
-        difference_rows(found, [("near", "absent")], 0.95)
 
 
 def test_concepts_without_information_are_refused(vocabulary):
     bare = Vocabulary(vocabulary.concepts.drop(columns="information_content"), vocabulary.below)
     with pytest.raises(InputError, match="no column information_content: run the pipeline annotation"):
         bare.information("cafa")
-
-
-def test_the_long_table_gives_the_matrices_back_or_says_what_is_missing(splits, scores):
-    columns = np.array([0, 1, 2, 4, 6])  # concepts 3 and 5 are of residues
-    long = score_table(scores, splits, columns)
-    assert sorted(long["concept_idx"].unique()) == [0, 1, 2, 4, 6]
-    again = scores_by_method(long.sample(frac=1, random_state=0), splits, columns)
-    for method, by_split in scores.items():
-        for split, matrix in by_split.items():
-            np.testing.assert_array_equal(again[method][split], matrix)
-    with pytest.raises(InputError, match="method linear_probe has 399 scores of the validation split"):
-        scores_by_method(long.iloc[1:], splits, columns)

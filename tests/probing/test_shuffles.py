@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import fisher_exact, t
 
+from helpers.shuffles import family_interval, firing_p_values, most_false
 from protsae.alignment.pairs import benjamini_hochberg
 from protsae.interpretation.config import MatchingConfig
 from protsae.interpretation.matching import match_latents
@@ -14,7 +14,7 @@ from protsae.probing.baselines import score_baselines
 from protsae.probing.config import ScoringConfig
 from protsae.probing.neighbours import NEIGHBOUR_COLUMNS
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
-from protsae.probing.shuffles import family_interval, firing_p_values, most_false, shuffle_labels
+from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import SplitLabels
 
 N_SHUFFLES, N_CONCEPTS = 20, 8
@@ -122,24 +122,3 @@ def test_shuffles_move_whole_vectors_within_the_splits_asked_for(world):
     assert not np.array_equal(before.labels, after.labels)
     both = [np.hstack([of.labels, of.labelled]).astype(int) for of in (before, after)]
     assert sorted(map(tuple, both[0])) == sorted(map(tuple, both[1]))
-
-
-def test_the_interval_is_students_with_bonferronis_level():
-    values = [0.4, 0.5, 0.6, 0.5]
-    half = t.ppf(1 - 0.05 / 10, 3) * np.std(values, ddof=1) / 2
-    assert family_interval(values, 5).pair == pytest.approx((0.5 - half, 0.5 + half))
-
-
-def test_p_values_are_fishers_among_the_labelled():
-    generator = np.random.default_rng(1)
-    fires, labels, labelled = (generator.random((40, 5)) < p for p in (0.4, 0.3, 0.8))
-    found = firing_p_values(fires, labels, labelled)
-    for j in range(5):
-        keep = labelled[:, j]
-        table = pd.crosstab(fires[keep, j], labels[keep, j]).to_numpy()
-        assert found[j] == pytest.approx(fisher_exact(table, alternative="greater").pvalue, abs=1e-12)
-
-
-def test_the_number_of_false_families_is_the_binomial_bound():
-    assert most_false(20, 0.05) == 5
-    assert most_false(1, 0.5) == 1

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,14 @@ from kedro.pipeline import Pipeline
 from kedro.validation import TypeExtractor
 
 from protsae.core.config import Config
-from protsae.pipeline_registry import BY_NAME_ONLY, PIPELINES, register_pipelines
+from protsae.pipeline_registry import BY_NAME_ONLY, PIPELINES, own_pipelines, register_pipelines
 from protsae.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).parents[2]
+LAYERS = [
+    *("raw", "intermediate", "primary", "feature"),
+    *("model_input", "models", "model_output", "reporting"),
+]
 ENVIRONMENTS = sorted(
     path.name for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "local"
 )
@@ -80,6 +85,25 @@ def test_every_dataset_has_a_layer_for_kedro_viz(catalog, everything):
     for name in sorted(datasets_of(everything)):
         metadata = catalog[name].metadata or {}
         assert metadata.get("kedro-viz", {}).get("layer"), name
+
+
+def stages_of(everything) -> dict[str, list]:
+    """Return the nodes of every namespace: a stage, or a dictionary in it."""
+    found: dict[str, list] = {}
+    for node in everything.nodes:
+        for name in node.namespace_prefixes:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def test_no_stage_goes_back_a_layer_so_that_kedro_viz_can_draw_them(catalog, everything):
+    layer = {name: catalog[name].metadata["kedro-viz"]["layer"] for name in datasets_of(everything)}
+    for stage, nodes in stages_of(everything).items():
+        made = {output for node in nodes for output in node.outputs}
+        needed = {name for node in nodes for name in node.inputs if name in layer} - made
+        last = max((LAYERS.index(layer[name]) for name in needed), default=0)
+        for name in made:
+            assert LAYERS.index(layer[name]) >= last, f"{stage}: {name} is in layer {layer[name]}"
 
 
 def test_every_path_lies_below_the_data_root(pipelines):
@@ -146,21 +170,39 @@ def test_a_named_pipeline_is_its_nodes_and_all_their_ancestors(pipelines, everyt
         assert wanted & produced <= outputs, name
 
 
+def pipelines_before(own: dict[str, Pipeline]) -> dict[str, set[str]]:
+    """Return for each pipeline the others whose outputs it reads, through the catalog."""
+    maker = {output: name for name, pipeline in own.items() for output in pipeline.all_outputs()}
+    return {
+        name: {maker[i] for i in pipeline.all_inputs() if i in maker} - {name}
+        for name, pipeline in own.items()
+    }
+
+
+def test_the_pipelines_form_a_line():
+    order = list(TopologicalSorter(pipelines_before(own_pipelines())).static_order())  # a cycle is an error
+    assert sorted(order) == sorted(PIPELINES)
+
+
+def test_pipelines_that_need_each_other_would_be_found():
+    own = own_pipelines()
+    annotation = own.pop("annotation") + own.pop("labelling")
+    ingestion = own.pop("ingestion") + own.pop("splitting")
+    with pytest.raises(CycleError):
+        list(TopologicalSorter(pipelines_before({**own, "i": ingestion, "a": annotation})).static_order())
+
+
 def test_a_plain_run_leaves_out_what_runs_by_name_only(pipelines):
     tags = {tag for node in pipelines["__default__"].nodes for tag in node.tags}
     assert tags == set(PIPELINES) - BY_NAME_ONLY
-    assert {"pretraining", "sweeps", "parquet_training", "dynamics"} == BY_NAME_ONLY
+    assert {"pretraining", "sweeps", "dynamics"} == BY_NAME_ONLY
 
 
-def test_one_parameter_file_per_pipeline_with_its_name_as_the_only_key():
-    import yaml
+def test_the_base_files_hold_at_most_eighty_settings():
+    def settings(value: object) -> int:
+        return sum(map(settings, value.values())) if isinstance(value, dict) and value else 1
 
-    files = {
-        path.stem.removeprefix("parameters_"): path for path in (ROOT / "conf/base").glob("parameters_*.yml")
-    }
-    assert set(files) == set(PIPELINES)
-    for name, path in files.items():
-        assert list(yaml.safe_load(path.read_text())) == [name]
+    assert settings(load_config("base")["parameters"]) <= 80
 
 
 def test_the_shell_starts_without_torch():

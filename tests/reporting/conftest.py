@@ -6,7 +6,11 @@ from types import ModuleType
 
 import pytest
 
+from protsae.reporting.alignment import alignment_curves
 from protsae.reporting.config import CardLimits, ReportTexts
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.disentanglement import monosemanticity_curves
+from protsae.reporting.fidelity import recovered_loss
 from protsae.reporting.figures import (
     concept_counts,
     latent_density,
@@ -37,29 +41,49 @@ def tables(example: ModuleType) -> ReportTables:
     return example.make_tables()
 
 
-def draw(tables: ReportTables, logs: dict) -> dict:
-    """Every figure of the report."""
+@pytest.fixture(scope="session")
+def dictionaries(example: ModuleType) -> Dictionaries:
+    return example.DICTIONARIES
+
+
+def draw(tables: ReportTables, example: ModuleType, dictionaries: Dictionaries, n_rows: int | None) -> dict:
+    """Every figure of the report, of the first rows of logs and of the tables that are not on the page."""
+    logs = {name: log[:n_rows] for name, log in example.make_logs(dictionaries).items()}
+    alignment = example.make_alignment(dictionaries)[:n_rows]
     return {
         "proteins": protein_overview(tables.proteins),
         "concept_counts": concept_counts(tables.concepts),
-        "training": training_curves(logs),
-        "methods": method_comparison(tables.metrics),
-        "concept_comparison": concept_comparison(tables.concept_metrics),
-        "density": latent_density(tables.statistics),
-        "latent_f1": latent_f1(tables.latents),
+        "training": training_curves(logs, dictionaries),
+        "methods": method_comparison(tables.metrics, dictionaries),
+        "concept_comparison": concept_comparison(tables.concept_metrics, dictionaries),
+        "density": latent_density(tables.statistics, dictionaries),
+        "latent_f1": latent_f1(tables.latents, dictionaries),
+        "recovered_loss": recovered_loss(tables.metrics, dictionaries),
+        "alignment": alignment_curves(alignment, dictionaries),
+        "monosemanticity": monosemanticity_curves(
+            example.make_monosemanticity(dictionaries)[:n_rows], dictionaries
+        ),
     }
 
 
 def render(
-    tables: ReportTables, logs: dict, *, title: str = "A made-up run", notes: tuple[str, ...] = ()
+    tables: ReportTables,
+    example: ModuleType,
+    dictionaries: Dictionaries | None = None,
+    *,
+    title: str = "A made-up run",
+    notes: tuple[str, ...] = (),
+    n_rows: int | None = None,
 ) -> str:
-    """The report of these tables."""
+    """The report of these tables; `n_rows`: see `draw`."""
+    dictionaries = dictionaries or example.DICTIONARIES
     texts = ReportTexts(title=title, notes=notes, attribution=("Made up, CC0",))
     metadata = {"model": "esm2_tiny", "hook_point": "layers.2.resid_post", "concept_ids": ["GO:1"] * 200}
-    return render_page(tables, draw(tables, logs), texts, CardLimits(), metadata)
+    figures = draw(tables, example, dictionaries, n_rows)
+    return render_page(tables, figures, texts, CardLimits(), metadata, dictionaries)
 
 
 @pytest.fixture(scope="session")
 def page(tables: ReportTables, example: ModuleType) -> str:
     """The rendered report of the example."""
-    return render(tables, example.make_logs(), notes=("The model is <small>.",))
+    return render(tables, example, notes=("The model is <small>.",))

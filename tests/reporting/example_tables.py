@@ -6,30 +6,50 @@ import numpy as np
 import pandas as pd
 
 from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.tables import ReportTables
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 NAMES = {"BPO": "process", "MFO": "activity", "CCO": "compartment"}
-SUPERVISION = {
-    "protsae_latent": ("training", 0.712),
-    "protsae_predictor": ("training", 0.744),
-    "topk_latent": ("selection", 0.655),
-    "protsae_probe": ("probe", 0.701),
-    "topk_probe": ("probe", 0.693),
+DICTIONARIES = Dictionaries(
+    ("protsae", "topk"), frozenset({"protsae"}), "protsae", "topk", {"protsae": "protsae", "topk": "topk"}
+)
+GUIDED_SCORES = {"latent": ("training", 0.712), "predictor": ("training", 0.744), "probe": ("probe", 0.701)}
+FREE_SCORES = {"latent": ("selection", 0.655), "probe": ("probe", 0.693)}
+REFERENCES = {
     "linear_probe": ("probe", 0.751),
     "prevalence": ("none", 0.5),
     "shuffled_labels": ("none", 0.497),
 }
+
+
+def supervision_of(dictionaries: Dictionaries) -> dict[str, tuple[str, float]]:
+    """Return each method with how it saw labels and its AUC."""
+    own = {
+        f"{name}_{role}": scores
+        for name in dictionaries.names
+        for role, scores in (GUIDED_SCORES if name in dictionaries.guided else FREE_SCORES).items()
+    }
+    return {**own, **REFERENCES}
+
+
+SUPERVISION = supervision_of(DICTIONARIES)
 HOOK_POINT = "layers.2.resid_post"
 
 
-def make_tables(n_proteins: int = 90, n_concepts: int = 12, n_free: int = 40, seed: int = 7) -> ReportTables:
+def make_tables(
+    dictionaries: Dictionaries = DICTIONARIES,
+    n_proteins: int = 90,
+    n_concepts: int = 12,
+    n_free: int = 40,
+    seed: int = 7,
+) -> ReportTables:
     """Return a run's tables; the first protein's description and the first concept's name hold markup."""
     rng = np.random.default_rng(seed)
     proteins = _proteins(rng, n_proteins)
     concepts = _concepts(rng, n_concepts)
-    latents = _latents(rng, concepts, n_free)
+    latents = _latents(rng, dictionaries, concepts, n_free)
     return ReportTables(
         proteins=proteins,
         split_audit=pd.DataFrame(
@@ -72,24 +92,83 @@ def make_tables(n_proteins: int = 90, n_concepts: int = 12, n_free: int = 40, se
                 "n_test": [1] * 150,
             }
         ),
-        metrics=_metrics(rng),
-        concept_metrics=_concept_metrics(rng, concepts),
-        residue_concept_metrics=_residue_concept_metrics(),
-        protsae_statistics=_statistics(rng, latents[latents["method"] == "protsae"], n_concepts),
-        topk_statistics=_statistics(rng, latents[latents["method"] == "topk"], 0),
+        metrics=_metrics(rng, dictionaries),
+        concept_metrics=_concept_metrics(rng, dictionaries, concepts),
+        residue_concept_metrics=_residue_concept_metrics(dictionaries),
+        method_differences=_differences(dictionaries),
+        statistics={
+            name: _statistics(
+                rng, latents[latents["method"] == name], n_concepts if name in dictionaries.guided else 0
+            )
+            for name in dictionaries.names
+        },
         latents=latents,
         latent_concepts=_latent_concepts(rng, latents, concepts),
         latent_examples=_examples(rng, latents, proteins),
+        alignment_summary=_alignment_summary(dictionaries, n_concepts),
     )
 
 
-def _residue_concept_metrics() -> pd.DataFrame:
+def _differences(dictionaries: Dictionaries) -> pd.DataFrame:
+    """The subject's latents lead the rival's; their lead over the linear probe is not significant."""
+    own, rival = f"{dictionaries.subject}_latent", dictionaries.rival
+    pairs = {f"{own} - linear_probe": (-0.039, -0.081, 0.003)}
+    if rival is not None:
+        pairs = {f"{own} - {rival}_latent": (0.057, 0.031, 0.084), **pairs}
+    return concat_metrics(
+        metric_rows(
+            {"auc": value}, method=pair, aspect=aspect, split="test", n=3, intervals={"auc": (low, high)}
+        )
+        for pair, (value, low, high) in pairs.items()
+        for aspect in ("BPO", "mean")
+    )
+
+
+def _alignment_summary(dictionaries: Dictionaries, n_concepts: int) -> pd.DataFrame:
+    found = {
+        **{name: 5 - i for i, name in enumerate(dictionaries.names)},
+        "neurons": 1,
+        "residue_identity": 0,
+    }
+    rows = [
+        (method, "protein", aspect, n_concepts, n, max(n - 2, 0), n / n_concepts, 0.5, 0.3 + n / 100, 0.3)
+        for method, n in found.items()
+        for aspect in ("BPO", "all")
+    ]
+    names = "method level aspect n_concepts n_found n_found_bh share_found f1_validation f1_test f1_top"
+    return pd.DataFrame(rows, columns=names.split()).assign(f1_always_on=0.22, f1_identity=0.25)
+
+
+def make_alignment(dictionaries: Dictionaries = DICTIONARIES) -> pd.DataFrame:
+    """Return `concept_alignment` of four concepts of proteins, two latents each."""
+    rows = [
+        (method, "protein", f"GO:{i}", rank, round(0.9 - 0.2 * i - 0.1 * rank, 2), round(0.3 - 0.05 * i, 2))
+        for method in (*dictionaries.names, "neurons", "residue_identity")
+        for i in (2, 0, 1, 3)
+        for rank in (1, 2)
+    ]
+    return pd.DataFrame(rows, columns=["method", "level", "concept_id", "rank", "f1_test", "f1_always_on"])
+
+
+def make_monosemanticity(dictionaries: Dictionaries = DICTIONARIES) -> pd.DataFrame:
+    """Return the scores of three latents per kind and judge, one of them not judged."""
+    kinds = [(name, kind) for name in dictionaries.names for kind in dictionaries.kinds(name)]
+    rows = [
+        (method, kind, judge, aspect, latent < 2, 0.1 * latent)
+        for method, kind in (*kinds, ("neurons", "neuron"))
+        for judge, aspect in (("windows", ""), ("lin", "MFO"), ("lin", "BPO"))
+        for latent in range(3)
+    ]
+    return pd.DataFrame(rows, columns=["method", "kind", "judge", "aspect", "is_judged", "score"])
+
+
+def _residue_concept_metrics(dictionaries: Dictionaries) -> pd.DataFrame:
     rows = [
         (method, 7 + i, f"motif:{name}", f"{name} {HOSTILE}", "motif", split, 900, 30 + i, auc, 0.1)
         for i, name in enumerate(("rgd", "walker_a"))
         for method, auc in (
-            ("protsae_predictor", 0.7 + 0.1 * i),
-            ("protsae_latent", np.nan),
+            *((f"{name}_predictor", 0.7 + 0.1 * i) for name in sorted(dictionaries.guided)),
+            *((f"{name}_latent", np.nan) for name in sorted(dictionaries.guided)),
             ("residue_identity", 0.6),
             ("prevalence", 0.5),
         )
@@ -99,8 +178,8 @@ def _residue_concept_metrics() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names.split())
 
 
-def make_logs(n_steps: int = 20) -> dict[str, pd.DataFrame]:
-    """Return the training logs of both dictionaries."""
+def make_logs(dictionaries: Dictionaries = DICTIONARIES, n_steps: int = 20) -> dict[str, pd.DataFrame]:
+    """Return the training logs of all dictionaries."""
     rows = []
     steps = np.linspace(0, 950, n_steps).astype(int)
     terms = {
@@ -119,9 +198,10 @@ def make_logs(n_steps: int = 20) -> dict[str, pd.DataFrame]:
                 rows.append(
                     {"step": step, "epoch": step // 100, "split": split, "term": term, "value": value}
                 )
-    protsae = pd.DataFrame(rows)
-    topk = protsae[~protsae["term"].isin(["loss/annotation", "loss/axiom", "gate_rate"])]
-    return {"protsae": protsae, "topk": topk.assign(value=topk["value"] * 0.97).reset_index(drop=True)}
+    guided = pd.DataFrame(rows)
+    free = guided[~guided["term"].isin(["loss/annotation", "loss/axiom", "gate_rate"])]
+    free = free.assign(value=free["value"] * 0.97).reset_index(drop=True)
+    return {name: guided if name in dictionaries.guided else free for name in dictionaries.names}
 
 
 def _proteins(rng: np.random.Generator, n: int) -> pd.DataFrame:
@@ -169,10 +249,10 @@ def _concepts(rng: np.random.Generator, n: int) -> pd.DataFrame:
     return frame
 
 
-def _metrics(rng: np.random.Generator) -> pd.DataFrame:
+def _metrics(rng: np.random.Generator, dictionaries: Dictionaries) -> pd.DataFrame:
     parts = []
     common: dict[str, Any] = {"split": "test", "seed": 0, "hook_point": HOOK_POINT, "k": 32}
-    for method, (supervision, auc) in SUPERVISION.items():
+    for method, (supervision, auc) in supervision_of(dictionaries).items():
         for aspect in ("BPO", "MFO", "CCO", "mean"):
             shift = 0.0 if aspect == "mean" else float(rng.normal(0, 0.01))
             values = {"auc": auc + shift, "aupr": auc - 0.35 + shift, "fmax": auc - 0.25 + shift}
@@ -189,25 +269,66 @@ def _metrics(rng: np.random.Generator) -> pd.DataFrame:
                 )
             )
     health = {"fve": 0.812, "l0": 33.4, "dead_share": 0.02}
-    parts.append(
-        metric_rows(
-            {**health, "gate_rate": 0.081, "defined_participation": 0.213, "subsumption_auc": 0.678},
-            method="protsae",
-            aspect="all",
-            **common,
+    defined = {"gate_rate": 0.081, "defined_participation": 0.213, "subsumption_auc": 0.678}
+    for i, name in enumerate(dictionaries.names):
+        is_guided = name in dictionaries.guided
+        values = {key: value * (1 + 0.02 * i) for key, value in health.items()}
+        parts.append(
+            metric_rows(values | (defined if is_guided else {}), method=name, aspect="all", **common)
         )
-    )
-    parts.append(
-        metric_rows(
-            {name: value * 1.02 for name, value in health.items()}, method="topk", aspect="all", **common
-        )
-    )
+        parts += [
+            metric_rows(m, method=name, intervals=b, **common, **k) for m, b, k in _evidence(i, is_guided)
+        ]
     return concat_metrics(parts)
 
 
-def _concept_metrics(rng: np.random.Generator, concepts: pd.DataFrame) -> pd.DataFrame:
+def _evidence(i: int, is_guided: bool) -> list[tuple[dict[str, float], Any, dict[str, str]]]:
+    """Values, intervals, labels of what is measured of dictionary i: fidelity, alignment, disentanglement."""
+    recovered = 0.94 - 0.01 * i
+    losses = {"loss_recovered_mean": recovered, "loss_recovered": 0.99, "mlm_ce_clean": 2.85}
+    interval = {"loss_recovered_mean": (recovered - 0.01, recovered + 0.01)}
+    rows: list[tuple[dict[str, float], Any, dict[str, str]]] = [
+        (losses | {"mlm_ce_sae": 2.89, "mlm_ce_mean": 3.47}, interval, {}),
+        (
+            {"relevance_f1": 0.31},
+            {"relevance_f1": (0.28, 0.35)},
+            {"aspect": "all", "stratum": "proteins"},
+        ),
+        *(
+            (
+                {"k_sparse_auc": 0.7 + k / 100},
+                None,
+                {"aspect": "all", "stratum": "proteins", "preset": f"k={k}"},
+            )
+            for k in (5, 1, 20)
+        ),
+    ]
+    for kind in ("defined", "free") if is_guided else ("free",):
+        score = 0.025 if kind == "defined" else 0.004
+        of = {"aspect": "BPO", "preset": "lin", "stratum": kind}
+        bounds = {"monosemanticity": (score - 0.01, score + 0.01)}
+        rows.append(({"monosemanticity": score, "monosemanticity_above_chance": 0.08}, bounds, of))
+        absorbed = {"absorption": 0.05, "absorption_excess": -0.15}
+        rows.append(
+            (
+                absorbed,
+                {"absorption_excess": (-0.2, 0.01)},
+                {"aspect": "all", "preset": "protein", "stratum": kind},
+            )
+        )
+        split = {"splitting_share": 0.07, "splitting_f1_first": 0.37, "splitting_f1": 0.38}
+        rows.append((split, None, {"aspect": "all", "stratum": kind}))
+    if is_guided:
+        name = "monosemanticity_defined_minus_free"
+        rows.append(({name: 0.021}, {name: (0.009, 0.032)}, {"aspect": "BPO", "preset": "lin"}))
+    return rows
+
+
+def _concept_metrics(
+    rng: np.random.Generator, dictionaries: Dictionaries, concepts: pd.DataFrame
+) -> pd.DataFrame:
     frames = []
-    for method, (_, auc) in SUPERVISION.items():
+    for method, (_, auc) in supervision_of(dictionaries).items():
         for split in ("validation", "test"):
             frame = concepts[["concept_idx", "concept_id", "name", "aspect"]].copy()
             frame.insert(0, "method", method)
@@ -220,9 +341,12 @@ def _concept_metrics(rng: np.random.Generator, concepts: pd.DataFrame) -> pd.Dat
     return pd.concat(frames, ignore_index=True)
 
 
-def _latents(rng: np.random.Generator, concepts: pd.DataFrame, n_free: int) -> pd.DataFrame:
+def _latents(
+    rng: np.random.Generator, dictionaries: Dictionaries, concepts: pd.DataFrame, n_free: int
+) -> pd.DataFrame:
     rows = []
-    for method, n_defined in (("protsae", len(concepts)), ("topk", 0)):
+    for method in dictionaries.names:
+        n_defined = len(concepts) if method in dictionaries.guided else 0
         for latent in range(n_defined + n_free):
             defined = latent < n_defined
             concept = concepts.iloc[latent if defined else int(rng.integers(len(concepts)))]

@@ -32,6 +32,6 @@ def test_page_opens_from_disk_without_console_messages(page, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     drawn = done.stdout.split("* plotly.js v")[0] + done.stdout.rsplit("</script>", 1)[-1]
-    assert len(re.findall(r'class="[^"]*js-plotly-plot', drawn)) == 7
+    assert len(re.findall(r'class="[^"]*js-plotly-plot', drawn)) == 10
     assert len(re.findall(r'class="residues-row"', drawn)) >= 28
     assert "<img" not in drawn

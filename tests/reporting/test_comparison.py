@@ -11,7 +11,7 @@ from protsae.reporting.comparison import (
     curve_figure,
     layer_figure,
 )
-from protsae.reporting.style import DICTIONARY_COLOURS
+from protsae.reporting.palette import BLUE, GREEN, VERMILION
 
 HOOK = "layers.1.resid_post"
 
@@ -81,7 +81,7 @@ def test_rows_are_means_over_seeds_of_test_proteins_by_cafa(metrics):
 
 
 def test_ablations_are_differences_seed_by_seed(metrics):
-    table = ablation_table(metrics, ["no_detach", "not_run"]).set_index(["part", "metric"])
+    table = ablation_table(metrics, ["no_detach", "not_run"], "protsae").set_index(["part", "metric"])
     assert set(table["ablation"]) == {"no_detach"}
     auc = table.loc[("latent", "auc")]
     assert (auc["difference"], auc["low"], auc["high"]) == pytest.approx((-0.085, -0.15, -0.02))
@@ -89,12 +89,12 @@ def test_ablations_are_differences_seed_by_seed(metrics):
     assert table.loc[("predictor", "auc"), "difference"] == pytest.approx(-0.3)
     assert table.loc[("predictor", "auc"), "n_seeds"] == 1
     assert table.loc[("", "fve"), "difference"] == pytest.approx(0.0)
-    figure = ablation_figure(metrics, ["no_detach"])
+    figure = ablation_figure(metrics, ["no_detach"], "protsae")
     assert {trace.name for trace in figure.data} == {"latent", "predictor", "dictionary"}
 
 
-def test_curves_hold_one_point_per_variant_without_ablations(metrics):
-    figure = curve_figure(metrics, leave_out=["no_detach"])
+def test_curves_hold_one_point_per_variant_without_ablations(metrics, dictionaries):
+    figure = curve_figure(metrics, dictionaries, leave_out=["no_detach"])
     drawn = {(trace.name, trace.xaxis): (trace.x, trace.y) for trace in figure.data}
     assert drawn == {
         ("protsae", "x"): ((21.0,), (0.96,)),
@@ -102,13 +102,15 @@ def test_curves_hold_one_point_per_variant_without_ablations(metrics):
         ("topk", "x"): ((4.0,), (0.99,)),
         ("topk", "x2"): ((4.0,), (0.6,)),
     }
-    assert {trace.name: trace.line.color for trace in figure.data} == DICTIONARY_COLOURS
+    assert {trace.name: trace.line.color for trace in figure.data} == {"protsae": BLUE, "topk": VERMILION}
+    other = curve_figure(metrics, dictionaries, leave_out=["topk"])
+    assert {trace.name: trace.line.color for trace in other.data} == {"protsae": BLUE, "no_detach": GREEN}
     (trace,) = (trace for trace in figure.data if (trace.name, trace.xaxis) == ("protsae", "x"))
     assert (trace.error_y.array, trace.error_y.arrayminus) == ((0.01,), (0.01,))
 
 
-def test_layers_are_drawn_in_their_order_and_only_where_there_are_several(metrics):
-    assert not layer_figure(metrics).data
+def test_layers_are_drawn_in_their_order_and_only_where_there_are_several(metrics, dictionaries):
+    assert not layer_figure(metrics, dictionaries).data
     table = _table(
         *(
             _member("topk", 0, auc=a, fve=0.9, l0=4, hook_point=f"layers.{i}.resid_post")
@@ -116,14 +118,14 @@ def test_layers_are_drawn_in_their_order_and_only_where_there_are_several(metric
         ),
         _member("protsae", 0, auc=0.8, fve=0.9, l0=4),
     )
-    figure = layer_figure(table)
+    figure = layer_figure(table, dictionaries)
     assert {trace.name for trace in figure.data} == {"topk"}
     (auc,) = (trace for trace in figure.data if trace.xaxis == "x2")
     assert (auc.x, auc.y) == (("layers.2.resid_post", "layers.10.resid_post"), (0.6, 0.7))
 
 
-def test_a_sweep_without_members_draws_nothing():
+def test_a_sweep_without_members_draws_nothing(dictionaries):
     table = _table([_row("references", "prevalence", "auc", 0.5, aspect="mean")])
-    assert not curve_figure(table).data
-    assert not ablation_figure(table, ["no_detach"]).data
+    assert not curve_figure(table, dictionaries).data
+    assert not ablation_figure(table, ["no_detach"], "protsae").data
     assert comparison_table(table)["method"].tolist() == ["prevalence"]

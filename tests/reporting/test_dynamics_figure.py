@@ -22,11 +22,13 @@ ONSETS = pd.DataFrame(
 )
 
 
-def test_every_metric_is_a_panel_with_its_curve_in_order_and_its_onset():
-    figure = dynamics_figure(CURVES, ONSETS)
+def test_every_metric_is_a_panel_with_its_curve_in_order_and_its_onset(dictionaries):
+    figure = dynamics_figure(CURVES, ONSETS, dictionaries)
     titles = [annotation.text for annotation in figure.layout.annotations]
     assert titles == ["Variance explained (fve)", "Active latents per residue (l0)"]
     fve, l0 = figure.data
+    assert {trace.name for trace in figure.data} == {"TopK SAE"}
+    assert {trace.line.color for trace in figure.data} == {"#D55E00"}
     assert list(fve.x) == [1, 10, 100]
     assert list(fve.y) == [0.001, 0.01, 0.1]
     assert list(l0.y) == [2, 20, 200]
@@ -36,6 +38,6 @@ def test_every_metric_is_a_panel_with_its_curve_in_order_and_its_onset():
     assert line.xref == "x"
 
 
-def test_no_snapshots_are_said():
-    figure = dynamics_figure(CURVES.iloc[:0], ONSETS.iloc[:0])
+def test_no_snapshots_are_said(dictionaries):
+    figure = dynamics_figure(CURVES.iloc[:0], ONSETS.iloc[:0], dictionaries)
     assert figure.layout.annotations[0].text == "No snapshots were measured"

@@ -28,32 +28,46 @@ METRICS = concat_metrics(
 
 
 def shown(figure):
-    return {(trace.name, name): y for trace in figure.data for name, y in zip(trace.x, trace.y, strict=True)}
+    return {(trace.name, name): x for trace in figure.data for x, name in zip(trace.x, trace.y, strict=True)}
 
 
-def test_recovered_loss_shows_presets_and_long_sequences_against_both_ablations():
-    figure = recovered_loss(METRICS)
-    zero, mean = (
-        {k: v for trace in figure.data if trace.xaxis == axis for k, v in zip(trace.x, trace.y, strict=True)}
+def test_recovered_loss_shows_presets_and_long_sequences_against_both_ablations(dictionaries):
+    figure = recovered_loss(METRICS, dictionaries)
+    mean, zero = (
+        {k: v for trace in figure.data if trace.xaxis == axis for v, k in zip(trace.x, trace.y, strict=True)}
         for axis in ("x", "x2")
     )
     assert zero == {"all residues": 0.9, "free latents alone": 0.7, "longer than in training": 0.6}
     assert mean == {"all residues": 0.8}
-    bars = next(trace.error_y for trace in figure.data if trace.name == "TopK SAE")
+    bars = next(trace.error_x for trace in figure.data if trace.name == "TopK SAE")
     assert bars.array[0] == pytest.approx(0.2)
     assert bars.arrayminus[0] == pytest.approx(0.1)
 
 
-def test_strata_are_those_of_the_headline(tmp_path):
-    figure = fidelity_strata(METRICS)
+def test_strata_are_those_of_the_headline(tmp_path, dictionaries):
+    figure = fidelity_strata(METRICS, dictionaries)
     topk = "TopK SAE"
     assert shown(figure) == {(topk, "1-128"): 0.5, (topk, ">128"): 0.4, (topk, "C"): 0.3}
     METRICS.to_csv(tmp_path / "metrics.csv", index=False)  # empty texts come back as missing ones
     again = pd.read_csv(tmp_path / "metrics.csv")
-    assert fidelity_strata(again).to_json() == figure.to_json()
-    assert recovered_loss(again).to_json() == recovered_loss(METRICS).to_json()
+    assert fidelity_strata(again, dictionaries).to_json() == figure.to_json()
+    drawn = recovered_loss(METRICS, dictionaries)
+    assert recovered_loss(again, dictionaries).to_json() == drawn.to_json()
 
 
-def test_nothing_measured_is_said():
+def test_an_interval_without_meaning_does_not_stretch_the_axis(dictionaries):
+    wide = {"loss_recovered": (-2.0, 3.0)}
+    rows = metric_rows(
+        {"loss_recovered": 1.4}, method="topk", split="test", preset="unmasked", intervals=wide
+    )
+    figure = recovered_loss(concat_metrics([METRICS, rows]), dictionaries)
+    pad = 0.06 * (1.1 - 0.5)  # from the interval of .6 - .1 to that of .9 + .2
+    assert figure.layout.xaxis2.range == pytest.approx((0.5 - pad, 1.1 + pad), abs=1e-4)
+
+
+def test_nothing_measured_is_said(dictionaries):
     for draw in (recovered_loss, fidelity_strata):
-        assert draw(metrics_table([])).layout.annotations[0].text == "No recovered loss was measured"
+        assert (
+            draw(metrics_table([]), dictionaries).layout.annotations[0].text
+            == "No recovered loss was measured"
+        )

@@ -1,5 +1,6 @@
 """Figures hold the values of the tables that they draw."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -50,9 +51,9 @@ def test_concept_counts_per_split_and_aspect(tables):
     assert list(first.y) == sorted(first.y, reverse=True)
 
 
-def test_training_curves_are_the_log(example):
+def test_training_curves_are_the_log(example, dictionaries):
     logs = example.make_logs()
-    figure = training_curves(logs)
+    figure = training_curves(logs, dictionaries)
     titles = [annotation.text for annotation in figure.layout.annotations]
     assert titles[:3] == ["loss: reconstruction", "loss: annotation", "loss: axiom"]
     log = logs["topk"]
@@ -62,13 +63,13 @@ def test_training_curves_are_the_log(example):
     assert list(drawn.y) == pytest.approx(expected["value"].tolist(), abs=1e-6)
 
 
-def test_terms_outside_the_figure_are_left_to_the_log(example):
+def test_terms_outside_the_figure_are_left_to_the_log(example, dictionaries):
     logs = {name: log.assign(term="learning_rate") for name, log in example.make_logs().items()}
-    assert training_curves(logs).layout.annotations[0].text == "No training log"
+    assert training_curves(logs, dictionaries).layout.annotations[0].text == "No training log"
 
 
-def test_one_legend_entry_per_dictionary_and_split(example):
-    figure = training_curves(example.make_logs())
+def test_one_legend_entry_per_dictionary_and_split(example, dictionaries):
+    figure = training_curves(example.make_logs(), dictionaries)
     shown = [trace.name for trace in figure.data if trace.showlegend]
     assert sorted(shown) == [
         "ProtSAE, train",
@@ -78,8 +79,8 @@ def test_one_legend_entry_per_dictionary_and_split(example):
     ]
 
 
-def test_methods_are_sorted_with_intervals_and_floors(tables, example):
-    figure = method_comparison(tables.metrics)
+def test_methods_are_sorted_with_intervals_and_floors(tables, example, dictionaries):
+    figure = method_comparison(tables.metrics, dictionaries)
     order = list(figure.layout.yaxis.categoryarray)
     scored = {
         method: auc
@@ -110,18 +111,18 @@ def test_methods_are_sorted_with_intervals_and_floors(tables, example):
     assert floors == {"prevalence": pytest.approx(0.15), "shuffled_labels": pytest.approx(0.147)}
 
 
-def test_density_counts_every_latent_once():
+def test_density_counts_every_latent_once(dictionaries):
     table = pd.DataFrame({"kind": "free", "density_test": [0.0, 0.001, 0.0011, 0.1, 1.0]})
-    figure = latent_density({"topk": table})
+    figure = latent_density({"topk": table}, dictionaries)
     (line,) = figure.data
-    assert "(5, of which 1 never fire)" in line.name
+    assert "(5, of which 1 are never active)" in line.name
     assert sum(line.y) == pytest.approx(0.8)
     assert line.y[0] == pytest.approx(0.4)  # 10^-3 and 10^-2.96 share a bin
     assert line.y[-1] == pytest.approx(0.2)  # fires everywhere: log10 = 0
 
 
-def test_concept_points_are_the_auc_of_both_methods(tables):
-    figure = concept_comparison(tables.concept_metrics)
+def test_concept_points_are_the_auc_of_both_methods(tables, dictionaries):
+    figure = concept_comparison(tables.concept_metrics, dictionaries)
     test = tables.concept_metrics[tables.concept_metrics["split"] == "test"]
     auc = test.pivot(index="concept_id", columns="method", values="auc")
     drawn = {
@@ -138,12 +139,21 @@ def test_concept_points_are_the_auc_of_both_methods(tables):
     assert figure.layout.annotations[0].text == f"{above} of {len(auc)} concepts above the line"
 
 
-def test_latent_f1_keeps_the_best_free_latents_and_says_of_how_many(tables):
-    figure = latent_f1(tables.latents, max_free=5)
-    (free,) = [trace for trace in figure.data if trace.name.startswith("TopK SAE, free")]
+def test_without_a_rival_the_linear_probe_is_across(tables, dictionaries):
+    figure = concept_comparison(tables.concept_metrics, dataclasses.replace(dictionaries, rival=None))
+    test = tables.concept_metrics[tables.concept_metrics["split"] == "test"]
+    probe = test.loc[test["method"] == "linear_probe", "auc"].round(4)
+    drawn = [x for trace in traces(figure, mode="markers") for x in trace.x]
+    assert sorted(drawn) == sorted(probe)
+    assert figure.layout.xaxis.title.text == "AUC, Linear probe on activations"
+
+
+def test_latent_f1_keeps_the_best_free_latents_and_says_of_how_many(tables, dictionaries):
+    figure = latent_f1(tables.latents, dictionaries, max_free=5)
+    (free,) = [trace for trace in figure.data if trace.name.startswith("TopK SAE")]
     scored = tables.latents[(tables.latents["method"] == "topk") & tables.latents["f1_test"].notna()]
     best = scored.nlargest(5, "f1_validation")
-    assert free.name == f"TopK SAE, free (best 5 of {len(scored)})"
+    assert free.name == f"TopK SAE (best 5 of {len(scored)})"
     assert [custom[0] for custom in free.customdata] == best["latent"].tolist()
     assert list(free.y) == best["f1_test"].round(4).tolist()
     floor = figure.data[-1]
@@ -151,18 +161,18 @@ def test_latent_f1_keeps_the_best_free_latents_and_says_of_how_many(tables):
     assert list(floor.y) == defined["f1_test_always_on"].round(4).tolist()
 
 
-def test_markup_in_names_is_escaped_for_plotly(tables):
-    for figure in (concept_counts(tables.concepts), concept_comparison(tables.concept_metrics)):
+def test_markup_in_names_is_escaped_for_plotly(tables, dictionaries):
+    for figure in (concept_counts(tables.concepts), concept_comparison(tables.concept_metrics, dictionaries)):
         text = figure.to_json()
         assert "&lt;b&gt;bold" in text.replace("\\u003c", "<").replace("\\u003e", ">")
         assert "<b>bold" not in text.replace("\\u003c", "<").replace("\\u003e", ">")
 
 
-def test_figures_hold_plain_lists(tables, example):
+def test_figures_hold_plain_lists(tables, example, dictionaries):
     figures = [
-        latent_density(tables.statistics),
-        latent_f1(tables.latents),
-        training_curves(example.make_logs()),
+        latent_density(tables.statistics, dictionaries),
+        latent_f1(tables.latents, dictionaries),
+        training_curves(example.make_logs(), dictionaries),
     ]
     for figure in figures:
         assert "bdata" not in figure.to_json()
@@ -179,23 +189,27 @@ def test_figures_hold_plain_lists(tables, example):
         (latent_f1, "latents"),
     ],
 )
-def test_empty_tables_say_so(tables, draw, table):
-    figure = draw(getattr(tables, table).iloc[:0])
+def test_empty_tables_say_so(tables, dictionaries, draw, table):
+    needed = [dictionaries] if table in ("metrics", "concept_metrics", "latents") else []
+    figure = draw(getattr(tables, table).iloc[:0], *needed)
     assert len(figure.data) == 0
     assert figure.layout.annotations[0].text.startswith("No")
 
 
-def test_empty_logs_and_statistics_say_so(tables, example):
+def test_empty_logs_and_statistics_say_so(tables, example, dictionaries):
     logs = {name: log.iloc[:0] for name, log in example.make_logs().items()}
-    assert training_curves(logs).layout.annotations[0].text == "No training log"
-    dead = tables.topk_statistics.assign(density_test=0.0)
-    assert latent_density({"topk": dead}).layout.annotations[0].text == "No latent fires on this split"
+    assert training_curves(logs, dictionaries).layout.annotations[0].text == "No training log"
+    dead = tables.statistics["topk"].assign(density_test=0.0)
+    assert (
+        latent_density({"topk": dead}, dictionaries).layout.annotations[0].text
+        == "No latent fires on this split"
+    )
 
 
-def test_missing_values_are_left_out(tables):
+def test_missing_values_are_left_out(tables, dictionaries):
     metrics = tables.metrics.copy()
     metrics.loc[metrics["method"] == "linear_probe", "value"] = np.nan
     metrics[["low", "high"]] = np.nan
-    figure = method_comparison(metrics)
+    figure = method_comparison(metrics, dictionaries)
     assert "Linear probe on activations" not in figure.layout.yaxis.categoryarray
     json.loads(figure.to_json())

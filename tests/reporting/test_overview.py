@@ -10,6 +10,8 @@ from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.reporting.cards import is_uniprot_accession, latent_cards
 from protsae.reporting.concepts import concept_rows, flat_counts, left_out, residue_rows
 from protsae.reporting.config import CardLimits
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.differences import leading_pairs, paired_rows, verdict
 from protsae.reporting.overview import health_table, main_result, method_rows, sizes
 from protsae.reporting.selection import macro_scores, metric_table
 
@@ -21,37 +23,92 @@ def auc_rows(method, value, low=None, high=None, **more):
     )
 
 
-def test_main_result_states_difference_and_intervals():
-    metrics = concat_metrics(
-        [auc_rows("protsae_latent", 0.71, 0.69, 0.73), auc_rows("topk_latent", 0.65, 0.63, 0.68)]
+def pair(first, second, value, low, high):
+    return auc_rows(f"{first} - {second}", value, low, high)
+
+
+METRICS = concat_metrics(
+    [
+        auc_rows("protsae_latent", 0.71, 0.69, 0.73),
+        auc_rows("topk_latent", 0.65, 0.63, 0.68),
+        auc_rows("linear_probe", 0.72),
+        auc_rows("shuffled_labels", 0.48),
+    ]
+)
+
+
+def test_main_result_states_scores_floors_and_paired_differences(dictionaries):
+    differences = concat_metrics(
+        [
+            pair("protsae_latent", "topk_latent", 0.06, 0.03, 0.09),
+            pair("linear_probe", "protsae_latent", 0.01, -0.02, 0.04),
+        ]
     )
-    sentence = main_result(metrics)
-    assert "AUC of 0.710 (0.690 to 0.730)" in sentence
-    assert "0.060 ahead of" in sentence
-    assert "0.650 (0.630 to 0.680); the intervals do not overlap" in sentence
-    assert "linear probe" not in sentence
+    assert main_result(METRICS, differences, dictionaries) == (
+        "On test proteins, each defined latent of ProtSAE ranks the proteins that have its GO term above the"
+        " others with a mean AUC of 0.710 (0.690 to 0.730). Chance is 0.5, and a probe on shuffled labels"
+        " reaches 0.480. The best single latents of TopK SAE reach 0.650 (0.630 to 0.680); the paired"
+        " difference is +0.060 (+0.030 to +0.090). A linear probe on the mean activations, which uses no"
+        " dictionary, reaches 0.720; the paired difference is −0.010 (−0.040 to +0.020), not significant on"
+        " this test set."
+    )
+
+
+def test_main_result_of_a_single_unguided_dictionary_names_no_other():
+    alone = Dictionaries(("a",), frozenset(), "a", None, {"a": "gated"})
+    said = main_result(auc_rows("a_latent", 0.6), auc_rows("a_latent", 0.6)[:0], alone)
+    assert said == (
+        "On test proteins, the best single latent of Gated SAE for each GO term, chosen on validation"
+        " proteins, ranks the proteins that have the term above the others with a mean AUC of 0.600."
+        " Chance is 0.5."
+    )
+
+
+def test_without_paired_differences_none_is_claimed(dictionaries):
+    assert "difference" not in main_result(METRICS, METRICS[:0], dictionaries)
+
+
+def test_main_result_without_scores_says_so(dictionaries):
+    nothing = metric_rows({}, method="")
+    assert (
+        main_result(nothing, nothing, dictionaries)
+        == "No AUC of ProtSAE's latents was measured on the test split."
+    )
 
 
 @pytest.mark.parametrize(
-    ("own", "rival", "said"),
-    [(0.6, 0.65, "0.050 behind"), (0.6, 0.6, "0.000 level with"), (0.7, 0.6, "0.100 ahead of")],
+    ("low", "high", "said"),
+    [
+        (0.01, 0.2, "higher"),
+        (-0.2, -0.01, "lower"),
+        (-0.01, 0.2, "not significant on this test set"),
+        (0.0, 0.2, "not significant on this test set"),
+        (None, None, "no interval"),
+    ],
 )
-def test_main_result_says_who_is_ahead(own, rival, said):
-    metrics = concat_metrics(
+def test_a_verdict_follows_from_the_interval(low, high, said):
+    assert verdict({"value": 0.1, "low": low, "high": high}) == said
+
+
+def test_paired_rows_keep_the_order_and_the_first_screen_has_those_of_the_subject(dictionaries):
+    table = concat_metrics(
         [
-            auc_rows("protsae_latent", own, own - 0.1, own + 0.1),
-            auc_rows("topk_latent", rival, rival - 0.1, rival + 0.1),
+            pair("linear_probe", "composition_probe", -0.01, -0.02, -0.005),
+            pair("protsae_latent", "protsae_predictor", -0.03, -0.04, -0.02),
+            pair("protsae_probe", "topk_probe", 0.01, -0.01, 0.02),
+            metric_rows({"auc": 0.9}, method="linear_probe", aspect="mean", split="test"),
         ]
     )
-    assert said in main_result(metrics)
-    assert "the intervals overlap" in main_result(metrics)
-
-
-def test_main_result_without_scores_says_so():
-    assert (
-        main_result(metric_rows({}, method=""))
-        == "No AUC of the defined latents was measured on the test split."
-    )
+    rows = paired_rows(table, dictionaries)
+    assert [(row["first"], row["second"], row["verdict"]) for row in rows] == [
+        ("Linear probe on activations", "probe on residue composition", "lower"),
+        ("ProtSAE defined latent", "ProtSAE predictor", "lower"),
+        ("Probe on ProtSAE latents", "probe on TopK latents", "not significant on this test set"),
+    ]
+    assert rows[0]["scores"]["auc"] == {"value": -0.01, "low": -0.02, "high": -0.005}
+    assert rows[0]["scores"]["fmax"] == {"value": None, "low": None, "high": None}
+    assert leading_pairs(rows, dictionaries) == [rows[2]]
+    assert leading_pairs(rows[:1], dictionaries) == rows[:1]
 
 
 def test_mean_is_preferred_to_all_and_other_strata_and_splits_are_left_out():
@@ -75,16 +132,19 @@ def test_first_seed_stands_where_there_are_several():
     assert metric_table(metrics)["value"].tolist() == [0.8]
 
 
-def test_metrics_read_back_from_csv_give_the_same_tables(tables, tmp_path):
+def test_metrics_read_back_from_csv_give_the_same_tables(tables, tmp_path, dictionaries):
     tables.metrics.to_csv(tmp_path / "metrics.csv", index=False)
     again = pd.read_csv(tmp_path / "metrics.csv")
-    assert method_rows(again) == method_rows(tables.metrics)
-    assert health_table(again) == health_table(tables.metrics)
-    assert main_result(again) == main_result(tables.metrics)
+    assert method_rows(again, dictionaries) == method_rows(tables.metrics, dictionaries)
+    assert health_table(again, dictionaries) == health_table(tables.metrics, dictionaries)
+    tables.method_differences.to_csv(tmp_path / "differences.csv", index=False)
+    differences = pd.read_csv(tmp_path / "differences.csv")
+    shown = main_result(tables.metrics, tables.method_differences, dictionaries)
+    assert main_result(again, differences, dictionaries) == shown
 
 
-def test_methods_are_ranked_with_floors_last(tables):
-    rows = method_rows(tables.metrics)
+def test_methods_are_ranked_with_floors_last(tables, dictionaries):
+    rows = method_rows(tables.metrics, dictionaries)
     assert [row["method"] for row in rows] == [
         "linear_probe",
         "protsae_predictor",
@@ -105,10 +165,10 @@ def test_methods_are_ranked_with_floors_last(tables):
     assert rows[2]["scores"]["fmax"]["BPO"]["value"] == bpo.set_index("metric").loc["fmax", "value"]
 
 
-def test_health_has_rows_without_a_split_and_gaps(tables):
+def test_health_has_rows_without_a_split_and_gaps(tables, dictionaries):
     geometry = metric_rows({"subsumption_auc": 0.61}, method="protsae", aspect="all")
     kept = tables.metrics[tables.metrics["metric"] != "subsumption_auc"]
-    table = health_table(concat_metrics([kept, geometry]))
+    table = health_table(concat_metrics([kept, geometry]), dictionaries)
     assert table["methods"] == ["ProtSAE", "TopK SAE"]
     values = {row["metric"]: row["values"] for row in table["rows"]}
     assert values["fve"] == [0.812, pytest.approx(0.82824)]
@@ -116,15 +176,15 @@ def test_health_has_rows_without_a_split_and_gaps(tables):
     assert list(values)[:2] == ["fve", "l0"]
 
 
-def test_sizes_leave_excluded_proteins_out(tables):
+def test_sizes_leave_excluded_proteins_out(tables, dictionaries):
     used = tables.proteins[tables.proteins["split"] != "excluded"]
-    tiles = {tile["label"]: tile["value"] for tile in sizes(tables)}
+    tiles = {tile["label"]: tile["value"] for tile in sizes(tables, dictionaries)}
     assert tiles["proteins"] == str(len(used)) == "89"
     assert tiles["residues"] == f"{used['length'].sum():,}"
 
 
-def test_concept_rows_join_scores_and_f1_of_the_own_latent(tables):
-    rows = {row["id"]: row for row in concept_rows(tables)}
+def test_concept_rows_join_scores_and_f1_of_the_own_latent(tables, dictionaries):
+    rows = {row["id"]: row for row in concept_rows(tables, dictionaries)}
     test = tables.concept_metrics[tables.concept_metrics["split"] == "test"]
     own_is_best = tables.latents[tables.latents["latent"] == 4].iloc[0]
     other_is_best = tables.latents[tables.latents["latent"] == 5].iloc[0]
@@ -141,18 +201,20 @@ def test_concept_rows_join_scores_and_f1_of_the_own_latent(tables):
     )
 
 
-def test_a_latent_that_never_fires_has_no_f1(tables):
+def test_a_latent_that_never_fires_has_no_f1(tables, dictionaries):
     silent = dataclasses.replace(tables, latent_concepts=tables.latent_concepts.iloc[:0])
-    assert {row["f1"] for row in concept_rows(silent)} == {None}
-    assert {card["f1_test"] for card in latent_cards(silent, CardLimits(max_free=0))["cards"]} == {None}
+    assert {row["f1"] for row in concept_rows(silent, dictionaries)} == {None}
+    assert {
+        card["f1_test"] for card in latent_cards(silent, CardLimits(max_free=0), dictionaries)["cards"]
+    } == {None}
 
 
-def test_cards_are_chosen_on_validation_not_on_test(tables):
+def test_cards_are_chosen_on_validation_not_on_test(tables, dictionaries):
     latents, matched = tables.latents.copy(), tables.latent_concepts.copy()
     for table in (latents, matched):
         table["f1_test"] = 1 - table["f1_validation"]
     changed = dataclasses.replace(tables, latents=latents, latent_concepts=matched)
-    found = latent_cards(changed, CardLimits(max_free=3, max_defined=2))
+    found = latent_cards(changed, CardLimits(max_free=3, max_defined=2), dictionaries)
     own = latents[latents["kind"] == "defined"].merge(matched, on=["method", "latent", "concept_id"])
     expected = [("protsae", "defined", latent) for latent in own.nlargest(2, "f1_validation_y")["latent"]]
     for method in ("protsae", "topk"):
@@ -167,8 +229,10 @@ def test_cards_are_chosen_on_validation_not_on_test(tables):
     )
 
 
-def test_a_defined_card_is_about_its_own_concept(tables):
-    cards = {card["latent"]: card for card in latent_cards(tables, CardLimits(max_free=0))["cards"]}
+def test_a_defined_card_is_about_its_own_concept(tables, dictionaries):
+    cards = {
+        card["latent"]: card for card in latent_cards(tables, CardLimits(max_free=0), dictionaries)["cards"]
+    }
     latent = tables.latents[tables.latents["latent"] == 5].iloc[0]
     card = cards[5]
     assert (card["concept_id"], card["name"], card["rank"]) == (latent["concept_id"], latent["name"], 5)
@@ -178,8 +242,8 @@ def test_a_defined_card_is_about_its_own_concept(tables):
     assert cards[4]["rank"] == 1
 
 
-def test_card_holds_one_based_positions_and_the_stored_values(tables):
-    found = latent_cards(tables, CardLimits(max_examples=2))
+def test_card_holds_one_based_positions_and_the_stored_values(tables, dictionaries):
+    found = latent_cards(tables, CardLimits(max_examples=2), dictionaries)
     card = next(card for card in found["cards"] if (card["method"], card["latent"]) == ("protsae", 3))
     stored = tables.latent_examples
     stored = stored[(stored["method"] == "protsae") & (stored["latent"] == 3)].sort_values("rank")
@@ -192,13 +256,13 @@ def test_card_holds_one_based_positions_and_the_stored_values(tables):
     ]
     peak = first["acts"][first["peak"] - first["start"]]
     assert peak == max(first["acts"]) == pytest.approx(row["max_act"], rel=6e-3)
-    statistics = tables.protsae_statistics.set_index("latent").loc[3]
+    statistics = tables.statistics["protsae"].set_index("latent").loc[3]
     assert (card["gate_rate"], card["density_test"]) == (statistics["gate_rate"], statistics["density_test"])
 
 
-def test_unknown_concept_of_an_example_is_none(tables):
+def test_unknown_concept_of_an_example_is_none(tables, dictionaries):
     examples = tables.latent_examples.assign(has_concept=np.nan)
-    found = latent_cards(dataclasses.replace(tables, latent_examples=examples), CardLimits())
+    found = latent_cards(dataclasses.replace(tables, latent_examples=examples), CardLimits(), dictionaries)
     assert {example["has"] for card in found["cards"] for example in card["examples"]} == {None}
 
 
@@ -240,15 +304,16 @@ def test_reports_are_flattened_in_order():
     ]
 
 
-def test_concepts_of_residues_stand_beside_the_amino_acid_alone(tables):
-    found = residue_rows(tables)
-    assert found["methods"] == ["ProtSAE predictor", "ProtSAE defined latent", "amino acid alone"]
+def test_residue_concepts_have_the_amino_acid_as_floor(tables, dictionaries):
+    found = residue_rows(tables, dictionaries)
+    assert found["methods"] == ["ProtSAE predictor", "ProtSAE defined latent", "Amino acid alone"]
     assert [(row["concept_id"], row["n_positive"], row["values"]) for row in found["rows"]] == [
         ("motif:walker_a", 31, [pytest.approx(0.8), None, 0.6]),
         ("motif:rgd", 30, [0.7, None, 0.6]),
     ]
     assert found["n_more"] == 0
     none = residue_rows(
-        dataclasses.replace(tables, residue_concept_metrics=tables.residue_concept_metrics[:0])
+        dataclasses.replace(tables, residue_concept_metrics=tables.residue_concept_metrics[:0]),
+        dictionaries,
     )
     assert none["rows"] == []

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from protsae.core.errors import InputError
+from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.report import content_policy
 
 from .conftest import render
@@ -26,9 +27,10 @@ class Page(HTMLParser):
         self.raw: list[tuple[str, dict[str, str | None], str]] = []
         self.text = ""
         self.rows: list[list[str]] = []
-        self._raw_open = False
+        self._raw_open = self._cell_open = False
         self.feed(html)
         self.close()
+        self.rows = [[cell.strip() for cell in row] for row in self.rows]
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
@@ -39,10 +41,13 @@ class Page(HTMLParser):
             self.rows.append([])
         if tag in ("td", "th") and self.rows:
             self.rows[-1].append("")
+            self._cell_open = True
 
     def handle_endtag(self, tag):
         if tag in ("script", "style"):
             self._raw_open = False
+        if tag in ("td", "th"):
+            self._cell_open = False
 
     def handle_data(self, data):
         if self._raw_open:
@@ -50,7 +55,7 @@ class Page(HTMLParser):
             self.raw[-1] = (tag, attrs, text + data)
             return
         self.text += data
-        if self.rows and self.rows[-1]:
+        if self._cell_open:
             self.rows[-1][-1] += data
 
     def data_block(self, name: str):
@@ -126,7 +131,7 @@ def test_hostile_texts_stay_text(tables, parsed):
 
 def test_hostile_title_and_ids_stay_text(tables, example):
     proteins = tables.latent_examples.assign(protein_id='x" onmouseover="alert(3)\' <svg/onload=alert(4)>')
-    html = render(dataclasses.replace(tables, latent_examples=proteins), example.make_logs(), title=HOSTILE)
+    html = render(dataclasses.replace(tables, latent_examples=proteins), example, title=HOSTILE)
     parsed = Page(html)
     assert parsed.text.count(HOSTILE) >= 2  # in the title element and in the heading
     assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)
@@ -190,7 +195,7 @@ def test_every_card_has_its_strips(tables, parsed):
 
 
 def test_same_tables_give_the_same_bytes(tables, example, page):
-    again = render(example.make_tables(), example.make_logs(), notes=("The model is <small>.",))
+    again = render(example.make_tables(), example, notes=("The model is <small>.",))
     assert hashlib.sha256(again.encode()).hexdigest() == hashlib.sha256(page.encode()).hexdigest()
     assert "\r" not in page
 
@@ -204,20 +209,128 @@ def test_empty_tables_render(tables, example):
     empty = {
         field.name: getattr(tables, field.name).iloc[:0]
         for field in dataclasses.fields(tables)
-        if field.name not in ("proteins", "sequence_report", "annotation_report")
+        if field.name not in ("proteins", "sequence_report", "annotation_report", "statistics")
     }
-    bare = dataclasses.replace(tables, sequence_report={}, annotation_report={}, **empty)
-    parsed = Page(render(bare, {name: log.iloc[:0] for name, log in example.make_logs().items()}))
-    assert "No AUC of the defined latents was measured on the test split." in parsed.text
+    statistics = {name: table[:0] for name, table in tables.statistics.items()}
+    bare = dataclasses.replace(
+        tables, sequence_report={}, annotation_report={}, statistics=statistics, **empty
+    )
+    parsed = Page(render(bare, example, n_rows=0))
+    assert "No AUC of ProtSAE's latents was measured on the test split." in parsed.text
+    for measured in ("scores", "no recovered loss", "no alignment", "no MonoSemanticity"):
+        assert f"{measured}." in parsed.text
     assert parsed.data_block("strip-data") == {}
 
 
 def test_a_report_on_no_protein_is_refused(tables, example):
     excluded = tables.proteins.assign(split="excluded")
     with pytest.raises(InputError, match="every protein is excluded"):
-        render(dataclasses.replace(tables, proteins=excluded), example.make_logs())
+        render(dataclasses.replace(tables, proteins=excluded), example)
 
 
 def test_a_script_that_would_end_its_element_is_refused():
     with pytest.raises(AssertionError):
         content_policy(["a = '</script>'"], [])
+
+
+THREE = Dictionaries(
+    ("gated", "protsae", "topk"),
+    frozenset({"protsae"}),
+    "protsae",
+    "topk",
+    {"protsae": "protsae", "topk": "topk", "gated": "gated"},
+)
+FREE_ALONE = Dictionaries(("mine",), frozenset(), "mine", None, {"mine": "jumprelu"})
+GUIDED_ALONE = Dictionaries(("mine",), frozenset({"mine"}), "mine", None, {"mine": "protsae"})
+
+
+def page_of(example, dictionaries):
+    return Page(render(example.make_tables(dictionaries), example, dictionaries))
+
+
+def test_a_third_dictionary_is_everywhere(example):
+    parsed = page_of(example, THREE)
+    headings = [row for row in parsed.rows if row and row[0] == "Measure"]
+    assert headings == [["Measure", "ProtSAE", "TopK SAE", "Gated SAE"]]
+    (row,) = [row for row in parsed.rows if row and "gated_latent" in row[0]]
+    assert (row[0], row[1], row[2][:5]) == ("Gated best latentgated_latent", "selection", "0.655")
+    concepts = next(row for row in parsed.rows if "AUC Gated" in row)
+    assert concepts[5:9] == ["AUC ProtSAE", "AUC TopK", "AUC Gated", "AUC probe"]
+    options = [attrs["value"] for tag, attrs in parsed.tags if tag == "option" and "-" in attrs["value"]]
+    assert options == ["protsae-defined", "protsae-free", "topk-free", "gated-free"]
+    cards = [attrs for tag, attrs in parsed.tags if tag == "details" and "data-card" in attrs]
+    assert {(attrs["data-kind"], attrs["class"]) for attrs in cards} == {
+        ("protsae-defined", "card tone-0"),
+        ("protsae-free", "card tone-0"),
+        ("topk-free", "card tone-1"),
+        ("gated-free", "card tone-2"),
+    }
+    named = {
+        key: {trace.get("name", "").split(",")[0].split(" (")[0] for trace in figure["data"]}
+        for key, figure in parsed.data_block("figure-data").items()
+    }
+    for key in ("training", "density", "latent_f1", "recovered_loss", "alignment", "monosemanticity"):
+        assert {"ProtSAE", "TopK SAE", "Gated SAE"} <= named[key], key
+
+
+def test_a_single_unguided_dictionary_gives_a_page_without_words_of_others(example):
+    parsed = page_of(example, FREE_ALONE)
+    figures = json.dumps(parsed.data_block("figure-data"))
+    for absent in ("ProtSAE", "TopK", "defined", "predictor"):
+        assert absent not in parsed.text, absent
+        assert absent not in figures, absent
+    assert "Concept by concept: JumpReLU against a linear probe" in parsed.text
+    assert (
+        "the paired difference is −0.039 (−0.081 to +0.003), not significant on this test set" in parsed.text
+    )
+    assert "Shown are 8 of 40 latents" in parsed.text
+    concepts = next(row for row in parsed.rows if "AUC JumpReLU" in row)
+    assert concepts[5:] == ["AUC JumpReLU", "AUC probe"]
+    assert "Metadata of the checkpoint of JumpReLU SAE" in parsed.text
+    assert "chose one latent" in parsed.text
+    assert "shaped the dictionary itself" not in parsed.text  # no method here used labels that way
+
+
+def test_a_single_guided_dictionary_gives_a_whole_page(example):
+    parsed = page_of(example, GUIDED_ALONE)
+    assert "TopK" not in parsed.text
+    assert "each defined latent of ProtSAE ranks the proteins" in parsed.text
+    assert "Concept by concept: ProtSAE against a linear probe" in parsed.text
+    concepts = next(row for row in parsed.rows if "AUC ProtSAE" in row)
+    assert concepts[5:] == ["AUC ProtSAE", "AUC probe", "F1 latent", "F1 floor"]
+    options = [attrs["value"] for tag, attrs in parsed.tags if tag == "option" and "-" in attrs["value"]]
+    assert options == ["mine-defined", "mine-free"]
+
+
+def test_hostile_names_of_dictionaries_stay_text(example):
+    names = (HOSTILE, '" onclick="alert(5)')
+    hostile = Dictionaries(names, frozenset({names[0]}), names[0], names[1], dict.fromkeys(names, "protsae"))
+    parsed = page_of(example, hostile)
+    assert f"ProtSAE ({HOSTILE}) defined latent" in parsed.text
+    assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)
+    assert not {tag for tag, _ in parsed.tags} & {"img", "iframe", "object"}
+    drawn = json.dumps([figure["data"] for figure in parsed.data_block("figure-data").values()])
+    assert "ProtSAE (&lt;/script&gt;&lt;img" in drawn
+    labels = re.findall(r'"(?:name|text|hovertemplate)": "([^"]*)"', drawn)
+    assert labels
+    assert not any("<img" in label for label in labels)
+
+
+def test_paired_differences_are_on_the_first_screen_and_in_the_section(parsed):
+    rows = [row for row in parsed.rows if row and "minus TopK best latent" in row[0]]
+    assert len(rows) == 2
+    assert rows[0][1:] == ["+0.057+0.031 to +0.084", "higher"]
+    assert rows[1][1:] == ["+0.057+0.031 to +0.084", "–", "–", "higher"]
+    (first, _) = [row for row in parsed.rows if row and "minus linear probe" in row[0]]
+    assert first[2] == "not significant on this test set"
+    assert "overlap;" not in parsed.text
+
+
+def test_evidence_tables_are_on_the_page(parsed):
+    def row(label):
+        return next(row[1:] for row in parsed.rows if row and row[0].startswith(label))
+
+    assert row("ProtSAEall residues")[0] == "0.9400.930 to 0.950"
+    assert row("Neurons") == ["1 of 12", "0", "0.310", "–", "–"]
+    assert row("ProtSAE, defined minus free") == ["+0.021+0.009 to +0.032"]
+    assert row("Chance floor") == ["0.000"]

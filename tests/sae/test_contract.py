@@ -10,8 +10,7 @@ from protsae.core.errors import InputError
 from protsae.sae.batch_topk import BatchTopKSae
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import parse_config
-from protsae.sae.registry import ARCHITECTURES, build, unguided_config
-from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED, UnguidedSettings
+from protsae.sae.registry import ARCHITECTURES, TOPK_FAMILY, UNGUIDED, build, unguided_config
 
 FORMS = {
     **{name: (name, {}) for name in sorted(UNGUIDED)},
@@ -287,10 +286,11 @@ def test_a_name_that_is_none_and_settings_that_do_not_fit():
 
 @pytest.mark.parametrize("architecture", UNGUIDED)
 def test_default_settings_are_those_of_the_config(architecture):
-    settings = getattr(UnguidedSettings(), architecture).model_dump()
-    config = unguided_config(architecture, settings, d_model=4, d_sae=64, k=2)
-    assert config == unguided_config(architecture, {}, d_model=4, d_sae=64, k=2)
-    assert config.model_dump().items() >= settings.items()
+    shape = {"d_model": 4, "d_sae": 64, "k": 2}
+    config = unguided_config(architecture, {}, **shape)
+    settings = config.model_dump(exclude=set(shape))
+    assert unguided_config(architecture, settings, **shape) == config
+    assert parse_config({**settings, **config.model_dump(include=set(shape))}) == config
 
 
 def test_a_step_in_bfloat16_gives_nearly_the_same_loss(trained, batch):

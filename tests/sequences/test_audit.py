@@ -6,14 +6,14 @@ import pytest
 
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences.audit import AUDIT_COLUMNS, AuditConfig, audit_split, draw, wilson_interval
-from protsae.sequences.seeds import RESIDUES
 
 CONFIG = AuditConfig()
 RNG = numpy_generator(0, "audit")
-PARENT, OTHER, THIRD, FOURTH, FIFTH = ("".join(RNG.choice(list(RESIDUES), 120)) for _ in range(5))
-FAR = ["".join(RNG.choice(list(RESIDUES), 120)) for _ in range(20)]
+PARENT, OTHER, THIRD, FOURTH, FIFTH = ("".join(RNG.choice(list(AMINO_ACIDS), 120)) for _ in range(5))
+FAR = ["".join(RNG.choice(list(AMINO_ACIDS), 120)) for _ in range(20)]
 
 
 def _swap(sequence: str, n: int) -> str:
@@ -132,7 +132,7 @@ def test_of_a_sample_only_what_was_searched_is_excluded_and_the_rest_is_estimate
     assert audit.iloc[2][["n_proteins", "n_searched"]].tolist() == [20 - n, 8 - n]
     (message,) = caplog.messages
     assert f"About {round(n / 8 * 12)} of the 12 test proteins that were not searched" in message
-    assert message.endswith("set ingestion.audit.n_sampled: null")
+    assert message.endswith("set splitting.audit.n_sampled: null")
     # The draw follows from the ids: order and other proteins' splits do not matter, a larger sample holds it.
     assert set(draw(dict.fromkeys(reversed(ids), ""), 3)) <= set(draw(dict.fromkeys(ids, ""), 5))
     again, _ = audit_split(sequences[::-1], assignment.sample(frac=1, random_state=1), config)
@@ -151,10 +151,10 @@ def test_wilson_intervals_are_those_of_scipy() -> None:
 @pytest.mark.parametrize("identity", [0.9, 0.4])
 def test_the_audit_finds_every_planted_relative(identity: float) -> None:
     rng = numpy_generator(0, "planted leaks", str(identity))
-    rows = [(f"train{n:02}", "".join(rng.choice(list(RESIDUES), 150)), "train") for n in range(25)]
+    rows = [(f"train{n:02}", "".join(rng.choice(list(AMINO_ACIDS), 150)), "train") for n in range(25)]
     rows += [(f"leak{n:02}", _swap(rows[n][1], round(150 * (1 - identity))), "test") for n in range(10)]
-    rows += [(f"clean{n:02}", "".join(rng.choice(list(RESIDUES), 150)), "test") for n in range(15)]
-    rows.append(("val", "".join(rng.choice(list(RESIDUES), 150)), "validation"))
+    rows += [(f"clean{n:02}", "".join(rng.choice(list(AMINO_ACIDS), 150)), "test") for n in range(15)]
+    rows.append(("val", "".join(rng.choice(list(AMINO_ACIDS), 150)), "validation"))
     proteins, audit = audit_split(*_tables(rows), AuditConfig())
     excluded = proteins[proteins["split"] == "excluded"]
     assert excluded["protein_id"].tolist() == [f"leak{n:02}" for n in range(10)]

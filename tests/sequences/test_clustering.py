@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences import mmseqs
 from protsae.sequences.clustering import ClusterConfig, cluster_table, components, read_clusters
 from protsae.sequences.fasta import FastaRecord, write_fasta
-from protsae.sequences.seeds import RESIDUES
 from protsae.sequences.split import SplitConfig, split_table
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 GIVEN = ClusterConfig()
 BUILTIN = ClusterConfig(method="builtin")
@@ -41,14 +41,14 @@ def _sequences(by_id: dict[str, str], aliases: dict[str, str] | None = None) -> 
 
 
 def _random(rng: np.random.Generator, length: int) -> str:
-    return "".join(rng.choice(list(RESIDUES), length))
+    return "".join(rng.choice(list(AMINO_ACIDS), length))
 
 
 def mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
     changed = rng.permutation(len(parent))[: round(len(parent) * (1 - identity))]
     child = list(parent)
     for position in changed:
-        child[position] = rng.choice([residue for residue in RESIDUES if residue != parent[position]])
+        child[position] = rng.choice([residue for residue in AMINO_ACIDS if residue != parent[position]])
     return "".join(child)
 
 
@@ -183,7 +183,7 @@ def test_neither_clusters_nor_copies_of_a_sequence_are_ever_parted(tmp_path_fact
         write_fasta(folder / f"{attempt}.fasta", (FastaRecord(name, "", text) for name, text, _ in records))
         text = "".join(f"{name}\t{cluster}\n" for name, _, cluster in rows)
         (folder / f"{attempt}.tsv").write_text("accession\tcluster_id\n" + text)
-        sequences, _ = sequence_table(folder / f"{attempt}.fasta", SequencesConfig())
+        sequences, _ = sequence_table(folder / f"{attempt}.fasta", SequenceTableConfig())
         clusters, _ = cluster_table(sequences, folder / f"{attempt}.tsv", GIVEN)
         tables.append(split_table(clusters, NOTHING_KNOWN, SplitConfig())[0])
     pd.testing.assert_frame_equal(*tables)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.sequences.fasta import FastaConfig, FastaRecord, parse_header, read_fasta, write_fasta
-from protsae.sequences.residues import RESIDUES, ResiduePolicy
+from protsae.sequences.residues import ResiduePolicy
 
 CONFIG = FastaConfig()
 same_folder = settings(
@@ -152,7 +153,7 @@ def test_reading_is_a_stream(tmp_path: Path) -> None:
         next(records)
 
 
-sequences = st.text(alphabet=RESIDUES, min_size=1, max_size=200)
+sequences = st.text(alphabet=AMINO_ACIDS, min_size=1, max_size=200)
 ids = st.text(alphabet=string.ascii_letters + string.digits + "_-.|:", min_size=1, max_size=12).filter(
     lambda name: parse_header(f">{name}", "f:1") == (name, "") if name.strip("|") else False
 )
@@ -201,7 +202,7 @@ def test_rubbish_ends_in_records_or_in_an_input_error(tmp_path: Path, text: str)
     assert records
     n_headers = sum(line.startswith(">") for line in text.replace("\r", "\n").split("\n"))
     assert len(records) == n_headers
-    assert all(record.sequence and set(record.sequence) <= set(RESIDUES + "XBZUO") for record in records)
+    assert all(record.sequence and set(record.sequence) <= set(AMINO_ACIDS + "XBZUO") for record in records)
     write_fasta(path, records)
     assert [(r.protein_id, r.description, r.sequence) for r in read_fasta(path, CONFIG)] == [
         (r.protein_id, r.description, r.sequence) for r in records

@@ -8,6 +8,7 @@ from Bio.Align import PairwiseAligner, substitution_matrices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences.homology import (
     HomologySearchConfig,
@@ -16,7 +17,6 @@ from protsae.sequences.homology import (
     find_relatives,
 )
 from protsae.sequences.seeds import (
-    RESIDUES,
     SeedConfig,
     encode,
     find_candidates,
@@ -30,7 +30,7 @@ BLOSUM = substitution_matrices.load("BLOSUM62")
 
 
 def _random(rng: np.random.Generator, length: int) -> str:
-    return "".join(rng.choice(list(RESIDUES), length))
+    return "".join(rng.choice(list(AMINO_ACIDS), length))
 
 
 def _mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
@@ -38,7 +38,7 @@ def _mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
     changed = rng.permutation(len(parent))[: round(len(parent) * (1 - identity))]
     child = list(parent)
     for position in changed:
-        child[position] = rng.choice([residue for residue in RESIDUES if residue != parent[position]])
+        child[position] = rng.choice([residue for residue in AMINO_ACIDS if residue != parent[position]])
     return "".join(child)
 
 
@@ -56,9 +56,9 @@ def test_similar_words_are_those_that_blosum62_scores_high_enough(word: str) -> 
     number = words_of(encode(word))[1][0]
     expected = [
         400 * i + 20 * j + k
-        for i, a in enumerate(RESIDUES)
-        for j, b in enumerate(RESIDUES)
-        for k, c in enumerate(RESIDUES)
+        for i, a in enumerate(AMINO_ACIDS)
+        for j, b in enumerate(AMINO_ACIDS)
+        for k, c in enumerate(AMINO_ACIDS)
         if BLOSUM[word[0], a] + BLOSUM[word[1], b] + BLOSUM[word[2], c] >= 11
     ]
     assert similar[begin[number] : begin[number + 1]].tolist() == expected
@@ -66,8 +66,8 @@ def test_similar_words_are_those_that_blosum62_scores_high_enough(word: str) -> 
 
 def test_substitution_scores_are_blosum62_and_unknown_scores_minus_four() -> None:
     scores = substitution_scores()
-    assert scores[RESIDUES.index("W"), RESIDUES.index("W")] == 11
-    assert scores[RESIDUES.index("L"), RESIDUES.index("D")] == -4
+    assert scores[AMINO_ACIDS.index("W"), AMINO_ACIDS.index("W")] == 11
+    assert scores[AMINO_ACIDS.index("L"), AMINO_ACIDS.index("D")] == -4
     assert (scores == scores.T).all()
     assert (scores[20] == -4).all()
 

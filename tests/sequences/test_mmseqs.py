@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences import mmseqs
 from protsae.sequences.audit import AuditConfig, audit_split
 from protsae.sequences.clustering import ClusterConfig, cluster_table
 from protsae.sequences.homology import HomologySearchConfig, find_relatives
-from protsae.sequences.seeds import RESIDUES
 
 CONFIG = HomologySearchConfig()
 needs_mmseqs = pytest.mark.skipif(
@@ -22,13 +22,13 @@ needs_mmseqs = pytest.mark.skipif(
 
 
 def _random(rng: np.random.Generator, length: int) -> str:
-    return "".join(rng.choice(list(RESIDUES), length))
+    return "".join(rng.choice(list(AMINO_ACIDS), length))
 
 
 def _swap(rng: np.random.Generator, parent: str, n: int) -> str:
     child = list(parent)
     for position in rng.permutation(np.arange(5, len(parent) - 5))[:n]:
-        child[position] = rng.choice([residue for residue in RESIDUES if residue != parent[position]])
+        child[position] = rng.choice([residue for residue in AMINO_ACIDS if residue != parent[position]])
     return "".join(child)
 
 

@@ -18,7 +18,7 @@ from protsae.core.errors import InputError
 from protsae.sequences.fasta import FastaRecord
 from protsae.sequences.records import RecordsConfig, read_sequences
 from protsae.sequences.swissprot import read_swissprot
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 HEADER = "Entry\tEntry Name\tProtein names\tLength\tSequence"
 
@@ -155,7 +155,7 @@ def test_every_format_makes_the_same_table(tmp_path: Path):
         "swissprot_dat": "".join(dat_record("X", f"{name};", sequence) for name, sequence in pairs),
     }
     for kind, content in contents.items():
-        table, report = sequence_table(write(tmp_path, content), SequencesConfig())
+        table, report = sequence_table(write(tmp_path, content), SequenceTableConfig())
         rows = table[["protein_id", "sequence", "aliases"]].to_numpy().tolist()
         assert rows == [["P1", "ACD", ""], ["P2", "MKV", "P3"]]
         assert report["format"] == kind

@@ -9,8 +9,8 @@ from tests.rubbish import ASCII, check_message, lines_of, soup, spoilt
 from tests.sequences.flat_file import dat_record
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.sequences.records import RecordsConfig, read_sequences
-from protsae.sequences.residues import RESIDUES
 
 FASTA = b">sp|P1|A first\nMKVL\nAC*\n>P2\nacdx\n\n>UniRef50_P3 x\nMKJ\n"
 EXPORT = b"Entry\tProtein names\tSequence\nP1\tA b\tMKV\nP2\t\tmk*\nP3\tx\tAAA\n"
@@ -70,7 +70,7 @@ def check(path: Path, content: bytes, kind: str) -> None:
     assert len(records) == KINDS[kind][1](lines)
     for record in records:
         assert record.protein_id
-        assert set(record.sequence) <= set(RESIDUES + "XBZUO")
+        assert set(record.sequence) <= set(AMINO_ACIDS + "XBZUO")
         assert 1 <= record.line <= len(lines)
 
 

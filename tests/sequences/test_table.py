@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from protsae.core.errors import InputError
-from protsae.sequences.table import SequencesConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, sequence_table
 
 FASTA = (
     ">c third\nMKVL\n>sp|b|B_NAME second\nACDEF\n>a first\nmkvl*\n>b again\nACDEF\n"
@@ -18,7 +18,7 @@ FASTA = (
 def _table(folder: Path, text: str, **config):
     path = folder / "proteins.fasta"
     path.write_text(text)
-    return sequence_table(path, SequencesConfig(**config))
+    return sequence_table(path, SequenceTableConfig(**config))
 
 
 def test_one_row_per_distinct_sequence_and_every_record_accounted_for(tmp_path: Path) -> None:
@@ -92,4 +92,4 @@ def test_limits_that_leave_nothing_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none of 5 sequences has 50 to 100000 residues"):
         _table(tmp_path, ">a\nMK\n>b\nM\n>c\nK\n>d\nA\n>e\nC\n", min_residues=50)
     with pytest.raises(ValidationError, match="max_residues 3 is below min_residues 4"):
-        SequencesConfig(min_residues=4, max_residues=3)
+        SequenceTableConfig(min_residues=4, max_residues=3)

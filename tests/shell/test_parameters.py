@@ -7,8 +7,10 @@ from kedro.config import OmegaConfigLoader
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.parameters import PARAMETER_MODELS, check_parameters
+from protsae.parameters import FOLLOWS, PARAMETER_MODELS, SharedParameters, complete_parameters, source_of
 from protsae.pipeline_registry import PIPELINES
+from protsae.pipelines.extraction.parameters import ExtractionParameters
+from protsae.pipelines.fidelity.parameters import FidelityParameters
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -33,19 +35,44 @@ GOOD = {"training": {"k": 32, "optimiser": {"lr": 0.1}}, "probing": {"strengths"
 
 def problems(**changed: object) -> list[str]:
     with pytest.raises(InputError) as caught:
-        check_parameters({**GOOD, **changed}, MODELS)
+        complete_parameters({**GOOD, **changed}, MODELS)
     return str(caught.value).splitlines()
 
 
 def test_good_parameters_pass():
-    check_parameters(GOOD, MODELS)
+    complete_parameters(GOOD, MODELS)
+
+
+def base_parameters() -> dict[str, object]:
+    return OmegaConfigLoader(str(CONF), base_env="base", default_run_env="local")["parameters"]
 
 
 @pytest.mark.filterwarnings("ignore:register_new_resolver")  # Kedro's own call
 def test_every_pipeline_has_a_model_and_the_project_s_own_parameters_pass():
-    assert list(PARAMETER_MODELS) == list(PIPELINES)
-    loader = OmegaConfigLoader(str(CONF), base_env="base", default_run_env="local")
-    check_parameters(loader["parameters"])
+    with_own = [name for name in PIPELINES if name in PARAMETER_MODELS]
+    assert list(PARAMETER_MODELS) == ["shared", "dictionaries", "comparison", *with_own]
+    complete = complete_parameters(base_parameters())
+    for name, model in PARAMETER_MODELS.items():
+        assert name == "dictionaries" or complete[name].keys() == model.model_fields.keys()
+
+
+NO_DEFAULT = {
+    "dictionaries": {"protsae": ..., "topk": ...},
+    "comparison": {"subject": ..., "rival": ...},
+    "extraction": {"hook_point": "layers.2.resid_post"},
+    "reporting": {"texts": ...},
+    "sweeps": {"sweep": ...},
+}
+
+
+@pytest.mark.filterwarnings("ignore:register_new_resolver")
+def test_what_the_base_files_say_is_the_default_but_for_what_has_none():
+    base = base_parameters()
+    needed = {
+        key: {name: base[key][name] if value is ... else value for name, value in block.items()}
+        for key, block in NO_DEFAULT.items()
+    }
+    assert complete_parameters(base) == complete_parameters(needed)
 
 
 def test_unknown_key_is_named_with_the_nearest():
@@ -79,12 +106,79 @@ def test_all_problems_are_told_in_one_message():
 
 def test_missing_block_and_missing_key_are_told():
     with pytest.raises(InputError) as caught:
-        check_parameters({"training": {"k": 1}}, MODELS)
+        complete_parameters({"training": {"k": 1}}, MODELS)
     assert str(caught.value).splitlines() == [
         "parameters: training.optimiser: Field required",
-        "parameters: probing: missing; it belongs in conf/base/parameters_probing.yml",
+        "parameters: probing.strengths: Field required",
     ]
 
 
 def test_block_that_is_no_block_is_told():
     assert len(problems(training=3)) == 1
+
+
+class Scoring(Config):
+    seed: int = 7
+    n_resamples: int = 100
+    own: int = 1
+
+
+class Judging(Config):
+    hook_point: str
+    scoring: Scoring = Scoring(own=5)
+
+
+SHARING = {
+    "shared": SharedParameters,
+    "extraction": ExtractionParameters,
+    "probing": Judging,
+    "fidelity": FidelityParameters,
+}
+HOOK = {"hook_point": "layers.2.resid_post"}
+
+
+def test_what_is_shared_stands_in_for_what_a_block_leaves_out():
+    complete = complete_parameters(
+        {"shared": {"seed": 3}, "extraction": HOOK, "probing": {"scoring": {"n_resamples": 5}}}, SHARING
+    )
+    assert complete["probing"] == {**HOOK, "scoring": {"seed": 3, "n_resamples": 5, "own": 1}}
+
+
+def test_a_block_that_is_not_given_keeps_its_default_and_takes_what_is_shared():
+    complete = complete_parameters({"extraction": HOOK}, SHARING)
+    assert complete["probing"]["scoring"] == {"seed": 0, "n_resamples": 200, "own": 5}
+
+
+def test_a_setting_follows_the_one_it_is_tied_to_unless_it_is_given():
+    given = {"extraction": {**HOOK, "max_residues": 500, "window_overlap": 100}}
+    complete = complete_parameters({**given, "fidelity": {"passes": {"max_residues": 300}}}, SHARING)
+    assert complete["fidelity"]["sequences"]["max_residues"] == 500
+    assert complete["fidelity"]["passes"]["max_residues"] == 300
+    assert complete["fidelity"]["passes"]["window_overlap"] == 100
+
+
+def test_a_wrong_shared_value_is_told_once():
+    with pytest.raises(InputError) as caught:
+        complete_parameters({"shared": {"seed": -1}, "extraction": HOOK}, SHARING)
+    assert str(caught.value).splitlines() == [
+        "parameters: shared.seed: Input should be greater than or equal to 0 (given: -1)"
+    ]
+
+
+def test_the_seed_of_the_perplexity_is_nobody_elses():
+    assert source_of("pretraining.evaluation.seed") is None
+    assert source_of("pretraining.seed") == "shared.seed"
+    assert source_of("shared.seed") is None
+    assert source_of("extraction.hook_point") is None
+
+
+@pytest.mark.filterwarnings("ignore:register_new_resolver")
+def test_every_tie_joins_two_settings_of_which_the_source_comes_first():
+    complete = complete_parameters(base_parameters())
+    order = list(PARAMETER_MODELS)
+    for place, source in FOLLOWS.items():
+        for path in (place, source):
+            value = complete
+            for step in path.split("."):
+                value = value[step]
+        assert order.index(source.split(".")[0]) < order.index(place.split(".")[0])

@@ -7,10 +7,11 @@ import pytest
 from tests.training.conftest import World, toy_plan
 
 from protsae.probing.config import EvaluationConfig
+from protsae.probing.judge import Known
 from protsae.sweeps.config import JudgingConfig, SweepConfig
-from protsae.sweeps.judging import SweepData
-from protsae.sweeps.members import Base, expand
-from protsae.sweeps.plan import SweepPlan
+from protsae.sweeps.members import expand
+from protsae.sweeps.plan import SweepData, SweepPlan
+from protsae.training.dictionaries import Defaults
 
 JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3))
 
@@ -28,8 +29,8 @@ def data() -> SweepData:
     assert plan.knowledge is not None
     tables = plan.knowledge.tables
     concepts = tables.concepts.assign(information_content=1.0, information_content_deepgo=1.0)
-    knowledge = plan.knowledge._replace(tables=replace(tables, concepts=concepts))
-    return SweepData(plan.source.store, proteins, knowledge, terms, relations)
+    known = Known(proteins, replace(tables, concepts=concepts), terms, relations)
+    return SweepData(plan.source.store, known, plan.knowledge.axioms)
 
 
 def sweep_of(data: SweepData, *members: dict, epochs: int = 3, **changes) -> SweepPlan:
@@ -37,4 +38,4 @@ def sweep_of(data: SweepData, *members: dict, epochs: int = 3, **changes) -> Swe
     trainer = toy_plan(World(), "topk", epochs=epochs).trainer
     given = {"seeds": [0], "hook_points": ["layers.0.resid_post"], "members": members, **changes}
     config = SweepConfig.model_validate(given)
-    return SweepPlan(expand(config, Base(24, 48, 3, trainer, {}, 2)), data, JUDGING, config.references)
+    return SweepPlan(expand(config, Defaults(24, 48, 3, 0, trainer, {}, 2)), data, JUDGING, config.references)

@@ -5,10 +5,12 @@ import pytest
 from protsae.core.errors import InputError
 from protsae.sae.config import GuidanceConfig
 from protsae.sweeps.config import SweepConfig
-from protsae.sweeps.members import Base, expand
+from protsae.sweeps.members import expand
 from protsae.training.config import TrainerConfig
+from protsae.training.dictionaries import Defaults
 
-BASE = Base(8, 64, 4, TrainerConfig(epochs=5), {"protsae": {"guidance": GuidanceConfig().model_dump()}}, 3)
+GUIDANCE = {"protsae": {"guidance": GuidanceConfig().model_dump()}}
+BASE = Defaults(8, 64, 4, 0, TrainerConfig(epochs=5), GUIDANCE, 3)
 
 
 def _expand(members, ablations=None, **changes):
@@ -21,13 +23,17 @@ def test_an_entry_is_every_combination_of_its_values():
     assert [member.member_id for member in members] == [
         f"topk-{hook_point}-d64-k{k}-seed{seed}" for hook_point in "ab" for k in (2, 8) for seed in (0, 1)
     ]
-    assert members[-1].size == (64, 8, 1) and members[-1].hook_point == "b"
+    assert members[-1].dictionary.size == (64, 8, 1) and members[-1].hook_point == "b"
 
 
 def test_what_an_entry_leaves_open_is_as_in_training():
     (member,) = _expand([{"architecture": "protsae"}], seeds=[7])
-    assert (member.size, member.trainer.epochs, member.name) == ((64, 4, 7), 5, "protsae")
-    assert member.settings == {"guidance": GuidanceConfig().model_dump()}
+    assert (member.dictionary.size, member.dictionary.trainer.epochs, member.dictionary.name) == (
+        (64, 4, 7),
+        5,
+        "protsae",
+    )
+    assert member.dictionary.settings == {"guidance": GuidanceConfig().model_dump()}
 
 
 def test_blocks_are_merged_and_the_trainer_too():
@@ -39,18 +45,21 @@ def test_blocks_are_merged_and_the_trainer_too():
     }
     (member,) = _expand([entry], seeds=[0])
     wanted = GuidanceConfig(detach=False).model_dump()
-    assert member.settings == {"guidance": wanted, "aux_coefficient": 0.5}
-    assert (member.trainer.epochs, member.trainer.residues_per_protein) == (2, 32)
+    assert member.dictionary.settings == {"guidance": wanted, "aux_coefficient": 0.5}
+    assert (member.dictionary.trainer.epochs, member.dictionary.trainer.residues_per_protein) == (2, 32)
 
 
 def test_ablations_are_protsae_with_one_switch():
     members = _expand([], {"gate_half": {"gate": "half"}, "no_scales": {"scales": False}}, seeds=[0])
-    assert [(member.name, member.architecture) for member in members] == [
+    assert [(member.dictionary.name, member.dictionary.architecture) for member in members] == [
         ("gate_half", "protsae"),
         ("no_scales", "protsae"),
     ]
-    assert members[0].settings["guidance"]["gate"] == "half" and members[0].settings["guidance"]["scales"]
-    assert members[1].settings["guidance"]["scales"] is False
+    assert (
+        members[0].dictionary.settings["guidance"]["gate"] == "half"
+        and members[0].dictionary.settings["guidance"]["scales"]
+    )
+    assert members[1].dictionary.settings["guidance"]["scales"] is False
 
 
 def test_a_member_follows_the_one_of_its_seed_and_hook_point():
@@ -58,9 +67,12 @@ def test_a_member_follows_the_one_of_its_seed_and_hook_point():
     entries += [{"architecture": "jumprelu", "match_l0": "protsae"}]
     members = {member.member_id: member for member in _expand(entries)}
     assert members["other-a-d64-like-protsae-seed1"].like == "protsae-a-d64-k4-seed1"
-    assert members["other-a-d64-like-protsae-seed0"].matched(6.6).size == (64, 7, 0)
+    assert members["other-a-d64-like-protsae-seed0"].matched(6.6).dictionary.size == (64, 7, 0)
     follower = members["jumprelu-a-d64-like-protsae-seed0"].matched(6.6)
-    assert follower.settings["target_l0"] == 6.6 and follower.member_id == "jumprelu-a-d64-like-protsae-seed0"
+    assert (
+        follower.dictionary.settings["target_l0"] == 6.6
+        and follower.member_id == "jumprelu-a-d64-like-protsae-seed0"
+    )
 
 
 @pytest.mark.parametrize(

@@ -106,13 +106,13 @@ def test_figures_are_those_of_the_checkpoint(made, data):
     import torch
 
     sae = SaeCheckpoint(made / IDS[-1] / "sae.safetensors").load()
-    test = data.proteins.loc[data.proteins["split"] == "test", "protein_id"].tolist()
+    test = data.known.proteins.loc[data.known.proteins["split"] == "test", "protein_id"].tolist()
     x = {protein_id: torch.from_numpy(block) for protein_id, block in data.store.iter_proteins(HOOK, test)}
     with torch.no_grad():
         logits = np.array([sae.predictor_logits(x[protein_id]).mean(dim=0).numpy() for protein_id in test])
         rows = torch.cat([x[protein_id] for protein_id in test]).double()
         error = (torch.cat([sae(x[protein_id]) for protein_id in test]).double() - rows).square().sum()
-    labels = data.knowledge.tables.protein_labels
+    labels = data.known.tables.protein_labels
     aucs = []
     for concept in (0, 1):
         positive = set(labels.loc[labels["concept_idx"] == concept, "protein_id"])

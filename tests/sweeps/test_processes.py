@@ -16,11 +16,11 @@ from tests.training.conftest import World
 from protsae.activations.parquet import ParquetStore
 from protsae.core.errors import InputError
 from protsae.sweeps.config import SweepConfig
-from protsae.sweeps.judging import SweepData
-from protsae.sweeps.members import Base, expand
-from protsae.sweeps.plan import SweepPlan
+from protsae.sweeps.members import expand
+from protsae.sweeps.plan import SweepData, SweepPlan
 from protsae.sweeps.processes import ProcessExecutor
 from protsae.training.config import TrainerConfig
+from protsae.training.dictionaries import Defaults
 from protsae.training.plan import Knowledge
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def plan_of(folder: Path, data: SweepData, epochs: int = 2, **trainer) -> SweepP
     store = ParquetStore(folder)
     config = SweepConfig.model_validate({"seeds": [0], "hook_points": [store.column], "members": MEMBERS})
     settings = TrainerConfig(epochs=epochs, proteins_per_batch=10, device="cpu", **trainer)
-    members = expand(config, Base(24, 48, 3, settings, {}, 2))
+    members = expand(config, Defaults(24, 48, 3, 0, settings, {}, 2))
     return SweepPlan(members, data._replace(store=store), JUDGING, references=False)
 
 

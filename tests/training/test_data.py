@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from protsae.activations.sampler import ResidueBatch
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.sae.axioms import AxiomIndices
-from protsae.training.data import Labels, Ontology, labels_of
+from protsae.training.data import ConceptAxioms, Labels, labels_of
 
 
 def test_rates_count_labelled_proteins_with_one_pseudo_count_of_each_kind():
@@ -21,7 +21,7 @@ def test_rates_count_labelled_proteins_with_one_pseudo_count_of_each_kind():
 
 def test_ancestors_close_over_zero_concepts():
     nf1 = torch.tensor([[0, 3], [3, 1], [1, 4], [4, 2]])  # 0 below 1 below 2, through 3 and 4
-    ontology = Ontology.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 5, 0), ["BPO", "BPO", "MFO"])
+    ontology = ConceptAxioms.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 5, 0), ["BPO", "BPO", "MFO"])
     assert ontology.is_ancestor.tolist() == [
         [False, True, True],
         [False, False, True],
@@ -33,7 +33,7 @@ def test_ancestors_close_over_zero_concepts():
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=14), st.integers(0, 7))
 def test_ancestors_equal_networkx_on_any_pairs_cycles_too(pairs: list[tuple[int, int]], n_concepts: int):
     nf1 = torch.tensor(pairs).reshape(-1, 2).long()
-    ontology = Ontology.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 7, 0), ["BPO"] * n_concepts)
+    ontology = ConceptAxioms.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 7, 0), ["BPO"] * n_concepts)
     graph = nx.DiGraph(pairs)
     graph.add_nodes_from(range(7))
     closed = nx.transitive_closure(graph, reflexive=False)
@@ -47,13 +47,13 @@ def test_ancestors_follow_nf1_alone():
     table = pd.DataFrame(
         [*forms, ("DISJOINT", 0, -1, 2, -1)], columns=["normal_form", "c", "relation", "d", "e"]
     )
-    ontology = Ontology.of(AxiomIndices.from_table(table, 3), ["BPO"] * 3)
+    ontology = ConceptAxioms.of(AxiomIndices.from_table(table, 3), ["BPO"] * 3)
     assert np.argwhere(ontology.is_ancestor).tolist() == [[0, 1]]
 
 
 def test_no_axioms_no_ancestors():
     empty = AxiomIndices(torch.empty(0, 2).long(), torch.empty(0, 3).long(), 2, 0)
-    assert not Ontology.of(empty, ["BPO", "BPO"]).is_ancestor.any()
+    assert not ConceptAxioms.of(empty, ["BPO", "BPO"]).is_ancestor.any()
 
 
 def test_label_matrices_become_tensors():

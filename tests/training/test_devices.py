@@ -5,10 +5,10 @@ import pytest
 import torch
 from tests.training.conftest import toy_plan
 
+from protsae.core import devices
+from protsae.core.devices import autocast, pick_device
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.training import devices
-from protsae.training.devices import autocast, pick_device
 from protsae.training.plan import log_of
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.protsae import ProtSae
-from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED
+from protsae.sae.registry import TOPK_FAMILY, UNGUIDED
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit, fit_protsae, fit_topk
 from protsae.training.plan import Size, Source, TrainingPlan

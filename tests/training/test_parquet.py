@@ -9,13 +9,20 @@ from tests.activations.test_parquet import write
 from protsae.activations.parquet import ParquetStore
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.training.config import TrainerConfig
-from protsae.training.parquet import plan_on_parquet
-from protsae.training.plan import Size, log_of
+from protsae.training.config import ParquetConfig, TrainerConfig
+from protsae.training.parquet import read_parquet_tables
+from protsae.training.plan import Size, Source, TrainingPlan, log_of
 
 CONFIG = TrainerConfig(
     epochs=8, residues_per_protein=16, proteins_per_batch=10, learning_rate=1e-2, device="cpu"
 )
+
+
+def plan_on_parquet(store, architecture, size, trainer, **config) -> TrainingPlan:
+    proteins, knowledge = read_parquet_tables(store, ParquetConfig(**config))
+    source = Source(store, store.column, proteins)
+    guided = knowledge if architecture == "protsae" else None
+    return TrainingPlan(architecture, source, size, trainer, {}, guided)
 
 
 @pytest.fixture
@@ -67,8 +74,15 @@ def test_guidance_without_labels_or_with_rare_ones_is_refused(world, folder, tmp
     ):
         plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG, min_proteins=50)
     write(folder / "0.parquet", dict(zip(world.ids, world.x, strict=True)))
-    with pytest.raises(InputError, match="has no column 'labels'"):
-        plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG)
+    _, (tables, axioms) = read_parquet_tables(ParquetStore(folder), ParquetConfig())
+    assert tables.concepts.empty and axioms.empty
+    with pytest.raises(InputError, match="there are no concepts to guide"):
+        plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG).run(tmp_path / "out")
+
+
+def test_activations_of_an_extraction_are_no_files_of_any_origin(world):
+    with pytest.raises(InputError, match=r"kedro run --env parquet --params training\.manifest=PATH"):
+        read_parquet_tables(world.store(), ParquetConfig())
 
 
 def test_an_unknown_architecture_is_refused(folder, tmp_path):

@@ -12,7 +12,7 @@ from protsae.sae.config import GuidanceConfig, ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Labels, Ontology, Split
+from protsae.training.data import ConceptAxioms, Labels, Split
 from protsae.training.trainer import LOG_COLUMNS, Trainer
 from protsae.training.validation import validate_guided
 
@@ -60,7 +60,7 @@ def _protsae(world, seed=0, **guidance):
     return sae
 
 
-ONTOLOGY = Ontology.of(
+ONTOLOGY = ConceptAxioms.of(
     AxiomIndices(torch.tensor([[0, 1], [1, 2]]), torch.empty(0, 3).long(), 3, 0), ["BPO", "BPO"]
 )
 

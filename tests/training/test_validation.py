@@ -10,7 +10,7 @@ from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, ResidueLabels
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.config import GuidanceConfig, ProtSaeConfig
 from protsae.sae.protsae import ProtSae
-from protsae.training.data import Labels, Ontology, Split
+from protsae.training.data import ConceptAxioms, Labels, Split
 from protsae.training.validation import axiom_metrics, validate_guided
 
 
@@ -135,7 +135,7 @@ def test_balls_are_read_against_the_axioms(sae):
         sae.zero_centres.fill_(9.0)
         sae.radius.copy_(torch.tensor([0.2, -2.0, 0.1]))
     nf1 = torch.tensor([[0, 1], [1, 2]])
-    ontology = Ontology.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 3, 0), ["BPO", "BPO"])
+    ontology = ConceptAxioms.of(AxiomIndices(nf1, torch.empty(0, 3).long(), 3, 0), ["BPO", "BPO"])
     assert axiom_metrics(sae, ontology) == {"axiom_violation": 0.5, "subsumption_auc": 1.0}
 
 

@@ -48,14 +48,14 @@ def losses(path, term="loss/total"):
     return log.loc[(log["term"] == term) & (log["split"] == "train"), "value"].to_numpy()
 
 
-@pytest.mark.parametrize("architecture", ["topk", "protsae"])
+@pytest.mark.parametrize("architecture", ["topk", "protsae", pytest.param("gba", marks=pytest.mark.slow)])
 def test_two_workers_give_the_losses_of_one_over_200_steps(folder, tmp_path, architecture):
     one, two = tmp_path / "one/sae.safetensors", tmp_path / "two/sae.safetensors"
     plan_of(folder, architecture).run(one)
     run_on_workers(plan_of(folder, architecture), two, TWO)
     made = [SaeCheckpoint(path) for path in (one, two)]
     assert made[0].metadata["training"]["n_steps"] == made[1].metadata["training"]["n_steps"] == 200
-    assert losses(one, "loss/aux").max() > 0
+    assert architecture == "gba" or losses(one, "loss/aux").max() > 0
     logs = [log_of(handle) for handle in made]
     pd.testing.assert_frame_equal(logs[0].drop(columns="value"), logs[1].drop(columns="value"))
     terms = logs[0]["term"].str.startswith("loss/") | (logs[0]["term"] == "fve")

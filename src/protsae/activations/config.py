@@ -17,18 +17,18 @@ class ExtractionConfig(Config):
     `final_norm`."""
     hook_points: tuple[str, ...] = ()
     """More hook points, stored beside in the same pass: one more column of the shards each."""
-    max_tokens_per_batch: int = Field(gt=0)
+    max_tokens_per_batch: int = Field(16384, gt=0)
     """Token budget of a batch of the forward pass; a longer protein is a batch of its own."""
-    proteins_per_shard: int = Field(gt=0)
+    proteins_per_shard: int = Field(128, gt=0)
     """Proteins per shard: the unit of work that survives a kill, and what is held in memory at once."""
-    dtype: Literal["float16", "float32", "bfloat16"]
+    dtype: Literal["float16", "float32", "bfloat16"] = "float16"
     """Type in which activations are stored, however they are computed. Parquet has no bfloat16: it is
     stored as float32 whose lower half is zero, which compresses away on disk and not in memory."""
-    long_sequences: Literal["window", "full", "skip", "truncate", "error"]
+    long_sequences: Literal["window", "full", "skip", "truncate", "error"] = "window"
     """Proteins above `max_residues`: run in overlapping windows of `max_residues`, run whole, leave out, run
     the first `max_residues` alone, or stop. `window` and `full` store every residue; what the others
     leave out is counted in the manifest."""
-    max_residues: int = Field(gt=0)
+    max_residues: int = Field(1022, gt=0)
     """Length above which a protein counts as long. ESM-2 was trained on at most 1022 residues."""
     window_overlap: int = Field(256, ge=0)
     """Residues that neighbouring windows share at least; no residue is nearer to a cut than half of it."""
@@ -39,8 +39,8 @@ class ExtractionConfig(Config):
     """Seed of that draw; with the protein's id and length it decides all."""
 
     arithmetic: Arithmetic = "fair_esm"
-    """How activations are computed: by fair-esm's float32 operations in its order; `fast`: the same formulas
-    in float32 by faster operations; or `bfloat16`, whose error is measured and stored."""
+    """How activations are computed: by fair-esm's float32 operations in its order, or `bfloat16`, whose error
+    is measured and stored."""
     device: Device = "auto"
     """Where they are computed. It leaves shards already there as they are, whatever made them."""
 

@@ -108,8 +108,8 @@ class Manifest(Config):
     """Type of the stored vectors; bfloat16 lies in columns of float32."""
     compute_dtype: Literal["float32", "bfloat16"]
     """Type of the numbers that linear layers multiplied."""
-    arithmetic: Arithmetic = "fair_esm"
-    """How they were computed."""
+    arithmetic: Arithmetic | Literal["fast"] = "fair_esm"
+    """How they were computed. Earlier stores may say `fast`, an arithmetic since retired."""
     max_tokens_per_batch: int
     """Token budget of the forward pass; fixes the composition of its batches."""
     long_sequences: Literal["window", "full", "skip", "truncate", "error"]

@@ -83,6 +83,10 @@ class ParquetStore(ActivationStore):
             )
         self.manifest = cast(Manifest, _About(dtype, _Origin(self.root.name, "")))
 
+    def hook_point_of(self, wanted: str) -> str:
+        """Return the name of the vectors' column, whatever hook point is `wanted`."""
+        return self.column
+
     @cached_property
     def _hash(self) -> str:
         parts = ((path.name, sha256_file(path)) for path in self.files)

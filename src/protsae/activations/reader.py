@@ -76,6 +76,10 @@ class ActivationStore:
         """Return a hash that differs where the stored activations do, in hex."""
         return sha256_text(*(record.sha256 for record in (*self.manifest.shards, self.manifest.statistics)))
 
+    def hook_point_of(self, wanted: str) -> str:
+        """Return the hook point to read: the one that is wanted."""
+        return wanted
+
     def lengths(self) -> dict[str, int]:
         """Return the number of residues of every protein, stored or not."""
         return dict(zip(self.protein_ids, self._length.tolist(), strict=True))

@@ -24,6 +24,7 @@ from protsae.activations.schema import (
 )
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
+from protsae.core.letters import character_codes
 from protsae.plm.batching import token_budget_batches
 from protsae.plm.halving import run_or_halve
 
@@ -170,10 +171,7 @@ def _forward_passes(
 def _key_columns(job: ShardJob, kept: list[np.ndarray]) -> list[pa.Array]:
     """Return the columns `protein_id`, `residue_index` and `aa`."""
     names = pa.array(job.protein_ids, pa.string())
-    letters = [
-        np.frombuffer(sequence.encode("ascii"), np.uint8)[rows]
-        for sequence, rows in zip(job.sequences, kept, strict=True)
-    ]
+    letters = [character_codes(sequence)[rows] for sequence, rows in zip(job.sequences, kept, strict=True)]
     alphabet, codes = np.unique(np.concatenate(letters), return_inverse=True)
     return [
         pa.DictionaryArray.from_arrays(np.repeat(np.arange(len(names), dtype=np.int32), job.rows), names),

@@ -35,7 +35,6 @@ def extract_into(
         dtype="float16",
         long_sequences="full",
         max_residues=1022,
-        arithmetic="fast",
     )
     names = sorted(sequences)
     write_activations(plan_extraction(names, [sequences[name] for name in names], model, config), folder)

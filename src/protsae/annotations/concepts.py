@@ -8,15 +8,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from protsae.annotations.knowledge import Knowledge
+from protsae.annotations.merging import AnnotationTables
 from protsae.annotations.spans import residue_counts
 from protsae.core.config import Config
 from protsae.core.errors import InputError
+from protsae.core.splits import SPLITS
 from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
 from protsae.ontology.information import cafa_information, deepgo_information
 from protsae.ontology.obo import Ontology
 
-SPLITS = ("train", "validation", "test")
 CONCEPT_COLUMNS = (
     "concept_idx",
     "concept_id",
@@ -70,44 +70,37 @@ class VocabularyConfig(Config):
     """Most concepts in all; those with the most training positives stay, ties by id. Null sets no bound."""
 
 
-@dataclass(frozen=True)
-class Vocabulary:
-    """Tables `concepts` and `concepts_left_out`, in the columns CONCEPT_COLUMNS and LEFT_OUT_COLUMNS."""
-
-    concepts: pd.DataFrame
-    concepts_left_out: pd.DataFrame
-
-
 def choose_concepts(
-    knowledge: Knowledge,
+    annotations: AnnotationTables,
     residue_concepts: pd.DataFrame,
     proteins: pd.DataFrame,
     preset: Preset,
     config: VocabularyConfig,
-) -> Vocabulary:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose the concepts, and say of every other term with a positive protein why it was left out.
 
     A term is left out for the first reason that applies, in the order of the fields of `VocabularyConfig`.
     Proteins of the split `excluded` count nowhere. Information content is of the training split alone.
 
     Args:
-        knowledge: terms, relations, propagated annotations and who is labelled where.
+        annotations: terms, relations, propagated annotations and who is labelled where.
         residue_concepts: `annotations.spans.SPAN_COLUMNS`.
         proteins: `protein_id`, `split`, `cluster_id`, `length`.
         preset: relations that make a term redundant with another, and parents for the information content.
         config: settings.
 
     Returns:
-        The vocabulary. Concepts are ordered by aspect, then id; what was left out by id.
+        concepts: CONCEPT_COLUMNS, by aspect, then id: the order of `concept_idx`.
+        left_out: LEFT_OUT_COLUMNS, by id.
 
     Raises:
         InputError: an included id is not a current term, or no concept remains.
     """
-    closure = ancestor_closure(Ontology(knowledge.terms, knowledge.relations), preset)
+    closure = ancestor_closure(Ontology(annotations.terms, annotations.relations), preset)
     _check_included(config.include, closure)
-    held = _Positives.of(knowledge.protein_concepts, proteins[proteins["split"].isin(SPLITS)])
-    candidates = _count(held, knowledge.terms)
-    candidates["prevalence_train"] = _prevalence(candidates, knowledge, residue_concepts, proteins)
+    held = _Positives.of(annotations.protein_concepts, proteins[proteins["split"].isin(SPLITS)])
+    candidates = _count(held, annotations.terms)
+    candidates["prevalence_train"] = _prevalence(candidates, annotations, residue_concepts, proteins)
     reasons = _reasons(candidates, config)
     if config.min_information_content > 0:
         reasons = _with_information(reasons, held, closure, config.min_information_content)
@@ -121,16 +114,14 @@ def choose_concepts(
     chosen = candidates[reasons == ""].reset_index().sort_values(["aspect", "concept_id"], ignore_index=True)
     chosen.insert(0, "concept_idx", np.arange(len(chosen), dtype=np.int32))
     chosen = chosen.join(_information(held, closure, chosen["concept_id"]))
-    return Vocabulary(
-        concepts=chosen[list(CONCEPT_COLUMNS)], concepts_left_out=left_out[list(LEFT_OUT_COLUMNS)]
-    )
+    return chosen[list(CONCEPT_COLUMNS)], left_out[list(LEFT_OUT_COLUMNS)]
 
 
 def _check_included(include: tuple[str, ...] | None, closure: AncestorClosure) -> None:
     unknown = sorted(set(include or ()).difference(closure.term_ids))
     if unknown:
         raise InputError(
-            f"annotation.vocabulary.include names {len(unknown)} ids that are no current terms of the "
+            f"labelling.vocabulary.include names {len(unknown)} ids that are no current terms of the "
             f"ontology: {', '.join(unknown[:_SHOWN])}"
         )
 
@@ -189,11 +180,14 @@ def _count(held: _Positives, terms: pd.DataFrame) -> pd.DataFrame:
 
 
 def _prevalence(
-    candidates: pd.DataFrame, knowledge: Knowledge, residue_concepts: pd.DataFrame, proteins: pd.DataFrame
+    candidates: pd.DataFrame,
+    annotations: AnnotationTables,
+    residue_concepts: pd.DataFrame,
+    proteins: pd.DataFrame,
 ) -> pd.Series:
     """Return the share of positives among labelled training proteins, or among their residues."""
     trained = proteins[proteins["split"] == "train"].set_index("protein_id")["length"]
-    labelled = knowledge.labelled_aspects
+    labelled = annotations.labelled_aspects
     length = labelled["protein_id"].map(trained)
     n_labelled = length.groupby(labelled["aspect"]).count()
     n_residues_labelled = length.groupby(labelled["aspect"]).sum()
@@ -278,7 +272,7 @@ def _none_left(reasons: pd.Series) -> str:
     removed = "; ".join(f"{reason}: {n}" for reason, n in counts.items())
     return (
         f"no concept is left of {len(reasons)} terms with annotated proteins "
-        f"({removed or 'no annotations'}). Relax the bounds of annotation.vocabulary, or give more proteins"
+        f"({removed or 'no annotations'}). Relax the bounds of labelling.vocabulary, or give more proteins"
     )
 
 

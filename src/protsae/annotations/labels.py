@@ -65,19 +65,23 @@ def label_matrix(
     Args:
         protein_labels: `protein_id`, `concept_idx`: the positives.
         labelled_aspects: `protein_id`, `aspect`.
-        concepts: `concept_idx` (0 to n_concepts - 1), `aspect`.
+        concepts: `concept_idx` (0 to n_concepts - 1, in this order), `aspect`.
         protein_ids: the proteins wanted, each once.
 
     Returns:
         labels: float32 [n_proteins, n_concepts], 1 positive, 0 otherwise.
         labelled: bool [n_proteins, n_concepts], whether the label is known.
+
+    Raises:
+        InputError: see `check_concept_order`.
     """
     wanted = pd.Index(protein_ids)
     labels = np.zeros((len(wanted), len(concepts)), dtype=np.float32)
     owner = protein_labels["protein_id"].astype("category").cat
     row = wanted.get_indexer(owner.categories)[owner.codes]
     labels[row[row >= 0], protein_labels["concept_idx"].to_numpy()[row >= 0]] = 1.0
-    aspect_of = concepts.sort_values("concept_idx")["aspect"].to_numpy(dtype=object)
+    check_concept_order(concepts)
+    aspect_of = concepts["aspect"].to_numpy(dtype=object)
     names = pd.Index(pd.unique(aspect_of))
     known = np.zeros((len(wanted), len(names)), dtype=bool)
     row = wanted.get_indexer(pd.Index(labelled_aspects["protein_id"]))
@@ -160,6 +164,20 @@ class ResidueLabels:
         return np.bincount(counted, minlength=labelled.shape[1])
 
 
+def check_concept_order(concepts: pd.DataFrame) -> None:
+    """Refuse a table of concepts whose rows are not 0, 1, 2 ... by `concept_idx`: all else relies on it.
+
+    Raises:
+        InputError: naming the first row that is out of order.
+    """
+    wrong = np.flatnonzero(concepts["concept_idx"].to_numpy() != np.arange(len(concepts)))
+    if len(wrong):
+        raise InputError(
+            f"concepts: row {wrong[0]} is concept_idx {concepts['concept_idx'].iloc[wrong[0]]}: rows have to "
+            "be in the order of concept_idx, from 0. Make the table again: kedro run --pipelines labelling"
+        )
+
+
 def check_inside(spans: pd.DataFrame, outside: NDArray[np.bool_], lengths: Mapping[str, int]) -> None:
     """Refuse spans that end behind their protein's last residue, `outside` [n_spans] saying which.
 
@@ -177,10 +195,10 @@ def check_inside(spans: pd.DataFrame, outside: NDArray[np.bool_], lengths: Mappi
 
 @dataclass(frozen=True)
 class LabelTables:
-    """The tables that say what proteins and residues carry, as the annotation pipeline writes them."""
+    """The tables that say what proteins and residues carry, as annotation and labelling write them."""
 
     concepts: pd.DataFrame
-    """`concept_idx` (0 to n_concepts - 1), `concept_id`, `aspect`, `level`."""
+    """`concept_idx` (0 to n_concepts - 1, in this order), `concept_id`, `aspect`, `level`."""
     protein_labels: pd.DataFrame
     """`protein_id`, `concept_idx`: the positives, also of residue-level concepts."""
     labelled_aspects: pd.DataFrame
@@ -188,10 +206,14 @@ class LabelTables:
     residue_labels: pd.DataFrame
     """`RESIDUE_LABEL_COLUMNS`."""
 
+    def __post_init__(self) -> None:
+        """Check the order of the concepts."""
+        check_concept_order(self.concepts)
+
     @property
     def is_residue_level(self) -> NDArray[np.bool_]:
         """Return which concepts residues carry, rather than whole proteins [n_concepts]."""
-        return (self.concepts.sort_values("concept_idx")["level"] == "residue").to_numpy(bool, copy=True)
+        return (self.concepts["level"] == "residue").to_numpy(bool, copy=True)
 
     def matrix(self, protein_ids: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return `label_matrix` of some proteins: labels and labelled, each [n_proteins, n_concepts]."""

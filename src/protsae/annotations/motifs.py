@@ -9,14 +9,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
+from protsae.annotations.columns import named_rows
 from protsae.annotations.spans import SPAN_COLUMNS, span_table
 from protsae.core.config import Config
+from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS, character_codes
 from protsae.sequences.blocks import id_blocks
 
 ASPECT = "motif"
@@ -24,8 +28,7 @@ MAX_LENGTH = 200
 """Longest match of a pattern, in residues."""
 MAX_EXPANSIONS = 500
 """Most combinations of repeats that one pattern may stand for."""
-_RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
-_LETTERS = _RESIDUES + "BJOUXZ"
+_LETTERS = AMINO_ACIDS + "BJOUXZ"
 _END = 0  # code of the space between proteins, which `<` and `>` match
 _BLOCK_RESIDUES = 4_000_000
 _ELEMENT = re.compile(
@@ -51,6 +54,30 @@ class Motif(Config):
     def _parses(cls, pattern: str) -> str:
         parse_pattern(pattern)
         return pattern
+
+
+def read_motifs(path: Path) -> tuple[Motif, ...]:
+    """Read a tab-separated table with the header `id`, `name`, `pattern` and perhaps `reference`.
+
+    Raises:
+        InputError: as `file:line: reason`, on a missing column, an empty cell, an id given twice or a pattern
+            that is not in PROSITE's syntax.
+    """
+    motifs: dict[str, Motif] = {}
+    required = {column: (column,) for column in ("id", "name", "pattern")}
+    for number, row in named_rows(path, "motifs", required, {"reference": ("reference",)}):
+        try:
+            motif = Motif.model_validate(row)
+        except ValidationError as error:
+            said = error.errors()[0]
+            column, reason = str(said["loc"][0]), said["msg"].removeprefix("Value error, ")
+            raise InputError(
+                f"{path}:{number}: {column} '{row[column]}': {reason}. Correct it, or remove the row"
+            ) from error
+        if motif.id in motifs:
+            raise InputError(f"{path}:{number}: '{motif.id}' is given twice. Remove or rename one of them")
+        motifs[motif.id] = motif
+    return tuple(motifs.values())
 
 
 @dataclass(frozen=True)
@@ -99,13 +126,13 @@ def _element(part: str, pattern: str) -> Element:
             "x, [..] or {..}, then perhaps (n) or (n,m), joined by '-'"
         )
     named = (match["letter"] or match["some"] or match["none"]).removesuffix(">")
-    if unknown := sorted(set(named) - set(_RESIDUES) - {"x"}):
+    if unknown := sorted(set(named) - set(AMINO_ACIDS) - {"x"}):
         raise ValueError(f"pattern {pattern!r}: {unknown[0]!r} is none of the 20 residues")
     if match["letter"] == "x":
         allowed = _codes(_LETTERS)
     elif match["none"]:
         allowed = _codes(
-            "".join(sorted(set(_RESIDUES) - set(named)))
+            "".join(sorted(set(AMINO_ACIDS) - set(named)))
         )  # an unknown residue may be any: no match
     else:
         allowed = _codes(named, end=bool(match["some"] and match["some"].endswith(">")))
@@ -114,7 +141,7 @@ def _element(part: str, pattern: str) -> Element:
 
 def _codes(letters: str, end: bool = False) -> NDArray[np.bool_]:
     allowed = np.zeros(256, dtype=bool)
-    allowed[np.frombuffer(letters.encode(), dtype=np.uint8)] = True
+    allowed[character_codes(letters)] = True
     allowed[_END] = end
     return allowed
 
@@ -146,7 +173,7 @@ def _block(names: list[str], sequences: Mapping[str, str]) -> tuple[NDArray[np.u
     text = "\0" + "\0".join(sequences[name] for name in names) + "\0"
     lengths = np.array([len(sequences[name]) for name in names], dtype=np.int64)
     first = 1 + np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
-    return np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8), first
+    return character_codes(text), first
 
 
 def _expansions(elements: list[Element]) -> list[list[tuple[int, NDArray[np.bool_]]]]:

@@ -9,12 +9,11 @@ import pandas as pd
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.features import read_features
 from protsae.annotations.motifs import ASPECT as MOTIF
-from protsae.annotations.motifs import Motif, find_motifs
+from protsae.annotations.motifs import Motif, find_motifs, read_motifs
 from protsae.annotations.sources import (
     SOURCE_RELATION_COLUMNS,
     SOURCE_TERM_COLUMNS,
     ConceptSource,
-    SourcesConfig,
 )
 from protsae.annotations.tables import read_concept_table
 from protsae.core.errors import InputError
@@ -22,7 +21,7 @@ from protsae.core.errors import InputError
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """What the user gives beside the ontology's annotations; any of it may be missing."""
+    """What the user gives in addition to the ontology's annotations; any of it may be missing."""
 
     tables: Mapping[str, Path]
     """Aspect to table of proteins and concepts."""
@@ -32,15 +31,16 @@ class SourceFiles:
     """UniProt features."""
     binding_sites: Mapping[str, Path]
     """Class of ligand to binding sites."""
+    motifs: Path | None
+    """Sequence motifs."""
 
 
-def read_sources(files: SourceFiles, sequences: pd.DataFrame, config: SourcesConfig) -> list[ConceptSource]:
+def read_sources(files: SourceFiles, sequences: pd.DataFrame) -> list[ConceptSource]:
     """Read what is given, and look for the motifs.
 
     Args:
         files: the files.
         sequences: `protein_id`, `sequence`.
-        config: motifs.
 
     Raises:
         InputError: as `file:line: reason`; parents are given for a table that is not.
@@ -55,20 +55,13 @@ def read_sources(files: SourceFiles, sequences: pd.DataFrame, config: SourcesCon
         sources.append(read_features(files.features))
     if files.binding_sites:
         sources.append(read_binding_sites(files.binding_sites))
-    if config.motifs:
-        sources.append(motif_source(config.motifs, sequences))
+    if files.motifs is not None:
+        sources.append(motif_source(read_motifs(files.motifs), sequences))
     return sources
 
 
 def motif_source(motifs: tuple[Motif, ...], sequences: pd.DataFrame) -> ConceptSource:
-    """Return the matches of motifs as a source: every protein is labelled, since all were searched.
-
-    Raises:
-        InputError: two motifs have one id.
-    """
-    ids = [motif.id for motif in motifs]
-    if twice := sorted({i for i in ids if ids.count(i) > 1}):
-        raise InputError(f"annotation.sources.motifs: '{twice[0]}' is given twice")
+    """Return the matches of motifs as a source: every protein is labelled, since all were searched."""
     spans = find_motifs(dict(zip(sequences["protein_id"], sequences["sequence"], strict=True)), motifs)
     terms = [
         (m.id, m.name, MOTIF, f"Sequence motif {m.pattern}. {m.reference}".strip(), "residue") for m in motifs

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from protsae.annotations.motifs import Motif
 from protsae.annotations.spans import SPAN_COLUMNS, number_instances, span_table
 from protsae.core.config import Config
 from protsae.core.errors import InputError
@@ -22,8 +21,6 @@ _SHOWN = 5
 class SourcesConfig(Config):
     """How concepts from other places than the ontology are read."""
 
-    motifs: tuple[Motif, ...] = ()
-    """Sequence patterns to look for; each is a residue-level concept of the aspect `motif`."""
     max_skipped_share: float = 0.05
     """Largest share of a source's rows that may be unusable (positions outside the sequence or missing,
     concepts that the parent table does not know); above it the run stops."""

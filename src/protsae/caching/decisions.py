@@ -58,9 +58,8 @@ NOT_GIVEN = "not given"
 
 
 def label(node: Node) -> str:
-    """Return a node's name for people, with its pipeline's name, which the registry gave it as tag."""
-    tags = sorted(node.tags)
-    return f"{tags[0]}.{node.name}" if len(tags) == 1 else node.name
+    """Return a node's name as people type it: its pipeline comes first, as namespace."""
+    return node.name
 
 
 def cache_folders(datasets: list[Any]) -> list[Path]:

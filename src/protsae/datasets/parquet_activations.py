@@ -14,7 +14,7 @@ class ParquetActivationsDataset(AbstractDataset[Any, ParquetStore]):
 
     Example:
         ```yaml
-        foreign_activations:
+        activation_shards:
           type: protsae.datasets.ParquetActivationsDataset
           filepath: /data/esm2_650m_layer24
           column: embedding
@@ -49,7 +49,7 @@ class ParquetActivationsDataset(AbstractDataset[Any, ParquetStore]):
         if self._filepath is None:
             raise DatasetInputError(
                 "no folder of Parquet files is given: `--params training.manifest=PATH`, or the `filepath` "
-                "of foreign_activations in the catalog"
+                "of activation_shards in conf/parquet/catalog.yml"
             )
         with input_errors_pass():
             return ParquetStore(self._filepath, self._column)

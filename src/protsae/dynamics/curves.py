@@ -14,7 +14,7 @@ from protsae.dynamics.onsets import Onset, find_onset
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology
+from protsae.training.data import ConceptAxioms
 from protsae.training.fit import labelled_split_of, split_of
 from protsae.training.task import Knowledge, Size, Source, TrainingTask
 from protsae.training.validation import validate, validate_guided
@@ -60,13 +60,13 @@ def measure_curves(
         split = labelled_split_of(task, "validation", knowledge.tables)
         concepts = knowledge.tables.concepts
         indices = AxiomIndices.from_table(knowledge.axioms, len(concepts))
-        ontology = Ontology.of(indices, concepts["aspect"].tolist())
+        ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
     measure = validate if knowledge is None else validate_guided
     rows: list[tuple[Any, ...]] = []
-    for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {task.architecture}"):
+    for snapshot in track(snapshots_of(checkpoint), f"Validating snapshots of {checkpoint.name}"):
         about = snapshot.metadata
         values = measure(snapshot.load(), split, ontology)
-        run = (task.architecture, size.seed, int(about["step"]), int(about["epoch"]))
+        run = (checkpoint.name, size.seed, int(about["step"]), int(about["epoch"]))
         rows += [(*run, metric, value) for metric, value in values.items()]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype({"value": "float64"})
 

@@ -52,7 +52,7 @@ def choose_sequences(
     if not any(row[1] == PROTEIN for row in kept):
         raise InputError(
             "no test protein with activations holds any of the twenty amino acids: there is nothing to "
-            "guess; change ingestion.split or extract again"
+            "guess; change splitting.split or extract again"
         )
     table = pd.DataFrame(
         [(name, kind, cluster, len(text), text, masked) for name, kind, cluster, text, masked in kept],

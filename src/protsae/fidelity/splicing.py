@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.activations.reader import ActivationStore
+from protsae.core.devices import pick_device
 from protsae.core.errors import InputError
 from protsae.core.progress import track
 from protsae.fidelity.config import PassesConfig
@@ -27,7 +28,6 @@ from protsae.pretraining.masking import AMINO_ACIDS
 from protsae.probing.splits import split_of_proteins
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.training.devices import pick_device
 
 _DEVICE_KEY = "fidelity.passes.device"
 Replacements = Callable[[Tensor], Mapping[str, Tensor]]

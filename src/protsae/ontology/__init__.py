@@ -1,1 +1,1 @@
-"""Gene Ontology: terms, ancestor closure, EL normal forms, annotations and concept vocabularies."""
+"""Gene Ontology: terms, ancestor closure, information content, similarity and EL axioms in normal form."""

@@ -5,7 +5,6 @@ a slice. A few heads at a time are scored, weighted and summed, so that scores s
 tokens this is three times as fast as all heads at once. Neither changes a bit of the outcome.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,7 +15,6 @@ from protsae.plm.linear import Linear
 
 _SCORES_PER_BLOCK = 1 << 18  # 1 MiB of float32, half of a core's cache
 _SCORES_OF_ONE_HEAD = 1 << 20  # longer than 1,024 tokens: queries come in blocks, which bounds the memory
-_LEAST_SUM, _LARGEST_SUM = 1e-18, 1e28  # of float32's 1e-38 to 3e38: what vanishes weighs less than 1e-20
 
 
 class Rotary:
@@ -52,7 +50,6 @@ class BlockedAttention:
         self._out = Linear(module.out_proj.weight, module.out_proj.bias, arithmetic, device)
         self._n_heads: int = module.num_heads
         self._scaling: float = module.scaling
-        self._mix: Mix = _mix if arithmetic == "fair_esm" else _mix_fast
 
     def __call__(
         self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int], wanted: Tensor | None = None
@@ -81,7 +78,7 @@ class BlockedAttention:
             if not len(out):
                 continue
             q, k = _rotate(one[:2], *(table[:, : one.shape[-1]] for table in rotary))
-            _attend(q if places is None else q[..., places[i]], k, one[2], scores, out, self._mix)
+            _attend(q if places is None else q[..., places[i]], k, one[2], scores, out)
         return self._out(mixed.flatten(1))
 
 
@@ -116,7 +113,7 @@ def _heads_at_once(size: int, n_heads: int) -> int:
     return max(1, min(n_heads, _SCORES_PER_BLOCK // size**2))
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, scores: Tensor, out: Tensor, mix: "Mix") -> None:
+def _attend(q: Tensor, k: Tensor, v: Tensor, scores: Tensor, out: Tensor) -> None:
     """Attend within one sequence.
 
     Args:
@@ -125,7 +122,6 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, scores: Tensor, out: Tensor, mix: "
         v: values, likewise.
         scores: scratch.
         out: takes the result, [n_queries, heads, head_dim].
-        mix: the arithmetic.
     """
     n_heads, _, size = k.shape
     n_blocks = min(_n_blocks(size), q.shape[2])
@@ -138,29 +134,6 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, scores: Tensor, out: Tensor, mix: "
         for block, place in zip(queries, places, strict=True):
             shape = (len(block), block.shape[2], size)
             scratch = scores[: shape[0] * shape[1] * shape[2]].view(shape)
-            place.copy_(mix(block.transpose(1, 2), k[some], v[some].transpose(1, 2), scratch).transpose(0, 1))
-
-
-Mix = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""From queries [heads, n_queries, head_dim], keys [heads, head_dim, n_tokens], values [heads, n_tokens,
-head_dim] and scratch [heads, n_queries, n_tokens] to values mixed, [heads, n_queries, head_dim]."""
-
-
-def _mix(queries: Tensor, keys: Tensor, values: Tensor, scratch: Tensor) -> Tensor:
-    torch.bmm(queries, keys, out=scratch)
-    torch.softmax(scratch, dim=-1, out=scratch)
-    return torch.bmm(scratch, values)
-
-
-def _mix_fast(queries: Tensor, keys: Tensor, values: Tensor, scratch: Tensor) -> Tensor:
-    """Do the same without subtracting each row's maximum, and divide last, where that is safe.
-
-    Scores of trained models are far from the range of `exp`: where the sums say otherwise, start again.
-    """
-    torch.bmm(queries, keys, out=scratch)
-    scratch.exp_()
-    total = scratch.sum(dim=-1, keepdim=True)
-    low, high = total.aminmax()
-    if not _LEAST_SUM < float(low) <= float(high) < _LARGEST_SUM:
-        return _mix(queries, keys, values, scratch)
-    return torch.bmm(scratch, values).div_(total)
+            torch.bmm(block.transpose(1, 2), k[some], out=scratch)
+            torch.softmax(scratch, dim=-1, out=scratch)
+            place.copy_(torch.bmm(scratch, v[some].transpose(1, 2)).transpose(0, 1))

@@ -99,8 +99,8 @@ class Esm2Forward:
         Args:
             model: the model.
             hook_points: names of the points to capture.
-            arithmetic: how to compute. `fast` differs from fair-esm as much as fair-esm, running a batch,
-                differs from itself; `bfloat16` by about 1 % of a value. Results are float32 in any case.
+            arithmetic: how to compute. `bfloat16` differs from fair-esm by about 1 % of a value. Results are
+                float32 in any case.
             device: where to compute. Results are on the CPU in any case.
             attention: by which operations; None: `blocked` on a CPU, `sdpa` elsewhere.
 

@@ -30,7 +30,7 @@ class Linear:
 
 def gelu(x: Tensor, arithmetic: Arithmetic) -> Tensor:
     """Return x * 0.5 * (1 + erf(x / sqrt(2))) of x [n_tokens, width], which may be overwritten."""
-    if arithmetic != "fair_esm":
+    if arithmetic == "bfloat16":
         return functional.gelu(x)
     for rows in torch.split(x, _GELU_ROWS):  # a few at a time, for the cache
         factor = torch.div(rows, math.sqrt(2.0)).erf_().add_(1.0)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from protsae.core.errors import InputError
+from protsae.core.letters import character_codes, code_table
 from protsae.plm.batching import SPECIAL_TOKENS
 from protsae.plm.residues import RESIDUES, check_residues
 
@@ -54,9 +55,8 @@ class Tokenizer:
 
     def __init__(self, alphabet: "Alphabet") -> None:
         """Take the vocabulary of fair-esm's `alphabet`."""
-        self._ids = np.zeros(128, dtype=np.int64)
-        for letter in RESIDUES:
-            self._ids[ord(letter)] = alphabet.get_idx(letter)
+        token_ids = np.array([alphabet.get_idx(letter) for letter in RESIDUES])
+        self._ids = token_ids[code_table(RESIDUES, other=0)]
         self._start, self._end = alphabet.cls_idx, alphabet.eos_idx
 
     def pack(self, sequences: Sequence[str]) -> PackedTokens:
@@ -84,5 +84,5 @@ class Tokenizer:
 
     def _residue_ids(self, sequence: str) -> np.ndarray:
         check_residues(sequence, "a sequence")
-        ids: np.ndarray = self._ids[np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)]
+        ids: np.ndarray = self._ids[character_codes(sequence)]
         return ids

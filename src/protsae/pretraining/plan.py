@@ -98,7 +98,7 @@ def split_proteins(proteins: pd.DataFrame, name: str) -> SplitProteins:
     """
     rows = proteins.loc[proteins["split"] == name, ["protein_id", "sequence"]].sort_values("protein_id")
     if rows.empty:
-        raise InputError(f"no protein is in split '{name}': change ingestion.split, or give more proteins")
+        raise InputError(f"no protein is in split '{name}': change splitting.split, or give more proteins")
     for protein_id, sequence in rows.itertuples(index=False):
         check_residues(sequence, f"protein {protein_id!r}")
     return SplitProteins(tuple(rows["protein_id"]), tuple(rows["sequence"]))
@@ -117,9 +117,9 @@ def _is_made(path: Path, fingerprint: str) -> bool:
 
 
 def _train(plan: PretrainingPlan, path: Path, state_file: StateFile, fingerprint: str) -> None:
+    from protsae.core.devices import pick_device
     from protsae.pretraining.evaluation import draw_proteins, validation_terms
     from protsae.pretraining.trainer import Pretrainer
-    from protsae.training.devices import pick_device
     from protsae.training.threads import torch_threads
 
     config = plan.trainer

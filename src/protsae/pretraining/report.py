@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from protsae.core.splits import HELD_OUT
 from protsae.plm import load_plm
 from protsae.pretraining.checkpoint import PretrainedPlm
 from protsae.pretraining.config import PerplexityConfig
@@ -11,8 +12,6 @@ from protsae.pretraining.plan import split_proteins
 
 if TYPE_CHECKING:
     from protsae.plm import PlmModel
-
-JUDGED = ("validation", "test")
 
 
 def pretraining_report(
@@ -47,19 +46,19 @@ def pretraining_report(
 
 
 def judge(model: "PlmModel", proteins: pd.DataFrame, config: PerplexityConfig) -> dict[str, Any]:
-    """Return the figures of `JUDGED` splits; the floor is the residue frequencies of split `train`.
+    """Return the figures of held-out splits; the floor is the residue frequencies of split `train`.
 
     Raises:
         InputError: a split without proteins, or a letter that is no residue.
     """
+    from protsae.core.devices import pick_device
     from protsae.pretraining.evaluation import draw_proteins, masked_scores, residue_frequencies, summarise
-    from protsae.training.devices import pick_device
 
     frequencies = residue_frequencies(split_proteins(proteins, "train").sequences)
     device = pick_device("auto", "device")
     module = model.module.to(device)
-    figures = {}
-    for name in JUDGED:
+    figures: dict[str, Any] = {}
+    for name in HELD_OUT:
         sequences = split_proteins(proteins, name).sequences
         drawn = draw_proteins(sequences, config.max_proteins, config.seed)
         scores = masked_scores(module, [sequences[i] for i in drawn], config, device)

@@ -1,1 +1,1 @@
-"""Probing: proteins encoded by a dictionary, scored for concepts by eight methods, and the scores judged."""
+"""Probing: proteins encoded by a dictionary, scored for concepts next to baselines, and the scores judged."""

@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.probing.config import ScoringConfig
 from protsae.probing.neighbours import neighbour_scores
 from protsae.probing.scores import probe_scores
 from protsae.probing.splits import SplitLabels, feature_matrix
-from protsae.sequences.seeds import RESIDUES
 
 Floats = NDArray[np.floating[Any]]
 
@@ -27,7 +27,7 @@ def composition(sequences: Mapping[str, str]) -> pd.DataFrame:
     Other letters count in the length alone.
     """
     shares = [
-        np.array([*(text.count(letter) / len(text) for letter in RESIDUES), np.log(len(text))])
+        np.array([*(text.count(letter) / len(text) for letter in AMINO_ACIDS), np.log(len(text))])
         for text in sequences.values()
     ]
     return pd.DataFrame({"protein_id": list(sequences), "composition": shares})
@@ -38,23 +38,18 @@ def score_baselines(
     neighbours: pd.DataFrame | None,
     random_activations: pd.DataFrame | None,
     splits: Mapping[str, SplitLabels],
-    columns: NDArray[np.int64],
     config: ScoringConfig,
 ) -> dict[str, dict[str, Floats]]:
-    """Return method to split to scores [n, n_concepts], for the methods of `scores.BASELINES`.
+    """Return method to split to scores [n, n_concepts]: neighbours, composition, the random model.
 
     Args:
         proteins: `protein_id`, `sequence`.
         neighbours: see `neighbours.find_neighbours`; None: without `nearest_neighbour`.
         random_activations: mean activations of the model with random weights; None: without
             `random_plm_probe`.
-        splits: labels by split, of all concepts.
-        columns: the `concept_idx` of the concepts that are scored [n_concepts].
+        splits: labels by split.
         config: strengths that are tried.
     """
-    if not len(columns):
-        return {}
-    splits = {split: labels.of_concepts(columns) for split, labels in splits.items()}
     sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
     ids = [protein_id for labels in splits.values() for protein_id in labels.protein_ids]
     if unknown := [protein_id for protein_id in ids if protein_id not in sequences]:

@@ -6,14 +6,11 @@ import pandas as pd
 
 from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.probing.encoding import Run, require_same_concepts
-from protsae.probing.scores import METHODS
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.protsae import ProtSae
-from protsae.training.data import Ontology
+from protsae.training.data import ConceptAxioms
 from protsae.training.validation import axiom_metrics
-
-RUN_COLUMNS = ["seed", "hook_point", "k"]
 
 
 def subsumption_rows(
@@ -27,7 +24,7 @@ def subsumption_rows(
         return metric_rows({}, method=run.method)
     require_same_concepts(sae, concepts)
     ordered = concepts.sort_values("concept_idx")
-    ontology = Ontology.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
+    ontology = ConceptAxioms.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
     return metric_rows(
         axiom_metrics(sae, ontology),
         method=run.method,
@@ -41,29 +38,18 @@ def subsumption_rows(
 
 
 def all_metrics(
-    score_metrics: pd.DataFrame,
     measured: Sequence[pd.DataFrame],
     reconstructions: Sequence[pd.DataFrame],
     fidelity: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
-    """Stack scores, what else was `measured`, reconstruction and fidelity; scores take seed, hook point and k
-    from the run they came from.
+    """Stack scores and what else was `measured`, reconstruction and fidelity; rows that several dictionaries
+    share, such as floors, once.
 
-    A probe on activations has a hook point only, and prevalence has none of the three. Where fidelity has
-    measured what reconstruction has, its row stands: it has an interval.
+    Where fidelity has measured what reconstruction has, its row stands: it has an interval.
     """
-    runs = {str(table["method"].iloc[0]): table.iloc[0] for table in reconstructions}
-    hook_points = {str(run["hook_point"]) for run in runs.values()}
-    scores = concat_metrics([score_metrics])
-    for row, method in enumerate(scores["method"]):
-        source = METHODS[method].source
-        if source in runs:
-            scores.loc[row, RUN_COLUMNS] = runs[source][RUN_COLUMNS].to_list()
-        elif source in ("activations", "random_plm"):
-            scores.loc[row, "hook_point"] = ", ".join(sorted(hook_points))
     stood_in = concat_metrics([*fidelity])
     kept = [_without(table, stood_in) for table in reconstructions]
-    return concat_metrics([scores, *measured, *kept, stood_in])
+    return concat_metrics([*measured, *kept, stood_in]).drop_duplicates(ignore_index=True)
 
 
 def _without(table: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:

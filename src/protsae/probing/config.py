@@ -78,19 +78,26 @@ class EvaluationConfig(Config):
     """Seed of the resamples and of the sampled negatives of `subsumption_auc`."""
 
 
-class ComparisonConfig(EvaluationConfig):
-    """The same for the methods that the pipeline scores, whose names are known."""
+Pair = tuple[str, str]
+DIFFERENCES: tuple[Pair, ...] = (
+    ("{subject}_latent", "{rival}_latent"),
+    ("{subject}_latent", "linear_probe"),
+    ("{subject}_latent", "{subject}_predictor"),
+    ("{subject}_predictor", "linear_probe"),
+    ("{subject}_probe", "{rival}_probe"),
+    ("{subject}_probe", "linear_probe"),
+    ("{subject}_predictor", "nearest_neighbour"),
+    ("linear_probe", "nearest_neighbour"),
+    ("linear_probe", "composition_probe"),
+    ("linear_probe", "random_plm_probe"),
+)
+"""Pairs of methods that are compared; `{subject}` and `{rival}` stand for those of `comparison`."""
 
-    differences: tuple[tuple[str, str], ...] = (
-        ("protsae_latent", "topk_latent"),
-        ("protsae_latent", "linear_probe"),
-        ("protsae_latent", "protsae_predictor"),
-        ("protsae_predictor", "linear_probe"),
-        ("protsae_probe", "topk_probe"),
-        ("protsae_probe", "linear_probe"),
-        ("protsae_predictor", "nearest_neighbour"),
-        ("linear_probe", "nearest_neighbour"),
-        ("linear_probe", "composition_probe"),
-        ("linear_probe", "random_plm_probe"),
-    )
-    """Pairs of methods whose paired differences go to `method_differences`."""
+
+class ComparisonConfig(Config):
+    """Whose concepts are shown first, and what they are compared with."""
+
+    subject: str
+    """A dictionary of the list."""
+    rival: str | None = None
+    """Another one; null: none."""

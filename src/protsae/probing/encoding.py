@@ -17,6 +17,7 @@ from protsae.probing.batches import ProteinBatch, ProteinSource, protein_batches
 from protsae.probing.config import EncodingConfig
 from protsae.probing.splits import SPLITS
 from protsae.sae.base import SparseAutoencoder
+from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sae.codes import SparseCodes
 from protsae.sae.protsae import Codes, ProtSae
 
@@ -33,9 +34,9 @@ class Run:
 
     @classmethod
     def of(cls, checkpoint: Any) -> "Run":
-        """Read a `sae.checkpoint.SaeCheckpoint`'s header; the method is the architecture's name."""
+        """Read a `sae.checkpoint.SaeCheckpoint`'s header."""
         return cls(
-            method=str(checkpoint.config["architecture"]),
+            method=checkpoint.name,
             seed=int(checkpoint.metadata["seed"]),
             hook_point=str(checkpoint.metadata["hook_point"]),
             k=checkpoint.config.get("k"),
@@ -211,7 +212,7 @@ def _protein_logits(sae: ProtSae, batch: ProteinBatch, logits: Tensor) -> Tensor
     return sae.protein_logits(batch.x, logits, segment, len(batch.lengths))
 
 
-def require_same_concepts(sae: SparseAutoencoder, concepts: pd.DataFrame) -> None:
+def require_same_concepts(sae: SparseAutoencoder | SaeCheckpoint, concepts: pd.DataFrame) -> None:
     """Refuse a guided dictionary whose defined latents are other concepts than the table's, or in another
     order.
 

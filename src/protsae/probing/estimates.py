@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from protsae.core.errors import InputError
 from protsae.metrics.bootstrap import macro_mean, percentile_interval
 from protsae.metrics.cafa import PRESET
 from protsae.metrics.table import metric_records, metrics_table
@@ -116,13 +115,7 @@ def difference_rows(
     """Return rows of paired differences on test, method `a - b`, of all that has resamples in both.
 
     The interval is that of the difference in each resample of homology clusters, not of two independent ones.
-
-    Raises:
-        InputError: a pair names a method that was not measured.
     """
-    known = list(dict.fromkeys(method for method, _ in evaluations))
-    if missing := [name for pair in pairs for name in pair if name not in known]:
-        raise InputError(f"differences: no method '{missing[0]}' was scored; there are {', '.join(known)}")
     tables = []
     for one, other in pairs:
         left, right = evaluations[one, "test"].estimates, evaluations[other, "test"].estimates

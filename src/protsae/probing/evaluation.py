@@ -12,19 +12,16 @@ from protsae.core.seeding import numpy_generator
 from protsae.metrics.bootstrap import cluster_weights
 from protsae.metrics.cafa import PresetName, ProteinCurves, propagate_scores
 from protsae.metrics.ranking import Ranking
-from protsae.metrics.table import metrics_table
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import EvaluationConfig
 from protsae.probing.estimates import (
     Estimate,
-    Evaluations,
     Key,
     MethodEvaluation,
-    estimate_rows,
     macro,
     mean_of,
 )
-from protsae.probing.scores import METHODS, SCORED_SPLITS
+from protsae.probing.scores import SCORED_SPLITS
 from protsae.probing.splits import SplitLabels
 from protsae.probing.vocabulary import Vocabulary
 from protsae.sequences.bands import BANDS, identity_band
@@ -137,36 +134,6 @@ def identity_strata(proteins: pd.DataFrame) -> dict[str, str]:
     return {protein_id: f"identity {band}" for protein_id, band in ordered}
 
 
-def score_metrics(
-    evaluations: Evaluations, confidence: float, supervision: Mapping[str, str] | None = None
-) -> pd.DataFrame:
-    """Return the rows of the metrics table: method, split, then metric and aspect in the order measured.
-
-    Args:
-        evaluations: (method, split) to what was measured.
-        confidence: share of the resamples inside an interval.
-        supervision: method to how it saw labels; None: as `METHODS` says.
-    """
-    seen = {method: about.supervision for method, about in METHODS.items()} | dict(supervision or {})
-    tables = [
-        estimate_rows(method, split, evaluation.estimates, confidence, seen[method])
-        for (method, split), evaluation in evaluations.items()
-    ]
-    return pd.concat(tables, ignore_index=True) if tables else metrics_table([])
-
-
-def concept_metrics(evaluations: Evaluations, vocabulary: Vocabulary) -> pd.DataFrame:
-    """Return one row per method, split and concept."""
-    columns = ["method", "concept_idx", "concept_id", "name", "aspect", "split", "n_positive", "auc"]
-    columns += ["average_precision", "n_resamples_left_out"]
-    about = vocabulary.concepts[["concept_idx", "concept_id", "name", "aspect"]]
-    tables = [
-        evaluation.concepts.merge(about, on="concept_idx").assign(method=method, split=split)
-        for (method, split), evaluation in evaluations.items()
-    ]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-
-
 def scores_by_method(
     concept_scores: pd.DataFrame, splits: Mapping[str, SplitLabels], columns: NDArray[np.int64]
 ) -> dict[str, dict[str, Floats]]:
@@ -187,7 +154,7 @@ def scores_by_method(
             matrix[row[row >= 0], column] = here["score"].to_numpy()
             if len(here) != matrix.size or np.isnan(matrix).any():
                 raise InputError(
-                    f"concept_scores: method {method} has {len(here)} scores of the {split} split, "
+                    f"scores of proteins: method {method} has {len(here)} scores of the {split} split, "
                     f"not one for each of {len(ids)} proteins x {len(columns)} concepts; score again"
                 )
             found[str(method)][split] = matrix

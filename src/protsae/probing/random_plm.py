@@ -49,7 +49,7 @@ def random_mean_activations(
     """
     from protsae.plm.forward import Esm2Forward
 
-    forward = Esm2Forward(random_model(model, config.seed), [hook_point], "fast")
+    forward = Esm2Forward(random_model(model, config.seed), [hook_point])
     ids = sorted(sequences)
     windows = [
         (place, window)

@@ -1,4 +1,4 @@
-"""Latent cards: what a latent is, how well it stands for a concept, and where in which proteins it fires."""
+"""Latent cards: the latent's concept, how well it matches, and the residues where it is active."""
 
 import re
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ import pandas as pd
 
 from protsae.reporting.concepts import defined_f1
 from protsae.reporting.config import CardLimits
+from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.selection import blank, number, records, text
-from protsae.reporting.style import known_first, method_label
 from protsae.reporting.tables import ReportTables
 
 # https://www.uniprot.org/help/accession_numbers
@@ -24,28 +24,26 @@ def is_uniprot_accession(protein_id: str) -> bool:
     return _UNIPROT.fullmatch(protein_id) is not None
 
 
-def latent_cards(tables: ReportTables, limits: CardLimits) -> dict[str, Any]:
+def latent_cards(tables: ReportTables, limits: CardLimits, dictionaries: Dictionaries) -> dict[str, Any]:
     """Return the cards and how many latents there were to choose from.
 
     A defined latent is judged by its own concept, a free one by its best. Chosen by F1 on validation, so that
-    test values on the cards are not selected; shown in that order too.
+    test values on the cards are not selected; shown in that order too, defined ones first, dictionary by
+    dictionary.
 
     Returns:
         `cards`, a list of records; `n_defined` and `n_free`, the numbers of latents; `shown_defined` and
         `shown_free`, how many of them have a card.
     """
-    lookup = _Lookup(tables, limits.max_examples)
+    lookup = _Lookup(tables, limits.max_examples, dictionaries)
     cards = [lookup.scores(row) for row in records(tables.latents)]
     defined = [card for card in cards if card["kind"] == "defined"]
     free = [card for card in cards if card["kind"] != "defined"]
-    shown_free = [
-        card
-        for method in known_first([card["method"] for card in free], ("protsae", "topk"))
-        for card in _best(
-            [card for card in free if card["method"] == method and card["concept_id"]], limits.max_free
-        )
-    ]
-    shown_defined = _best(defined, limits.max_defined)
+    shown_defined, shown_free = [], []
+    for name in dictionaries.order:
+        own = [card for card in free if card["method"] == name and card["concept_id"]]
+        shown_free += _best(own, limits.max_free)
+        shown_defined += _best([card for card in defined if card["method"] == name], limits.max_defined)
     return {
         "cards": [lookup.card(card) for card in shown_defined + shown_free],
         "n_defined": len(defined),
@@ -56,9 +54,9 @@ def latent_cards(tables: ReportTables, limits: CardLimits) -> dict[str, Any]:
 
 
 def _best(cards: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    def order(card: dict[str, Any]) -> tuple[float, str, int]:
+    def order(card: dict[str, Any]) -> tuple[float, int]:
         quality = card["f1_validation"]
-        return (0.0 if quality is None else -quality, card["method"], card["latent"])
+        return (0.0 if quality is None else -quality, card["latent"])
 
     return sorted(cards, key=order)[:limit]
 
@@ -66,7 +64,8 @@ def _best(cards: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
 class _Lookup:
     """The tables a card is filled from, by latent and by concept."""
 
-    def __init__(self, tables: ReportTables, max_examples: int) -> None:
+    def __init__(self, tables: ReportTables, max_examples: int, dictionaries: Dictionaries) -> None:
+        self._dictionaries = dictionaries
         self._concepts = {row["concept_id"]: row for row in records(tables.concepts)}
         self._statistics = {
             (method, int(row["latent"])): row
@@ -74,9 +73,9 @@ class _Lookup:
             for row in records(table)
         }
         scored = tables.concept_metrics
-        scored = scored[(scored["split"] == "test") & (scored["method"] == "protsae_latent")]
-        self._auc = {row["concept_id"]: number(row["auc"]) for row in records(scored)}
-        self._own_f1 = defined_f1(tables)
+        scored = scored[scored["split"] == "test"]
+        self._auc = {(row["method"], row["concept_id"]): number(row["auc"]) for row in records(scored)}
+        self._own_f1 = {name: defined_f1(tables, name) for name in dictionaries.guided}
         self._concept_ranks = _grouped(tables.latent_concepts, None)
         self._examples = _grouped(tables.latent_examples, max_examples)
 
@@ -84,7 +83,7 @@ class _Lookup:
         """Return which latent a row of `latents` is, its concept, and F1 with its floor."""
         defined = row["kind"] == "defined"
         concept_id = text(row["concept_id"] if defined else row["best_concept_id"])
-        source = self._own_f1.get(concept_id, {}) if defined and row["method"] == "protsae" else row
+        source = self._own_f1.get(row["method"], {}).get(concept_id, {}) if defined else row
         return {
             "method": str(row["method"]),
             "latent": int(row["latent"]),
@@ -102,10 +101,13 @@ class _Lookup:
         statistics = self._statistics.get(key, {})
         return {
             **scores,
-            "method_label": method_label(scores["method"]),
+            "method_label": self._dictionaries.label(scores["method"]),
+            "tone": self._dictionaries.place(scores["method"]),
             "aspect": text(concept.get("aspect")),
             "definition": text(concept.get("definition")),
-            "auc": self._auc.get(scores["concept_id"]) if scores["kind"] == "defined" else None,
+            "auc": self._auc.get((f"{scores['method']}_latent", scores["concept_id"]))
+            if scores["kind"] == "defined"
+            else None,
             **{name: number(statistics.get(name)) for name in _STATISTICS},
             "concepts": [_concept_match(row) for row in self._concept_ranks.get(key, [])],
             "examples": [_example(row) for row in self._examples.get(key, [])],

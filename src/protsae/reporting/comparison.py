@@ -1,4 +1,4 @@
-"""Members of a sweep side by side: the layout of ProtSAE's Table 1, curves over sparsity, ablations, layers.
+"""Compare the members of a sweep: the layout of ProtSAE's Table 1, curves over sparsity, ablations, layers.
 
 Everything is read from one table, `member` and the columns of metrics.csv; test proteins, means over seeds.
 """
@@ -6,24 +6,14 @@ Everything is read from one table, `member` and the columns of metrics.csv; test
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from protsae.reporting.style import (
-    ASPECTS,
-    BLUE,
-    DICTIONARY_COLOURS,
-    GREEN,
-    GREY,
-    METRIC_LABELS,
-    ORANGE,
-    PURPLE,
-    SKY,
-    empty_figure,
-    styled,
-)
+from protsae.reporting.dictionaries import REFERENCE_LABELS, Dictionaries
+from protsae.reporting.palette import BLUE, DICTIONARY_COLOURS, GREEN, GREY, SKY
+from protsae.reporting.selection import rounded
+from protsae.reporting.style import ASPECTS, METRIC_LABELS, empty_figure, plain, styled
 
 SCORES = ("fmax", "wfmax", "smin", "aupr", "aupr_micro", "auc")
 """Of proteins, in the order of the paper's table."""
@@ -31,7 +21,6 @@ FIDELITY = ("fve", "l0", "dead_share", "defined_participation")
 TABLE_KEYS = ("variant", "method", "supervision", "hook_point", "k", "n_seeds")
 _PRESETS = ("", "cafa")
 _ROLES = ("_latent", "_predictor", "_probe")
-_COLOURS = (GREEN, ORANGE, PURPLE, SKY, GREY)
 _PAIRED = ("auc", "aupr", "fmax", "fve", "defined_participation")
 _ENDS: dict[str, Literal["mean", "min", "max"]] = {"": "mean", "_low": "min", "_high": "max"}
 _CHANGE_KEYS = ("ablation", "part", "metric")
@@ -92,11 +81,14 @@ def comparison_table(metrics: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["auc_mean", "variant"], ascending=[False, True], ignore_index=True)
 
 
-def curve_figure(metrics: pd.DataFrame, leave_out: Sequence[str] = ()) -> go.Figure:
+def curve_figure(
+    metrics: pd.DataFrame, dictionaries: Dictionaries, leave_out: Sequence[str] = ()
+) -> go.Figure:
     """Draw FVE and the AUC of latents against L0, one line per name; bars reach from lowest to highest seed.
 
     Args:
         metrics: see `member_values`.
+        dictionaries: those of the run, which have the same colours in every figure.
         leave_out: names that are not drawn (ablations).
     """
     points = _points(member_values(metrics))
@@ -104,12 +96,12 @@ def curve_figure(metrics: pd.DataFrame, leave_out: Sequence[str] = ()) -> go.Fig
     if points.empty:
         return empty_figure(_NO_MEMBERS)
     lines = {str(name): of_name.sort_values("l0").set_index("l0") for name, of_name in points.groupby("name")}
-    figure = _two_panels(lines)
+    figure = _two_panels(lines, dictionaries)
     figure.update_xaxes(title_text=METRIC_LABELS["l0"], type="log")
     return figure
 
 
-def ablation_figure(metrics: pd.DataFrame, ablations: Sequence[str], whole: str = "protsae") -> go.Figure:
+def ablation_figure(metrics: pd.DataFrame, ablations: Sequence[str], whole: str) -> go.Figure:
     """Draw what each ablation changes: the difference from the whole method, seed by seed, and its range.
 
     Args:
@@ -134,13 +126,13 @@ def ablation_figure(metrics: pd.DataFrame, ablations: Sequence[str], whole: str 
             if bars.empty:
                 continue
             figure.add_bar(
-                x=_plain(bars["difference"]),
+                x=rounded(bars["difference"], 5),
                 y=bars["ablation"].tolist(),
                 orientation="h",
                 error_x={
                     "type": "data",
-                    "array": _plain(bars["high"] - bars["difference"]),
-                    "arrayminus": _plain(bars["difference"] - bars["low"]),
+                    "array": rounded(bars["high"] - bars["difference"], 5),
+                    "arrayminus": rounded(bars["difference"] - bars["low"], 5),
                     "thickness": 1,
                 },
                 name=part or "dictionary",
@@ -155,7 +147,7 @@ def ablation_figure(metrics: pd.DataFrame, ablations: Sequence[str], whole: str 
     return styled(figure, height=120 + 60 * table["ablation"].nunique())
 
 
-def ablation_table(metrics: pd.DataFrame, ablations: Sequence[str], whole: str = "protsae") -> pd.DataFrame:
+def ablation_table(metrics: pd.DataFrame, ablations: Sequence[str], whole: str) -> pd.DataFrame:
     """Return `ablation`, `part`, `metric`, `n_seeds`, `difference`, `low`, `high`.
 
     The part is latent, predictor, or empty for the dictionary. The difference from the whole method is taken
@@ -180,7 +172,7 @@ def ablation_table(metrics: pd.DataFrame, ablations: Sequence[str], whole: str =
     return by_seed.agg(n_seeds="count", difference="mean", low="min", high="max").reset_index()
 
 
-def layer_figure(metrics: pd.DataFrame) -> go.Figure:
+def layer_figure(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw AUC of latents and FVE against the hook point, for names that were trained on several."""
     points = _points(member_values(metrics))
     several = points.groupby("name")["hook_point"].transform("nunique") > 1
@@ -193,31 +185,31 @@ def layer_figure(metrics: pd.DataFrame) -> go.Figure:
         str(name): of_name.groupby("hook_point")[columns].mean().reindex(order)
         for name, of_name in points.groupby("name")
     }
-    return _two_panels(lines)
+    return _two_panels(lines, dictionaries)
 
 
-def _two_panels(lines: Mapping[str, pd.DataFrame]) -> go.Figure:
+def _two_panels(lines: Mapping[str, pd.DataFrame], dictionaries: Dictionaries) -> go.Figure:
     """Draw FVE and the latents' AUC over the index of each table: a line per name, bars from low to high."""
     figure = make_subplots(cols=2, horizontal_spacing=0.12)
-    colours = _colours(lines)
+    colours = _colours(lines, dictionaries)
     for name, table in lines.items():
         for column, metric in enumerate(("fve", "auc"), start=1):
             shown = table[table[metric].notna()]
             figure.add_scatter(
                 x=shown.index.tolist(),
-                y=_plain(shown[metric]),
+                y=rounded(shown[metric], 5),
                 error_y={
                     "type": "data",
-                    "array": _plain(shown[f"{metric}_high"] - shown[metric]),
-                    "arrayminus": _plain(shown[metric] - shown[f"{metric}_low"]),
+                    "array": rounded(shown[f"{metric}_high"] - shown[metric], 5),
+                    "arrayminus": rounded(shown[metric] - shown[f"{metric}_low"], 5),
                     "thickness": 1,
                 },
                 mode="lines+markers",
-                name=name,
+                name=plain(name),
                 legendgroup=name,
                 showlegend=column == 1,
                 line={"color": colours[name], "width": 2},
-                hovertemplate=f"{name}<br>%{{x}}: %{{y}}<extra></extra>",
+                hovertemplate=f"{plain(name)}<br>%{{x}}: %{{y}}<extra></extra>",
                 row=1,
                 col=column,
             )
@@ -240,10 +232,8 @@ def _points(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name_of(method: str) -> str:
-    for role in _ROLES:
-        if method.endswith(role) and method != "linear_probe":
-            return method.removesuffix(role)
-    return method
+    ends = () if method in REFERENCE_LABELS else _ROLES
+    return next((method.removesuffix(end) for end in ends if method.endswith(end)), method)
 
 
 def _depth(hook_point: str) -> tuple[int, str]:
@@ -252,11 +242,9 @@ def _depth(hook_point: str) -> tuple[int, str]:
     return (int(parts[1]), hook_point) if len(parts) > 1 and parts[1].isdigit() else (10**6, hook_point)
 
 
-def _colours(names: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each name: ProtSAE's and TopK's as in every figure, the others in turn."""
-    others = sorted(set(names) - set(DICTIONARY_COLOURS))
-    return DICTIONARY_COLOURS | {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(others)}
-
-
-def _plain(column: pd.Series) -> list[float | None]:
-    return [None if not np.isfinite(value) else round(float(value), 5) for value in column]
+def _colours(names: Iterable[str], dictionaries: Dictionaries) -> dict[str, str]:
+    """Return a colour for each name: those of dictionaries as in every figure, the others in turn."""
+    known = {name: dictionaries.colour(name) for name in dictionaries.names}
+    free = [colour for colour in (*DICTIONARY_COLOURS, SKY, GREY) if colour not in known.values()] or [GREY]
+    others = sorted(set(names).difference(known))
+    return known | {name: free[i % len(free)] for i, name in enumerate(others)}

@@ -9,7 +9,7 @@ class CardLimits(Config):
     """How many latents get a card, and how much is on it: they decide the weight of the page."""
 
     max_defined: int = Field(default=200, ge=0)
-    """Cards of defined latents at most; those with the highest F1 on validation are kept."""
+    """Cards of defined latents per dictionary at most; those with the highest F1 on validation are kept."""
     max_free: int = Field(default=8, ge=0)
     """Cards of free latents per dictionary at most; those with the highest F1 on validation are kept."""
     max_examples: int = Field(default=5, ge=0)

@@ -4,27 +4,23 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.selection import number
-from protsae.reporting.style import (
-    DICTIONARY_COLOURS,
-    GREY,
-    METRIC_LABELS,
-    empty_figure,
-    known_first,
-    method_label,
-    styled,
-)
+from protsae.reporting.style import METRIC_LABELS, empty_figure, known_first, plain, styled
 
 _COLUMNS = 3
 _FIRST = ("fve", "l0", "dead_share", "gate_rate", "defined_participation", "auc/latent", "auc/predictor")
 
 
-def dynamics_figure(curves: pd.DataFrame, onsets: pd.DataFrame, estimator: str = "hinge") -> go.Figure:
+def dynamics_figure(
+    curves: pd.DataFrame, onsets: pd.DataFrame, dictionaries: Dictionaries, estimator: str = "hinge"
+) -> go.Figure:
     """Draw one panel per metric: a line per training, and a dotted line where it sets in.
 
     Args:
         curves: `method`, `seed`, `step`, `metric`, `value`.
         onsets: `method`, `seed`, `metric`, `estimator`, `step`.
+        dictionaries: those of the run.
         estimator: which onsets.
     """
     shown = curves[curves["value"].notna()]
@@ -46,7 +42,7 @@ def dynamics_figure(curves: pd.DataFrame, onsets: pd.DataFrame, estimator: str =
         where = {"row": i // _COLUMNS + 1, "col": i % _COLUMNS + 1}
         for key, curve in shown[shown["metric"] == metric].groupby(["method", "seed"], sort=True):
             method, seed = key
-            colour, label = DICTIONARY_COLOURS.get(str(method), GREY), method_label(str(method))
+            colour, label = dictionaries.colour(str(method)), plain(dictionaries.method_label(str(method)))
             ordered = curve.sort_values("step")
             figure.add_scatter(
                 x=ordered["step"].tolist(),

@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from protsae.reporting.selection import blank, number, records
-from protsae.reporting.style import DICTIONARY_COLOURS, GREY, empty_figure, known_first, method_label, styled
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.selection import blank, number, records, rounded
+from protsae.reporting.style import axis_range, empty_figure, known_first, plain, styled
 
 _PRESETS = {
     "": "all residues",
@@ -20,11 +21,14 @@ _LONG = {
     "longer_than_training": "longer than in training",
     "joined_longer_than_training": "joined, longer than in training",
 }
-_PANELS = {"loss_recovered": "against zero ablation", "loss_recovered_mean": "against mean ablation"}
+_PANELS = {
+    "loss_recovered_mean": "against the mean activation",
+    "loss_recovered": "against zero",
+}
 _NOTHING = "No recovered loss was measured"
 
 
-def recovered_loss(metrics: pd.DataFrame) -> go.Figure:
+def recovered_loss(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw recovered loss by what is replaced and on long sequences, against both ablations."""
     table = _prepared(metrics)
     headline = table["preset"] == ""
@@ -34,10 +38,11 @@ def recovered_loss(metrics: pd.DataFrame) -> go.Figure:
     if shown.empty:
         return empty_figure(_NOTHING)
     order = known_first(shown["shown"].tolist(), (*_PRESETS.values(), *_LONG.values()))
-    return _panels({title: shown[shown["metric"] == name] for name, title in _PANELS.items()}, order)
+    panels = {title: shown[shown["metric"] == name] for name, title in _PANELS.items()}
+    return _panels(panels, order, dictionaries, shared=True)
 
 
-def fidelity_strata(metrics: pd.DataFrame) -> go.Figure:
+def fidelity_strata(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw the headline's recovered loss, against zero ablation, by protein length and by residue."""
     table = _prepared(metrics)
     of = table[(table["preset"] == "") & (table["metric"] == "loss_recovered")]
@@ -49,7 +54,7 @@ def fidelity_strata(metrics: pd.DataFrame) -> go.Figure:
     }
     if all(part.empty for part in panels.values()):
         return empty_figure(_NOTHING)
-    return _panels(panels, of["shown"].dropna().unique().tolist())
+    return _panels(panels, of["shown"].dropna().unique().tolist(), dictionaries, shared=False)
 
 
 def _prepared(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -60,33 +65,42 @@ def _prepared(metrics: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**texts)
 
 
-def _panels(panels: dict[str, pd.DataFrame], order: Sequence[str]) -> go.Figure:
+def _panels(
+    panels: dict[str, pd.DataFrame], order: Sequence[str], dictionaries: Dictionaries, shared: bool
+) -> go.Figure:
     figure = make_subplots(
-        cols=len(panels), shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=list(panels)
+        cols=len(panels),
+        shared_yaxes=shared,
+        horizontal_spacing=0.06 if shared else 0.12,
+        subplot_titles=list(panels),
     )
     named: set[str] = set()
+    most = 1
     for column, table in enumerate(panels.values(), start=1):
-        for method in known_first(table["method"].tolist(), tuple(DICTIONARY_COLOURS)):
+        for method in known_first(table["method"].tolist(), dictionaries.order):
             rows = records(table[table["method"] == method])
             figure.add_scatter(
-                x=[row["shown"] for row in rows],
-                y=[_rounded(row["value"]) for row in rows],
-                error_y=_interval(rows),
+                x=rounded(row["value"] for row in rows),
+                y=[row["shown"] for row in rows],
+                error_x=_interval(rows),
                 mode="markers",
-                marker={"size": 9, "color": DICTIONARY_COLOURS.get(method, GREY)},
-                name=method_label(method),
+                orientation="h",
+                marker={"size": 9, "color": dictionaries.colour(method)},
+                name=plain(dictionaries.method_label(method)),
                 legendgroup=method,
                 showlegend=method not in named,
-                hovertemplate="%{x}: %{y:.3f}",
+                hovertemplate="%{y}: %{x:.4f}",
                 row=1,
                 col=column,
             )
             named.add(method)
         present = [name for name in order if name in set(table["shown"])]
-        figure.update_xaxes(categoryorder="array", categoryarray=present, col=column)
-    figure.update_yaxes(title_text="loss recovered (1: as the clean model)", col=1)
+        most = max(most, len(present))
+        figure.update_yaxes(categoryorder="array", categoryarray=present[::-1], col=column)
+        figure.update_xaxes(range=axis_range(records(table)), col=column)
+    figure.update_xaxes(title_text="loss recovered (1: as the model itself)")
     figure.update_layout(scattermode="group")
-    return styled(figure, height=420, top=70, legend_lift=30)
+    return styled(figure, height=(22 * len(named) + 14) * most + 150, top=80, legend_lift=30)
 
 
 def _interval(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -97,12 +111,8 @@ def _interval(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [_rounded(value) for value in above],
-        "arrayminus": [_rounded(value) for value in below],
+        "array": rounded(above),
+        "arrayminus": rounded(below),
         "width": 3,
         "thickness": 1.5,
     }
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 4)

@@ -4,7 +4,6 @@ Values are stored as plain lists, so that the JSON files can be read and compare
 user's files are escaped, because plotly draws a subset of HTML.
 """
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,21 +12,21 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from protsae.reporting.selection import macro_scores, number, text
+from protsae.core.splits import EXCLUDED, SPLITS
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.palette import GREY
+from protsae.reporting.selection import macro_scores, number, rounded, text
 from protsae.reporting.style import (
     ASPECT_NAMES,
     ASPECTS,
-    DICTIONARY_COLOURS,
     FLOORS,
-    GREY,
     METRIC_LABELS,
     SPLIT_COLOURS,
-    SPLITS,
     SUPERVISION_COLOURS,
+    axis_range,
     empty_figure,
     known_first,
-    latent_colour,
-    method_label,
+    plain,
     styled,
 )
 
@@ -50,15 +49,6 @@ _DENSITY_STEP = 0.25  # decades
 _FLOOR_DASHES = {"prevalence": "dot", "shuffled_labels": "dash"}
 
 
-def _safe(value: object) -> str:
-    return html.escape(text(value), quote=False)
-
-
-def _numbers(column: pd.Series, digits: int = 4) -> list[float | None]:
-    found = (number(value) for value in column)
-    return [None if value is None else round(value, digits) for value in found]
-
-
 def protein_overview(proteins: pd.DataFrame) -> go.Figure:
     """Draw the number of proteins per split, and the distribution of lengths of those that take part."""
     if proteins.empty:
@@ -66,7 +56,7 @@ def protein_overview(proteins: pd.DataFrame) -> go.Figure:
     figure = make_subplots(cols=2, column_widths=[0.36, 0.64], horizontal_spacing=0.12)
     edges = np.histogram_bin_edges(proteins["length"], bins=24)
     centres = ((edges[:-1] + edges[1:]) / 2).round(1).tolist()
-    for split in known_first(proteins["split"].tolist(), (*SPLITS, "excluded")):
+    for split in known_first(proteins["split"].tolist(), (*SPLITS, EXCLUDED)):
         lengths = proteins.loc[proteins["split"] == split, "length"]
         colour = SPLIT_COLOURS.get(split, GREY)
         count = len(lengths)
@@ -82,7 +72,7 @@ def protein_overview(proteins: pd.DataFrame) -> go.Figure:
             row=1,
             col=1,
         )
-        if split == "excluded":
+        if split == EXCLUDED:
             continue
         share = np.histogram(lengths, bins=edges)[0] / count
         figure.add_scatter(
@@ -122,7 +112,7 @@ def concept_counts(concepts: pd.DataFrame) -> go.Figure:
             figure.add_bar(
                 x=rows["concept_id"].tolist(),
                 y=[int(count) for count in rows[f"n_{split}"]],
-                customdata=[_safe(name) for name in rows["name"]],
+                customdata=[plain(name) for name in rows["name"]],
                 name=split,
                 legendgroup=split,
                 showlegend=column == 1,
@@ -137,11 +127,12 @@ def concept_counts(concepts: pd.DataFrame) -> go.Figure:
     return styled(figure, height=380, top=70, legend_lift=30)
 
 
-def training_curves(logs: Mapping[str, pd.DataFrame]) -> go.Figure:
+def training_curves(logs: Mapping[str, pd.DataFrame], dictionaries: Dictionaries) -> go.Figure:
     """Draw loss terms and what validation measures over the steps; training solid, validation dotted.
 
     Args:
-        logs: dictionary name (protsae, topk) to its training log (`step`, `epoch`, `split`, `term`, `value`).
+        logs: dictionary name to its training log (`step`, `epoch`, `split`, `term`, `value`).
+        dictionaries: those of the run.
     """
     present = {term for log in logs.values() for term in log["term"]}
     terms = [term for term in _TERMS if term in present]
@@ -159,18 +150,19 @@ def training_curves(logs: Mapping[str, pd.DataFrame]) -> go.Figure:
     )
     named: set[tuple[str, str]] = set()
     for index, term in enumerate(terms):
-        for method, log in logs.items():
+        for method in known_first(list(logs), dictionaries.order):
+            log = logs[method]
             for split, rows in log[log["term"] == term].groupby("split", sort=True):
                 key = (method, str(split))
                 figure.add_scatter(
                     x=[int(step) for step in rows["step"]],
-                    y=_numbers(rows["value"], 6),
-                    name=f"{method_label(method)}, {split}",
+                    y=rounded(rows["value"], 6),
+                    name=f"{plain(dictionaries.method_label(method))}, {split}",
                     legendgroup="/".join(key),
                     showlegend=key not in named,
                     mode="lines",
                     line={
-                        "color": DICTIONARY_COLOURS.get(method, GREY),
+                        "color": dictionaries.colour(method),
                         "dash": "solid" if split == "train" else "dot",
                         "width": 2,
                     },
@@ -191,11 +183,14 @@ def _density_counts(density: pd.Series, edges: np.ndarray) -> tuple[list[float],
     return (counts / max(len(values), 1)).round(5).tolist(), int((values <= 0).sum())
 
 
-def latent_density(statistics: Mapping[str, pd.DataFrame], split: str = "test") -> go.Figure:
+def latent_density(
+    statistics: Mapping[str, pd.DataFrame], dictionaries: Dictionaries, split: str = "test"
+) -> go.Figure:
     """Draw how often latents fire: share of latents over log10 of density, per dictionary and kind.
 
     Args:
         statistics: dictionary name to its latent statistics (`kind`, `density_<split>`).
+        dictionaries: those of the run.
         split: whose residues were counted.
     """
     column = f"density_{split}"
@@ -209,8 +204,10 @@ def latent_density(statistics: Mapping[str, pd.DataFrame], split: str = "test") 
     edges = np.append(np.arange(start, -_DENSITY_STEP / 2, _DENSITY_STEP), 0.0)
     edges = edges if len(edges) > 1 else np.array([-_DENSITY_STEP, 0.0])
     figure = go.Figure()
-    for method, table in frames.items():
+    for method in known_first(list(frames), dictionaries.order):
+        table = frames[method]
         for kind, rows in table.groupby("kind", sort=True):
+            label = plain(dictionaries.kind_label(method, str(kind)))
             shares, n_dead = _density_counts(rows[column], edges)
             figure.add_scatter(
                 x=((edges[:-1] + edges[1:]) / 2).round(4).tolist(),
@@ -219,9 +216,9 @@ def latent_density(statistics: Mapping[str, pd.DataFrame], split: str = "test") 
                 line={
                     "shape": "hvh",
                     "width": 2,
-                    "color": latent_colour(method, str(kind)),
+                    "color": dictionaries.latent_colour(method, str(kind)),
                 },
-                name=f"{method_label(method)}, {kind} ({len(rows):,}, of which {n_dead:,} never fire)",
+                name=f"{label} ({len(rows):,}, of which {n_dead:,} are never active)",
                 hovertemplate="10^%{x}: %{y:.1%} of latents<extra></extra>",
             )
     figure.update_xaxes(title_text=f"log10 of density on {split} residues")
@@ -229,12 +226,13 @@ def latent_density(statistics: Mapping[str, pd.DataFrame], split: str = "test") 
     return styled(figure)
 
 
-def method_comparison(metrics: pd.DataFrame, split: str = "test") -> go.Figure:
+def method_comparison(metrics: pd.DataFrame, dictionaries: Dictionaries, split: str = "test") -> go.Figure:
     """Draw AUC and AUPR of every method with its interval, sorted by AUC, floors as reference lines."""
     scores = {metric: macro_scores(metrics, metric, split) for metric in ("auc", "aupr")}
     present = {method for rows in scores.values() for method in rows}
     values = {method: number(scores["auc"].get(method, {}).get("value")) for method in present}
     order = sorted(present.difference(FLOORS), key=lambda method: (values[method] or 0.0, method))
+    labels = {method: plain(dictionaries.method_label(method)) for method in present}
     if not order:
         return empty_figure(f"No scores on the {split} split")
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=["AUC", "AUPR"])
@@ -242,39 +240,28 @@ def method_comparison(metrics: pd.DataFrame, split: str = "test") -> go.Figure:
     for column, (metric, rows) in enumerate(scores.items(), start=1):
         for method in reversed(order):
             if method in rows:
-                _add_interval(figure, rows[method], metric, column, named)
+                _add_interval(figure, rows[method], labels[method], metric, column, named)
         for floor in (name for name in FLOORS if name in rows):
             figure.add_scatter(
                 x=[round(float(rows[floor]["value"]), 4)] * 2,
-                y=[method_label(order[0]), method_label(order[-1])],
+                y=[labels[order[0]], labels[order[-1]]],
                 mode="lines",
                 line={"color": GREY, "dash": _FLOOR_DASHES[floor], "width": 2},
-                name=f"floor: {method_label(floor).lower()}",
+                name=f"floor: {labels[floor].lower()}",
                 legendgroup=floor,
                 showlegend=floor not in named,
-                hovertemplate=f"{method_label(floor)}: %{{x:.3f}}<extra></extra>",
+                hovertemplate=f"{labels[floor]}: %{{x:.3f}}<extra></extra>",
                 row=1,
                 col=column,
             )
             named.add(floor)
-        figure.update_xaxes(range=_padded(rows), col=column)
-    names = [method_label(method) for method in order]
-    figure.update_yaxes(categoryorder="array", categoryarray=names)
+        figure.update_xaxes(range=axis_range(rows.values()), col=column)
+    figure.update_yaxes(categoryorder="array", categoryarray=[labels[method] for method in order])
     return styled(figure, height=44 * len(order) + 130, top=70, legend_lift=30)
 
 
-def _padded(rows: Mapping[str, Mapping[str, Any]]) -> list[float] | None:
-    """Return an axis range around values and intervals, with room at both ends."""
-    cells = [number(row[name]) for row in rows.values() for name in ("value", "low", "high")]
-    found = [value for value in cells if value is not None]
-    if not found:
-        return None
-    pad = 0.06 * (max(found) - min(found)) or 0.05
-    return [round(min(found) - pad, 4), round(max(found) + pad, 4)]
-
-
 def _add_interval(
-    figure: go.Figure, row: Mapping[str, Any], metric: str, column: int, named: set[str]
+    figure: go.Figure, row: Mapping[str, Any], label: str, metric: str, column: int, named: set[str]
 ) -> None:
     """Add one method's point and interval, coloured by how it saw labels."""
     supervision = text(row["supervision"]) or "none"
@@ -282,7 +269,7 @@ def _add_interval(
     assert value is not None
     where = {"row": 1, "col": column}
     style = {"legendgroup": supervision, "marker_color": SUPERVISION_COLOURS.get(supervision, GREY)}
-    label, bounds = method_label(row["method"]), ""
+    bounds = ""
     if low is not None and high is not None:
         bounds = f" ({low:.3f} to {high:.3f})"
         # A line of its own and not an error bar: a bootstrap interval need not hold the value.

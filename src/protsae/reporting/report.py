@@ -18,12 +18,25 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from protsae.core.errors import InputError
+from protsae.core.splits import EXCLUDED
 from protsae.reporting.cards import is_uniprot_accession, latent_cards
-from protsae.reporting.concepts import CONCEPT_METHODS, concept_rows, left_out, residue_rows
+from protsae.reporting.concepts import concept_methods, concept_rows, left_out, residue_rows
 from protsae.reporting.config import CardLimits, ReportTexts
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.differences import fixed, leading_pairs, paired_rows, signed
+from protsae.reporting.evidence import (
+    Values,
+    alignment_result,
+    alignment_tables,
+    disentanglement_result,
+    fidelity_result,
+    fidelity_table,
+    monosemanticity_table,
+    nesting_table,
+)
 from protsae.reporting.overview import health_table, main_result, method_rows, run_facts, sizes
-from protsae.reporting.slots import FIGURE_SLOTS
-from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING
+from protsae.reporting.slots import figure_slots
+from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING, known_first
 from protsae.reporting.tables import ReportTables
 from protsae.reporting.templates import FOLDER
 
@@ -38,40 +51,57 @@ def render_page(
     texts: ReportTexts,
     limits: CardLimits,
     provenance: Mapping[str, Any],
+    dictionaries: Dictionaries,
 ) -> str:
     """Return the report as one HTML document.
 
     Args:
         tables: the tables of a run.
-        figures: key of a slot to its figure; every slot of `FIGURE_SLOTS` has one.
+        figures: key of a slot to its figure; every slot of `figure_slots` has one.
         texts: title and what to say about model, labels and sources.
         limits: how many latents get a card.
-        provenance: metadata of the ProtSAE checkpoint, such as `model`, `hook_point`; long values are cut.
+        provenance: metadata of the subject's checkpoint, such as `model`, `hook_point`; long values are cut.
+        dictionaries: those of the run.
 
     Raises:
         InputError: no protein is left outside the split `excluded`: there is nothing to report.
     """
-    if not (tables.proteins["split"] != "excluded").any():
+    if not (tables.proteins["split"] != EXCLUDED).any():
         raise InputError("the report has no proteins: every protein is excluded; look at split_audit.csv")
-    cards = latent_cards(tables, limits)
+    cards = latent_cards(tables, limits, dictionaries)
+    pairs = paired_rows(tables.method_differences, dictionaries)
+    methods = method_rows(tables.metrics, dictionaries)
+    supervision = known_first([row["supervision"] for row in methods], tuple(SUPERVISION_MEANING))
+    slots, values = figure_slots(dictionaries), Values(tables.metrics)
     css, application = _static("report.css"), _static("report.js")
     plotly_js = get_plotlyjs()
     context = {
         "texts": texts,
-        "result": main_result(tables.metrics),
-        "facts": run_facts(tables, provenance),
-        "sizes": sizes(tables),
-        "methods": method_rows(tables.metrics),
-        "supervision": SUPERVISION_MEANING,
-        "health": health_table(tables.metrics),
-        "concepts": concept_rows(tables),
-        "residues": residue_rows(tables),
-        "concept_methods": list(CONCEPT_METHODS.values()),
+        "dictionaries": dictionaries,
+        "subject_is_guided": dictionaries.subject in dictionaries.guided,
+        "result": main_result(tables.metrics, tables.method_differences, dictionaries),
+        "facts": run_facts(tables, provenance, dictionaries),
+        "sizes": sizes(tables, dictionaries),
+        "differences": pairs,
+        "leading_pairs": leading_pairs(pairs, dictionaries),
+        "methods": methods,
+        "supervision": {kind: SUPERVISION_MEANING.get(kind, "") for kind in supervision},
+        "health": health_table(tables.metrics, dictionaries),
+        "fidelity": fidelity_table(values, dictionaries),
+        "fidelity_result": fidelity_result(values, dictionaries),
+        "alignment": alignment_tables(tables.alignment_summary, values, dictionaries),
+        "alignment_result": alignment_result(tables.alignment_summary, dictionaries),
+        "monosemanticity": monosemanticity_table(values, dictionaries),
+        "nesting": nesting_table(values, dictionaries),
+        "disentanglement_result": disentanglement_result(values, dictionaries),
+        "concepts": concept_rows(tables, dictionaries),
+        "residues": residue_rows(tables, dictionaries),
+        "concept_methods": list(concept_methods(dictionaries).values()),
         "cards": cards,
         "strips": _strips(cards["cards"]),
         "left_out": left_out(tables),
-        "figures": FIGURE_SLOTS,
-        "figure_data": {slot.key: json.loads(figures[slot.key].to_json()) for slot in FIGURE_SLOTS},
+        "figures": slots,
+        "figure_data": {slot.key: json.loads(figures[slot.key].to_json()) for slot in slots},
         "provenance": _flat(provenance),
         "aspects": ASPECT_NAMES,
         "css": Markup(css),  # noqa: S704 - our own files and plotly's, no data in them
@@ -121,6 +151,8 @@ def _environment() -> Environment:
         "separators": (",", ":"),
     }
     environment.filters["decimals"] = _decimals
+    environment.filters["signed"] = signed
+    environment.filters["fixed"] = fixed
     environment.filters["key"] = lambda value: "" if value is None else f"{value:.6g}"
     environment.tests["go_id"] = lambda value: re.fullmatch(r"GO:\d{7}", str(value)) is not None
     environment.tests["accession"] = lambda value: is_uniprot_accession(str(value))
@@ -137,7 +169,7 @@ def _decimals(value: float | None, digits: int = 3) -> str:
 
 
 def _strips(cards: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the page's script draws, by card number: example windows and the value of full colour."""
+    """Return by card number what the page's script draws: example windows and the value of full colour."""
     return {
         str(number): {"full": card["max_act"] or 0.0, "examples": card["examples"]}
         for number, card in enumerate(cards)

@@ -1,21 +1,19 @@
 """Figures with one point per concept or latent: methods against each other, and validation against test."""
 
-import html
-
 import pandas as pd
 import plotly.graph_objects as go
 
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.palette import GREY
 from protsae.reporting.selection import text
 from protsae.reporting.style import (
     ASPECT_COLOURS,
     ASPECT_NAMES,
     ASPECTS,
-    DICTIONARY_COLOURS,
-    GREY,
     empty_figure,
     known_first,
-    latent_colour,
-    method_label,
+    latent_kinds,
+    plain,
     styled,
 )
 
@@ -24,7 +22,7 @@ MAX_FREE_POINTS = 200
 
 def _names(rows: pd.DataFrame, name: str, identifier: str) -> list[str]:
     pairs = zip(rows[name], rows[identifier], strict=True)
-    return [html.escape(f"{text(label)} ({text(key)})", quote=False) for label, key in pairs]
+    return [plain(f"{text(label)} ({text(key)})") for label, key in pairs]
 
 
 def _diagonal(low: float, high: float) -> dict[str, object]:
@@ -38,9 +36,15 @@ def _diagonal(low: float, high: float) -> dict[str, object]:
     }
 
 
-def concept_comparison(concept_metrics: pd.DataFrame, split: str = "test") -> go.Figure:
-    """Draw one point per concept: AUC of the best TopK latent across, of the defined latent up, by aspect."""
-    across, up = "topk_latent", "protsae_latent"
+def concept_comparison(
+    concept_metrics: pd.DataFrame, dictionaries: Dictionaries, split: str = "test"
+) -> go.Figure:
+    """Draw one point per concept: AUC of the rival's latent across, of the subject's latent up, by aspect.
+
+    Without a rival the linear probe on activations takes its place.
+    """
+    across, up = dictionaries.rival_latent or "linear_probe", dictionaries.subject_latent
+    across_label, up_label = (plain(dictionaries.method_label(method)) for method in (across, up))
     rows = concept_metrics[(concept_metrics["split"] == split) & concept_metrics["auc"].notna()]
     left = rows.loc[rows["method"] == across, ["concept_id", "name", "aspect", "n_positive", "auc"]]
     right = rows.loc[rows["method"] == up, ["concept_id", "auc"]]
@@ -67,17 +71,19 @@ def concept_comparison(concept_metrics: pd.DataFrame, split: str = "test") -> go
             },
             name=ASPECT_NAMES.get(aspect, aspect),
             hovertemplate="%{customdata[0]}<br>%{customdata[1]} positive proteins<br>"
-            f"{method_label(up)} %{{y:.3f}}<br>{method_label(across)} %{{x:.3f}}<extra></extra>",
+            f"{up_label} %{{y:.3f}}<br>{across_label} %{{x:.3f}}<extra></extra>",
         )
     above = int((both["auc_y"] > both["auc_x"]).sum())
     corner = {"x": 0.02, "y": 0.98, "xref": "paper", "yref": "paper", "xanchor": "left"}
     figure.add_annotation(text=f"{above} of {len(both)} concepts above the line", **corner)
-    figure.update_xaxes(title_text=f"AUC, {method_label(across)}")
-    figure.update_yaxes(title_text=f"AUC, {method_label(up)}")
+    figure.update_xaxes(title_text=f"AUC, {across_label}")
+    figure.update_yaxes(title_text=f"AUC, {up_label}")
     return styled(figure, height=460)
 
 
-def latent_f1(latents: pd.DataFrame, max_free: int = MAX_FREE_POINTS) -> go.Figure:
+def latent_f1(
+    latents: pd.DataFrame, dictionaries: Dictionaries, max_free: int = MAX_FREE_POINTS
+) -> go.Figure:
     """Draw F1 of latents with their best concept: validation, where it was chosen, against test.
 
     The floor of each defined latent, F1 of a latent that is always on, is a short grey dash straight above or
@@ -89,27 +95,28 @@ def latent_f1(latents: pd.DataFrame, max_free: int = MAX_FREE_POINTS) -> go.Figu
         return empty_figure("No latent has an F1")
     figure = go.Figure()
     figure.add_scatter(**_diagonal(0.0, 1.0))
-    for method in known_first(scored["method"].tolist(), tuple(DICTIONARY_COLOURS)):
-        for kind, group in scored[scored["method"] == method].groupby("kind", sort=True):
-            limit = max_free if kind == "free" else len(group)
-            part = group.sort_values(["f1_validation", "latent"], ascending=[False, True]).head(limit)
-            shown = f"{len(part):,}" if len(part) == len(group) else f"best {len(part):,} of {len(group):,}"
-            names = _names(part, "best_concept_name", "best_concept_id")
-            figure.add_scatter(
-                x=part["f1_validation"].round(4).tolist(),
-                y=part["f1_test"].round(4).tolist(),
-                customdata=[[int(latent), name] for latent, name in zip(part["latent"], names, strict=True)],
-                mode="markers",
-                marker={
-                    "size": 10 if kind == "defined" else 6,
-                    "opacity": 0.9 if kind == "defined" else 0.55,
-                    "color": latent_colour(method, str(kind)),
-                },
-                name=f"{method_label(method)}, {kind} ({shown})",
-                hovertemplate="latent %{customdata[0]}<br>%{customdata[1]}<br>"
-                "validation %{x:.3f}, test %{y:.3f}<extra></extra>",
-            )
-    _add_floors(figure, scored[(scored["kind"] == "defined") & scored["f1_test_always_on"].notna()])
+    for _, kind, label, colour, group in latent_kinds(scored, dictionaries):
+        limit = max_free if kind == "free" else len(group)
+        part = group.sort_values(["f1_validation", "latent"], ascending=[False, True]).head(limit)
+        shown = f"{len(part):,}" if len(part) == len(group) else f"best {len(part):,} of {len(group):,}"
+        names = _names(part, "best_concept_name", "best_concept_id")
+        figure.add_scatter(
+            x=part["f1_validation"].round(4).tolist(),
+            y=part["f1_test"].round(4).tolist(),
+            customdata=[[int(latent), name] for latent, name in zip(part["latent"], names, strict=True)],
+            mode="markers",
+            marker={
+                "size": 10 if kind == "defined" else 6,
+                "opacity": 0.9 if kind == "defined" else 0.55,
+                "color": colour,
+            },
+            name=f"{label} ({shown})",
+            hovertemplate="latent %{customdata[0]}<br>%{customdata[1]}<br>"
+            "validation %{x:.3f}, test %{y:.3f}<extra></extra>",
+        )
+    floors = scored[(scored["kind"] == "defined") & scored["f1_test_always_on"].notna()]
+    if len(floors):
+        _add_floors(figure, floors)
     figure.update_xaxes(title_text="F1 on validation (concept and threshold chosen)", rangemode="tozero")
     figure.update_yaxes(title_text="F1 on test", rangemode="tozero")
     return styled(figure, height=460)

@@ -1,6 +1,7 @@
 """Picking rows out of the long tables that the figures and the page read."""
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,8 @@ from protsae.probing.estimates import PRESET_METRICS
 
 SCORE_METRICS = ("auc", "aupr", "fmax")
 """Those of scores that the report shows."""
+Cell = dict[str, float | None]
+"""`value`, `low`, `high`."""
 ALL_SCORE_METRICS = frozenset({*SCORE_METRICS, *PRESET_METRICS})
 
 
@@ -30,6 +33,12 @@ def number(value: object) -> float | None:
     return result if math.isfinite(result) else None
 
 
+def rounded(values: Iterable[object], digits: int = 4) -> list[float | None]:
+    """Return the numbers of a figure: rounded, None where a value is empty or not finite."""
+    found = (number(value) for value in values)
+    return [None if value is None else round(value, digits) for value in found]
+
+
 def text(value: object) -> str:
     """Return a table cell as text; an empty cell gives an empty string."""
     return "" if blank(value) else str(value)
@@ -40,8 +49,8 @@ def metric_table(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
 
     Rows without a split describe the dictionary itself, and belong to every split.
 
-    Where several rule sets (`preset`) or seeds were written, the first by name and number stands: the report
-    shows one run, and `metrics.csv` keeps all rows.
+    Of several rule sets (`preset`) or seeds the first by name and number is kept: the report shows one run,
+    and `metrics.csv` keeps all rows.
     """
     of_split = (metrics["split"] == split) | metrics["split"].map(blank)
     whole = metrics[of_split & metrics["stratum"].map(blank)]
@@ -55,3 +64,15 @@ def macro_scores(metrics: pd.DataFrame, metric: str, split: str = "test") -> dic
     rows = rows[(rows["metric"] == metric) & rows["aspect"].isin(["mean", "all"]) & rows["value"].notna()]
     preferred = rows.sort_values("aspect", ascending=True, kind="stable")  # "mean" overwrites "all"
     return {str(row["method"]): row for row in records(preferred)}
+
+
+def score_cell(row: Mapping[str, Any]) -> Cell:
+    """Return value and interval of a row of metrics, None where there is none."""
+    return {name: number(row.get(name)) for name in ("value", "low", "high")}
+
+
+def with_interval(cell: Mapping[str, float | None]) -> str:
+    """Return a score that was measured, and its interval where it has one."""
+    low, high = cell["low"], cell["high"]
+    interval = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
+    return f"{cell['value']:.3f}{interval}"

@@ -1,34 +1,19 @@
-"""Names, colours and the plotly template that all figures and the page share.
+"""Names, colours and the plotly template that all figures and the page share."""
 
-Colours are those of Okabe and Ito (2008), told apart with any common colour blindness: ProtSAE is blue, TopK
-vermilion, probes green and floors grey, in every figure.
-"""
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from collections.abc import Sequence
-
+import pandas as pd
 import plotly.graph_objects as go
 
-BLUE, SKY, GREEN, VERMILION = "#0072B2", "#56B4E9", "#009E73", "#D55E00"
-ORANGE, PURPLE, GREY = "#E69F00", "#CC79A7", "#8A929E"
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from protsae.reporting.selection import number, text
+
 INK, GRID = "#374151", "rgba(128,138,150,0.22)"
 
-METHOD_LABELS = {
-    "protsae_latent": "ProtSAE defined latent",
-    "protsae_predictor": "ProtSAE predictor",
-    "topk_latent": "TopK best latent",
-    "protsae_probe": "Probe on ProtSAE latents",
-    "topk_probe": "Probe on TopK latents",
-    "linear_probe": "Linear probe on activations",
-    "nearest_neighbour": "Neighbours by sequence",
-    "composition_probe": "Probe on residue composition",
-    "random_plm_probe": "Probe on a model with random weights",
-    "prevalence": "Prevalence",
-    "shuffled_labels": "Shuffled labels",
-    "protsae": "ProtSAE",
-    "topk": "TopK SAE",
-}
 FLOORS = ("prevalence", "shuffled_labels")
-DICTIONARY_COLOURS = {"protsae": BLUE, "topk": VERMILION}
 SUPERVISION_COLOURS = {
     "training": BLUE,
     "selection": VERMILION,
@@ -46,7 +31,6 @@ SUPERVISION_MEANING = {
 ASPECTS = ("BPO", "MFO", "CCO")
 ASPECT_NAMES = {"BPO": "biological process", "MFO": "molecular function", "CCO": "cellular component"}
 ASPECT_COLOURS = {"BPO": SKY, "MFO": ORANGE, "CCO": PURPLE}
-SPLITS = ("train", "validation", "test")
 SPLIT_COLOURS = {"train": "#3B5B7A", "validation": "#7F9DB9", "test": "#E69F00", "excluded": GREY}
 
 METRIC_LABELS = {
@@ -115,16 +99,6 @@ TEMPLATE = go.layout.Template(
 )
 
 
-def method_label(method: str) -> str:
-    """Return the name that people read for a method, or the method itself where none is known."""
-    return METHOD_LABELS.get(method, method)
-
-
-def latent_colour(method: str, kind: str) -> str:
-    """Return the colour of one kind of latent: free latents of ProtSAE are lighter than defined ones."""
-    return SKY if (method, kind) == ("protsae", "free") else DICTIONARY_COLOURS.get(method, GREY)
-
-
 def styled(figure: go.Figure, *, height: int = 360, top: int = 44, legend_lift: int = 8) -> go.Figure:
     """Give `figure` the shared template, whatever the process's default is, and a height of its own.
 
@@ -152,3 +126,45 @@ def known_first(values: Sequence[str], order: Sequence[str]) -> list[str]:
     """Return the distinct `values`: those of `order` first and in its order, then the others by name."""
     present = set(values)
     return [name for name in order if name in present] + sorted(present.difference(order))
+
+
+class LatentKind(NamedTuple):
+    """The rows of one kind of latent of one dictionary, and how a figure shows them."""
+
+    method: str
+    kind: str
+    label: str
+    colour: str
+    rows: pd.DataFrame
+
+
+def latent_kinds(table: pd.DataFrame, dictionaries: Dictionaries) -> list[LatentKind]:
+    """Divide a table by `method` and `kind`: dictionaries in their order, defined before free latents."""
+    found = []
+    for method in known_first(table["method"].tolist(), dictionaries.order):
+        for key, rows in table[table["method"] == method].groupby("kind", sort=True):
+            kind = str(key)
+            label = plain(dictionaries.kind_label(method, kind))
+            found.append(LatentKind(method, kind, label, dictionaries.latent_colour(method, kind), rows))
+    return found
+
+
+def axis_range(rows: Iterable[Mapping[str, Any]]) -> list[float] | None:
+    """Return a range for values and their intervals, with room at both ends; None without values.
+
+    An interval wider than 1, the whole scale of every score here, has no meaning and may leave the panel.
+    """
+    ends: list[float] = []
+    for row in rows:
+        cells = (number(row[name]) for name in ("value", "low", "high"))
+        found = [cell for cell in cells if cell is not None]
+        ends += found if found and max(found) - min(found) <= 1 else []
+    if not ends:
+        return None
+    pad = 0.06 * (max(ends) - min(ends)) or 0.05
+    return [round(min(ends) - pad, 4), round(max(ends) + pad, 4)]
+
+
+def plain(value: object) -> str:
+    """Return a text of the user's for a figure: plotly would draw a subset of HTML."""
+    return html.escape(text(value), quote=False)

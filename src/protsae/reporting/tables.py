@@ -21,13 +21,10 @@ class ReportTables:
     metrics: pd.DataFrame
     concept_metrics: pd.DataFrame
     residue_concept_metrics: pd.DataFrame
-    protsae_statistics: pd.DataFrame
-    topk_statistics: pd.DataFrame
+    method_differences: pd.DataFrame
+    statistics: Mapping[str, pd.DataFrame]
+    """Latent statistics by dictionary."""
     latents: pd.DataFrame
     latent_concepts: pd.DataFrame
     latent_examples: pd.DataFrame
-
-    @property
-    def statistics(self) -> dict[str, pd.DataFrame]:
-        """Latent statistics by dictionary."""
-        return {"protsae": self.protsae_statistics, "topk": self.topk_statistics}
+    alignment_summary: pd.DataFrame

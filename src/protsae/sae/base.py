@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from protsae.sae.axioms import AxiomIndices
 from protsae.sae.codes import SparseCodes, joined_codes
 from protsae.sae.config import SaeConfig
 from protsae.sae.kernels import compress, sparse_decode
+from protsae.sae.losses import BatchMean, own_mean
 
 _CHUNK_BYTES = 2**20
 """Memory of dense codes that are held at a time where sparse ones are made of them."""
@@ -41,6 +42,8 @@ class TrainingBatch:
     """Axioms of the ontology."""
     progress: float = 1.0
     """Share of the training's steps that are done, for weights that rise with them."""
+    mean: BatchMean = own_mean
+    """How a loss averages over the batch, of which several workers have a part each."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class SparseAutoencoder(nn.Module, ABC):
 
     settles: ClassVar[bool] = False
     """True where codes grow sparser all through training: FVE does not compare epochs, the last is kept."""
+    takes_parts: ClassVar[bool] = True
+    """Whether several workers can share out the batches of a training."""
+    merged: ClassVar[dict[str, Literal["sum", "max"]]] = {}
+    """How workers join `StepOutput.statistics`."""
     config: SaeConfig
     W_dec: nn.Parameter
     """[d_sae, d_model], unit rows: the latents' directions."""

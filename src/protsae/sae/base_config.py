@@ -19,16 +19,11 @@ class SaeConfig(Config):
         return self.d_sae
 
 
-class TopKSettings(Config):
-    """What may be set of TopK; the other members of its family add to it."""
+class TopKFamilyConfig(SaeConfig):
+    """What the architectures have that choose a number of latents."""
 
     aux_coefficient: float = Field(1 / 32, ge=0)
     """Weight of the AuxK loss, which revives dead latents."""
-
-
-class TopKFamilyConfig(SaeConfig, TopKSettings):
-    """What the architectures have that choose a number of latents."""
-
     k: int = Field(gt=0)
     """Latents that may be active per token (BatchTopK and Matryoshka: on average), chosen by TopK (ProtSAE:
     among the free ones)."""

@@ -25,6 +25,7 @@ class BatchTopKSae(LinearEncoderSae):
     depends on no other token.
     """
 
+    takes_parts = False  # codes are chosen among all of the batch
     config: BatchTopKConfig | MatryoshkaConfig
     threshold: Tensor
     """What a pre-activation has to exceed."""

@@ -102,6 +102,21 @@ class SaeCheckpoint:
         self.config: dict[str, Any] = about["config"]
         self.metadata: dict[str, Any] = about["metadata"]
 
+    @property
+    def name(self) -> str:
+        """What tables call the dictionary: its name, or in files that have none its architecture."""
+        return str(self.metadata.get("name", self.config["architecture"]))
+
+    @property
+    def concept_ids(self) -> tuple[str, ...]:
+        """Concepts that the first latents are tied to, in their order."""
+        return tuple(self.metadata.get("concept_ids", ()))
+
+    @property
+    def n_defined(self) -> int:
+        """How many latents are tied to concepts."""
+        return len(self.concept_ids)
+
     def load(self) -> "SparseAutoencoder":
         """Return the module with its weights, in evaluation mode.
 

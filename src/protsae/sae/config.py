@@ -1,11 +1,10 @@
 """Settings of the architectures. Each is stored whole in the header of a checkpoint. No torch here."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from protsae.core.config import Config
 from protsae.sae.base_config import SaeConfig, TopKFamilyConfig
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.sae.unguided_config import (
@@ -21,6 +20,7 @@ from protsae.sae.unguided_config import (
 )
 
 __all__ = [
+    "CONFIGS",
     "AnySaeConfig",
     "BatchTopKConfig",
     "GatedConfig",
@@ -33,8 +33,9 @@ __all__ = [
     "ReluConfig",
     "SaeConfig",
     "SpliceConfig",
-    "SpliceSettings",
     "TopKConfig",
+    "has_predictor",
+    "knows_concepts",
     "parse_config",
 ]
 
@@ -72,9 +73,13 @@ class ProtSaeConfig(TopKFamilyConfig):
         return self.d_sae - self.n_defined
 
 
-class SpliceSettings(Config):
-    """SpLiCE: sparse non-negative coding on concept directions; nothing is trained."""
+class SpliceConfig(SaeConfig):
+    """SpLiCE: sparse non-negative coding on concept directions, one latent each; nothing is trained."""
 
+    architecture: Literal["splice"] = "splice"
+    """Name in the registry."""
+    concept_ids: tuple[str, ...] = Field(min_length=1)
+    """Concepts of the latents, in their order."""
     directions: Literal["difference", "discriminant"] = "difference"
     """`difference`: mean of the residues of proteins with the concept less mean of those without.
     `discriminant`: that, times the inverse covariance of all residues: Fisher's linear discriminant."""
@@ -87,15 +92,6 @@ class SpliceSettings(Config):
     """How far codes may be from optimal: see `sae.splice.non_negative_lasso`."""
     max_iterations: int = Field(5000, gt=0)
     """Steps of the solver, after which codes that are not found are an error."""
-
-
-class SpliceConfig(SaeConfig, SpliceSettings):
-    """SpLiCE with its concepts: one latent each."""
-
-    architecture: Literal["splice"] = "splice"
-    """Name in the registry."""
-    concept_ids: tuple[str, ...] = Field(min_length=1)
-    """Concepts of the latents, in their order."""
 
     @model_validator(mode="before")
     @classmethod
@@ -112,9 +108,23 @@ class SpliceConfig(SaeConfig, SpliceSettings):
 
 
 AnySaeConfig = AnyUnguidedConfig | ProtSaeConfig | SpliceConfig
+CONFIGS: dict[str, type[SaeConfig]] = {
+    config.model_fields["architecture"].default: config for config in get_args(AnySaeConfig)
+}
+"""Architecture to its config."""
 _ADAPTER: TypeAdapter[AnySaeConfig] = TypeAdapter(
     Annotated[AnySaeConfig, Field(discriminator="architecture")]
 )
+
+
+def knows_concepts(architecture: str) -> bool:
+    """Return whether the first latents of an architecture are tied to concepts."""
+    return "concept_ids" in CONFIGS[architecture].model_fields
+
+
+def has_predictor(architecture: str) -> bool:
+    """Return whether an architecture predicts concepts beside encoding, residue by residue."""
+    return issubclass(CONFIGS[architecture], ProtSaeConfig)
 
 
 def parse_config(values: Mapping[str, object]) -> AnySaeConfig:

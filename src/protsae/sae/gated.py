@@ -44,8 +44,8 @@ class GatedSae(PenalisedSae):
         gate_acts = functional.relu(gate)
         by_gate = gate_acts @ self.W_dec.detach() + self.b_dec.detach()
         losses = {
-            "loss/reconstruction": reconstruction_loss(x_hat, scaled),
-            "loss/gate": reconstruction_loss(by_gate, scaled),
-            "loss/sparsity": self._unit_norm(gate_acts.sum(dim=1)),
+            "loss/reconstruction": reconstruction_loss(x_hat, scaled, batch.mean),
+            "loss/gate": reconstruction_loss(by_gate, scaled, batch.mean),
+            "loss/sparsity": self._unit_norm(gate_acts.sum(dim=1), batch),
         }
         return self._output(losses, scaled - x_hat, gate, latent_acts, batch)

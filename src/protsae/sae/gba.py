@@ -1,6 +1,7 @@
 """Group Bias Adaptation (Chen et al. 2025, arXiv 2506.14002): sparsity by moving biases, no penalty."""
 
 import math
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ class GbaSae(SparseAutoencoder):
     """
 
     settles = True
+    merged: ClassVar[dict[str, Literal["sum", "max"]]] = {"n_fired": "sum", "largest": "max"}
     config: GbaConfig
     bias: Tensor
     """[d_sae], between -1 and 0, for inputs of unit norm."""
@@ -75,7 +77,7 @@ class GbaSae(SparseAutoencoder):
         """Return losses and codes of one batch, without side effects."""
         scaled = self.scale_input(batch.x)
         latent_acts, pre_acts = self._codes(scaled)
-        reconstruction = reconstruction_loss(self._decode_scaled(latent_acts), scaled)
+        reconstruction = reconstruction_loss(self._decode_scaled(latent_acts), scaled, batch.mean)
         losses = {"loss/reconstruction": reconstruction, "loss/total": reconstruction}
         seen = pre_acts.detach()
         return step_of(

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.sae.codes import SparseCodes
-from protsae.sae.parallel import shared_mean
+from protsae.sae.losses import BatchMean, own_mean
 
 
 class Supervision(NamedTuple):
@@ -23,12 +23,14 @@ class Supervision(NamedTuple):
     """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts."""
     protein_means: Tensor | None = None
     """Raw activations [n_proteins, d_model], over all residues of the proteins; None: not asked for."""
+    mean: BatchMean = own_mean
+    """See `TrainingBatch.mean`."""
 
     def by_residue(self) -> "Supervision":
         """Return the same with a row of labels for every residue: its protein's."""
         segment = torch.arange(len(self.segment), device=self.segment.device)
         labels, labelled = self.labels[self.segment], self.labelled[self.segment]
-        return Supervision(segment, labels, labelled, self.residue_labels)
+        return Supervision(segment, labels, labelled, self.residue_labels, mean=self.mean)
 
     def of_residues(self, is_residue_level: Tensor) -> Tensor:
         """Return the labels that residues carry [n_residues, n_defined]: their protein's, and their own."""
@@ -62,7 +64,11 @@ class Weighting(NamedTuple):
 
 
 def masked_bce(
-    logits: Tensor, labels: Tensor, labelled: Tensor, weighting: Weighting | None = None
+    logits: Tensor,
+    labels: Tensor,
+    labelled: Tensor,
+    weighting: Weighting | None = None,
+    mean: BatchMean = own_mean,
 ) -> Tensor:
     """Return the mean binary cross-entropy over the labelled pairs; zero if there are none."""
     known = labelled.to(logits.dtype)
@@ -70,7 +76,7 @@ def masked_bce(
     # The weights of a focal loss have a gradient, which torch's `weight` would not pass on.
     losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     total = (losses * known if weights is None else losses * known * weights).sum()
-    return shared_mean(total / known.sum().clamp_min(1), known.sum())
+    return mean(total / known.sum().clamp_min(1), known.sum())
 
 
 def guided_loss(
@@ -94,13 +100,14 @@ def guided_loss(
         weighting: of the pairs; None: all weigh the same.
     """
     known = batch.labelled & ~is_residue_level
-    of_proteins = masked_bce(pooled, batch.labels, known, weighting)
+    of_proteins = masked_bce(pooled, batch.labels, known, weighting, batch.mean)
     if batch.residue_labels is None or carried is None:
         return of_proteins
     if weighting is not None:
         weighting = weighting._replace(rates=weighting.rates[is_residue_level])
     labelled = batch.labelled[:, is_residue_level][batch.segment]
-    of_residues = masked_bce(carried, batch.residue_labels[:, is_residue_level], labelled, weighting)
+    of_levels = batch.residue_labels[:, is_residue_level]
+    of_residues = masked_bce(carried, of_levels, labelled, weighting, batch.mean)
     share = is_residue_level.to(pooled.dtype).mean()
     return torch.lerp(of_proteins, of_residues.to(of_proteins.dtype), share)
 

@@ -89,8 +89,8 @@ class JumpReluSae(PenalisedSae):
         latent_acts = _jump(JumpRelu, pre_acts, self.threshold, self.config.bandwidth)
         x_hat = self._decode_scaled(latent_acts)
         losses = {
-            "loss/reconstruction": reconstruction_loss(x_hat, scaled),
-            "loss/sparsity": self._sparsity(pre_acts, latent_acts),
+            "loss/reconstruction": reconstruction_loss(x_hat, scaled, batch.mean),
+            "loss/sparsity": batch.mean(self._sparsity(pre_acts, latent_acts), len(scaled)),
         }
         return self._output(losses, scaled - x_hat, pre_acts, latent_acts, batch)
 

@@ -49,9 +49,10 @@ class OrderedSae(LinearEncoderSae):
             k_dead=k_dead(config.d_model),
         )
         residual, ordered = self._ordered(scaled, codes)
-        aux = auxk_of_codes(residual, revived, self.W_dec)
+        ordered = batch.mean(ordered, len(scaled))
+        aux = auxk_of_codes(residual, revived, self.W_dec, batch.mean)
         losses = {
-            "loss/reconstruction": reconstruction_loss(residual, torch.zeros_like(residual)),
+            "loss/reconstruction": reconstruction_loss(residual, torch.zeros_like(residual), batch.mean),
             "loss/ordered": ordered,
             "loss/aux": aux,
             "loss/total": ordered + config.aux_coefficient * aux,

@@ -37,10 +37,9 @@ class PenalisedSae(LinearEncoderSae):
         risen = 1.0 if progress >= warmup else progress / warmup
         return self.config.penalty * risen * self.penalty_scale
 
-    def _unit_norm(self, per_token: Tensor) -> Tensor:
+    def _unit_norm(self, per_token: Tensor, batch: TrainingBatch) -> Tensor:
         """Return the batch mean of an L1 norm [n], as if inputs had a mean squared norm of 1."""
-        mean: Tensor = per_token.mean() / math.sqrt(self.config.d_model)
-        return mean
+        return batch.mean(per_token.mean() / math.sqrt(self.config.d_model), len(per_token))
 
     def _output(
         self,
@@ -62,7 +61,7 @@ class PenalisedSae(LinearEncoderSae):
         fit = [value for term, value in losses.items() if term != "loss/sparsity"]
         total = torch.stack(fit).sum() + self._penalty_weight(batch.progress) * losses["loss/sparsity"]
         if self.config.aux_coefficient > 0:
-            losses["loss/aux"] = auxk_loss(residual, pre_acts, self.W_dec, batch.dead)
+            losses["loss/aux"] = auxk_loss(residual, pre_acts, self.W_dec, batch.dead, batch.mean)
             total = total + self.config.aux_coefficient * losses["loss/aux"]
         return step_of({**losses, "loss/total": total}, latent_acts)
 

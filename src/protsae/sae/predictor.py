@@ -268,9 +268,8 @@ class ConceptPredictor(SparseAutoencoder):
             raise ValueError(
                 "protein_head and annotation_residues 'all' or 'both' train on batches with protein_means"
             )
-        return Supervision(
-            batch.segment, batch.labels, batch.labelled, batch.residue_labels, batch.protein_means
-        )
+        known = batch.segment, batch.labels, batch.labelled, batch.residue_labels, batch.protein_means
+        return Supervision(*known, mean=batch.mean)
 
     def guidance_terms(
         self,
@@ -310,7 +309,7 @@ class ConceptPredictor(SparseAutoencoder):
             assert given.protein_means is not None
             head = self._head_logits(self.scale_input(given.protein_means))
             known = given.labelled & ~self.is_residue_level
-            of_proteins = masked_bce(head, given.labels, known, weighting)
+            of_proteins = masked_bce(head, given.labels, known, weighting, given.mean)
             terms["loss/protein_annotation"] = (guidance.lambda_annotation * n_summed, of_proteins)
         if axioms is not None:
             terms["loss/axiom"] = (guidance.lambda_axiom, self.axiom_terms(axioms))

@@ -182,10 +182,10 @@ class ProtSae(ConceptPredictor):
         if self.config.guidance.loss_scale == "raw":
             unit = float(self.config.d_model / self.input_scale.square())
         terms = {
-            "loss/reconstruction": (unit, reconstruction_loss(x_hat, scaled)),
+            "loss/reconstruction": (unit, reconstruction_loss(x_hat, scaled, batch.mean)),
             "loss/aux": (
                 self.config.aux_coefficient,
-                auxk_of_codes(scaled - x_hat, codes.revived, self.W_dec[m:]),
+                auxk_of_codes(scaled - x_hat, codes.revived, self.W_dec[m:], batch.mean),
             ),
             **self.guidance_terms(scaled, logits, supervision, batch.axioms),
         }

@@ -31,7 +31,6 @@ from protsae.sae.protsae import ProtSae
 from protsae.sae.relu import ReluSae
 from protsae.sae.splice import SpliceCoder
 from protsae.sae.topk import TopKSae
-from protsae.sae.unguided_config import UNGUIDED
 
 ARCHITECTURES: dict[str, tuple[type[SparseAutoencoder], type[SaeConfig]]] = {
     "batch_topk": (BatchTopKSae, BatchTopKConfig),
@@ -45,6 +44,12 @@ ARCHITECTURES: dict[str, tuple[type[SparseAutoencoder], type[SaeConfig]]] = {
     "splice": (SpliceCoder, SpliceConfig),
     "topk": (TopKSae, TopKConfig),
 }
+UNGUIDED = tuple(
+    name for name, (_, shape) in ARCHITECTURES.items() if "concept_ids" not in shape.model_fields
+)
+"""Names of the architectures without concepts."""
+TOPK_FAMILY = tuple(n for n in UNGUIDED if "k" in ARCHITECTURES[n][1].model_fields)
+"""Those of them that choose k latents per token."""
 
 
 def build(config: SaeConfig, generator: torch.Generator | None = None) -> SparseAutoencoder:
@@ -60,7 +65,7 @@ def unguided_config(
 
     Args:
         architecture: name.
-        settings: its settings, as in `sae.unguided_config.UnguidedSettings`.
+        settings: fields of its config that differ from their defaults.
         d_model: width of the activations.
         d_sae: number of latents.
         k: latents per token; read by the TopK family alone.

@@ -29,8 +29,8 @@ class ReluSae(PenalisedSae):
         x_hat = self._decode_scaled(latent_acts)
         sizes = self._row_sizes()
         losses = {
-            "loss/reconstruction": reconstruction_loss(x_hat, scaled),
-            "loss/sparsity": self._unit_norm(latent_acts @ sizes),
+            "loss/reconstruction": reconstruction_loss(x_hat, scaled, batch.mean),
+            "loss/sparsity": self._unit_norm(latent_acts @ sizes, batch),
         }
         return self._output(losses, scaled - x_hat, pre_acts, latent_acts, batch)
 

@@ -22,6 +22,7 @@ class SpliceCoder(SparseAutoencoder):
     Every latent is a concept's. `b_dec` stays zero: inputs are centred.
     """
 
+    takes_parts = False  # nothing is trained
     config: SpliceConfig
 
     def __init__(self, config: SpliceConfig, generator: torch.Generator | None = None) -> None:

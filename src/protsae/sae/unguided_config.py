@@ -1,15 +1,11 @@
-"""Settings of the architectures that know nothing of concepts (docs/architectures.md). No torch here.
-
-`<Name>Settings` is what a user may set; `<Name>Config`, which a checkpoint stores whole, adds the shape.
-"""
+"""Configs of the architectures without concepts (docs/architectures.md). No torch here."""
 
 from itertools import accumulate, pairwise
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from protsae.core.config import Config
-from protsae.sae.base_config import SaeConfig, TopKFamilyConfig, TopKSettings
+from protsae.sae.base_config import SaeConfig, TopKFamilyConfig
 
 
 class TopKConfig(TopKFamilyConfig):
@@ -19,31 +15,33 @@ class TopKConfig(TopKFamilyConfig):
     """Name in the registry."""
 
 
-class BatchTopKSettings(TopKSettings):
-    """BatchTopK: the k largest pre-activations per token on average over the batch."""
+class BatchTopKFamilyConfig(TopKFamilyConfig):
+    """What BatchTopK and Matryoshka have in common."""
 
     threshold_momentum: float = Field(0.99, ge=0, lt=1)
     """Share of the old inference threshold that one training step keeps; until 1 / (1 - momentum) steps have
     passed, the threshold is the plain mean over them. At an epoch's end it is the mean over 32 batches."""
 
 
-class BatchTopKConfig(TopKFamilyConfig, BatchTopKSettings):
-    """BatchTopK with its shape."""
+class BatchTopKConfig(BatchTopKFamilyConfig):
+    """BatchTopK: the k largest pre-activations per token on average over the batch."""
 
     architecture: Literal["batch_topk"] = "batch_topk"
     """Name in the registry."""
 
 
-class MatryoshkaSettings(BatchTopKSettings):
+class MatryoshkaConfig(BatchTopKFamilyConfig):
     """Matryoshka: prefixes of the dictionary reconstruct on their own; BatchTopK inside."""
 
+    architecture: Literal["matryoshka"] = "matryoshka"
+    """Name in the registry."""
     group_shares: tuple[float, ...] = Field((1 / 32, 1 / 16, 1 / 8, 1 / 4, 17 / 32), min_length=1)
     """Shares of the latents by which each prefix is longer than the one before; they sum to 1."""
     prefix_weights: tuple[float, ...] | None = None
     """Weights of the prefixes' losses, divided by their sum; None: equal."""
 
     @model_validator(mode="after")
-    def _groups_hold(self) -> "MatryoshkaSettings":
+    def _groups_hold(self) -> "MatryoshkaConfig":
         if min(self.group_shares) <= 0 or abs(sum(self.group_shares) - 1) > 1e-6:
             raise ValueError(f"group_shares {self.group_shares} have to be positive and sum to 1")
         weights = self.prefix_weights
@@ -55,13 +53,6 @@ class MatryoshkaSettings(BatchTopKSettings):
         if weights is not None and weights[-1] <= 0:
             raise ValueError("the last of prefix_weights, that of the whole dictionary, has to be positive")
         return self
-
-
-class MatryoshkaConfig(TopKFamilyConfig, MatryoshkaSettings):
-    """Matryoshka with its shape."""
-
-    architecture: Literal["matryoshka"] = "matryoshka"
-    """Name in the registry."""
 
     @property
     def prefixes(self) -> tuple[int, ...]:
@@ -80,9 +71,11 @@ class MatryoshkaConfig(TopKFamilyConfig, MatryoshkaSettings):
         return self
 
 
-class OrderedSettings(TopKSettings):
+class OrderedConfig(TopKFamilyConfig):
     """Ordered: every prefix of the dictionary reconstructs, the shorter ones count more often."""
 
+    architecture: Literal["ordered"] = "ordered"
+    """Name in the registry."""
     prefix_exponent: float = Field(0.0, ge=0)
     """Prefix length l is drawn with a probability in proportion to l^-exponent; 0: all lengths alike, so that
     latent j counts in 1 - j / d_sae of them."""
@@ -92,14 +85,7 @@ class OrderedSettings(TopKSettings):
     """Share of the training after which they are k."""
 
 
-class OrderedConfig(TopKFamilyConfig, OrderedSettings):
-    """Ordered with its shape."""
-
-    architecture: Literal["ordered"] = "ordered"
-    """Name in the registry."""
-
-
-class PenaltySettings(Config):
+class PenalisedConfig(SaeConfig):
     """What the architectures have whose codes a penalty keeps sparse."""
 
     penalty: float = Field(gt=0)
@@ -118,9 +104,11 @@ class PenaltySettings(Config):
     """Weight of an AuxK loss; none of the papers has one."""
 
 
-class ReluSettings(PenaltySettings):
+class ReluConfig(PenalisedConfig):
     """ReLU with an L1 penalty, the naive sparse autoencoder."""
 
+    architecture: Literal["relu"] = "relu"
+    """Name in the registry."""
     penalty: float = Field(0.1, gt=0)
     """Weight of the sum of a token's codes / sqrt(d_model): L1 for inputs of unit norm."""
     decoder_norm: Literal["unit", "in_penalty"] = "unit"
@@ -129,16 +117,11 @@ class ReluSettings(PenaltySettings):
     encoder, which changes no reconstruction."""
 
 
-class ReluConfig(SaeConfig, ReluSettings):
-    """ReLU with its shape."""
-
-    architecture: Literal["relu"] = "relu"
-    """Name in the registry."""
-
-
-class JumpReluSettings(PenaltySettings):
+class JumpReluConfig(PenalisedConfig):
     """JumpReLU: a threshold per latent, learned through a kernel around the jump."""
 
+    architecture: Literal["jumprelu"] = "jumprelu"
+    """Name in the registry."""
     penalty: float = Field(3e-3, gt=0)
     """Weight of the penalty, which counts latents per token."""
     penalty_kind: Literal["l0", "tanh"] = "l0"
@@ -155,30 +138,20 @@ class JumpReluSettings(PenaltySettings):
     """Learning rate of the thresholds' logarithms, as a multiple of the trainer's."""
 
 
-class JumpReluConfig(SaeConfig, JumpReluSettings):
-    """JumpReLU with its shape."""
-
-    architecture: Literal["jumprelu"] = "jumprelu"
-    """Name in the registry."""
-
-
-class GatedSettings(PenaltySettings):
+class GatedConfig(PenalisedConfig):
     """Gated: one path decides which latents fire, another how much."""
 
+    architecture: Literal["gated"] = "gated"
+    """Name in the registry."""
     penalty: float = Field(0.2, gt=0)
     """Weight of the sum of a token's gate activations / sqrt(d_model): L1 for inputs of unit norm."""
 
 
-class GatedConfig(SaeConfig, GatedSettings):
-    """Gated with its shape."""
-
-    architecture: Literal["gated"] = "gated"
-    """Name in the registry."""
-
-
-class GbaSettings(Config):
+class GbaConfig(SaeConfig):
     """Group Bias Adaptation: biases are moved until each group of latents fires at its own frequency."""
 
+    architecture: Literal["gba"] = "gba"
+    """Name in the registry."""
     n_groups: int = Field(10, gt=0)
     """Groups of latents of equal size."""
     highest_frequency: float = Field(0.1, gt=0, le=1)
@@ -197,7 +170,7 @@ class GbaSettings(Config):
     """`jumprelu`: a latent that fires passes its projection whole. `relu`: less the bias."""
 
     @model_validator(mode="after")
-    def _frequencies_fall(self) -> "GbaSettings":
+    def _frequencies_fall(self) -> "GbaConfig":
         if self.lowest_frequency > self.highest_frequency:
             raise ValueError(
                 f"lowest_frequency {self.lowest_frequency} is above highest_frequency "
@@ -205,46 +178,12 @@ class GbaSettings(Config):
             )
         return self
 
-
-class GbaConfig(SaeConfig, GbaSettings):
-    """Group Bias Adaptation with its shape."""
-
-    architecture: Literal["gba"] = "gba"
-    """Name in the registry."""
-
     @model_validator(mode="after")
     def _groups_have_latents(self) -> "GbaConfig":
         if self.n_groups > self.d_sae:
             raise ValueError(f"n_groups {self.n_groups} is more than d_sae {self.d_sae}: lower n_groups")
         return self
 
-
-class UnguidedSettings(Config):
-    """Settings of every unguided architecture, under its name in the registry."""
-
-    topk: TopKSettings = TopKSettings()
-    """TopK."""
-    batch_topk: BatchTopKSettings = BatchTopKSettings()
-    """BatchTopK."""
-    matryoshka: MatryoshkaSettings = MatryoshkaSettings()
-    """Matryoshka."""
-    ordered: OrderedSettings = OrderedSettings()
-    """Ordered."""
-    relu: ReluSettings = ReluSettings()
-    """ReLU with L1."""
-    jumprelu: JumpReluSettings = JumpReluSettings()
-    """JumpReLU."""
-    gated: GatedSettings = GatedSettings()
-    """Gated."""
-    gba: GbaSettings = GbaSettings()
-    """Group Bias Adaptation."""
-
-
-UNGUIDED = tuple(UnguidedSettings.model_fields)
-"""Names of the unguided architectures."""
-
-TOPK_FAMILY = ("topk", "batch_topk", "matryoshka", "ordered")
-"""Those of them that choose k latents per token."""
 
 AnyUnguidedConfig = (
     TopKConfig

@@ -11,12 +11,11 @@ from pydantic import Field
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
+from protsae.core.splits import EXCLUDED, HELD_OUT
 from protsae.sequences import mmseqs
 from protsae.sequences.bands import count_bands
 from protsae.sequences.homology import HomologySearchConfig, Relative, find_relatives
 
-EXCLUDED = "excluded"
-HELD_OUT = ("validation", "test")
 _LOGGER = logging.getLogger(__name__)
 _Z = 1.959964  # 97.5 % quantile of the standard normal
 
@@ -215,7 +214,7 @@ def _warning(row: Mapping[str, Any]) -> str:
         said += (
             f" About {round(row['share_with_relative'] * n_unsearched)} of the {n_unsearched} {row['split']} "
             "proteins that were not searched have one too and stay. To search all, set "
-            "ingestion.audit.n_sampled: null"
+            "splitting.audit.n_sampled: null"
         )
     return said
 
@@ -225,6 +224,6 @@ def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Relative], con
     return (
         f"{' and '.join(map(_counted, high))} have a relative in train of at least "
         f"{config.search.min_identity:.0%} identity over {config.search.min_coverage:.0%} of both, such as "
-        f"{', '.join(shown)}; at most {config.max_leak_share:.0%} may (ingestion.audit.max_leak_share). "
-        "Cluster more sensitively, or set ingestion.audit.on_leak to exclude"
+        f"{', '.join(shown)}; at most {config.max_leak_share:.0%} may (splitting.audit.max_leak_share). "
+        "Cluster more sensitively, or set splitting.audit.on_leak to exclude"
     )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from protsae.core.letters import character_codes, code_table
 from protsae.core.progress import track
 from protsae.core.threads import in_threads
 from protsae.sequences.seeds import SeedConfig, blosum62, find_candidates
@@ -135,20 +136,16 @@ def _optimum(query: str, target: str) -> tuple[int, int, int]:
     from protsae.sequences.kernels import local_optimum
 
     scores, code_of = _aligner_codes()
-    query_codes, target_codes = (
-        code_of[np.frombuffer(sequence.encode("ascii"), np.uint8)] for sequence in (query, target)
-    )
+    query_codes, target_codes = (code_of[character_codes(sequence)] for sequence in (query, target))
     return local_optimum(query_codes, target_codes, scores, GAP_OPEN + GAP_EXTEND, GAP_EXTEND)
 
 
 @lru_cache(maxsize=1)
 def _aligner_codes() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Return BLOSUM62 over all its letters, and the row of each ASCII code in it (of `X`, if it has none)."""
+    """Return BLOSUM62 over all its letters, and the row of each character code (others: the row of `X`)."""
     matrix = blosum62()
-    rows = np.full(128, matrix.alphabet.index("X"), dtype=np.uint8)
-    for row, letter in enumerate(matrix.alphabet):
-        rows[ord(letter)] = row
-    return np.array(matrix, dtype=np.int32), rows
+    rows = code_table(matrix.alphabet, other=matrix.alphabet.index("X"))
+    return np.array(matrix, dtype=np.int32), rows.astype(np.uint8)
 
 
 def alignment_figures(query: str, target: str, blocks: Any) -> tuple[float, int, int]:

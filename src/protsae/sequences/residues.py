@@ -5,7 +5,7 @@ from collections import Counter
 from pydantic import Field, field_validator
 
 from protsae.core.config import Config
-from protsae.sequences.seeds import RESIDUES
+from protsae.core.letters import AMINO_ACIDS
 
 UNKNOWN = "X"
 
@@ -35,7 +35,7 @@ class ResiduePolicy(Config):
     @field_validator("keep", "to_unknown")
     @classmethod
     def _not_a_residue(cls, letters: str) -> str:
-        if common := sorted(set(letters) & set(RESIDUES)):
+        if common := sorted(set(letters) & set(AMINO_ACIDS)):
             raise ValueError(f"{', '.join(common)}: one of the twenty residues needs no policy")
         return letters
 
@@ -52,9 +52,7 @@ def clean_residues(raw: str, policy: ResiduePolicy, counts: Counter[str]) -> str
     Raises:
         ResidueError: at the first character that the policy does not accept.
     """
-    if not raw.strip(
-        RESIDUES
-    ):  # strip stops at the first other character from either end: nothing left, all good
+    if not raw.strip(AMINO_ACIDS):  # strips from both ends up to another character: there is none
         return raw
     sequence = raw
     if policy.strip_trailing_stop and sequence.endswith("*"):
@@ -64,7 +62,7 @@ def clean_residues(raw: str, policy: ResiduePolicy, counts: Counter[str]) -> str
         counts["n_lower_case"] += sum(map(str.islower, sequence))
         sequence = sequence.upper()
     for letter, n in Counter(sequence).items():
-        if letter in RESIDUES:
+        if letter in AMINO_ACIDS:
             continue
         if letter in policy.keep:
             counts[f"n_residues_{letter}"] += n

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from protsae.core.config import Config
+from protsae.core.letters import AMINO_ACIDS, character_codes, code_table
 from protsae.core.progress import track
 from protsae.core.threads import in_threads
 from protsae.sequences.blocks import id_blocks
 
 WORD = 3
-RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
-_N = len(RESIDUES)
+_N = len(AMINO_ACIDS)
 _OTHER = _N  # any residue without words of its own (X), and the space beyond the ends of a protein
 _OTHER_SCORE = -4
 # Rare letters seed as the residue they stand closest to.
@@ -67,8 +67,8 @@ def find_candidates(
 
 
 def encode(sequence: str) -> Codes:
-    """Return residue codes [length], 0 to 19 in the order of `RESIDUES`, 20 for anything else."""
-    return _code_table()[np.frombuffer(sequence.encode("latin-1", "replace"), dtype=np.uint8)]
+    """Return residue codes [length], 0 to 19 in the order of `AMINO_ACIDS`, 20 for anything else."""
+    return _code_table()[character_codes(sequence)]
 
 
 @dataclass(frozen=True)
@@ -184,16 +184,14 @@ def substitution_scores() -> NDArray[np.int32]:
     """Return BLOSUM62 over residue codes, [21, 21]; residue 20 scores -4 against everything."""
     matrix = blosum62()
     scores = np.full((_N + 1, _N + 1), _OTHER_SCORE, dtype=np.int32)
-    for i, first in enumerate(RESIDUES):
-        scores[i, :_N] = [matrix[first, second] for second in RESIDUES]
+    for i, first in enumerate(AMINO_ACIDS):
+        scores[i, :_N] = [matrix[first, second] for second in AMINO_ACIDS]
     return scores
 
 
 @lru_cache(maxsize=1)
 def _code_table() -> Codes:
-    table = np.full(256, _OTHER, dtype=np.uint8)
-    for code, letter in enumerate(RESIDUES):
-        table[ord(letter)] = code
+    table = code_table(AMINO_ACIDS, other=_OTHER).astype(np.uint8)
     for letter, stand_in in _SEED_AS.items():
         table[ord(letter)] = table[ord(stand_in)]
     return table

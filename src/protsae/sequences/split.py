@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
+from protsae.core.splits import SPLITS
 from protsae.sequences.stratify import concept_shares
 
-SPLITS = ("train", "validation", "test")
 _HASH_DIGITS = 13  # 52 bits: exact in a double
 _LOGGER = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def split_table(
         _refuse(splits, len(protein_clusters), len(cluster_ids))
     chosen = min(dealt, key=lambda salt: imbalance[salt])
     if config.n_salts > 1:
-        _LOGGER.info("To keep this split, set ingestion.split.salt: %s and n_salts: 1", chosen)
+        _LOGGER.info("To keep this split, set splitting.split.salt: %s and n_salts: 1", chosen)
     split_of = dict(zip(cluster_ids, dealt[chosen], strict=True))
     table = protein_clusters.sort_values("protein_id", ignore_index=True)
     table["split"] = table["cluster_id"].map(split_of).astype("str")
@@ -119,5 +119,5 @@ def _refuse(splits: list[str], n_proteins: int, n_clusters: int) -> None:
     empty = [split for split in SPLITS if split not in splits]
     raise InputError(
         f"no protein falls into {' and '.join(empty)}: {n_clusters} clusters of {n_proteins} "
-        "proteins are too few for these fractions. Give more proteins, or another ingestion.split.salt"
+        "proteins are too few for these fractions. Give more proteins, or another splitting.split.salt"
     )

@@ -18,7 +18,7 @@ from protsae.sequences.records import RecordsConfig, read_sequences, sequence_fo
 ALIAS_SEPARATOR = ";"
 
 
-class SequencesConfig(RecordsConfig):
+class SequenceTableConfig(RecordsConfig):
     """How sequences are read, and which are kept."""
 
     min_residues: int = Field(default=1, ge=1)
@@ -45,7 +45,7 @@ class _Records:
     n_records: int = 0
 
 
-def sequence_table(path: Path, config: SequencesConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+def sequence_table(path: Path, config: SequenceTableConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a file of sequences into one row per distinct sequence.
 
     Records of one sequence under several ids become one protein: the first id in sorted order, the others
@@ -105,7 +105,7 @@ def _sample(table: pd.DataFrame, n_sampled: int | None) -> pd.DataFrame:
     return table.iloc[np.sort(rank[:n_sampled])].reset_index(drop=True)
 
 
-def _merge_by_id(path: Path, config: SequencesConfig, residue_counts: Counter[str]) -> _Records:
+def _merge_by_id(path: Path, config: SequenceTableConfig, residue_counts: Counter[str]) -> _Records:
     records = _Records()
     lines = array("q")
     row_of_id: dict[str, int] = {}

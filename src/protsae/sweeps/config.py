@@ -8,10 +8,12 @@ from protsae.core.config import Config
 from protsae.probing.config import EncodingConfig, EvaluationConfig, ScoringConfig
 
 Counts = int | tuple[int, ...]
+ABLATED = "protsae"
+"""Architecture that ablations are of, and what tables call it where it is whole."""
 
 
 class EntryConfig(Config):
-    """One line of the list: every combination of its values is a member."""
+    """One line of the list, a dictionary with a grid: every combination of its values is a member."""
 
     architecture: str
     """Name in the registry of architectures."""
@@ -31,9 +33,9 @@ class EntryConfig(Config):
     hook_points: tuple[str, ...] | None = None
     """Null: those of the sweep."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Fields of the architecture's config that differ from what training uses; nested blocks are merged."""
+    """As in `training.config.DictionaryConfig`."""
     trainer: dict[str, Any] = Field(default_factory=dict)
-    """Fields of `training.trainer` that differ."""
+    """Likewise."""
 
 
 class JudgingConfig(Config):

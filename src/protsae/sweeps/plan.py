@@ -1,7 +1,7 @@
 """A sweep decided before anything is trained, its running member by member, and what lies on disk then.
 
-Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (see `sweeps.estimates`)
-and, written last, `metrics.json`.
+Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (what
+`probing.judge.Judgement.estimates` gives) and, written last, `metrics.json`.
 """
 
 import json
@@ -11,27 +11,93 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from protsae.activations.executors import Executor, LocalExecutor
+from protsae.activations.reader import ActivationStore
 from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_text, write_text_atomic
 from protsae.core.plan import Plan
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
+from protsae.probing.collect import subsumption_rows
+from protsae.probing.encoding import Run, encode_splits, mean_activations
+from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, about_references
+from protsae.probing.splits import split_of_proteins
+from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.config import JudgingConfig
-from protsae.sweeps.estimates import estimates_table
-from protsae.sweeps.judging import Judge, Judgement, SweepData
 from protsae.sweeps.members import Member
-from protsae.training.plan import Source, TrainingPlan, log_of
+from protsae.training.fingerprints import table_hash
+from protsae.training.plan import REGISTRY, Knowledge, Source, TrainingPlan, log_of
 
 INDEX_NAME = "sweep.json"
 METRICS_NAME = "metrics.json"
 ESTIMATES_NAME = "estimates.parquet"
 CHECKPOINT_NAME = "sae.safetensors"
 _LOGGER = logging.getLogger(__name__)
+
+
+class SweepData(NamedTuple):
+    """What all members share."""
+
+    store: ActivationStore
+    known: Known
+    axioms: pd.DataFrame
+    """See `training.plan.Knowledge`."""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What guided members are told."""
+        return Knowledge(self.known.tables, self.axioms)
+
+    def judge(self, config: JudgingConfig) -> Judge:
+        """Return the judge of the proteins with activations."""
+        return Judge(self.known, self.store.protein_ids, config.scoring, config.evaluation)
+
+    def activations(self, hook_point: str) -> pd.DataFrame:
+        """Return the mean activations of all proteins at a hook point."""
+        split_of = split_of_proteins(self.known.proteins, self.store.protein_ids)
+        return mean_activations(self.store, hook_point, list(split_of))
+
+    def references(
+        self,
+        config: JudgingConfig,
+        hook_point: str,
+        neighbours: pd.DataFrame | None = None,
+        random_activations: pd.DataFrame | None = None,
+    ) -> Judgement:
+        """Judge what needs no dictionary; neighbours and the random model where their tables are given."""
+        judge = self.judge(config)
+        scores = judge.score_references(self.activations(hook_point), neighbours, random_activations)
+        return judge.judge(scores, about_references(hook_point, scores))
+
+    def member(
+        self, config: JudgingConfig, checkpoint: SaeCheckpoint
+    ) -> tuple[Judgement, list[pd.DataFrame]]:
+        """Judge a trained dictionary in one pass over the activations; return rows of other measures too."""
+        known, store = self.known, self.store
+        run, sae, judge = Run.of(checkpoint), checkpoint.load(), self.judge(config)
+        split_of = split_of_proteins(known.proteins, store.protein_ids)
+        found = encode_splits(store, sae, run, split_of, config.encoding)
+        scores = judge.score_dictionary(run.method, found.proteins, guided=sae.n_defined > 0)
+        geometry = subsumption_rows(sae, run, self.axioms, known.tables.concepts)
+        return judge.judge(scores, about_dictionary(run, scores)), [geometry, found.reconstruction]
+
+    def judging_fingerprint(self, config: JudgingConfig) -> str:
+        """Return the hash of all that judging depends on beside the checkpoint."""
+        known, tables = self.known, self.known.tables
+        columns = ["protein_id", "split", "cluster_id", "is_audited", "nearest_train_identity"]
+        shown = [known.proteins[columns], tables.concepts, tables.protein_labels]
+        shown += [tables.labelled_aspects, self.axioms, known.terms, known.relations]
+        hashed = (table_hash(table) for table in shown)
+        return sha256_text(*hashed, config.model_dump_json(), judging_code_hash())
+
+
+def judging_code_hash() -> str:
+    """Return the hash of the code that judges; a member's own architecture counts with its training."""
+    return code_hash(SweepData, _records, without=(REGISTRY,))
 
 
 @dataclass(frozen=True)
@@ -63,9 +129,8 @@ class RunMember:
         if isinstance(job, Member) and job.like:
             job = job.matched(self._l0_of(job.like))
         plan = self.plan(job) if isinstance(job, Member) else None
-        judging = Judge(self.data, self.judging).fingerprint()
-        made_from = plan.fingerprint if plan else self.data.store.fingerprint()
-        fingerprint = sha256_text(made_from, judging, code_hash(estimates_table, _records))
+        judging = self.data.judging_fingerprint(self.judging)
+        fingerprint = sha256_text(plan.fingerprint if plan else self.data.store.fingerprint(), judging)
         if (found := _read_json(folder / METRICS_NAME)) and found["fingerprint"] == fingerprint:
             return {"member": job.member_id, "status": "kept", "seconds": found["seconds"]}
         (folder / METRICS_NAME).unlink(missing_ok=True)
@@ -76,10 +141,10 @@ class RunMember:
             plan.run(folder / CHECKPOINT_NAME)
             status = "judged" if before == _mtime(folder / CHECKPOINT_NAME) else "trained"
             trained = time.perf_counter() - started
-        judgement, about = self._judge(job, folder)
+        judgement, others, about = self._judge(job, folder)
         with atomic_path(folder / ESTIMATES_NAME) as temporary:
-            estimates_table(judgement).to_parquet(temporary)
-        rows = judgement.rows(self.judging.evaluation.confidence)
+            judgement.estimates().to_parquet(temporary)
+        rows = concat_metrics([judgement.rows(self.judging.evaluation.confidence), *others])
         seconds = {"training": trained, "judging": time.perf_counter() - started - trained}
         content = {"fingerprint": fingerprint, "judging": judging, **about, "seconds": seconds}
         content["metrics"] = _records(rows)
@@ -88,14 +153,8 @@ class RunMember:
 
     def plan(self, member: Member) -> TrainingPlan:
         """Return the training of a member."""
-        from protsae.sae.registry import ARCHITECTURES
-
-        guided = "concept_ids" in ARCHITECTURES[member.architecture][1].model_fields
-        source = Source(self.data.store, member.hook_point, self.data.proteins)
-        knowledge = self.data.knowledge if guided else None
-        return TrainingPlan(
-            member.architecture, source, member.size, member.trainer, member.settings, knowledge
-        )
+        source = Source(self.data.store, member.hook_point, self.data.known.proteins)
+        return member.dictionary.plan(source, self.data.knowledge)
 
     def _l0_of(self, member_id: str) -> float:
         """Return the latents per token of a finished member on validation proteins."""
@@ -106,25 +165,25 @@ class RunMember:
         )
         return float(l0)
 
-    def _judge(self, job: Job, folder: Path) -> tuple[Judgement, dict[str, Any]]:
-        from protsae.sae.checkpoint import SaeCheckpoint
-
-        judge = Judge(self.data, self.judging)
+    def _judge(self, job: Job, folder: Path) -> tuple[Judgement, list[pd.DataFrame], dict[str, Any]]:
+        """Return what scores are worth, rows of what else is measured, and what is said of the job."""
         if isinstance(job, Reference):
-            return judge.references(job.hook_point), {"name": "references", "hook_point": job.hook_point}
-        checkpoint = SaeCheckpoint(folder / CHECKPOINT_NAME)
+            found = self.data.references(self.judging, job.hook_point)
+            return found, [], {"name": "references", "hook_point": job.hook_point}
+        dictionary, checkpoint = job.dictionary, SaeCheckpoint(folder / CHECKPOINT_NAME)
         with atomic_path(folder / "training_log.csv") as temporary:
             log_of(checkpoint).to_csv(temporary, index=False)
+        settings = json.loads(json.dumps(dictionary.settings, default=lambda value: value.model_dump()))
         about = {
-            "name": job.name,
-            "architecture": job.architecture,
+            "name": dictionary.name,
+            "architecture": dictionary.architecture,
             "hook_point": job.hook_point,
-            **job.size._asdict(),
-            "settings": json.loads(json.dumps(job.settings, default=lambda value: value.model_dump())),
-            "trainer": job.trainer.model_dump(),
+            **dictionary.size._asdict(),
+            "settings": settings,
+            "trainer": dictionary.trainer.model_dump(),
             "training": checkpoint.metadata["training"],
         }
-        return judge.member(checkpoint, job.name), about
+        return *self.data.member(self.judging, checkpoint), about
 
 
 @dataclass(frozen=True)

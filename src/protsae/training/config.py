@@ -1,10 +1,13 @@
 """Settings of the trainer. No torch here."""
 
-from typing import Literal
+import re
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, RootModel, model_validator
 
 from protsae.core.config import Config
+from protsae.sae.config import CONFIGS
+from protsae.sequences.split import SplitConfig
 
 
 class TrainerConfig(Config):
@@ -56,3 +59,53 @@ class TrainerConfig(Config):
         """Return all that the weights, and the snapshots where there are any, follow from, as JSON."""
         without = {"save_every", "log_every"} | (set() if self.snapshots else {"snapshots"})
         return self.model_dump_json(exclude=without)
+
+
+class DictionaryConfig(Config):
+    """One dictionary: its architecture, and what differs from the settings that all of them share."""
+
+    architecture: str
+    """Name in the registry of architectures."""
+    d_sae: int | None = Field(None, gt=0)
+    """Number of latents; null: `training.d_sae`."""
+    k: int | None = Field(None, gt=0)
+    """Latents per token; null: `training.k`. An architecture whose penalty keeps codes sparse is steered to
+    it (`target_l0`), if it is given here."""
+    seed: int | None = Field(None, ge=0)
+    """Of weights and of samples; null: `training.seed`."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the architecture's config that differ from what training uses; nested blocks are merged."""
+    trainer: dict[str, Any] = Field(default_factory=dict)
+    """Fields of `training.trainer` that differ."""
+
+
+class ParquetConfig(Config):
+    """How Parquet files of any origin are read: the source `parquet` of training."""
+
+    min_proteins: int = Field(10, gt=0)
+    """Training proteins that a label needs to become a concept."""
+    split: SplitConfig = SplitConfig()
+    """How proteins are dealt to splits by their ids, where the files have no column `split`."""
+
+
+RESERVED = frozenset({"references", "baselines", "neurons", "linear", "composition", "random_plm"})
+"""Names that tables give to what is no dictionary."""
+
+
+class DictionariesConfig(RootModel[dict[str, DictionaryConfig | None]]):
+    """The dictionaries by name; null takes one out that an environment below has listed."""
+
+    @model_validator(mode="after")
+    def _names_can_be_files(self) -> "DictionariesConfig":
+        for name, entry in self.root.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED:
+                raise ValueError(
+                    f"a dictionary cannot be called {name!r}: use lower-case letters, digits and '_', "
+                    f"starting with a letter, and none of {', '.join(sorted(RESERVED))}"
+                )
+            if entry is not None and entry.architecture not in CONFIGS:
+                known = ", ".join(sorted(CONFIGS))
+                raise ValueError(f"{name}: architecture '{entry.architecture}' is not known: {known}")
+        if all(entry is None for entry in self.root.values()):
+            raise ValueError("there is no dictionary: list one, such as topk: {architecture: topk}")
+        return self

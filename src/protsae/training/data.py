@@ -71,8 +71,8 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Ontology:
-    """What guidance knows of the ontology."""
+class ConceptAxioms:
+    """The axioms over the concepts, and what follows from them for guidance."""
 
     axioms: AxiomIndices
     is_ancestor: np.ndarray
@@ -80,7 +80,7 @@ class Ontology:
     aspects: np.ndarray
     """Aspect of each concept [n_concepts]."""
 
-    def to(self, device: torch.device) -> "Ontology":
+    def to(self, device: torch.device) -> "ConceptAxioms":
         """Return it with the axioms on a device."""
         on_device: dict[str, Any] = {
             name: value.to(device) for name, value in vars(self.axioms).items() if isinstance(value, Tensor)
@@ -88,7 +88,7 @@ class Ontology:
         return replace(self, axioms=replace(self.axioms, **on_device))
 
     @classmethod
-    def of(cls, axioms: AxiomIndices, aspects: Sequence[str]) -> "Ontology":
+    def of(cls, axioms: AxiomIndices, aspects: Sequence[str]) -> "ConceptAxioms":
         """Close the NF1 pairs, over zero concepts too, from the concepts upwards; keep the concepts' part."""
         from scipy.sparse import csr_array
 

@@ -1,7 +1,7 @@
 """The trainer on several workers of a process group: each has a part of every batch, all the same weights.
 
 Steps equal those of one worker on the whole batch, to rounding: means over the batch are taken over all
-workers (`sae.parallel`), gradients averaged by torch's DDP, thresholds found from all residues.
+workers (`mean_over_workers`), gradients averaged by torch's DDP, thresholds found from all residues.
 """
 
 from dataclasses import replace
@@ -15,13 +15,21 @@ from torch.nn.parallel import DistributedDataParallel
 from protsae.activations.sampler import ResidueBatch
 from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
-from protsae.sae.parallel import shared_batches
+from protsae.sae.registry import ARCHITECTURES
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Split
 from protsae.training.trainer import Trainer
 
-SHARED = ("topk", "protsae")
-"""Architectures that several workers train."""
+_OPERATIONS = {"sum": dist.ReduceOp.SUM, "max": dist.ReduceOp.MAX}
+
+
+def mean_over_workers(mean: Tensor, count: Tensor | int) -> Tensor:
+    """See `sae.losses.BatchMean`: the workers' average of the results is the whole batch's mean."""
+    own = torch.as_tensor(count, device=mean.device).detach().double()
+    total = own.clone()
+    dist.all_reduce(total)
+    share = own * dist.get_world_size() / total.clamp_min(torch.finfo(torch.float64).tiny)
+    return mean * share.to(mean.dtype)
 
 
 class DistributedTrainer(Trainer):
@@ -47,15 +55,19 @@ class DistributedTrainer(Trainer):
         if len(residues.proteins) < self._world:  # too few to share out: all do the same
             with self._autocast:
                 return whole, self._in_float32(self._ddp(whole))
-        own = self._batch(part_of(residues, self._rank, self._world))
-        with shared_batches(), self._autocast:
+        own = replace(self._batch(part_of(residues, self._rank, self._world)), mean=mean_over_workers)
+        with self._autocast:
             output = self._in_float32(self._ddp(own))
         fired = output.fired.int()
         dist.all_reduce(fired, dist.ReduceOp.MAX)
         n_active = output.l0.double() * len(own.x)
         dist.all_reduce(n_active)
         logits = None if output.logits is None else self._gathered(output.logits, residues)
-        return whole, replace(output, fired=fired > 0, l0=n_active / len(whole.x), logits=logits)
+        statistics = {name: value.clone() for name, value in output.statistics.items()}
+        for name, value in statistics.items():
+            dist.all_reduce(value, _OPERATIONS[self._sae.merged[name]])
+        l0 = n_active / len(whole.x)
+        return whole, replace(output, fired=fired > 0, l0=l0, logits=logits, statistics=statistics)
 
     def _gathered(self, logits: Tensor, residues: ResidueBatch) -> Tensor:
         """Return the logits of all workers' residues, in the order of the batch."""
@@ -112,10 +124,11 @@ def check_shared(architecture: str, guidance: Any) -> None:
     Raises:
         InputError: an architecture or a setting whose steps are no means over the batch.
     """
-    if architecture not in SHARED:
+    if architecture in ARCHITECTURES and not ARCHITECTURES[architecture][0].takes_parts:
+        able = ", ".join(name for name, (kind, _) in ARCHITECTURES.items() if kind.takes_parts)
         raise InputError(
-            f"architecture '{architecture}' trains on one worker: its steps depend on the whole batch in "
-            f"ways that are not shared out. Several workers train {' and '.join(SHARED)}"
+            f"architecture '{architecture}' trains on one worker: its codes are chosen among the whole "
+            f"batch, or nothing is trained. Several workers train {able}"
         )
     if guidance is None:
         return

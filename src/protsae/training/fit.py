@@ -21,7 +21,7 @@ from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import ARCHITECTURES, shaped_config
 from protsae.sae.splice import SpliceCoder
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology, Split, labels_of
+from protsae.training.data import ConceptAxioms, Split, labels_of
 from protsae.training.directions import concept_directions
 from protsae.training.files import TrainingFiles
 from protsae.training.task import Knowledge, Size, Source, TrainingTask, UnguidedTask
@@ -113,12 +113,12 @@ def fit_guided(
         donor: the dictionary whose latents the free ones start from.
     """
     if task.knowledge is None or task.knowledge.tables.concepts.empty:
-        raise InputError("there are no concepts to guide ProtSAE: lower the counts in params:annotation")
+        raise InputError("there are no concepts to guide ProtSAE: lower the bounds of labelling.vocabulary")
     tables, axioms = task.knowledge
     concepts = tables.concepts
     _check_k(task.size, len(concepts))
     indices = AxiomIndices.from_table(axioms, len(concepts))
-    ontology = Ontology.of(indices, concepts["aspect"].tolist())
+    ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
     known = {
         "concept_ids": tuple(concepts["concept_id"]),
         "residue_level": tuple(concepts.loc[concepts["level"] == "residue", "concept_id"]),
@@ -163,7 +163,7 @@ def fit_splice(
 ) -> Fitted:
     """Set SpLiCE's directions from the training proteins' labels; nothing is trained."""
     if task.knowledge is None or task.knowledge.tables.concepts.empty:
-        raise InputError("there are no concepts for SpLiCE: lower the counts in params:annotation")
+        raise InputError("there are no concepts for SpLiCE: lower the bounds of labelling.vocabulary")
     tables = task.knowledge.tables
     known = {"d_model": task.source.store.d_model, "concept_ids": tuple(tables.concepts["concept_id"])}
     config = shape.model_validate({**known, **task.settings})
@@ -229,7 +229,7 @@ def split_of(task: UnguidedTask, name: str) -> Split:
     protein_ids = [protein_id for protein_id in chosen if protein_id in stored]
     if not protein_ids:
         raise InputError(
-            f"no protein of split '{name}' has activations: change ingestion.split or extract again"
+            f"no protein of split '{name}' has activations: change splitting.split or extract again"
         )
     residues = config.residues_per_protein if name == "train" else config.validation_residues_per_protein
     sampler = sampler_for(

@@ -38,6 +38,7 @@ def fingerprint_of(task: TrainingTask) -> str:
         tables += [table[table["protein_id"].isin(shown["protein_id"])] for table in of_proteins]
     return sha256_text(
         task.architecture,
+        task.name or task.architecture,
         source.store.fingerprint(),
         source.hook_point,
         *map(str, task.size),
@@ -110,12 +111,13 @@ def training_code_hash(architecture: str, *, warm: bool) -> str:
     Raises:
         InputError: an unknown architecture.
     """
-    from protsae.training.distributed import SHARED, DistributedTrainer
+    from protsae.training.distributed import DistributedTrainer
     from protsae.training.fit import fitter_of
     from protsae.training.warm_start import load_donor
 
-    items: list[Any] = [*fitter_of(architecture), _log_rows]
-    if architecture in SHARED:
+    fitter, kind, shape = fitter_of(architecture)
+    items: list[Any] = [fitter, kind, shape, _log_rows]
+    if kind.takes_parts:
         items.append(DistributedTrainer)
     return code_hash(*items, load_donor) if warm else code_hash(*items, without=(REGISTRY,))
 

@@ -49,12 +49,15 @@ class UnguidedTask:
     trainer: TrainerConfig
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the architecture's config, such as `guidance`."""
+    name: str = field(default="", kw_only=True)
+    """What tables call the dictionary; empty: as its architecture."""
 
     @property
     def about(self) -> dict[str, Any]:
         """What a checkpoint says its weights belong to."""
         model = self.source.store.manifest.model
         return {
+            "name": self.name or self.architecture,
             "hook_point": self.source.hook_point,
             "model": model.name,
             "model_sha256": model.sha256,

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from protsae.activations.sampler import ResidueBatch
+from protsae.core.devices import autocast, pick_device
 from protsae.core.errors import InputError
 from protsae.core.progress import track
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
 from protsae.training.config import TrainerConfig
-from protsae.training.data import Ontology, Split
-from protsae.training.devices import autocast, pick_device
+from protsae.training.data import ConceptAxioms, Split
 from protsae.training.files import TrainingFiles
 from protsae.training.live import RunningMeans
 from protsae.training.optimiser import SaeAdam
@@ -28,7 +28,7 @@ from protsae.training.threads import torch_threads
 from protsae.training.validation import validate
 
 LOG_COLUMNS = ("step", "epoch", "split", "term", "value")
-Validator = Callable[[SparseAutoencoder, Split, Ontology | None], dict[str, float]]
+Validator = Callable[[SparseAutoencoder, Split, ConceptAxioms | None], dict[str, float]]
 _KEY = "training.trainer"
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Trainer:
         train: Split,
         validation: Split,
         *,
-        ontology: Ontology | None = None,
+        ontology: ConceptAxioms | None = None,
         validator: Validator = validate,
         select_by: str | None = None,
         seed: int = 0,

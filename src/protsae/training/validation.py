@@ -17,17 +17,17 @@ from protsae.sae.codes import SparseCodes
 from protsae.sae.guidance import masked_bce
 from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
-from protsae.training.data import Labels, Ontology, Split
+from protsae.training.data import ConceptAxioms, Labels, Split
 
 
 @torch.no_grad()
-def validate(sae: SparseAutoencoder, split: Split, ontology: Ontology | None = None) -> dict[str, float]:
+def validate(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None = None) -> dict[str, float]:
     """Return `fve`, `mse`, `l0`, `dead_share` of a split."""
     return _measure(sae, split, lambda _, x: sae.sparse_codes(x))
 
 
 @torch.no_grad()
-def validate_guided(sae: SparseAutoencoder, split: Split, ontology: Ontology | None) -> dict[str, float]:
+def validate_guided(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None) -> dict[str, float]:
     """Return the same of ProtSAE, and what its guidance achieved where labels and an ontology are given."""
     assert isinstance(sae, ProtSae)
     guided = None if split.labels is None else _Guided(sae, split.labels, split.means)
@@ -52,7 +52,7 @@ def _measure(
 
 
 @torch.no_grad()
-def axiom_metrics(sae: ProtSae, ontology: Ontology) -> dict[str, float]:
+def axiom_metrics(sae: ProtSae, ontology: ConceptAxioms) -> dict[str, float]:
     """Return how well the predictor's balls obey the subclass axioms."""
     centres, radii = sae.balls()
     m = sae.n_defined

@@ -12,7 +12,7 @@ from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sae.dense import LinearEncoderSae
 from protsae.sae.protsae import ProtSae
-from protsae.sae.unguided_config import TOPK_FAMILY
+from protsae.sae.registry import TOPK_FAMILY
 
 _N_RESIDUES = 20_000
 _SAME = ("hook_point", "model", "model_sha256")

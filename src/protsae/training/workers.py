@@ -67,7 +67,7 @@ def work(task: TrainingTask, path: Path) -> None:
 
 
 def _backend(task: TrainingTask, config: WorkersConfig) -> str:
-    from protsae.training.devices import pick_device
+    from protsae.core.devices import pick_device
 
     if pick_device(task.trainer.device, "training.trainer.device").type == "cpu":
         return "gloo"

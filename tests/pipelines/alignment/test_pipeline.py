@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.alignment.world import HOOK, World
@@ -129,12 +128,3 @@ def test_a_dictionary_of_other_concepts_is_refused(inputs):
     concepts = inputs["concepts"].replace("GO:2", "GO:9")
     with pytest.raises(InputError, match="GO:"):
         run({**inputs, "concepts": concepts})
-
-
-def test_parameter_file_holds_the_defaults():
-    values = yaml.safe_load((CONF / "parameters_alignment.yml").read_text())["alignment"]
-    parameters = AlignmentParameters.model_validate(
-        {**values, "hook_point": HOOK, **{part: {**values[part], "seed": 0} for part in
-         ("choice", "k_sparse", "baselines")}}
-    )  # fmt: skip
-    assert parameters == AlignmentParameters(hook_point=HOOK)

@@ -1,15 +1,14 @@
-"""The annotation pipeline from files to tables, value by value, without a Kedro project."""
+"""The pipelines annotation and labelling from files to tables, value by value, without a Kedro project."""
 
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from protsae.annotations.sources import SourcesConfig
-from protsae.pipelines.annotation import create_pipeline
+from protsae.pipelines import annotation, labelling
 from protsae.pipelines.annotation.parameters import AnnotationParameters
+from protsae.pipelines.labelling.parameters import LabellingParameters
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "ontology" / "data"
@@ -31,9 +30,9 @@ SEQUENCES = pd.DataFrame(
     }
 )
 PROTEINS = SEQUENCES.assign(split=SPLITS.values(), cluster_id=[f"c{i}" for i in range(len(SPLITS))])
-PARAMETERS = AnnotationParameters.model_validate(
+PARAMETERS = AnnotationParameters.model_validate({"join": {"max_unknown_share": 0.2}})
+LABELLING = LabellingParameters.model_validate(
     {
-        "join": {"max_unknown_share": 0.2},
         "vocabulary": {
             "min_positives": {"train": 1, "validation": 1, "test": 1},
             "min_clusters": {"train": 1, "validation": 1, "test": 1},
@@ -70,15 +69,16 @@ def run(
         "raw_concept_parents": {},
         "raw_features": None,
         "raw_binding_sites": {},
+        "raw_motifs": None,
         "params:annotation.preset": parameters.preset,
         "params:annotation.sources": parameters.sources,
         "params:annotation.annotations": parameters.annotations,
         "params:annotation.join": parameters.join,
-        "params:annotation.vocabulary": parameters.vocabulary,
-        "params:annotation.axioms": parameters.axioms,
+        "params:labelling.vocabulary": LABELLING.vocabulary,
+        "params:labelling.axioms": LABELLING.axioms,
         **more,
     }
-    pipeline = create_pipeline()
+    pipeline = annotation.create_pipeline() + labelling.create_pipeline()
     kept = {name: KeptDataset() for name in pipeline.all_outputs()}
     SequentialRunner().run(pipeline, DataCatalog({n: MemoryDataset(v) for n, v in given.items()} | kept))
     return {name: dataset.load() for name, dataset in kept.items()}
@@ -159,15 +159,13 @@ def test_concepts_of_all_sources_meet_in_one_vocabulary(tmp_path: Path):
     (tmp_path / "parents.tsv").write_text("concept_id\tparent_id\nEC:1.1\tEC:1\nEC:1.2\tEC:1\nEC:2\t\n")
     (tmp_path / "metal.txt").write_text("P1\t2,4\nP2\t1\nP6\t3\nQ1\t7\n")
     (tmp_path / "zinc.txt").write_text("P4b\t1\n")
-    motif = {"id": "motif:rgd", "name": "RGD", "pattern": "R-G-D", "reference": "a paper"}
-    parameters = PARAMETERS.model_copy(update={"sources": SourcesConfig.model_validate({"motifs": [motif]})})
+    (tmp_path / "motifs.tsv").write_text("id\tname\tpattern\nmotif:rgd\tRGD\tR-G-D\n")
     outputs = run(
         tmp_path,
-        parameters,
         raw_concept_tables={"EC": tmp_path / "ec.tsv"},
         raw_concept_parents={"EC": tmp_path / "parents.tsv"},
         raw_binding_sites={"metal": tmp_path / "metal.txt", "zinc": tmp_path / "zinc.txt"},
-        **{"params:annotation.sources": parameters.sources},
+        raw_motifs=tmp_path / "motifs.tsv",
     )
     concepts = outputs["concepts"]
     assert concepts[["concept_idx", "concept_id", "aspect", "level"]].to_numpy().tolist() == [
@@ -202,12 +200,3 @@ def test_concepts_of_all_sources_meet_in_one_vocabulary(tmp_path: Path):
         ["EC", "P9", 1],
         ["binding", "Q1", 1],
     ]
-
-
-def test_the_parameter_file_says_the_defaults_but_for_the_motifs():
-    given = yaml.safe_load((ROOT / "conf/base/parameters_annotation.yml").read_text())
-    found = AnnotationParameters.model_validate(given["annotation"])
-    assert len(found.sources.motifs) == 16
-    without = found.sources.model_copy(update={"motifs": ()})
-    assert found.model_copy(update={"sources": without}) == AnnotationParameters()
-    assert given["annotation"].keys() == AnnotationParameters.model_fields.keys()

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
@@ -249,11 +248,3 @@ def test_two_runs_give_equal_tables(inputs, outputs):
     again = run(inputs)
     for name in ("monosemanticity", "absorption", "splitting", "disentanglement_metrics"):
         pd.testing.assert_frame_equal(again[name], outputs[name], obj=name)
-
-
-def test_parameter_file_holds_the_defaults():
-    values = yaml.safe_load((CONF / "parameters_disentanglement.yml").read_text())["disentanglement"]
-    values["hook_point"] = HOOK
-    for block in ("monosemanticity", "absorption"):
-        assert values[block].pop("seed") == "${globals:seed}"
-    assert DisentanglementParameters.model_validate(values) == DisentanglementParameters(hook_point=HOOK)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.training.conftest import World, toy_plan
@@ -11,6 +10,8 @@ from tests.training.conftest import World, toy_plan
 from protsae.core.errors import InputError
 from protsae.pipelines.dynamics import create_pipeline
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
+from protsae.pipelines.wiring import Wiring
+from protsae.probing.config import ComparisonConfig
 from protsae.sae.checkpoint import SaeCheckpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contain")
@@ -36,12 +37,15 @@ def inputs(folder, snapshots):
         "axioms": plan.knowledge.axioms,
         "params:training.trainer": plan.trainer,
         "params:dynamics.onsets": DynamicsParameters().onsets,
+        "params:dictionaries": {name: {"architecture": name} for name in plans},
+        "params:comparison": ComparisonConfig(subject="protsae", rival="topk"),
     }
 
 
 def run(given):
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
-    return {name: found.load() for name, found in SequentialRunner().run(create_pipeline(), catalog).items()}
+    pipeline = create_pipeline(Wiring({"protsae": "protsae", "topk": "topk"}))
+    return {name: found.load() for name, found in SequentialRunner().run(pipeline, catalog).items()}
 
 
 def test_curves_become_onsets_and_a_figure(tmp_path):
@@ -61,8 +65,3 @@ def test_curves_become_onsets_and_a_figure(tmp_path):
 def test_without_snapshots_the_way_to_them_is_named(tmp_path):
     with pytest.raises(InputError, match=r"--params training\.trainer\.snapshots=24"):
         run(inputs(tmp_path, snapshots=0))
-
-
-def test_parameter_file_holds_the_defaults():
-    values = yaml.safe_load((CONF / "parameters_dynamics.yml").read_text())
-    assert DynamicsParameters.model_validate(values["dynamics"]) == DynamicsParameters()

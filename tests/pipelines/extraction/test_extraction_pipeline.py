@@ -1,11 +1,8 @@
 """The extraction pipeline on a tiny model."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.plm.tiny_esm2 import fair_esm_activations, random_sequences, tiny_esm2, write_safetensors
@@ -14,8 +11,8 @@ from protsae.datasets import ActivationShardsDataset, SourceFileDataset
 from protsae.pipelines.extraction import create_pipeline
 from protsae.pipelines.extraction.nodes import select_sequences
 from protsae.pipelines.extraction.parameters import ExtractionParameters
+from protsae.pipelines.wiring import Wiring
 
-PARAMETERS = Path(__file__).parents[3] / "conf/base/parameters_extraction.yml"
 HOOK_POINT = "layers.0.resid_post"
 
 
@@ -32,8 +29,7 @@ def proteins():
 
 
 def parameters(**changes):
-    values = yaml.safe_load(PARAMETERS.read_text())["extraction"]
-    return ExtractionParameters.model_validate({**values, "hook_point": HOOK_POINT, **changes})
+    return ExtractionParameters.model_validate({"hook_point": HOOK_POINT, **changes})
 
 
 def run(proteins, folder):
@@ -49,7 +45,7 @@ def run(proteins, folder):
             "extraction_report": MemoryDataset(),
         }
     )
-    SequentialRunner().run(create_pipeline(), catalog)
+    SequentialRunner().run(create_pipeline(Wiring({"topk": "topk"})), catalog)
     assert catalog["extraction_report"].load()["rows"] == shards.load().manifest.rows
     return shards.load()
 
@@ -80,9 +76,7 @@ def test_selected_sequences_are_sorted_and_marked(proteins):
     assert selected.columns.tolist() == ["protein_id", "sequence", "is_excluded"]
 
 
-def test_the_parameters_of_the_base_environment_are_complete():
-    read = parameters()
-    assert (read.dtype, read.long_sequences) == ("float16", "window")
+def test_an_unknown_key_is_refused_with_the_nearest():
     with pytest.raises(
         ValueError, match="unknown key 'proteins_per_shards', did you mean 'proteins_per_shard'"
     ):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.activations.conftest import config
@@ -123,16 +122,3 @@ def other_point(inputs, folder):
     plan = plan_extraction(proteins["protein_id"].tolist(), proteins["sequence"].tolist(), model, settings)
     write_activations(plan, folder / "two")
     return {"activation_shards": ActivationStore(folder / "two")}
-
-
-def test_parameter_file_holds_the_defaults():
-    text = (CONF / "parameters_fidelity.yml").read_text()
-    for name, value in (
-        ("extraction.hook_point", "h"),
-        ("extraction.max_residues", "1022"),
-        ("extraction.window_overlap", "256"),
-        ("globals:seed", "0"),
-    ):
-        text = text.replace("${" + name + "}", value)
-    values = yaml.safe_load(text)
-    assert FidelityParameters.model_validate(values["fidelity"]) == FidelityParameters(hook_point="h")

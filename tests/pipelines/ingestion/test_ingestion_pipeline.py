@@ -1,25 +1,25 @@
-"""The ingestion pipeline over hand-made proteins: every output by value, the same bytes on a second run."""
+"""Ingestion and splitting of hand-made proteins: every output by value, the same bytes on a second run."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.pandas import ParquetDataset
 from pydantic import ValidationError
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
-from protsae.pipelines.ingestion import create_pipeline
+from protsae.pipelines import ingestion, splitting
 from protsae.pipelines.ingestion.parameters import IngestionParameters
-from protsae.sequences.seeds import RESIDUES
+from protsae.pipelines.splitting.parameters import SplittingParameters
 
 TABLES = ("sequences", "protein_clusters", "split_assignment", "proteins")
 ROOT = Path(__file__).parents[3]
 RNG = numpy_generator(0, "ingestion")
-S = ["".join(RNG.choice(list(RESIDUES), 80)) for _ in range(7)]
+S = ["".join(RNG.choice(list(AMINO_ACIDS), 80)) for _ in range(7)]
 # The default salt deals cluster0 to train, cluster2 to validation and cluster6 to test (see test_split).
 CLUSTERS = "accession\tcluster_id\n" + "".join(
     f"{name}\t{cluster}\n"
@@ -46,9 +46,9 @@ CONCEPTS = pd.DataFrame({"protein_id": ["P1", "P2", "P3", "P4", "P5"], "concept_
 def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]:
     (folder / "proteins.fasta").write_text(fasta)
     (folder / "clusters.tsv").write_text(CLUSTERS)
-    parameters = IngestionParameters.model_validate(
-        {"audit": audit, "split": {"min_positives_stratified": 5}}
-    )
+    parameters = IngestionParameters()
+    own = SplittingParameters.model_validate({"audit": audit, "split": {"min_positives_stratified": 5}})
+    pipeline = ingestion.create_pipeline() + splitting.create_pipeline()
     catalog = DataCatalog(
         {
             "raw_sequences": MemoryDataset(folder / "proteins.fasta"),
@@ -56,13 +56,13 @@ def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]
             "params:ingestion.sequences": MemoryDataset(parameters.sequences),
             "protein_concepts": MemoryDataset(CONCEPTS),
             "params:ingestion.clusters": MemoryDataset(parameters.clusters),
-            "params:ingestion.split": MemoryDataset(parameters.split),
-            "params:ingestion.audit": MemoryDataset(parameters.audit),
+            "params:splitting.split": MemoryDataset(own.split),
+            "params:splitting.audit": MemoryDataset(own.audit),
             **{name: ParquetDataset(filepath=str(folder / f"{name}.parquet")) for name in TABLES},
         }
     )
-    SequentialRunner().run(create_pipeline(), catalog)
-    return {name: catalog.load(name) for name in create_pipeline().all_outputs() - {"cluster_report"}}
+    SequentialRunner().run(pipeline, catalog)
+    return {name: catalog.load(name) for name in pipeline.all_outputs() - {"cluster_report"}}
 
 
 def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:
@@ -133,11 +133,6 @@ def test_bad_input_stops_the_run_with_file_and_line(tmp_path: Path) -> None:
         _run(tmp_path, on_leak="fail")
 
 
-def test_the_parameter_file_is_valid_complete_and_the_default() -> None:
-    raw = yaml.safe_load((ROOT / "conf/base/parameters_ingestion.yml").read_text())
-    assert list(raw) == ["ingestion"]
-    parameters = IngestionParameters.model_validate(raw["ingestion"])
-    assert parameters == IngestionParameters()
-    assert raw["ingestion"] == parameters.model_dump()
+def test_an_unknown_key_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValidationError, match="unknown key 'min_identty', did you mean 'min_identity'"):
-        IngestionParameters.model_validate({"audit": {"search": {"min_identty": 0.2}}})
+        SplittingParameters.model_validate({"audit": {"search": {"min_identty": 0.2}}})

@@ -7,18 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from tests.memory_store import MemoryStore
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.metrics.table import METRIC_COLUMNS, metrics_table
+from protsae.pipelines import encoding, reporting
 from protsae.pipelines.probing import create_pipeline
-from protsae.pipelines.probing.nodes import evaluate_scores, score_concepts
+from protsae.pipelines.probing.nodes import evaluate_references, score_references
 from protsae.pipelines.probing.parameters import ProbingParameters
-from protsae.probing.config import ComparisonConfig
-from protsae.probing.scores import METHODS
+from protsae.pipelines.wiring import Wiring
+from protsae.probing.config import DIFFERENCES, ComparisonConfig
+from protsae.probing.scores import REFERENCES
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contai
 
 CONF = Path(__file__).parents[3] / "conf" / "base"
 HOOK = "layers.2.resid_post"
+WIRING = Wiring({"protsae": "protsae", "topk": "topk"})
 CONCEPT_IDS = ("GO:1", "GO:2", "GO:3", "GO:4")
 ASPECTS = ("BPO", "MFO", "MFO", "CCO")
 
@@ -39,8 +41,14 @@ class Kept(MemoryDataset):
 
 
 def checkpoint(sae, architecture):
-    config = {"architecture": architecture, "k": sae.config.k}
-    return SimpleNamespace(config=config, metadata={"seed": 7, "hook_point": HOOK}, load=lambda: sae)
+    return SimpleNamespace(
+        name=architecture,
+        config={"architecture": architecture, "k": sae.config.k},
+        metadata={"seed": 7, "hook_point": HOOK},
+        concept_ids=sae.concept_ids,
+        n_defined=sae.n_defined,
+        load=lambda: sae,
+    )
 
 
 @pytest.fixture
@@ -117,9 +125,11 @@ def inputs():
 
 def run(inputs):
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
-    pipeline = create_pipeline()
-    names = {"hook_point", "encoding", "scoring", "neighbours", "random_plm", "evaluation"}
+    pipeline = encoding.create_pipeline(WIRING) + create_pipeline(WIRING)
+    pipeline += reporting.create_pipeline(WIRING).only_nodes("collect_metrics")
+    names = {"hook_point", "encoding", "scoring", "neighbours", "random_plm", "evaluation", "differences"}
     given = {**inputs, **{f"params:probing.{name}": getattr(parameters, name) for name in names}}
+    given["params:comparison"] = ComparisonConfig(subject="protsae", rival="topk")
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
     for name in pipeline.all_outputs():
         catalog[name] = Kept()
@@ -138,10 +148,16 @@ def test_planted_concepts_are_found_and_floors_stay_floors(inputs):
         assert auc[method, "mean"] > 0.9, method
     assert auc["prevalence", "mean"] == 0.5
     assert abs(auc["shuffled_labels", "mean"] - 0.5) < 0.3
-    assert set(METHODS) | {"protsae", "topk"} == set(metrics["method"])
+    of_dictionaries = {"protsae_latent", "protsae_predictor", "protsae_probe", "topk_latent", "topk_probe"}
+    assert {*REFERENCES, *of_dictionaries, "protsae", "topk"} == set(metrics["method"])
+    names = {"subject": "protsae", "rival": "topk"}
     assert set(outputs["method_differences"]["method"]) == {
-        f"{one} - {other}" for one, other in ComparisonConfig().differences
+        f"{one} - {other}".format(**names) for one, other in DIFFERENCES
     }
+    probe = metrics[metrics["method"] == "linear_probe"].iloc[0]
+    assert probe["hook_point"] == HOOK and pd.isna(probe["seed"]) and pd.isna(probe["k"])
+    own = metrics[metrics["method"] == "protsae_probe"].iloc[0]
+    assert (own["hook_point"], own["seed"], own["k"]) == (HOOK, 7, 3)
     wanted = {
         "wfmax",
         "smin",
@@ -211,7 +227,7 @@ def with_sites(inputs):
 def test_concepts_of_residues_are_judged_by_residues_and_change_no_other_score(inputs):
     mixed = with_sites(inputs)
     outputs = run(mixed)
-    assert set(outputs["concept_scores"]["concept_idx"]) == {0, 1, 2, 3}
+    assert set(outputs["protsae.concept_scores"]["concept_idx"]) == {0, 1, 2, 3}
     assert set(outputs["concept_metrics"]["concept_id"]) == set(CONCEPT_IDS)
     metrics = outputs["metrics"]
     residues = metrics[(metrics["stratum"] == "residues") & (metrics["split"] == "test")]
@@ -222,42 +238,31 @@ def test_concepts_of_residues_are_judged_by_residues_and_change_no_other_score(i
     assert set(outputs["residue_concept_metrics"]["concept_id"]) == {"site"}
 
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
-    encoding = outputs["protsae.encoding"]
     without = {name: inputs[name] for name in ("proteins", "concepts", "protein_labels", "labelled_aspects")}
-    scores = score_concepts(
-        encoding.assign(protein_logits=[logits[:SITE] for logits in encoding["protein_logits"]]),
-        outputs["topk.encoding"],
-        outputs["mean_activations"],
-        **without,
-        config=parameters.scoring,
-    )
-    pd.testing.assert_frame_equal(scores, outputs["concept_scores"])
-    judged = evaluate_scores(
+    features = (outputs[name] for name in ("mean_activations", "neighbours", "random_mean_activations"))
+    without["proteins"] = mixed["proteins"]
+    scores = score_references(*features, scoring=parameters.scoring, **without)
+    pd.testing.assert_frame_equal(scores, outputs["references.concept_scores"])
+    judged = evaluate_references(
         scores,
-        outputs["baseline_scores"],
-        **without,
+        outputs["mean_activations"],
+        hook_point=HOOK,
+        evaluation=parameters.evaluation,
         concept_terms=inputs["concept_terms"],
         concept_relations=inputs["concept_relations"],
-        config=parameters.evaluation,
+        **without,
     )
-    pd.testing.assert_frame_equal(judged[0], outputs["score_metrics"])
-    pd.testing.assert_frame_equal(judged[1], outputs["concept_metrics"])
+    pd.testing.assert_frame_equal(judged[0], outputs["references.score_metrics"])
 
 
 def test_without_concepts_of_residues_their_tables_are_empty(inputs):
     outputs = run(inputs)
-    assert outputs["residue_metrics"].empty
+    assert outputs["protsae.residue_metrics"].empty
     assert outputs["residue_concept_metrics"].empty
     assert (outputs["metrics"]["stratum"] != "residues").all()
 
 
 def test_two_runs_give_equal_tables(inputs):
     first, second = run(inputs), run(inputs)
-    for name in ("metrics", "concept_metrics", "concept_scores", "protsae.latent_statistics"):
+    for name in ("metrics", "concept_metrics", "protsae.concept_scores", "protsae.latent_statistics"):
         pd.testing.assert_frame_equal(first[name], second[name], obj=name)
-
-
-def test_parameter_file_holds_the_defaults():
-    text = (CONF / "parameters_probing.yml").read_text()
-    values = yaml.safe_load(text.replace("${extraction.hook_point}", "h").replace("${globals:seed}", "0"))
-    assert ProbingParameters.model_validate(values["probing"]) == ProbingParameters(hook_point="h")

@@ -5,14 +5,20 @@ import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
+from protsae.disentanglement.nesting import COLUMNS
 from protsae.pipelines.reporting import create_pipeline
 from protsae.pipelines.reporting.parameters import ReportingParameters
+from protsae.pipelines.wiring import Wiring
+from protsae.probing.config import ComparisonConfig
 
+ARCHITECTURES = {"protsae": "protsae", "topk": "topk"}
 ROOT = Path(__file__).parents[3]
 # Dots in dataset names are the namespaces that training and probing write under.
 pytestmark = pytest.mark.filterwarnings("ignore:One or more dataset names contain")
@@ -27,28 +33,38 @@ def example():
     return module
 
 
+def after_collection() -> Pipeline:
+    """Return the pipeline without `collect_metrics`: the example has the table that it makes."""
+    nodes = create_pipeline(Wiring(ARCHITECTURES)).nodes
+    return Pipeline([node for node in nodes if node.name != "collect_metrics"])
+
+
 def parameters() -> ReportingParameters:
-    text = (ROOT / "conf" / "base" / "parameters_reporting.yml").read_text(encoding="utf-8")
+    text = (ROOT / "conf" / "base" / "parameters_report.yml").read_text(encoding="utf-8")
     return ReportingParameters(**yaml.safe_load(text)["reporting"])
 
 
 def test_pipeline_writes_figures_and_page(example, tmp_path):
     text = (ROOT / "conf" / "base" / "catalog_08_reporting.yml").read_text(encoding="utf-8")
     entries = yaml.safe_load(text.replace("${globals:data_root}", str(tmp_path)))
-    entries = {name: entry for name, entry in entries.items() if name in create_pipeline().all_outputs()}
+    entries = {name: entry for name, entry in entries.items() if name in after_collection().all_outputs()}
     catalog = DataCatalog.from_config(entries)
     tables, logs = example.make_tables(), example.make_logs()
     given = {
         **{field.name: getattr(tables, field.name) for field in dataclasses.fields(tables)},
-        "protsae.latent_statistics": tables.protsae_statistics,
-        "topk.latent_statistics": tables.topk_statistics,
-        "protsae.training_log": logs["protsae"],
-        "topk.training_log": logs["topk"],
+        **{f"{name}.latent_statistics": table for name, table in tables.statistics.items()},
+        **{f"{name}.training_log": log for name, log in logs.items()},
         "protsae.sae_checkpoint": SimpleNamespace(metadata={"model": "esm2_tiny"}),
+        "topk.sae_checkpoint": SimpleNamespace(metadata={"model": "another"}),
+        "concept_alignment": example.make_alignment(),
+        "monosemanticity": example.make_monosemanticity(),
+        "absorption": pd.DataFrame(columns=list(COLUMNS)),
+        "params:dictionaries": {name: {"architecture": name} for name in ARCHITECTURES},
+        "params:comparison": ComparisonConfig(subject="protsae", rival="topk"),
         "params:reporting.texts": parameters().texts,
         "params:reporting.cards": parameters().cards,
     }
-    pipeline = create_pipeline()
+    pipeline = after_collection()
     for name in pipeline.inputs():
         catalog[name] = MemoryDataset(given[name], copy_mode="assign")
     SequentialRunner().run(pipeline, catalog)
@@ -64,12 +80,17 @@ def test_pipeline_writes_figures_and_page(example, tmp_path):
         "concept_comparison",
         "density",
         "latent_f1",
+        "recovered_loss",
+        "fidelity_strata",
+        "alignment",
+        "monosemanticity",
+        "absorption",
     }
     assert set(entries) == pipeline.all_outputs()
 
 
 def test_nodes_are_named_after_their_functions():
-    for node in create_pipeline().nodes:
+    for node in after_collection().nodes:
         assert node.name == node.func.__name__
 
 

@@ -12,6 +12,7 @@ from protsae.core.errors import InputError
 from protsae.datasets import SweepDataset
 from protsae.pipelines.sweeps import create_pipeline
 from protsae.pipelines.sweeps.parameters import SweepsParameters
+from protsae.probing.config import ComparisonConfig
 from protsae.sae.config import GuidanceConfig
 from protsae.sweeps.config import SweepConfig
 
@@ -31,23 +32,25 @@ JUDGED = (
 
 @pytest.fixture
 def catalog(data, tmp_path):
-    tables = data.knowledge.tables
+    tables = data.known.tables
     inputs = {
         "activation_shards": data.store,
-        "proteins": data.proteins,
+        "proteins": data.known.proteins,
         "protein_labels": tables.protein_labels,
         "labelled_aspects": tables.labelled_aspects,
         "residue_labels": tables.residue_labels,
         "concepts": tables.concepts,
-        "axioms": data.knowledge.axioms,
-        "concept_terms": data.terms,
-        "concept_relations": data.relations,
+        "axioms": data.axioms,
+        "concept_terms": data.known.terms,
+        "concept_relations": data.known.relations,
         "params:training.d_sae": 32,
         "params:training.k": 4,
         "params:training.trainer": toy_plan(World(), "topk", epochs=1).trainer,
         "params:training.guidance": GuidanceConfig(),
         "params:sweeps.sweep": SweepConfig.model_validate(SWEEP),
         "params:sweeps.judging": JUDGING,
+        "params:dictionaries": {"protsae": {"architecture": "protsae"}, "topk": {"architecture": "topk"}},
+        "params:comparison": ComparisonConfig(subject="protsae", rival="topk"),
     }
     memory = {name: MemoryDataset(value, copy_mode="assign") for name, value in inputs.items()}
     return DataCatalog(

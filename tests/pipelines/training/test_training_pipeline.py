@@ -12,30 +12,32 @@ from pydantic import ValidationError
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS
 from protsae.pipelines.training import create_pipeline
 from protsae.pipelines.training.parameters import TrainingParameters
+from protsae.pipelines.wiring import Wiring
 from protsae.sae.config import GuidanceConfig
-from protsae.training.config import TrainerConfig
+from protsae.training.config import DictionaryConfig, TrainerConfig
 
+WIRING = Wiring({"guided": "protsae", "plain": "topk", "small": "topk"})
 SIZE = {"params:training.hook_point", "params:training.d_sae", "params:training.k", "params:training.seed"}
 
 
 def test_each_dictionary_depends_on_what_it_uses_and_no_more():
-    nodes = {node.name: node for node in create_pipeline().nodes}
+    nodes = {node.name: node for node in create_pipeline(WIRING).nodes}
     common = {"activation_shards", "proteins", "params:training.trainer", *SIZE}
-    assert set(nodes["topk.train_topk"].inputs) == common
+    assert set(nodes["plain.plan_training"].inputs) == common | {"params:dictionaries.plain"}
     guided = {"protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms", "warm_start"}
-    guided |= {"params:training.guidance"}
-    assert set(nodes["protsae.train_protsae"].inputs) == common | guided
-    for method in ("topk", "protsae"):
-        assert nodes[f"{method}.train_{method}"].outputs == [f"{method}.sae_checkpoint"]
-        log = nodes[f"{method}.read_training_log"]
-        assert (log.inputs, log.outputs) == ([f"{method}.sae_checkpoint"], [f"{method}.training_log"])
-    assert len(nodes) == 4
+    guided |= {"params:training.guidance", "params:dictionaries.guided"}
+    assert set(nodes["guided.plan_guided_training"].inputs) == common | guided
+    for name, plan in (("plain", "plan_training"), ("guided", "plan_guided_training")):
+        assert nodes[f"{name}.{plan}"].outputs == [f"{name}.sae_checkpoint"]
+        log = nodes[f"{name}.read_training_log"]
+        assert (log.inputs, log.outputs) == ([f"{name}.sae_checkpoint"], [f"{name}.training_log"])
+    assert len(nodes) == 6
 
 
 def test_declaring_it_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        create_pipeline()
+        create_pipeline(WIRING)
 
 
 def test_k_larger_than_the_dictionary_is_refused():
@@ -73,22 +75,30 @@ def test_a_run_gives_checkpoints_and_logs(store, tmp_path):
         "params:training.seed": MemoryDataset(0),
         "params:training.trainer": MemoryDataset(TrainerConfig(epochs=2, proteins_per_batch=8)),
         "params:training.guidance": MemoryDataset(GuidanceConfig()),
+        "params:dictionaries.guided": MemoryDataset(DictionaryConfig(architecture="protsae")),
+        "params:dictionaries.plain": MemoryDataset(DictionaryConfig(architecture="topk")),
+        "params:dictionaries.small": MemoryDataset(
+            DictionaryConfig(architecture="topk", d_sae=8, k=1, seed=3, trainer={"epochs": 1})
+        ),
     }
-    for method in ("topk", "protsae"):
-        inputs[f"{method}.sae_checkpoint"] = _checkpoint(tmp_path, method)
-        inputs[f"{method}.training_log"] = MemoryDataset()
+    for name in WIRING.names:
+        inputs[f"{name}.sae_checkpoint"] = _checkpoint(tmp_path, name)
+        inputs[f"{name}.training_log"] = MemoryDataset()
     catalog = DataCatalog(inputs)
-    SequentialRunner().run(create_pipeline(), catalog)
-    assert catalog["topk.sae_checkpoint"].load().config["architecture"] == "topk"
-    handle = catalog["protsae.sae_checkpoint"].load()
+    SequentialRunner().run(create_pipeline(WIRING), catalog)
+    plain, small = (catalog[f"{name}.sae_checkpoint"].load() for name in ("plain", "small"))
+    assert (plain.name, plain.config["architecture"], plain.config["d_sae"]) == ("plain", "topk", 16)
+    assert (small.name, small.config["d_sae"], small.config["k"]) == ("small", 8, 1)
+    assert (small.metadata["seed"], small.metadata["training"]["n_epochs"]) == (3, 1)
+    handle = catalog["guided.sae_checkpoint"].load()
     assert handle.metadata["concept_ids"] == ["GO:1"]
     assert handle.config["k"] == 2
     assert handle.load().encode(_tensor(store)).shape == (5, 16)
-    log = catalog["protsae.training_log"].load()
+    log = catalog["guided.training_log"].load()
     assert set(log["epoch"]) == {0, 1} and set(log["split"]) == {"train", "validation"}
     fve = log.loc[(log["term"] == "fve") & (log["epoch"] == handle.metadata["training"]["chosen_epoch"])]
     assert fve["value"].item() == handle.metadata["training"]["validation/fve"]
-    assert sorted(path.name for path in (tmp_path / "topk").iterdir()) == [".live.jsonl", "sae.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == [".live.jsonl", "sae.safetensors"]
 
 
 def _checkpoint(tmp_path, method):
@@ -115,6 +125,7 @@ def store():
     return SimpleNamespace(
         protein_ids=ids,
         d_model=8,
+        hook_point_of=lambda wanted: wanted,
         lengths=lambda: dict.fromkeys(ids, 5),
         positions=lambda wanted: np.array([position[i] for i in wanted]),
         n_rows=lambda: dict.fromkeys(ids, 5),

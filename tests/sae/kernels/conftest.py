@@ -4,14 +4,14 @@ from types import ModuleType
 
 import pytest
 
-from protsae.sae.kernels import blocks, cpu, plain
+from protsae.sae.kernels import cpu, plain
 
 
-@pytest.fixture(params=["cpu", "blocks", "plain", pytest.param("gpu", marks=pytest.mark.gpu)])
+@pytest.fixture(params=["cpu", "plain", pytest.param("gpu", marks=pytest.mark.gpu)])
 def kernels(request) -> ModuleType:
     """Those of `gpu` run on CPUs too, interpreted: `TRITON_INTERPRET=1 pytest -m gpu tests/sae/kernels`."""
     if request.param == "gpu":
         from protsae.sae.kernels import gpu
 
         return gpu
-    return {"cpu": cpu, "blocks": blocks, "plain": plain}[request.param]
+    return {"cpu": cpu, "plain": plain}[request.param]

@@ -9,8 +9,7 @@ from torch.utils._pytree import tree_leaves
 
 from protsae.sae.base import TrainingBatch
 from protsae.sae.config import ProtSaeConfig
-from protsae.sae.registry import build, unguided_config
-from protsae.sae.unguided_config import TOPK_FAMILY, UNGUIDED
+from protsae.sae.registry import TOPK_FAMILY, UNGUIDED, build, unguided_config
 
 N, D_MODEL, D_SAE, K = 512, 8, 256, 4
 N_CONCEPTS = 3
@@ -22,17 +21,12 @@ class _Largest(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.n_bytes = 0
-        self.large = set()
-        """Where numbers as many as batch times latents lay."""
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
-                memory = tensor.untyped_storage()
-                self.n_bytes = max(self.n_bytes, memory.nbytes())
-                if tensor.is_floating_point() and memory.nbytes() >= N * D_SAE * tensor.element_size():
-                    self.large.add(memory.data_ptr())
+                self.n_bytes = max(self.n_bytes, tensor.untyped_storage().nbytes())
         return out
 
 
@@ -63,7 +57,6 @@ def _step(sae, n_dead):
 def _small_chunks(monkeypatch):
     for module in ("encoding", "batch", "plain", "ordered"):
         monkeypatch.setattr(f"protsae.sae.kernels.{module}._CHUNK_BYTES", 64 * D_SAE * 4)
-    monkeypatch.setattr("protsae.sae.kernels.blocks._BLOCK_BYTES", 64 * D_SAE * 4)
     monkeypatch.setattr("protsae.sae.kernels.encoding._FEWEST_ROWS", 64)
 
 
@@ -95,15 +88,3 @@ def test_the_topk_family_never_holds_batch_times_latents(architecture, n_dead, s
 def test_others_do(architecture):
     """Otherwise the test above would see nothing."""
     assert _largest_of(_sae(architecture), 0)[0] >= N * D_SAE * 4
-
-
-def test_many_codes_are_held_once(monkeypatch):
-    """Their gradient is made block by block."""
-    monkeypatch.setattr("protsae.sae.kernels.dense._BLOCK_BYTES", 64 * D_SAE * 4)
-    sae = build(
-        unguided_config("topk", {}, d_model=D_MODEL, d_sae=D_SAE, k=D_SAE // 4),
-        torch.Generator().manual_seed(0),
-    )
-    with _Largest() as largest:
-        _step(sae, 0)
-    assert len(largest.large) == 1

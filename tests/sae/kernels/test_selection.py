@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protsae.sae.kernels import cpu, plain, selection, top_k
+from protsae.sae.kernels import cpu, plain, top_k
 from protsae.training.threads import torch_threads
 
 
@@ -97,25 +97,3 @@ def test_other_number_formats_take_the_plain_way(monkeypatch):
 def test_rows_of_a_slice_are_read_where_they_lie(kernels):
     numbers = torch.from_numpy(np.random.default_rng(0).normal(size=(40, 80)))[::2, ::4]
     _assert_largest(numbers, 3, *kernels.select(numbers, 3, None))
-
-
-@settings(max_examples=60, deadline=None)
-@given(data=st.data(), width=st.integers(1, 100))
-def test_keeping_the_largest_in_place_equals_choosing_them(data, width):
-    choices = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 1e-40, float("inf")])
-    numbers = torch.tensor([data.draw(st.lists(choices, min_size=width, max_size=width))])
-    bias = torch.tensor(data.draw(st.lists(st.sampled_from([0.0, 0.5]), min_size=width, max_size=width)))
-    k = data.draw(st.integers(1, width))
-    values, columns = cpu.select(numbers, k, None, bias)
-    kept = numbers.clone()
-    counts, fired = np.empty(1, np.int64), np.zeros(width, bool)
-    selection.keep_top_k_of_rows(kept.numpy(), bias.numpy(), np.empty(0, np.int32), k, counts, fired, 0, 1)
-    assert torch.equal(kept, torch.zeros_like(numbers).scatter(1, columns, values))
-    assert counts[0] == (kept > 0).sum() and fired.tolist() == (kept[0] > 0).tolist()
-
-
-def test_a_nan_is_kept_in_place():
-    numbers = np.array([[1.0, np.nan, 3.0], [1.0, 2.0, 3.0]])
-    counts, fired = np.empty(2, np.int64), np.zeros(3, bool)
-    selection.keep_top_k_of_rows(numbers, np.zeros(3), np.empty(0, np.int64), 1, counts, fired, 0, 2)
-    assert np.isnan(numbers[0]).all() and numbers[1].tolist() == [0, 0, 3]

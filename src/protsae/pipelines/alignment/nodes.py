@@ -54,32 +54,25 @@ def align_baselines(
     return align_untrained(bench, activation_shards, hook_point, baselines, plm_checkpoint)
 
 
-def collect_alignment(
-    protsae_alignment: pd.DataFrame,
-    topk_alignment: pd.DataFrame,
-    baseline_alignment: pd.DataFrame,
-    choice: ChoiceConfig,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Stack the pairs of all methods, and count what each finds."""
+def collect_alignment(choice: ChoiceConfig, **parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """Stack what was found of all methods, and count what each finds.
+
+    Args:
+        choice: confidence of the intervals.
+        parts: `alignment`, `k_sparse` and `alignment_metrics` of every dictionary and of the baselines.
+
+    Returns:
+        Pairs of concept and latent, their counts, probes on few latents, rows of the metrics table.
+    """
     from protsae.alignment.summary import summarise
-
-    tables = [protsae_alignment, topk_alignment, baseline_alignment]
-    together = pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-    return together, summarise(together, choice.confidence)
-
-
-def collect_k_sparse(
-    protsae_k_sparse: pd.DataFrame, topk_k_sparse: pd.DataFrame, baseline_k_sparse: pd.DataFrame
-) -> pd.DataFrame:
-    """Stack the probes of all methods."""
-    tables = [protsae_k_sparse, topk_k_sparse, baseline_k_sparse]
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-
-
-def collect_alignment_metrics(
-    protsae_metrics: pd.DataFrame, topk_metrics: pd.DataFrame, baseline_metrics: pd.DataFrame
-) -> pd.DataFrame:
-    """Stack the rows of the metrics table."""
     from protsae.metrics.table import concat_metrics
+    from protsae.pipelines.wiring import parts_of
 
-    return concat_metrics([protsae_metrics, topk_metrics, baseline_metrics])
+    pairs, probes = (_stacked(parts_of(parts, part)) for part in ("alignment", "k_sparse"))
+    metrics = concat_metrics(list(parts_of(parts, "alignment_metrics").values()))
+    return pairs, summarise(pairs, choice.confidence), probes, metrics
+
+
+def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    found = list(tables.values())
+    return pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Nodes of the annotation pipeline: from an ontology and annotations to concepts, labels and axioms."""
+"""Nodes of the annotation pipeline: which protein carries which concept."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,17 +7,14 @@ from typing import Any
 import pandas as pd
 
 from protsae.annotations import joining
-from protsae.annotations.concepts import VocabularyConfig, choose_concepts
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
-from protsae.annotations.knowledge import Knowledge, merge_knowledge
-from protsae.annotations.labels import label_table, residue_label_table
+from protsae.annotations.merging import merge_sources
 from protsae.annotations.reading import SourceFiles, read_sources
 from protsae.annotations.rows import nested_counts, read_annotations
-from protsae.annotations.sources import SourcesConfig, SourceTables, join_sources, with_source_axioms
+from protsae.annotations.sources import SourcesConfig, SourceTables, join_sources
 from protsae.core.errors import about
 from protsae.ontology.closure import Preset
-from protsae.ontology.concept_axioms import AxiomConfig, axiom_table
 from protsae.ontology.norm_file import axioms_of, norm_text
 from protsae.ontology.obo import Ontology, read_obo
 
@@ -63,11 +60,12 @@ def gather_concepts(
     raw_concept_parents: dict[str, Path],
     raw_features: Path | None,
     raw_binding_sites: dict[str, Path],
+    raw_motifs: Path | None,
     config: SourcesConfig,
 ) -> tuple[*tuple[pd.DataFrame, ...], dict[str, Any]]:
     """Read the concepts that are not the ontology's, find the motifs, and bring them to the proteins."""
-    files = SourceFiles(raw_concept_tables, raw_concept_parents, raw_features, raw_binding_sites)
-    found = join_sources(read_sources(files, sequences, config), sequences, config)
+    files = SourceFiles(raw_concept_tables, raw_concept_parents, raw_features, raw_binding_sites, raw_motifs)
+    found = join_sources(read_sources(files, sequences), sequences, config)
     return (
         found.terms,
         found.relations,
@@ -91,38 +89,5 @@ def merge_concepts(
     """Put the concepts of the ontology and of the other sources side by side."""
     ontology = Ontology(ontology_terms, ontology_relations)
     sourced = SourceTables(source_terms, source_relations, source_concepts, source_labelled)
-    merged = merge_knowledge(ontology, ontology_concepts, sourced)
+    merged = merge_sources(ontology, ontology_concepts, sourced)
     return merged.terms, merged.relations, merged.protein_concepts, merged.labelled_aspects
-
-
-def select_concepts(
-    protein_concepts: pd.DataFrame,
-    residue_concepts: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    concept_terms: pd.DataFrame,
-    concept_relations: pd.DataFrame,
-    proteins: pd.DataFrame,
-    preset: Preset,
-    config: VocabularyConfig,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Choose the terms that have enough evidence in every split, and list the others with the reason."""
-    knowledge = Knowledge(concept_terms, concept_relations, protein_concepts, labelled_aspects)
-    vocabulary = choose_concepts(knowledge, residue_concepts, proteins, preset, config)
-    return vocabulary.concepts, vocabulary.concepts_left_out
-
-
-def label_proteins(
-    protein_concepts: pd.DataFrame, residue_concepts: pd.DataFrame, concepts: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pick the positive proteins and the positive stretches of the concepts."""
-    return label_table(protein_concepts, concepts), residue_label_table(residue_concepts, concepts)
-
-
-def normalise_axioms(
-    concepts: pd.DataFrame,
-    ontology_axioms: pd.DataFrame,
-    source_relations: pd.DataFrame,
-    config: AxiomConfig,
-) -> pd.DataFrame:
-    """Choose the axioms over the concepts and their ancestors, and give their classes indices."""
-    return axiom_table(concepts, with_source_axioms(ontology_axioms, source_relations), config)

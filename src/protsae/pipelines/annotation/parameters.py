@@ -1,12 +1,10 @@
 """Parameters of the annotation pipeline."""
 
-from protsae.annotations.concepts import VocabularyConfig
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.joining import JoinConfig
 from protsae.annotations.sources import SourcesConfig
 from protsae.core.config import Config
 from protsae.ontology.closure import Preset
-from protsae.ontology.concept_axioms import AxiomConfig
 
 
 class AnnotationParameters(Config):
@@ -19,8 +17,4 @@ class AnnotationParameters(Config):
     join: JoinConfig = JoinConfig()
     """How annotations meet the ontology and the proteins."""
     sources: SourcesConfig = SourcesConfig()
-    """Concepts from other places than the ontology: motifs, features, tables."""
-    vocabulary: VocabularyConfig = VocabularyConfig()
-    """Which terms become concepts."""
-    axioms: AxiomConfig = AxiomConfig()
-    """Which axioms tie the concepts together."""
+    """Concepts from other places than the ontology."""

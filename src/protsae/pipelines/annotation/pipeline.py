@@ -2,19 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import (
-    gather_concepts,
-    join_annotations,
-    label_proteins,
-    merge_concepts,
-    normalise_axioms,
-    parse_ontology,
-    select_concepts,
-)
+from .nodes import gather_concepts, join_annotations, merge_concepts, parse_ontology
 
 
 def create_pipeline() -> Pipeline:
-    """Return the annotation pipeline: ontology and annotations to concepts, labels and axioms."""
+    """Return the annotation pipeline: ontology and annotations to who carries which concept."""
     return Pipeline(
         [
             Node(
@@ -57,6 +49,7 @@ def create_pipeline() -> Pipeline:
                     "raw_concept_parents",
                     "raw_features",
                     "raw_binding_sites",
+                    "raw_motifs",
                     "params:annotation.sources",
                 ],
                 outputs=[
@@ -83,33 +76,6 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["concept_terms", "concept_relations", "protein_concepts", "labelled_aspects"],
                 name="merge_concepts",
-            ),
-            Node(
-                select_concepts,
-                inputs=[
-                    "protein_concepts",
-                    "residue_concepts",
-                    "labelled_aspects",
-                    "concept_terms",
-                    "concept_relations",
-                    "proteins",
-                    "params:annotation.preset",
-                    "params:annotation.vocabulary",
-                ],
-                outputs=["concepts", "concepts_left_out"],
-                name="select_concepts",
-            ),
-            Node(
-                label_proteins,
-                inputs=["protein_concepts", "residue_concepts", "concepts"],
-                outputs=["protein_labels", "residue_labels"],
-                name="label_proteins",
-            ),
-            Node(
-                normalise_axioms,
-                inputs=["concepts", "ontology_axioms", "source_relations", "params:annotation.axioms"],
-                outputs="axioms",
-                name="normalise_axioms",
             ),
         ]
     )

@@ -110,24 +110,17 @@ def collect_disentanglement(**parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
     """Stack what was measured of dictionaries and neurons.
 
     Args:
-        parts: `<method>_monosemanticity`, `<method>_absorption`, `<method>_splitting`, and the rows of the
-            metrics table as `<method>_monosemanticity_metrics` and `<method>_absorption_metrics`.
+        parts: `monosemanticity`, `absorption` and `splitting`, and the rows of the metrics table as
+            `monosemanticity_metrics` and `absorption_metrics`.
 
     Returns:
         monosemanticity, absorption, splitting, and all rows of the metrics table.
     """
     from protsae.metrics.table import concat_metrics
+    from protsae.pipelines.wiring import parts_of
 
-    def ending(name: str) -> list[pd.DataFrame]:
-        return [part for key, part in parts.items() if key.endswith(f"_{name}")]
-
-    tables = (ending(name) for name in ("monosemanticity", "absorption", "splitting"))
+    names = ("monosemanticity", "absorption", "splitting")
+    tables = (list(parts_of(parts, name).values()) for name in names)
     stacked = (pd.concat([t for t in found if len(t)] or found[:1], ignore_index=True) for found in tables)
-    return (*stacked, concat_metrics(ending("metrics")))
-
-
-def plot_disentanglement(monosemanticity: pd.DataFrame, absorption: pd.DataFrame) -> tuple[Any, Any]:
-    """Return the figures (plotly) of MonoSemanticity by kind of latent and of absorption against chance."""
-    from protsae.reporting.disentanglement import absorption_pairs, monosemanticity_curves
-
-    return monosemanticity_curves(monosemanticity), absorption_pairs(absorption)
+    rows = [*parts_of(parts, "monosemanticity_metrics").values()]
+    return (*stacked, concat_metrics([*rows, *parts_of(parts, "absorption_metrics").values()]))

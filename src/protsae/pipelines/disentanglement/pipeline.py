@@ -2,23 +2,20 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
+
 from .nodes import (
     collect_disentanglement,
     measure_absorption,
     measure_monosemanticity,
     measure_neurons,
-    plot_disentanglement,
     read_judge_embeddings,
 )
 
-DICTIONARIES = ("protsae", "topk")
-OF_DICTIONARIES = (
-    "monosemanticity",
-    "monosemanticity_metrics",
-    "absorption",
-    "splitting",
-    "absorption_metrics",
-)
+NEURONS = "neurons"
+"""Stands for the dimensions of the activations, where a dictionary's name stands."""
+_MONOSEMANTICITY = ("monosemanticity", "monosemanticity_metrics")
+_ABSORPTION = ("absorption", "splitting", "absorption_metrics")
 _ONTOLOGY = ("concept_terms", "concept_relations")
 _ANNOTATED = ("proteins", "protein_concepts", *_ONTOLOGY, "judge_embeddings")
 _LABELS = ("protein_labels", "labelled_aspects", "residue_labels")
@@ -26,38 +23,35 @@ _LABELLED = ("activation_shards", "proteins", "concepts", *_LABELS, *_ONTOLOGY)
 _SETTINGS = {name: f"params:disentanglement.{name}" for name in ("monosemanticity", "absorption")}
 
 
-def _measures_of(dictionary: str) -> Pipeline:
-    """Return the template of what is measured of each dictionary, under its own namespace."""
-    own = ("sae_checkpoint", "encoding", "latent_statistics")
-    shared = ("activation_shards", "concepts", *_ANNOTATED)
-    return Pipeline(
+def _measures_of(name: str) -> Pipeline:
+    """Return what is measured of each dictionary."""
+    own = {part: f"{name}.{part}" for part in ("sae_checkpoint", "encoding", "latent_statistics")}
+    return of_dictionary(
+        name,
         [
             Node(
                 measure_monosemanticity,
                 inputs={
-                    **{name: name for name in (*own, *shared)},
+                    **own,
+                    **{table: table for table in ("activation_shards", "concepts", *_ANNOTATED)},
                     "config": _SETTINGS["monosemanticity"],
                 },
-                outputs=["monosemanticity", "monosemanticity_metrics"],
+                outputs=[f"{name}.{part}" for part in _MONOSEMANTICITY],
                 name="measure_monosemanticity",
             ),
             Node(
                 measure_absorption,
-                inputs={**{name: name for name in (*own, *_LABELLED)}, "config": _SETTINGS["absorption"]},
-                outputs=["absorption", "splitting", "absorption_metrics"],
+                inputs={**own, **{table: table for table in _LABELLED}, "config": _SETTINGS["absorption"]},
+                outputs=[f"{name}.{part}" for part in _ABSORPTION],
                 name="measure_absorption",
             ),
         ],
-        namespace=dictionary,
-        inputs={*shared, *_LABELLED},
-        parameters=set(_SETTINGS.values()),
     )
 
 
-def create_pipeline() -> Pipeline:
-    """Return the disentanglement pipeline: MonoSemanticity, absorption and splitting of both dictionaries."""
-    collected = {f"{name}_{part}": f"{name}.{part}" for name in DICTIONARIES for part in OF_DICTIONARIES}
-    collected |= {f"neurons_{part}": f"neurons.{part}" for part in OF_DICTIONARIES[:2]}
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the disentanglement pipeline: MonoSemanticity, absorption and splitting of every dictionary."""
+    collected = by_part(wiring.names, *_MONOSEMANTICITY, *_ABSORPTION) | by_part([NEURONS], *_MONOSEMANTICITY)
     shared = Pipeline(
         [
             Node(
@@ -79,7 +73,7 @@ def create_pipeline() -> Pipeline:
                     "hook_point": "params:disentanglement.hook_point",
                     "config": _SETTINGS["monosemanticity"],
                 },
-                outputs=["neurons.monosemanticity", "neurons.monosemanticity_metrics"],
+                outputs=[f"{NEURONS}.{part}" for part in _MONOSEMANTICITY],
                 name="measure_neurons",
             ),
             Node(
@@ -88,12 +82,6 @@ def create_pipeline() -> Pipeline:
                 outputs=["monosemanticity", "absorption", "splitting", "disentanglement_metrics"],
                 name="collect_disentanglement",
             ),
-            Node(
-                plot_disentanglement,
-                inputs=["monosemanticity", "absorption"],
-                outputs=["figure_monosemanticity", "figure_absorption"],
-                name="plot_disentanglement",
-            ),
         ]
     )
-    return sum((_measures_of(dictionary) for dictionary in DICTIONARIES), shared)
+    return sum((_measures_of(name) for name in wiring.names), shared)

@@ -5,19 +5,20 @@ from typing import Any
 import pandas as pd
 
 from protsae.dynamics.config import OnsetConfig
+from protsae.probing.config import ComparisonConfig
 from protsae.training.config import TrainerConfig
 
 
-def measure_topk_curves(
+def measure_curves(
     sae_checkpoint: Any, activation_shards: Any, proteins: pd.DataFrame, trainer: TrainerConfig
 ) -> pd.DataFrame:
     """Validate the snapshots beside a checkpoint (a `SaeCheckpoint`) on an `ActivationStore`."""
-    from protsae.dynamics.curves import measure_curves
+    from protsae.dynamics import curves
 
-    return measure_curves(sae_checkpoint, activation_shards, proteins, trainer)
+    return curves.measure_curves(sae_checkpoint, activation_shards, proteins, trainer)
 
 
-def measure_protsae_curves(
+def measure_guided_curves(
     sae_checkpoint: Any,
     activation_shards: Any,
     proteins: pd.DataFrame,
@@ -29,22 +30,24 @@ def measure_protsae_curves(
     axioms: pd.DataFrame,
     trainer: TrainerConfig,
 ) -> pd.DataFrame:
-    """Do the same for ProtSAE, with what its guidance achieved."""
+    """Do the same for a guided dictionary, with what its guidance achieved."""
     from protsae.annotations.labels import LabelTables
-    from protsae.dynamics.curves import measure_curves
+    from protsae.dynamics import curves
     from protsae.training.plan import Knowledge
 
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    return measure_curves(sae_checkpoint, activation_shards, proteins, trainer, Knowledge(tables, axioms))
+    knowledge = Knowledge(tables, axioms)
+    return curves.measure_curves(sae_checkpoint, activation_shards, proteins, trainer, knowledge)
 
 
 def locate_onsets(
-    protsae_curves: pd.DataFrame, topk_curves: pd.DataFrame, config: OnsetConfig
+    config: OnsetConfig, dictionaries: dict[str, Any], comparison: ComparisonConfig, **parts: pd.DataFrame
 ) -> tuple[pd.DataFrame, Any]:
     """Find when each measure sets in, and draw the curves with their onsets (plotly)."""
     from protsae.dynamics.curves import find_onsets
+    from protsae.reporting.dictionaries import Dictionaries
     from protsae.reporting.dynamics import dynamics_figure
 
-    curves = pd.concat([protsae_curves, topk_curves], ignore_index=True)
+    curves = pd.concat(list(parts.values()), ignore_index=True)
     onsets = find_onsets(curves, config)
-    return onsets, dynamics_figure(curves, onsets)
+    return onsets, dynamics_figure(curves, onsets, Dictionaries.of(dictionaries, comparison))

@@ -1,39 +1,43 @@
 """Declaration of the dynamics pipeline."""
 
-from collections.abc import Callable
-from typing import Any
-
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import locate_onsets, measure_protsae_curves, measure_topk_curves
+from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
+
+from .nodes import locate_onsets, measure_curves, measure_guided_curves
 
 _STORED = ("activation_shards", "proteins")
 _KNOWLEDGE = ("protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms")
 
 
-def create_pipeline() -> Pipeline:
-    """Return the dynamics pipeline: snapshots of both trainings to curves, onsets and a figure."""
-    of: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
-        "protsae": (measure_protsae_curves, (*_STORED, *_KNOWLEDGE)),
-        "topk": (measure_topk_curves, _STORED),
-    }
-    measured = [
-        Node(
-            measure,
-            inputs={
-                "sae_checkpoint": f"{method}.sae_checkpoint",
-                **{name: name for name in tables},
-                "trainer": "params:training.trainer",
-            },
-            outputs=f"{method}.training_curves",
-            name=measure.__name__,
-        )
-        for method, (measure, tables) in of.items()
-    ]
+def _curves_of(name: str, *, guided: bool) -> Pipeline:
+    """Return what is done with each dictionary."""
+    measure = measure_guided_curves if guided else measure_curves
+    node = Node(
+        measure,
+        inputs={
+            "sae_checkpoint": f"{name}.sae_checkpoint",
+            **{table: table for table in ((*_STORED, *_KNOWLEDGE) if guided else _STORED)},
+            "trainer": "params:training.trainer",
+        },
+        outputs=f"{name}.training_curves",
+        name=measure.__name__,
+    )
+    return of_dictionary(name, [node])
+
+
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the dynamics pipeline: snapshots of the trainings to curves, onsets and a figure."""
     onsets = Node(
         locate_onsets,
-        inputs=["protsae.training_curves", "topk.training_curves", "params:dynamics.onsets"],
+        inputs={
+            "config": "params:dynamics.onsets",
+            "dictionaries": "params:dictionaries",
+            "comparison": "params:comparison",
+            **by_part(wiring.names, "training_curves"),
+        },
         outputs=["dynamics_onsets", "figure_dynamics"],
         name="locate_onsets",
     )
-    return Pipeline([*measured, onsets])
+    measured = (_curves_of(name, guided=name in wiring.guided) for name in wiring.names)
+    return sum(measured, Pipeline([onsets]))

@@ -8,8 +8,10 @@ import pandas as pd
 from protsae.activations.plan import plan_extraction
 from protsae.activations.report import extraction_report
 from protsae.activations.writer import ShardsPlan
+from protsae.core.splits import EXCLUDED
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.plm import load_plm
+from protsae.training.config import ParquetConfig
 
 
 def select_sequences(proteins: pd.DataFrame) -> pd.DataFrame:
@@ -21,7 +23,7 @@ def select_sequences(proteins: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `protein_id`, `sequence`, `is_excluded` (bool: left out by the split), sorted by `protein_id`.
     """
-    selected = proteins[["protein_id", "sequence"]].assign(is_excluded=proteins["split"].eq("excluded"))
+    selected = proteins[["protein_id", "sequence"]].assign(is_excluded=proteins["split"].eq(EXCLUDED))
     return selected.sort_values("protein_id", ignore_index=True)
 
 
@@ -47,3 +49,27 @@ def extract_activations(
 def report_extraction(activation_shards: Any, outlier_warning: float) -> dict[str, Any]:
     """Count what an `ActivationStore` holds and what was left out, and give the moments of its columns."""
     return extraction_report(activation_shards, outlier_warning)
+
+
+def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
+    """Average the activations (an `ActivationStore`) of every protein over its residues."""
+    from protsae.probing.encoding import mean_activations
+    from protsae.probing.splits import split_of_proteins
+
+    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
+    return mean_activations(activation_shards, hook_point, list(split_of))
+
+
+def read_tables_of_files(activation_shards: Any, config: ParquetConfig) -> tuple[pd.DataFrame, ...]:
+    """Read what Parquet files of any origin (`activations.parquet.ParquetStore`) say of their proteins.
+
+    Returns:
+        proteins, concepts, protein_labels, labelled_aspects, residue_labels, axioms.
+    """
+    from protsae.training.parquet import read_parquet_tables
+
+    proteins, (tables, axioms) = read_parquet_tables(activation_shards, config)
+    return (
+        *(proteins, tables.concepts, tables.protein_labels, tables.labelled_aspects),
+        *(tables.residue_labels, axioms),
+    )

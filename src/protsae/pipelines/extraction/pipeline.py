@@ -2,15 +2,34 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from protsae.pipelines.extraction.nodes import (
+from protsae.pipelines.wiring import Wiring
+
+from .nodes import (
     extract_activations,
+    pool_activations,
+    read_tables_of_files,
     report_extraction,
     select_sequences,
 )
 
 
-def create_pipeline() -> Pipeline:
-    """Return the extraction pipeline: proteins and a language model to activation shards."""
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the extraction pipeline: proteins and a language model to activation shards. Where activations
+    come from files of any origin, what these say of proteins takes its place."""
+    if wiring.source == "parquet":
+        return Pipeline(
+            [
+                Node(
+                    read_tables_of_files,
+                    inputs=["activation_shards", "params:training.parquet"],
+                    outputs=[
+                        *("proteins", "concepts", "protein_labels", "labelled_aspects"),
+                        *("residue_labels", "axioms"),
+                    ],
+                    name="read_tables_of_files",
+                )
+            ]
+        )
     return Pipeline(
         [
             Node(
@@ -21,6 +40,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["extraction_sequences", "plm_checkpoint", "params:extraction"],
                 outputs="activation_shards",
                 name="extract_activations",
+            ),
+            Node(
+                pool_activations,
+                inputs=["activation_shards", "proteins", "params:extraction.hook_point"],
+                outputs="mean_activations",
+                name="pool_activations",
             ),
             Node(
                 report_extraction,

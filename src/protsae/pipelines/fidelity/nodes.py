@@ -84,12 +84,3 @@ def judge_fidelity(
     found = reconstruction_rows(reconstruction_sums, latent_densities, d_model, run, config)
     metrics = concat_metrics([found, loss_rows(plm_losses, spliced_losses, run, config)])
     return metrics, density_histogram(latent_densities, run.method)
-
-
-def plot_fidelity(protsae_fidelity: pd.DataFrame, topk_fidelity: pd.DataFrame) -> tuple[Any, Any]:
-    """Return the figures (plotly) of recovered loss: by what is replaced, and by length and residue."""
-    from protsae.metrics.table import concat_metrics
-    from protsae.reporting.fidelity import fidelity_strata, recovered_loss
-
-    metrics = concat_metrics([protsae_fidelity, topk_fidelity])
-    return recovered_loss(metrics), fidelity_strata(metrics)

@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import assign_splits, audit_splits, cluster_proteins, parse_sequences
+from .nodes import cluster_proteins, parse_sequences
 
 
 def create_pipeline() -> Pipeline:
-    """Return the ingestion pipeline: FASTA to audited proteins."""
+    """Return the ingestion pipeline: files to distinct sequences and their clusters."""
     return Pipeline(
         [
             Node(
@@ -20,18 +20,6 @@ def create_pipeline() -> Pipeline:
                 inputs=["sequences", "raw_clusters", "params:ingestion.clusters"],
                 outputs=["protein_clusters", "cluster_report"],
                 name="cluster_proteins",
-            ),
-            Node(
-                assign_splits,
-                inputs=["protein_clusters", "cluster_report", "protein_concepts", "params:ingestion.split"],
-                outputs=["split_assignment", "split_report"],
-                name="assign_splits",
-            ),
-            Node(
-                audit_splits,
-                inputs=["sequences", "split_assignment", "params:ingestion.audit"],
-                outputs=["proteins", "split_audit"],
-                name="audit_splits",
             ),
         ]
     )

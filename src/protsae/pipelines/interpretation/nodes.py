@@ -41,21 +41,18 @@ def interpret_latents(
     return found.latents, found.latent_concepts, found.latent_examples
 
 
-def collect_latents(
-    protsae_latents: pd.DataFrame, topk_latents: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Stack the latents of both dictionaries, and count how many stand for a concept."""
+def collect_latents(**parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """Stack the tables of all dictionaries, and count how many latents stand for a concept.
+
+    Args:
+        parts: `latents`, `latent_concepts` and `latent_examples` of every dictionary.
+
+    Returns:
+        The three tables, and the counts.
+    """
     from protsae.interpretation.tables import summarise
+    from protsae.pipelines.wiring import parts_of
 
-    latents = pd.concat([protsae_latents, topk_latents], ignore_index=True)
-    return latents, summarise(latents)
-
-
-def collect_latent_concepts(protsae_concepts: pd.DataFrame, topk_concepts: pd.DataFrame) -> pd.DataFrame:
-    """Stack the concepts of both dictionaries' latents."""
-    return pd.concat([protsae_concepts, topk_concepts], ignore_index=True)
-
-
-def collect_latent_examples(protsae_examples: pd.DataFrame, topk_examples: pd.DataFrame) -> pd.DataFrame:
-    """Stack the examples of both dictionaries' latents."""
-    return pd.concat([protsae_examples, topk_examples], ignore_index=True)
+    names = ("latents", "latent_concepts", "latent_examples")
+    stacked = [pd.concat(list(parts_of(parts, name).values()), ignore_index=True) for name in names]
+    return *stacked, summarise(stacked[0])

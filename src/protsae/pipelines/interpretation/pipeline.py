@@ -2,61 +2,36 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import collect_latent_concepts, collect_latent_examples, collect_latents, interpret_latents
+from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
 
-DICTIONARIES = ("protsae", "topk")
+from .nodes import collect_latents, interpret_latents
+
+_TABLES = ("latents", "latent_concepts", "latent_examples")
+_SHARED = ("activation_shards", "proteins", "concepts", "protein_labels", "labelled_aspects")
 
 
-def _interpretation_of(dictionary: str) -> Pipeline:
-    """Return the template of what is done with each dictionary, under its own namespace."""
-    return Pipeline(
-        [
-            Node(
-                interpret_latents,
-                inputs={
-                    "activation_shards": "activation_shards",
-                    "sae_checkpoint": "sae_checkpoint",
-                    "encoding": "encoding",
-                    "latent_statistics": "latent_statistics",
-                    "proteins": "proteins",
-                    "concepts": "concepts",
-                    "protein_labels": "protein_labels",
-                    "labelled_aspects": "labelled_aspects",
-                    "matching": "params:interpretation.matching",
-                    "examples": "params:interpretation.examples",
-                },
-                outputs=["latents", "latent_concepts", "latent_examples"],
-                name="interpret_latents",
-            )
-        ],
-        namespace=dictionary,
-        inputs={"activation_shards", "proteins", "concepts", "protein_labels", "labelled_aspects"},
-        parameters={"params:interpretation.matching", "params:interpretation.examples"},
+def _interpretation_of(name: str) -> Pipeline:
+    """Return what is done with each dictionary."""
+    node = Node(
+        interpret_latents,
+        inputs={
+            **{table: table for table in _SHARED},
+            **{part: f"{name}.{part}" for part in ("sae_checkpoint", "encoding", "latent_statistics")},
+            "matching": "params:interpretation.matching",
+            "examples": "params:interpretation.examples",
+        },
+        outputs=[f"{name}.{table}" for table in _TABLES],
+        name="interpret_latents",
     )
+    return of_dictionary(name, [node])
 
 
-def create_pipeline() -> Pipeline:
-    """Return the interpretation pipeline: what every latent of both dictionaries stands for."""
-    shared = Pipeline(
-        [
-            Node(
-                collect_latents,
-                inputs=["protsae.latents", "topk.latents"],
-                outputs=["latents", "latent_summary"],
-                name="collect_latents",
-            ),
-            Node(
-                collect_latent_concepts,
-                inputs=["protsae.latent_concepts", "topk.latent_concepts"],
-                outputs="latent_concepts",
-                name="collect_latent_concepts",
-            ),
-            Node(
-                collect_latent_examples,
-                inputs=["protsae.latent_examples", "topk.latent_examples"],
-                outputs="latent_examples",
-                name="collect_latent_examples",
-            ),
-        ]
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the interpretation pipeline: what every latent of every dictionary stands for."""
+    collect = Node(
+        collect_latents,
+        inputs=by_part(wiring.names, *_TABLES),
+        outputs=[*_TABLES, "latent_summary"],
+        name="collect_latents",
     )
-    return sum((_interpretation_of(dictionary) for dictionary in DICTIONARIES), shared)
+    return sum((_interpretation_of(name) for name in wiring.names), Pipeline([collect]))

@@ -1,4 +1,4 @@
-"""Nodes of the probing pipeline: from activations and dictionaries to scores and metrics."""
+"""Nodes of the probing pipeline: from encoded proteins to scores, and what scores are worth."""
 
 from pathlib import Path
 from typing import Any
@@ -9,56 +9,14 @@ from protsae.plm import load_plm
 from protsae.probing.config import (
     ComparisonConfig,
     EncodingConfig,
+    EvaluationConfig,
     NeighbourConfig,
+    Pair,
     RandomPlmConfig,
     ScoringConfig,
 )
 
-
-def pool_activations(activation_shards: Any, proteins: pd.DataFrame, hook_point: str) -> pd.DataFrame:
-    """Average the activations (an `ActivationStore`) of every protein over its residues."""
-    from protsae.probing.encoding import mean_activations
-    from protsae.probing.splits import split_of_proteins
-
-    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
-    return mean_activations(activation_shards, hook_point, list(split_of))
-
-
-def encode_proteins(
-    activation_shards: Any, sae_checkpoint: Any, proteins: pd.DataFrame, config: EncodingConfig
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Pass all proteins through a dictionary (a `SaeCheckpoint`): pooled latents, statistics,
-    reconstruction."""
-    from protsae.probing.encoding import Run, encode_splits
-    from protsae.probing.splits import split_of_proteins
-
-    split_of = split_of_proteins(proteins, activation_shards.protein_ids)
-    run = Run.of(sae_checkpoint)
-    found = encode_splits(activation_shards, sae_checkpoint.load(), run, split_of, config)
-    return found.proteins, found.latent_statistics, found.reconstruction
-
-
-def score_concepts(
-    protsae_encoding: pd.DataFrame,
-    topk_encoding: pd.DataFrame,
-    mean_activations: pd.DataFrame,
-    *,
-    proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    config: ScoringConfig,
-) -> pd.DataFrame:
-    """Score validation and test proteins for every concept of whole proteins by every method."""
-    from protsae.probing.scores import score_all_methods, score_table
-    from protsae.probing.splits import labels_by_split, protein_level
-
-    columns = protein_level(concepts)
-    splits = labels_by_split(
-        proteins, concepts, protein_labels, labelled_aspects, protsae_encoding["protein_id"]
-    )
-    scores = score_all_methods(protsae_encoding, topk_encoding, mean_activations, splits, columns, config)
-    return score_table(scores, splits, columns)
+Judged = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def find_neighbours(proteins: pd.DataFrame, config: NeighbourConfig) -> pd.DataFrame:
@@ -79,64 +37,114 @@ def pool_random_plm(
     return random_mean_activations(load_plm(plm_checkpoint), hook_point, sequences, config)
 
 
-def score_baselines(
+def score_dictionary(
+    encoding: pd.DataFrame, sae_checkpoint: Any, *, scoring: ScoringConfig, **tables: pd.DataFrame
+) -> pd.DataFrame:
+    """Score validation and test proteins by a dictionary (a `SaeCheckpoint`): by its latents, by a probe on
+    them and, where it has one, by its predictor.
+
+    Args:
+        encoding: what it makes of every protein.
+        sae_checkpoint: the dictionary.
+        scoring: pooling, strengths of the probe.
+        tables: see `_judge`.
+    """
+    from protsae.probing.encoding import require_same_concepts
+    from protsae.probing.judge import score_table
+
+    require_same_concepts(sae_checkpoint, tables["concepts"])
+    judge = _judge(tables, encoding["protein_id"], scoring=scoring)
+    scores = judge.score_dictionary(sae_checkpoint.name, encoding, guided=sae_checkpoint.n_defined > 0)
+    return score_table(scores, judge)
+
+
+def score_references(
+    mean_activations: pd.DataFrame,
     neighbours: pd.DataFrame,
     random_mean_activations: pd.DataFrame,
     *,
-    proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    config: ScoringConfig,
+    scoring: ScoringConfig,
+    **tables: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Score the same proteins by neighbours, by composition, and by a model that has learnt nothing."""
-    from protsae.probing import baselines
-    from protsae.probing.scores import score_table
-    from protsae.probing.splits import labels_by_split, protein_level
+    """Score the same proteins by what needs no dictionary: probes on activations of the language model and of
+    one with random weights, shuffled labels, prevalence, composition, neighbours.
 
-    columns, available = protein_level(concepts), random_mean_activations["protein_id"]
-    splits = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, available)
-    scores = baselines.score_baselines(proteins, neighbours, random_mean_activations, splits, columns, config)
-    return score_table(scores, splits, columns)
+    Args:
+        mean_activations: of every protein.
+        neighbours: training proteins most like it.
+        random_mean_activations: of the model with random weights.
+        scoring: strengths of the probes.
+        tables: see `_judge`.
+    """
+    from protsae.probing.judge import score_table
+
+    judge = _judge(tables, mean_activations["protein_id"], scoring=scoring)
+    scores = judge.score_references(mean_activations, neighbours, random_mean_activations)
+    return score_table(scores, judge)
 
 
-def evaluate_scores(
+def evaluate_dictionary(
     concept_scores: pd.DataFrame,
-    baseline_scores: pd.DataFrame,
+    encoding: pd.DataFrame,
+    sae_checkpoint: Any,
     *,
-    proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    concept_terms: pd.DataFrame,
-    concept_relations: pd.DataFrame,
-    config: ComparisonConfig,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Judge the scores per aspect, with intervals over homology clusters, per concept and in pairs."""
-    from protsae.probing import evaluation
-    from protsae.probing.estimates import difference_rows
-    from protsae.probing.scores import SCORED_SPLITS
-    from protsae.probing.splits import labels_by_split, protein_level
-    from protsae.probing.vocabulary import Vocabulary
+    evaluation: EvaluationConfig,
+    **tables: pd.DataFrame,
+) -> Judged:
+    """Judge a dictionary's scores per aspect, with intervals over homology clusters, and per concept.
 
-    concept_scores = pd.concat([concept_scores, baseline_scores], ignore_index=True)
-    scored, columns = concept_scores["protein_id"].unique(), protein_level(concepts)
-    judged = concepts[concepts["concept_idx"].isin(columns)]
-    vocabulary = Vocabulary.of(judged, concept_terms, concept_relations)
-    if not len(columns):
-        nothing = evaluation.score_metrics({}, config.confidence)
-        return nothing, evaluation.concept_metrics({}, vocabulary), nothing
-    labels = labels_by_split(proteins, concepts, protein_labels, labelled_aspects, scored, SCORED_SPLITS)
-    splits = {split: found.of_concepts(columns) for split, found in labels.items()}
-    scores = evaluation.scores_by_method(concept_scores, splits, columns)
-    clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
-    bands = evaluation.identity_strata(proteins)
-    found = evaluation.evaluate_all(scores, splits, vocabulary, clusters, config, bands)
-    return (
-        evaluation.score_metrics(found, config.confidence),
-        evaluation.concept_metrics(found, vocabulary),
-        difference_rows(found, config.differences, config.confidence),
-    )
+    Returns:
+        Rows of the metrics table, one row per concept, and all estimates resample by resample.
+    """
+    from protsae.probing.encoding import Run
+    from protsae.probing.judge import about_dictionary, scores_of
+
+    judge = _judge(tables, encoding["protein_id"], evaluation=evaluation)
+    scores = scores_of(concept_scores, judge)
+    found = judge.judge(scores, about_dictionary(Run.of(sae_checkpoint), scores))
+    return found.rows(evaluation.confidence), found.concepts(judge.vocabulary), found.estimates()
+
+
+def evaluate_references(
+    concept_scores: pd.DataFrame,
+    mean_activations: pd.DataFrame,
+    *,
+    hook_point: str,
+    evaluation: EvaluationConfig,
+    **tables: pd.DataFrame,
+) -> Judged:
+    """Judge the scores of references in the same way."""
+    from protsae.probing.judge import about_references, scores_of
+
+    judge = _judge(tables, mean_activations["protein_id"], evaluation=evaluation)
+    scores = scores_of(concept_scores, judge)
+    found = judge.judge(scores, about_references(hook_point, scores))
+    return found.rows(evaluation.confidence), found.concepts(judge.vocabulary), found.estimates()
+
+
+def compare_methods(
+    differences: tuple[Pair, ...],
+    comparison: ComparisonConfig,
+    evaluation: EvaluationConfig,
+    **parts: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare methods in pairs, on the same resamples of homology clusters.
+
+    Args:
+        differences: the pairs.
+        comparison: subject and rival.
+        evaluation: width of the intervals.
+        parts: `estimates` and `concept_metrics` of every dictionary and of the references.
+
+    Returns:
+        Rows of the metrics table, and all scores concept by concept.
+    """
+    from protsae.pipelines.wiring import parts_of
+    from protsae.probing.judge import differences as paired
+
+    estimates = pd.concat(list(parts_of(parts, "estimates").values()), ignore_index=True)
+    concepts = pd.concat(list(parts_of(parts, "concept_metrics").values()), ignore_index=True)
+    return paired(estimates, differences, comparison, evaluation.confidence), concepts
 
 
 def score_residues(
@@ -149,7 +157,7 @@ def score_residues(
     labelled_aspects: pd.DataFrame,
     residue_labels: pd.DataFrame,
     encoding: EncodingConfig,
-    config: ComparisonConfig,
+    config: EvaluationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge the concepts of residues residue by residue, in a guided dictionary (a `SaeCheckpoint`)."""
     from protsae.annotations.labels import LabelTables
@@ -169,6 +177,15 @@ def score_residues(
     )
 
 
+def collect_residue_scores(**parts: pd.DataFrame) -> pd.DataFrame:
+    """Stack scores of residues concept by concept; floors, which all dictionaries share, once."""
+    from protsae.probing.residue_scores import CONCEPT_COLUMNS
+
+    tables = [pd.DataFrame(columns=list(CONCEPT_COLUMNS)), *parts.values()]
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True).drop_duplicates(ignore_index=True)
+
+
 def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
     """Measure how well the predictor's geometry (of a `SaeCheckpoint`) obeys the ontology."""
     from protsae.probing.collect import subsumption_rows
@@ -177,21 +194,30 @@ def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.
     return subsumption_rows(sae_checkpoint.load(), Run.of(sae_checkpoint), axioms, concepts)
 
 
-def collect_metrics(
-    score_metrics: pd.DataFrame,
-    residue_metrics: pd.DataFrame,
-    subsumption_metrics: pd.DataFrame,
-    disentanglement_metrics: pd.DataFrame,
-    alignment_metrics: pd.DataFrame,
-    protsae_reconstruction: pd.DataFrame,
-    topk_reconstruction: pd.DataFrame,
-    protsae_fidelity: pd.DataFrame,
-    topk_fidelity: pd.DataFrame,
-) -> pd.DataFrame:
-    """Bring all metrics into one table."""
-    from protsae.probing.collect import all_metrics
+def _judge(
+    tables: dict[str, pd.DataFrame],
+    available: pd.Series,
+    scoring: ScoringConfig | None = None,
+    evaluation: EvaluationConfig | None = None,
+) -> Any:
+    """Return the `judge.Judge` of proteins that were encoded.
 
-    reconstructions = [protsae_reconstruction, topk_reconstruction]
-    measured = [residue_metrics, subsumption_metrics, disentanglement_metrics, alignment_metrics]
-    fidelity = [protsae_fidelity, topk_fidelity]
-    return all_metrics(score_metrics, measured, reconstructions, fidelity)
+    Args:
+        tables: `proteins`, `concepts`, `protein_labels`, `labelled_aspects` and, to evaluate, `concept_terms`
+            and `concept_relations`.
+        available: ids of the encoded proteins.
+        scoring: settings, where proteins are scored.
+        evaluation: settings, where scores are judged.
+    """
+    from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
+    from protsae.probing.judge import Judge, Known
+
+    labels = LabelTables(
+        tables["concepts"],
+        tables["protein_labels"],
+        tables["labelled_aspects"],
+        pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
+    )
+    ontology = (tables.get(name, pd.DataFrame()) for name in ("concept_terms", "concept_relations"))
+    known = Known(tables["proteins"], labels, *ontology)
+    return Judge(known, set(available), scoring or ScoringConfig(), evaluation or EvaluationConfig())

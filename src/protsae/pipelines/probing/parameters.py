@@ -2,9 +2,11 @@
 
 from protsae.core.config import Config
 from protsae.probing.config import (
-    ComparisonConfig,
+    DIFFERENCES,
     EncodingConfig,
+    EvaluationConfig,
     NeighbourConfig,
+    Pair,
     RandomPlmConfig,
     ScoringConfig,
 )
@@ -23,5 +25,8 @@ class ProbingParameters(Config):
     """How the baseline by sequence looks for training proteins."""
     random_plm: RandomPlmConfig = RandomPlmConfig()
     """The model with random weights."""
-    evaluation: ComparisonConfig = ComparisonConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     """How scores are judged."""
+    differences: tuple[Pair, ...] = DIFFERENCES
+    """Pairs of methods that are compared; `{subject}` and `{rival}` stand for the dictionaries of
+    `comparison`."""

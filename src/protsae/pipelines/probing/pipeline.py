@@ -2,41 +2,87 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
+
 from .nodes import (
-    collect_metrics,
-    encode_proteins,
-    evaluate_scores,
+    collect_residue_scores,
+    compare_methods,
+    evaluate_dictionary,
+    evaluate_references,
     find_neighbours,
     measure_subsumption,
-    pool_activations,
     pool_random_plm,
-    score_baselines,
-    score_concepts,
+    score_dictionary,
+    score_references,
     score_residues,
 )
 
-DICTIONARIES = ("protsae", "topk")
+REFERENCES = "references"
+"""Stands for all methods that need no dictionary, where a dictionary's name stands."""
+_LABELLED = {name: name for name in ("proteins", "concepts", "protein_labels", "labelled_aspects")}
+_ONTOLOGY = {name: name for name in ("concept_terms", "concept_relations")}
+_SCORING = {"scoring": "params:probing.scoring"}
+_EVALUATION = {"evaluation": "params:probing.evaluation"}
 
 
-def _encoding_of(dictionary: str) -> Pipeline:
-    """Return the template of what is done with each dictionary, under its own namespace."""
-    return Pipeline(
+def _judged(name: str) -> list[str]:
+    return [f"{name}.{part}" for part in ("score_metrics", "concept_metrics", "estimates")]
+
+
+def _probing_of(name: str) -> Pipeline:
+    """Return how one dictionary is scored and judged."""
+    own = {"encoding": f"{name}.encoding", "sae_checkpoint": f"{name}.sae_checkpoint"}
+    scores = {"concept_scores": f"{name}.concept_scores"}
+    return of_dictionary(
+        name,
         [
             Node(
-                encode_proteins,
-                inputs=["activation_shards", "sae_checkpoint", "proteins", "params:probing.encoding"],
-                outputs=["encoding", "latent_statistics", "reconstruction"],
-                name="encode_proteins",
-            )
+                score_dictionary,
+                inputs=own | _SCORING | _LABELLED,
+                outputs=scores["concept_scores"],
+                name="score_dictionary",
+            ),
+            Node(
+                evaluate_dictionary,
+                inputs=scores | own | _EVALUATION | _LABELLED | _ONTOLOGY,
+                outputs=_judged(name),
+                name="evaluate_dictionary",
+            ),
         ],
-        namespace=dictionary,
-        inputs={"activation_shards", "proteins"},
-        parameters={"params:probing.encoding"},
     )
 
 
-def _baselines() -> Pipeline:
+def _predictor_of(name: str) -> Pipeline:
+    """Return what is measured of a dictionary's predictor: residue by residue, and its geometry."""
+    return of_dictionary(
+        name,
+        [
+            Node(
+                score_residues,
+                inputs={
+                    "activation_shards": "activation_shards",
+                    "sae_checkpoint": f"{name}.sae_checkpoint",
+                    **_LABELLED,
+                    "residue_labels": "residue_labels",
+                    "encoding": "params:probing.encoding",
+                    "config": "params:probing.evaluation",
+                },
+                outputs=[f"{name}.residue_metrics", f"{name}.residue_concept_metrics"],
+                name="score_residues",
+            ),
+            Node(
+                measure_subsumption,
+                inputs=[f"{name}.sae_checkpoint", "axioms", "concepts"],
+                outputs=f"{name}.subsumption_metrics",
+                name="measure_subsumption",
+            ),
+        ],
+    )
+
+
+def _references() -> Pipeline:
     """Return what is scored without the dictionaries."""
+    features = {name: name for name in ("mean_activations", "neighbours", "random_mean_activations")}
     return Pipeline(
         [
             Node(
@@ -48,112 +94,59 @@ def _baselines() -> Pipeline:
             Node(
                 pool_random_plm,
                 inputs=[
-                    "extraction_sequences",
-                    "plm_checkpoint",
-                    "params:probing.hook_point",
-                    "params:probing.random_plm",
+                    *("extraction_sequences", "plm_checkpoint"),
+                    *("params:probing.hook_point", "params:probing.random_plm"),
                 ],
                 outputs="random_mean_activations",
                 name="pool_random_plm",
             ),
             Node(
-                score_baselines,
+                score_references,
+                inputs=features | _SCORING | _LABELLED,
+                outputs=f"{REFERENCES}.concept_scores",
+                name="score_references",
+            ),
+            Node(
+                evaluate_references,
                 inputs={
-                    "neighbours": "neighbours",
-                    "random_mean_activations": "random_mean_activations",
-                    "proteins": "proteins",
-                    "concepts": "concepts",
-                    "protein_labels": "protein_labels",
-                    "labelled_aspects": "labelled_aspects",
-                    "config": "params:probing.scoring",
+                    "concept_scores": f"{REFERENCES}.concept_scores",
+                    "mean_activations": "mean_activations",
+                    "hook_point": "params:probing.hook_point",
+                    **_EVALUATION,
+                    **_LABELLED,
+                    **_ONTOLOGY,
                 },
-                outputs="baseline_scores",
-                name="score_baselines",
+                outputs=_judged(REFERENCES),
+                name="evaluate_references",
             ),
         ]
     )
 
 
-def create_pipeline() -> Pipeline:
-    """Return the probing pipeline: pooled activations and latents to scores of eleven methods and their
-    metrics."""
-    shared = Pipeline(
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the probing pipeline: encoded proteins to scores of every dictionary and of references, judged
+    alike and compared."""
+    together = Pipeline(
         [
             Node(
-                pool_activations,
-                inputs=["activation_shards", "proteins", "params:probing.hook_point"],
-                outputs="mean_activations",
-                name="pool_activations",
-            ),
-            Node(
-                score_concepts,
+                compare_methods,
                 inputs={
-                    "protsae_encoding": "protsae.encoding",
-                    "topk_encoding": "topk.encoding",
-                    "mean_activations": "mean_activations",
-                    "proteins": "proteins",
-                    "concepts": "concepts",
-                    "protein_labels": "protein_labels",
-                    "labelled_aspects": "labelled_aspects",
-                    "config": "params:probing.scoring",
+                    "differences": "params:probing.differences",
+                    "comparison": "params:comparison",
+                    **_EVALUATION,
+                    **by_part((*wiring.names, REFERENCES), "estimates", "concept_metrics"),
                 },
-                outputs="concept_scores",
-                name="score_concepts",
+                outputs=["method_differences", "concept_metrics"],
+                name="compare_methods",
             ),
             Node(
-                evaluate_scores,
-                inputs={
-                    "concept_scores": "concept_scores",
-                    "baseline_scores": "baseline_scores",
-                    "proteins": "proteins",
-                    "concepts": "concepts",
-                    "protein_labels": "protein_labels",
-                    "labelled_aspects": "labelled_aspects",
-                    "concept_terms": "concept_terms",
-                    "concept_relations": "concept_relations",
-                    "config": "params:probing.evaluation",
-                },
-                outputs=["score_metrics", "concept_metrics", "method_differences"],
-                name="evaluate_scores",
-            ),
-            Node(
-                score_residues,
-                inputs={
-                    "activation_shards": "activation_shards",
-                    "sae_checkpoint": "protsae.sae_checkpoint",
-                    "proteins": "proteins",
-                    "concepts": "concepts",
-                    "protein_labels": "protein_labels",
-                    "labelled_aspects": "labelled_aspects",
-                    "residue_labels": "residue_labels",
-                    "encoding": "params:probing.encoding",
-                    "config": "params:probing.evaluation",
-                },
-                outputs=["residue_metrics", "residue_concept_metrics"],
-                name="score_residues",
-            ),
-            Node(
-                measure_subsumption,
-                inputs=["protsae.sae_checkpoint", "axioms", "concepts"],
-                outputs="subsumption_metrics",
-                name="measure_subsumption",
-            ),
-            Node(
-                collect_metrics,
-                inputs=[
-                    "score_metrics",
-                    "residue_metrics",
-                    "subsumption_metrics",
-                    "disentanglement_metrics",
-                    "alignment_metrics",
-                    "protsae.reconstruction",
-                    "topk.reconstruction",
-                    "protsae.fidelity_metrics",
-                    "topk.fidelity_metrics",
-                ],
-                outputs="metrics",
-                name="collect_metrics",
+                collect_residue_scores,
+                inputs=by_part(wiring.predicting, "residue_concept_metrics") or None,
+                outputs="residue_concept_metrics",
+                name="collect_residue_scores",
             ),
         ]
     )
-    return sum((_encoding_of(dictionary) for dictionary in DICTIONARIES), shared + _baselines())
+    of_dictionaries = [_probing_of(name) for name in wiring.names]
+    of_predictors = [_predictor_of(name) for name in wiring.predicting]
+    return sum([*of_dictionaries, *of_predictors], together + _references())

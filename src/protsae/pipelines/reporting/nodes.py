@@ -4,8 +4,28 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.pipelines.wiring import parts_of
+from protsae.probing.config import ComparisonConfig
 from protsae.reporting.config import CardLimits, ReportTexts
+from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.tables import ReportTables
+
+Listed = dict[str, Any]
+"""The parameter `dictionaries`."""
+
+
+def collect_metrics(**measured: pd.DataFrame) -> pd.DataFrame:
+    """Bring all metrics into one table: scores, what else was measured, then reconstruction and fidelity.
+
+    Args:
+        measured: rows of the metrics table, by what they are of.
+    """
+    from protsae.probing.collect import all_metrics
+
+    whole = {part: list(parts_of(measured, part).values()) for part in ("reconstruction", "fidelity_metrics")}
+    of_dictionaries = {id(table) for tables in whole.values() for table in tables}
+    others = [table for table in measured.values() if id(table) not in of_dictionaries]
+    return all_metrics(others, whole["reconstruction"], whole["fidelity_metrics"])
 
 
 def plot_data(proteins: pd.DataFrame, concepts: pd.DataFrame) -> tuple[Any, Any]:
@@ -15,43 +35,85 @@ def plot_data(proteins: pd.DataFrame, concepts: pd.DataFrame) -> tuple[Any, Any]
     return protein_overview(proteins), concept_counts(concepts)
 
 
-def plot_training(protsae_log: pd.DataFrame, topk_log: pd.DataFrame) -> Any:
-    """Return the figure (plotly) of both dictionaries' training."""
+def plot_training(dictionaries: Listed, comparison: ComparisonConfig, **logs: pd.DataFrame) -> Any:
+    """Return the figure (plotly) of the dictionaries' training."""
     from protsae.reporting.figures import training_curves
 
-    return training_curves({"protsae": protsae_log, "topk": topk_log})
+    named = Dictionaries.of(dictionaries, comparison)
+    return training_curves(parts_of(logs, "training_log"), named)
 
 
-def plot_methods(metrics: pd.DataFrame, concept_metrics: pd.DataFrame) -> tuple[Any, Any]:
+def plot_methods(
+    metrics: pd.DataFrame, concept_metrics: pd.DataFrame, dictionaries: Listed, comparison: ComparisonConfig
+) -> tuple[Any, Any]:
     """Return the figures (plotly) that compare methods: overall, and concept by concept."""
     from protsae.reporting.figures import method_comparison
     from protsae.reporting.scatters import concept_comparison
 
-    return method_comparison(metrics), concept_comparison(concept_metrics)
+    named = Dictionaries.of(dictionaries, comparison)
+    return method_comparison(metrics, named), concept_comparison(concept_metrics, named)
 
 
 def plot_latents(
-    protsae_statistics: pd.DataFrame, topk_statistics: pd.DataFrame, latents: pd.DataFrame
+    latents: pd.DataFrame, dictionaries: Listed, comparison: ComparisonConfig, **statistics: pd.DataFrame
 ) -> tuple[Any, Any]:
     """Return the figures (plotly) of latent density and of F1 on validation against test."""
     from protsae.reporting.figures import latent_density
     from protsae.reporting.scatters import latent_f1
 
-    return latent_density({"protsae": protsae_statistics, "topk": topk_statistics}), latent_f1(latents)
+    named = Dictionaries.of(dictionaries, comparison)
+    return latent_density(parts_of(statistics, "latent_statistics"), named), latent_f1(latents, named)
 
 
-def render_report(texts: ReportTexts, cards: CardLimits, protsae_checkpoint: Any, **inputs: Any) -> str:
+def plot_evidence(
+    metrics: pd.DataFrame,
+    concept_alignment: pd.DataFrame,
+    monosemanticity: pd.DataFrame,
+    absorption: pd.DataFrame,
+    dictionaries: Listed,
+    comparison: ComparisonConfig,
+) -> tuple[Any, ...]:
+    """Return the figures (plotly) of fidelity (recovered loss, and its strata), of alignment and of
+    disentanglement (MonoSemanticity, absorption)."""
+    from protsae.reporting.alignment import alignment_curves
+    from protsae.reporting.disentanglement import absorption_pairs, monosemanticity_curves
+    from protsae.reporting.fidelity import fidelity_strata, recovered_loss
+
+    named = Dictionaries.of(dictionaries, comparison)
+    return (
+        recovered_loss(metrics, named),
+        fidelity_strata(metrics, named),
+        alignment_curves(concept_alignment, named),
+        monosemanticity_curves(monosemanticity, named),
+        absorption_pairs(absorption, named),
+    )
+
+
+def render_report(
+    texts: ReportTexts,
+    cards: CardLimits,
+    dictionaries: Listed,
+    comparison: ComparisonConfig,
+    **inputs: Any,
+) -> str:
     """Return the report page (HTML).
 
     Args:
         texts: what only people can say about model, labels and sources.
         cards: how many latents get a card.
-        protsae_checkpoint: a `SaeCheckpoint`, whose metadata the page states.
-        inputs: the fields of `ReportTables` by name, and each slot's figure as `figure_<key>`.
+        dictionaries: those of the run.
+        comparison: subject and rival.
+        inputs: the fields of `ReportTables` by name, each slot's figure as `figure_<key>`, and of every
+            dictionary its `latent_statistics` and its `sae_checkpoint`, whose metadata the page states.
     """
     from protsae.reporting.report import render_page
 
     prefix = "figure_"
     figures = {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
-    tables = {name: value for name, value in inputs.items() if not name.startswith(prefix)}
-    return render_page(ReportTables(**tables), figures, texts, cards, protsae_checkpoint.metadata)
+    tables = {
+        name: value for name, value in inputs.items() if not name.startswith(prefix) and "__" not in name
+    }
+    page = ReportTables(**tables, statistics=parts_of(inputs, "latent_statistics"))
+    subject = parts_of(inputs, "sae_checkpoint")[comparison.subject]
+    named = Dictionaries.of(dictionaries, comparison)
+    return render_page(page, figures, texts, cards, subject.metadata, named)

@@ -1,4 +1,4 @@
-"""Typed parameters of the reporting pipeline (`conf/base/parameters_reporting.yml`)."""
+"""Parameters of the reporting pipeline."""
 
 from protsae.core.config import Config
 from protsae.reporting.config import CardLimits, ReportTexts

@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.probing.config import ComparisonConfig
 from protsae.sae.config import GuidanceConfig
-from protsae.sweeps.config import JudgingConfig, SweepConfig
+from protsae.sweeps.config import ABLATED, JudgingConfig, SweepConfig
 from protsae.training.config import TrainerConfig
 
 
@@ -32,17 +33,17 @@ def plan_sweep(
     `d_sae`, `k`, `trainer` and `guidance` are those of `training`, for what the list leaves open.
     """
     from protsae.annotations.labels import LabelTables
-    from protsae.sweeps.judging import SweepData
-    from protsae.sweeps.members import Base, expand
-    from protsae.sweeps.plan import SweepPlan
-    from protsae.training.plan import Knowledge
+    from protsae.probing.judge import Known
+    from protsae.sweeps.members import expand
+    from protsae.sweeps.plan import SweepData, SweepPlan
+    from protsae.training.dictionaries import Defaults
 
     settings = {"protsae": {"guidance": guidance.model_dump()}}
-    base = Base(activation_shards.d_model, d_sae, k, trainer, settings, len(concepts))
+    defaults = Defaults(activation_shards.d_model, d_sae, k, 0, trainer, settings, len(concepts))
     tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    knowledge = Knowledge(tables, axioms)
-    data = SweepData(activation_shards, proteins, knowledge, concept_terms, concept_relations)
-    return SweepPlan(expand(sweep, base), data, judging, sweep.references)
+    known = Known(proteins, tables, concept_terms, concept_relations)
+    data = SweepData(activation_shards, known, axioms)
+    return SweepPlan(expand(sweep, defaults), data, judging, sweep.references)
 
 
 def collect_sweep(sweep_members: Any) -> pd.DataFrame:
@@ -55,16 +56,22 @@ def compare_members(sweep_metrics: pd.DataFrame, sweep: SweepConfig) -> tuple[pd
     """Return the table of methods and variants in the paper's layout, and that of the ablations."""
     from protsae.reporting.comparison import ablation_table, comparison_table
 
-    return comparison_table(sweep_metrics), ablation_table(sweep_metrics, list(sweep.ablations))
+    return comparison_table(sweep_metrics), ablation_table(sweep_metrics, list(sweep.ablations), ABLATED)
 
 
-def plot_members(sweep_metrics: pd.DataFrame, sweep: SweepConfig) -> tuple[Any, Any, Any]:
+def plot_members(
+    sweep_metrics: pd.DataFrame,
+    sweep: SweepConfig,
+    dictionaries: dict[str, Any],
+    comparison: ComparisonConfig,
+) -> tuple[Any, Any, Any]:
     """Return the figures (plotly) of scores and FVE over sparsity, of ablations, and over layers."""
     from protsae.reporting.comparison import ablation_figure, curve_figure, layer_figure
+    from protsae.reporting.dictionaries import Dictionaries
 
-    ablations = list(sweep.ablations)
+    ablations, named = list(sweep.ablations), Dictionaries.of(dictionaries, comparison)
     return (
-        curve_figure(sweep_metrics, leave_out=ablations),
-        ablation_figure(sweep_metrics, ablations),
-        layer_figure(sweep_metrics),
+        curve_figure(sweep_metrics, named, leave_out=ablations),
+        ablation_figure(sweep_metrics, ablations, ABLATED),
+        layer_figure(sweep_metrics, named),
     )

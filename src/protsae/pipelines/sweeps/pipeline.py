@@ -29,7 +29,9 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 plot_members,
-                inputs=["sweep_metrics", "params:sweeps.sweep"],
+                inputs=[
+                    *("sweep_metrics", "params:sweeps.sweep", "params:dictionaries", "params:comparison"),
+                ],
                 outputs=["figure_sweep_curves", "figure_sweep_ablations", "figure_sweep_layers"],
                 name="plot_members",
             ),

@@ -1,33 +1,34 @@
 """Declaration of the training pipeline."""
 
-from collections.abc import Callable
-from typing import Any
-
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import read_training_log, train_protsae, train_topk
+from protsae.pipelines.wiring import Wiring, bound, of_dictionary
+
+from .nodes import plan_guided_training, plan_training, read_training_log
 
 _STORED = ("activation_shards", "proteins")
 _KNOWLEDGE = ("protein_labels", "labelled_aspects", "residue_labels", "concepts", "axioms", "warm_start")
 _SETTINGS = ("hook_point", "d_sae", "k", "seed", "trainer")
 
 
-def _dictionary(
-    method: str, train: Callable[..., Any], tables: tuple[str, ...], settings: tuple[str, ...]
-) -> Pipeline:
-    """Return the template of one dictionary: its checkpoint and its log, under its own namespace."""
-    parameters = {name: f"params:training.{name}" for name in settings}
-    node = Node(
-        train,
-        inputs={**{name: name for name in tables}, **parameters},
-        outputs="sae_checkpoint",
-        name=train.__name__,
-    )
-    log = Node(read_training_log, inputs="sae_checkpoint", outputs="training_log", name="read_training_log")
-    return Pipeline([node, log], namespace=method, inputs=set(tables), parameters=set(parameters.values()))
+def _training_of(name: str, *, guided: bool) -> Pipeline:
+    """Return what makes one dictionary: its checkpoint and its log."""
+    plan = plan_guided_training if guided else plan_training
+    tables = (*_STORED, *_KNOWLEDGE) if guided else _STORED
+    settings = (*_SETTINGS, "guidance") if guided else _SETTINGS
+    inputs = {
+        **{table: table for table in tables},
+        "dictionary": f"params:dictionaries.{name}",
+        **{setting: f"params:training.{setting}" for setting in settings},
+    }
+    checkpoint, log = f"{name}.sae_checkpoint", f"{name}.training_log"
+    nodes = [
+        Node(bound(plan, name=name), inputs=inputs, outputs=checkpoint, name=plan.__name__),
+        Node(read_training_log, inputs=checkpoint, outputs=log, name="read_training_log"),
+    ]
+    return of_dictionary(name, nodes)
 
 
-def create_pipeline() -> Pipeline:
-    """Return the training pipeline: ProtSAE, and TopK beside it."""
-    protsae = _dictionary("protsae", train_protsae, _STORED + _KNOWLEDGE, (*_SETTINGS, "guidance"))
-    return protsae + _dictionary("topk", train_topk, _STORED, _SETTINGS)
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the training pipeline: every dictionary of the list."""
+    return sum((_training_of(name, guided=name in wiring.guided) for name in wiring.names), Pipeline([]))

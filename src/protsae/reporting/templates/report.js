@@ -70,7 +70,7 @@
 
   const grid = document.getElementById("cards");
   const cards = [...grid.children];
-  // What a card is found by: its own words, and the proteins that are not drawn yet.
+  // A search looks at the words of a card and at its proteins, which may not be drawn yet.
   const cardTexts = cards.map((card) => {
     const { examples } = strips[card.dataset.card] ?? { examples: [] };
     return [card.textContent, ...examples.map((example) => example.id)].join(" ").toLowerCase();
@@ -98,7 +98,7 @@
   filterConcepts();
   filterCards();
 
-  // Heat strips: made when a card is opened; one shared tip says residue, position and value.
+  // Heat strips: made when a card is opened; one shared tip shows residue, position and value.
   const tip = document.getElementById("tip");
   let pointed = null;
   const hideTip = () => {

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from protsae.sae.codes import SparseCodes
-from protsae.sae.kernels.dense import DenseTopK, is_dense
 from protsae.sae.kernels.functions import Decode, DecodeGroups, Encode, backend
 from protsae.sae.kernels.ordered import PrefixEnergies
 
@@ -87,14 +86,6 @@ def encode_dead(
     return _encoded(x, weight, bias, values, inside[places])
 
 
-def dense_top_k(
-    x: Tensor, weight: Tensor, bias: Tensor, rows: Tensor, k: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """See `dense.DenseTopK`: the way for codes of which `dense.is_dense` says that they are many."""
-    x_hat, fired, counts = DenseTopK.apply(x.to(weight.dtype), weight, bias, rows, k)  # type: ignore[no-untyped-call]
-    return x_hat, fired, counts
-
-
 def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_acts: Tensor) -> SparseCodes:
     """Return codes of latents that were chosen, with gradients of x, weight and bias.
 
@@ -151,11 +142,9 @@ def _encoded(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor, columns: T
 
 __all__ = [
     "compress",
-    "dense_top_k",
     "encode_batch_top_k",
     "encode_dead",
     "encode_top_k",
-    "is_dense",
     "prefix_energies",
     "sparse_decode",
     "sparse_decode_groups",

@@ -1,8 +1,7 @@
 """The kernels on a CPU: torch tensors in and out, compiled loops on torch's number of threads between.
 
 Bits depend neither on the number of threads nor on the run. float32 and float64 only. Import this module
-inside functions: numba is slow to load. Where more than one latent in `_SPARSE` is active, dense products by
-blocks are faster (docs/results/training_speed.json), and their bits may depend on the threads.
+inside functions: numba is slow to load.
 """
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import balls, blocks, lasso, lifting, rows, thresholds, updates
+from protsae.sae.kernels import balls, lasso, lifting, rows, thresholds, updates
 from protsae.sae.kernels.batch import compress, encode_batch
 from protsae.sae.kernels.encoding import encode, select
 
@@ -34,7 +33,6 @@ __all__ = [
     "select",
 ]
 
-_SPARSE = 8
 _PARTS = 16
 """Parts whose sums are added up in the end: their number, and so the bits, depend on no thread."""
 Floats = NDArray[np.floating]
@@ -133,8 +131,6 @@ def lasso_codes(gram: Tensor, slopes: Tensor, bounds: Tensor, most_steps: int) -
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """See `plain.add_rows`."""
-    if _SPARSE * columns.shape[1] > len(weights):
-        return blocks.add_rows(values, columns, weights)
     out = weights.new_empty(len(values), weights.shape[1])
     codes, places, table = (tensor.contiguous().numpy() for tensor in (values, columns, weights))
 
@@ -147,8 +143,6 @@ def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
 
 def dot_rows(values: Tensor, columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
     """See `plain.dot_rows`."""
-    if _SPARSE * columns.shape[1] > len(weights):
-        return blocks.dot_rows(values, columns, weights, vectors)
     out = weights.new_empty(columns.shape)
     codes, places, table, left = (t.contiguous().numpy() for t in (values, columns, weights, vectors))
 
@@ -161,8 +155,6 @@ def dot_rows(values: Tensor, columns: Tensor, weights: Tensor, vectors: Tensor) 
 
 def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -> Tensor:
     """See `plain.gather_rows`."""
-    if _SPARSE * columns.shape[1] > len(out):
-        return blocks.gather_rows(values, columns, vectors, out)
     d_sae = len(out)
     sums = out.new_empty(d_sae)
     codes = values.contiguous().numpy()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from protsae.core.experimental import warn_experimental
 from protsae.sae.kernels import plain
 
 
@@ -23,10 +24,15 @@ def backend(tensor: Tensor) -> ModuleType:
 
         return cpu
     if tensor.device.type == "cuda" and _has_triton():
-        from protsae.sae.kernels import gpu
-
-        return gpu
+        warn_experimental("Training and encoding by the Triton kernels (sae.kernels.gpu)")
+        return _gpu_kernels()
     return plain
+
+
+def _gpu_kernels() -> ModuleType:
+    from protsae.sae.kernels import gpu
+
+    return gpu
 
 
 @cache

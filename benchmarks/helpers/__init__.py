@@ -1,0 +1,1 @@
+"""What several benchmarks share; nothing of the package needs it."""

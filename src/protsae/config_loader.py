@@ -1,0 +1,60 @@
+"""How the project's configuration is read: every parameter checked and completed, whoever asks.
+
+Kedro registers pipelines without handing them the configuration, and kedro-viz runs no hooks. So the loader
+itself completes parameters, and keeps the list of dictionaries for the registry of pipelines.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import pipelines
+
+from protsae.parameters import complete_parameters
+from protsae.pipelines.wiring import Wiring
+
+ARGUMENTS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # Environments override single keys of a block, not whole blocks.
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+}
+_read: list[Wiring] = []
+
+
+class ProjectConfigLoader(OmegaConfigLoader):
+    """Kedro's loader; its parameters, `--params` merged in, have a value for every setting."""
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a part of the configuration.
+
+        Raises:
+            InputError: listing everything that is wrong with the parameters.
+        """
+        if key != "parameters" or key in self:
+            return super().__getitem__(key)
+        parameters = complete_parameters(super().__getitem__(key))
+        self[key] = parameters
+        _keep(Wiring.of(parameters))
+        return parameters
+
+
+def wiring() -> Wiring:
+    """Return the dictionaries of the configuration that was read last in this process; where none was, of the
+    project around the working directory."""
+    if not _read:
+        from kedro.utils import find_kedro_project
+
+        root = find_kedro_project(Path.cwd()) or Path(__file__).parents[2]
+        environment = os.environ.get("KEDRO_ENV")
+        loader = ProjectConfigLoader(conf_source=str(root / "conf"), env=environment, **ARGUMENTS)
+        return Wiring.of(loader["parameters"])
+    return _read[0]
+
+
+def _keep(found: Wiring) -> None:
+    """Keep what was read, and let Kedro build the pipelines again if it is another list than before."""
+    if _read != [found]:
+        _read[:] = [found]
+        pipelines.configure("protsae.pipeline_registry")

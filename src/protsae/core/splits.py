@@ -1,0 +1,11 @@
+"""The names of the splits."""
+
+from typing import Literal, get_args
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[str, ...] = get_args(Split)
+"""Training, selection and report, in this order."""
+HELD_OUT: tuple[str, ...] = SPLITS[1:]
+"""The splits that are scored: selection and report."""
+EXCLUDED = "excluded"
+"""Stands in the column `split` for proteins that the audit took out: they belong to no split."""

@@ -1,0 +1,24 @@
+"""Declaration of the encoding pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from protsae.pipelines.wiring import Wiring, of_dictionary
+
+from .nodes import encode_proteins
+
+
+def _encoding_of(name: str) -> Pipeline:
+    """Return the pass of all proteins through one dictionary."""
+    outputs = ("encoding", "latent_statistics", "reconstruction")
+    node = Node(
+        encode_proteins,
+        inputs=["activation_shards", f"{name}.sae_checkpoint", "proteins", "params:probing.encoding"],
+        outputs=[f"{name}.{output}" for output in outputs],
+        name="encode_proteins",
+    )
+    return of_dictionary(name, [node])
+
+
+def create_pipeline(wiring: Wiring) -> Pipeline:
+    """Return the encoding pipeline: what every dictionary makes of every protein."""
+    return sum((_encoding_of(name) for name in wiring.names), Pipeline([]))

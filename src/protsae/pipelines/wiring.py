@@ -1,0 +1,68 @@
+"""What of the configuration decides which nodes there are: the list of dictionaries and where activations
+come from."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial, update_wrapper
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from protsae.sae.config import has_predictor, knows_concepts
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The dictionaries of a project, in their order."""
+
+    architectures: Mapping[str, str]
+    """Name of a dictionary to its architecture."""
+    source: str = "extraction"
+    """Where activations come from: `extraction`, or `parquet`: files of any origin."""
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Wiring":
+        """Read it from checked parameters."""
+        listed = {name: entry for name, entry in parameters["dictionaries"].items() if entry is not None}
+        source = parameters.get("training", {}).get("source", "extraction")
+        return cls({name: entry["architecture"] for name, entry in listed.items()}, source)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All dictionaries."""
+        return tuple(self.architectures)
+
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """Those whose first latents are tied to concepts."""
+        return tuple(name for name in self.names if knows_concepts(self.architectures[name]))
+
+    @property
+    def predicting(self) -> tuple[str, ...]:
+        """Those of them that also predict concepts, residue by residue."""
+        return tuple(name for name in self.names if has_predictor(self.architectures[name]))
+
+
+def of_dictionary(name: str, nodes: Iterable[Node]) -> Pipeline:
+    """Return nodes under the namespace of a dictionary; the names of datasets stay as they are written."""
+    return Pipeline(list(nodes), namespace=name, prefix_datasets_with_namespace=False)
+
+
+def by_part(names: Iterable[str], *parts: str) -> dict[str, str]:
+    """Return the inputs of a node that collects what there is of every dictionary: `<name>__<part>` to the
+    dataset `<name>.<part>`."""
+    return {f"{name}__{part}": f"{name}.{part}" for name in names for part in parts}
+
+
+def parts_of(inputs: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """Return what `by_part` named, by dictionary."""
+    ending = f"__{part}"
+    return {key.removesuffix(ending): value for key, value in inputs.items() if key.endswith(ending)}
+
+
+def bound(function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
+    """Return a node function with arguments fixed, under its own name and signature.
+
+    Kedro tells the types of parameters by their position, so these arguments have to be the last ones.
+    """
+    return update_wrapper(partial(function, **arguments), function)

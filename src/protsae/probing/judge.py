@@ -1,0 +1,330 @@
+"""The one judge of the pipeline, of sweeps and of benchmarks: it scores proteins for the concepts of whole
+proteins, by dictionaries and by references, and says what the scores are worth.
+
+A dictionary has up to three methods: `<name>_latent`, `<name>_predictor`, `<name>_probe`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from protsae.annotations.labels import LabelTables
+from protsae.core.errors import InputError
+from protsae.metrics.table import metrics_table
+from protsae.probing.baselines import score_baselines
+from protsae.probing.config import ComparisonConfig, EvaluationConfig, Pair, ScoringConfig
+from protsae.probing.encoding import Run
+from protsae.probing.estimates import (
+    Estimate,
+    Evaluations,
+    Key,
+    MethodEvaluation,
+    difference_rows,
+    estimate_rows,
+)
+from protsae.probing.evaluation import evaluate_all, identity_strata, scores_by_method
+from protsae.probing.scores import (
+    REFERENCES,
+    SCORED_SPLITS,
+    prevalence_scores,
+    probe_scores,
+    select_latents,
+)
+from protsae.probing.shuffles import shuffle_labels
+from protsae.probing.splits import SplitLabels, feature_matrix, labels_by_split, protein_level
+from protsae.probing.vocabulary import Vocabulary
+
+SCORE_COLUMNS = ("method", "supervision", "protein_id", "concept_idx", "score")
+ESTIMATE_COLUMNS = ("method", "supervision", "seed", "hook_point", "k", *Key._fields, "value", "n", "samples")
+CONCEPT_COLUMNS = (
+    *("method", "concept_idx", "concept_id", "name", "aspect", "split"),
+    *("n_positive", "auc", "average_precision", "n_resamples_left_out"),
+)
+Floats = NDArray[np.floating[Any]]
+
+
+class Known(NamedTuple):
+    """What scores are judged by."""
+
+    proteins: pd.DataFrame
+    """`protein_id`, `sequence`, `split`, `cluster_id`, `is_audited`, `nearest_train_identity`."""
+    tables: LabelTables
+    terms: pd.DataFrame
+    """The `concept_terms` table."""
+    relations: pd.DataFrame
+    """The `concept_relations` table."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of validation and test proteins."""
+
+    values: dict[str, dict[str, Floats]]
+    """Method to split to scores [n, n_concepts]."""
+    supervision: dict[str, str]
+    """Method to how it saw labels: none, selection (of one latent), probe (a classifier on top), transfer
+    (from other proteins) or training (of the dictionary)."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What scores are worth."""
+
+    evaluations: Evaluations
+    supervision: Mapping[str, str]
+    about: Mapping[str, Mapping[str, Any]]
+    """Method to the columns that say what it was scored from: `seed`, `hook_point`, `k`."""
+
+    def rows(self, confidence: float) -> pd.DataFrame:
+        """Return the rows of the metrics table: by method, split, then metric and aspect as measured."""
+        tables = [
+            estimate_rows(method, split, found.estimates, confidence, self.supervision[method]).assign(
+                **self.about.get(method, {})
+            )
+            for (method, split), found in self.evaluations.items()
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else metrics_table([])
+
+    def concepts(self, vocabulary: Vocabulary) -> pd.DataFrame:
+        """Return one row per method, split and concept, in `CONCEPT_COLUMNS`."""
+        about = vocabulary.concepts[["concept_idx", "concept_id", "name", "aspect"]]
+        tables = [
+            found.concepts.merge(about, on="concept_idx").assign(method=method, split=split)
+            for (method, split), found in self.evaluations.items()
+        ]
+        columns = list(CONCEPT_COLUMNS)
+        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+    def estimates(self) -> pd.DataFrame:
+        """Return all that was measured on test proteins, in `ESTIMATE_COLUMNS`.
+
+        `samples` holds the values in the resamples of homology clusters, which are the same for all that were
+        judged with the same settings, so that differences are paired; null where there are none.
+        """
+        rows: list[dict[str, Any]] = [
+            {
+                "method": method,
+                "supervision": self.supervision[method],
+                "hook_point": "",
+                **self.about.get(method, {}),
+                **key._asdict(),
+                **vars(estimate),
+            }
+            for (method, split), found in self.evaluations.items()
+            if split == "test"
+            for key, estimate in found.estimates.items()
+        ]
+        return pd.DataFrame(rows, columns=list(ESTIMATE_COLUMNS)).astype({"seed": "Int64", "k": "Int64"})
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores proteins for the concepts of whole proteins, and judges the scores."""
+
+    known: Known
+    available: Collection[str]
+    """Ids of the proteins that were encoded."""
+    scoring: ScoringConfig
+    evaluation: EvaluationConfig
+
+    def score_dictionary(self, name: str, encoding: pd.DataFrame, *, guided: bool) -> Scores:
+        """Score by a dictionary, which the tables call `name`.
+
+        Latents of a dictionary that is not guided are chosen on validation proteins, one for each concept.
+
+        Args:
+            name: what the tables call it.
+            encoding: `protein_id`, pooled latents and, where it predicts concepts, `protein_logits`.
+            guided: whether its first latents are tied to the concepts.
+        """
+        if not len(self.columns):
+            return Scores({}, {})
+        latents = self.features(encoding, f"{self.scoring.pooling}_latents")
+        validation = self.splits["validation"]
+        latent, predictor, probe = (f"{name}_{kind}" for kind in ("latent", "predictor", "probe"))
+        values, supervision = {}, {latent: "training" if guided else "selection"}
+        if guided:
+            values[latent] = {split: latents[split][:, self.columns] for split in SCORED_SPLITS}
+        else:
+            chosen = select_latents(latents["validation"], validation.labels, validation.labelled)
+            values[latent] = {split: chosen.scores(latents[split]) for split in SCORED_SPLITS}
+        if "protein_logits" in encoding:
+            logits = self.features(encoding, "protein_logits")
+            values[predictor] = {split: logits[split][:, self.columns] for split in SCORED_SPLITS}
+            supervision[predictor] = "training"
+        values[probe] = dict(probe_scores(latents, self.splits, self.scoring))
+        return Scores(values, {**supervision, probe: "probe"})
+
+    def score_references(
+        self,
+        activations: pd.DataFrame,
+        neighbours: pd.DataFrame | None = None,
+        random_activations: pd.DataFrame | None = None,
+    ) -> Scores:
+        """Score by what needs no dictionary: the methods of `REFERENCES`.
+
+        Args:
+            activations: `protein_id`, `activation`: means over residues.
+            neighbours: see `neighbours.find_neighbours`; None: without them.
+            random_activations: as `activations`, of the model with random weights; None: without it.
+        """
+        if not len(self.columns):
+            return Scores({}, {})
+        features = self.features(activations, "activation")
+        shuffled = shuffle_labels(self.splits, self.scoring.seed)
+        values = {
+            "linear_probe": dict(probe_scores(features, self.splits, self.scoring)),
+            "prevalence": prevalence_scores(self.splits),
+            "shuffled_labels": dict(probe_scores(features, shuffled, self.scoring)),
+            **score_baselines(self.known.proteins, neighbours, random_activations, self.splits, self.scoring),
+        }
+        return Scores(values, {method: REFERENCES[method].supervision for method in values})
+
+    def judge(self, scores: Scores, about: Mapping[str, Mapping[str, Any]]) -> Judgement:
+        """Measure scores on validation and test, with resamples of the test proteins.
+
+        Args:
+            scores: what is judged.
+            about: see `Judgement`.
+        """
+        evaluations: dict[tuple[str, str], MethodEvaluation] = {}
+        if scores.values:
+            proteins = self.known.proteins
+            clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
+            bands = identity_strata(proteins)
+            as_float = {
+                method: {split: np.asarray(values, np.float64) for split, values in by_split.items()}
+                for method, by_split in scores.values.items()
+            }
+            evaluations = evaluate_all(
+                as_float, self.splits, self.vocabulary, clusters, self.evaluation, bands
+            )
+        return Judgement(evaluations, scores.supervision, about)
+
+    def features(self, table: pd.DataFrame, column: str) -> dict[str, Floats]:
+        """Return the vectors of a column by split, in the order of the labels' proteins [n, d]."""
+        return {split: feature_matrix(table, column, of.protein_ids) for split, of in self.splits.items()}
+
+    @cached_property
+    def columns(self) -> NDArray[np.int64]:
+        """The `concept_idx` of the concepts of whole proteins [n_concepts]."""
+        return protein_level(self.known.tables.concepts)
+
+    @cached_property
+    def splits(self) -> dict[str, SplitLabels]:
+        """Labels by split, of the concepts of whole proteins."""
+        tables = self.known.tables
+        found = labels_by_split(
+            self.known.proteins,
+            tables.concepts,
+            tables.protein_labels,
+            tables.labelled_aspects,
+            self.available,
+        )
+        return {split: labels.of_concepts(self.columns) for split, labels in found.items()}
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The concepts of whole proteins."""
+        concepts = self.known.tables.concepts
+        judged = concepts[concepts["concept_idx"].isin(self.columns)]
+        return Vocabulary.of(judged, self.known.terms, self.known.relations)
+
+
+def about_dictionary(run: Run, scores: Scores) -> dict[str, dict[str, Any]]:
+    """Return what a dictionary's methods were scored from."""
+    return {method: {"seed": run.seed, "hook_point": run.hook_point, "k": run.k} for method in scores.values}
+
+
+def about_references(hook_point: str, scores: Scores) -> dict[str, dict[str, Any]]:
+    """Return what references were scored from: a hook point, where they read activations."""
+    return {
+        method: {"hook_point": hook_point} for method in scores.values if REFERENCES[method].reads_activations
+    }
+
+
+def score_table(scores: Scores, judge: Judge) -> pd.DataFrame:
+    """Return scores as the long table `SCORE_COLUMNS`: methods in their order, proteins by split and id,
+    concepts by index."""
+    tables = []
+    for method, by_split in scores.values.items():
+        for split in SCORED_SPLITS:
+            n, n_concepts = by_split[split].shape
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "method": method,
+                        "supervision": scores.supervision[method],
+                        "protein_id": np.repeat(judge.splits[split].protein_ids, n_concepts),
+                        "concept_idx": np.tile(judge.columns.astype(np.int32), n),
+                        "score": np.asarray(by_split[split], np.float64).ravel(),
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SCORE_COLUMNS))
+
+
+def scores_of(table: pd.DataFrame, judge: Judge) -> Scores:
+    """Return the scores that `score_table` wrote.
+
+    Raises:
+        InputError: a method does not score every concept of every protein exactly once.
+    """
+    found = scores_by_method(table, judge.splits, judge.columns)
+    values: dict[str, dict[str, Floats]] = {method: {**by_split} for method, by_split in found.items()}
+    seen = table.drop_duplicates("method")
+    return Scores(values, dict(zip(seen["method"], seen["supervision"], strict=True)))
+
+
+def estimates_of(rows: pd.DataFrame) -> dict[Key, Estimate]:
+    """Return the estimates that rows of one method and seed hold, see `Judgement.estimates`."""
+    keys = zip(*(rows[name] for name in Key._fields), strict=True)
+    values = zip(rows["value"], rows["n"], rows["samples"], strict=True)
+    return {Key(*key): Estimate(*value) for key, value in zip(keys, values, strict=True)}
+
+
+def evaluations_of(estimates: pd.DataFrame) -> dict[tuple[str, str], MethodEvaluation]:
+    """Return what tables of estimates hold of the test split, by method: enough for paired differences."""
+    return {
+        (str(method), "test"): MethodEvaluation(estimates_of(rows), pd.DataFrame())
+        for method, rows in estimates.groupby("method", sort=False)
+    }
+
+
+def differences(
+    estimates: pd.DataFrame, pairs: tuple[Pair, ...], comparison: ComparisonConfig, confidence: float
+) -> pd.DataFrame:
+    """Return paired differences of methods on test, see `estimates.difference_rows`.
+
+    A pair that names the subject or the rival is left out where that has no such method: not every
+    dictionary has a predictor.
+
+    Args:
+        estimates: of all methods.
+        pairs: methods, see `config.DIFFERENCES`.
+        comparison: subject and rival.
+        confidence: share of the resamples inside an interval.
+
+    Raises:
+        InputError: a pair names a method that was not scored.
+    """
+    evaluations = evaluations_of(estimates)
+    if not evaluations:
+        return metrics_table([])
+    known = {method for method, _ in evaluations}
+    names = {"subject": comparison.subject, "rival": comparison.rival}
+    kept = []
+    for pair in pairs:
+        one, other = (method.format(**names) for method in pair)
+        if {one, other} <= known:
+            kept.append((one, other))
+        elif "{" not in "".join(pair):
+            missing = next(name for name in (one, other) if name not in known)
+            there = ", ".join(dict.fromkeys(estimates["method"]))
+            raise InputError(f"differences: no method '{missing}' was scored; there are {there}")
+    return difference_rows(evaluations, kept, confidence)

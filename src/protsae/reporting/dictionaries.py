@@ -1,0 +1,159 @@
+"""The dictionaries of a run as the report shows them: order, labels, colours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from protsae.core.errors import InputError
+from protsae.probing.config import ComparisonConfig
+from protsae.reporting.palette import DICTIONARY_COLOURS, GREY, lighter
+from protsae.sae.config import knows_concepts
+from protsae.training.config import DictionariesConfig
+
+ARCHITECTURE_LABELS = {
+    "batch_topk": "BatchTopK SAE",
+    "gated": "Gated SAE",
+    "gba": "GBA SAE",
+    "jumprelu": "JumpReLU SAE",
+    "matryoshka": "Matryoshka SAE",
+    "ordered": "Ordered SAE",
+    "protsae": "ProtSAE",
+    "relu": "ReLU SAE",
+    "splice": "SpLiCE",
+    "topk": "TopK SAE",
+}
+REFERENCE_LABELS = {
+    "linear_probe": "Linear probe on activations",
+    "nearest_neighbour": "Neighbours by sequence",
+    "composition_probe": "Probe on residue composition",
+    "random_plm_probe": "Probe on a model with random weights",
+    "prevalence": "Prevalence",
+    "shuffled_labels": "Shuffled labels",
+    "neurons": "Neurons",
+    "random_directions": "Random directions",
+    "random_plm_neurons": "Neurons of a model with random weights",
+    "residue_windows": "Amino acids at each distance",
+    "residue_identity": "Amino acid alone",
+}
+"""Methods that use no dictionary."""
+_RANDOM_PLM = "random_plm_"
+
+
+@dataclass(frozen=True)
+class Dictionaries:
+    """Which dictionaries a run compares.
+
+    Raises:
+        InputError: subject, rival or a guided dictionary that is not listed; a rival that is the subject; a
+            dictionary without an architecture.
+    """
+
+    names: tuple[str, ...]
+    """As in the configuration; the scores of a dictionary are named `<name>_latent` and so on."""
+    guided: frozenset[str]
+    """Those with defined latents and a predictor."""
+    subject: str
+    """Whose concepts are shown first."""
+    rival: str | None
+    """What the subject is compared with."""
+    architectures: Mapping[str, str]
+    """Name to architecture."""
+
+    @classmethod
+    def of(cls, listed: Mapping[str, Any], comparison: ComparisonConfig) -> "Dictionaries":
+        """Read the parameters `dictionaries` and `comparison`."""
+        entries = DictionariesConfig.model_validate(dict(listed)).root
+        architectures = {name: entry.architecture for name, entry in entries.items() if entry is not None}
+        guided = frozenset(name for name, kind in architectures.items() if knows_concepts(kind))
+        names = tuple(architectures)
+        return cls(names, guided, comparison.subject, comparison.rival, architectures)
+
+    def __post_init__(self) -> None:
+        listed = ", ".join(self.names) or "none"
+        roles = {"subject": [self.subject], "rival": [self.rival] if self.rival is not None else []}
+        for role, chosen in {**roles, "guided dictionary": sorted(self.guided)}.items():
+            for name in chosen:
+                if name not in self.names:
+                    raise InputError(f"{role} '{name}' is not a dictionary of this run: choose from {listed}")
+        if self.rival == self.subject:
+            raise InputError(f"'{self.subject}' is both subject and rival: name another rival, or null")
+        for name in self.names:
+            if name not in self.architectures:
+                raise InputError(f"dictionary '{name}' has no architecture: give it one")
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Subject, rival, then the others as configured."""
+        first = [self.subject, *([self.rival] if self.rival is not None else [])]
+        return (*first, *(name for name in self.names if name not in first))
+
+    @property
+    def subject_latent(self) -> str:
+        """The method that scores proteins by single latents of the subject."""
+        return f"{self.subject}_latent"
+
+    @property
+    def rival_latent(self) -> str | None:
+        """The same of the rival, or None without one."""
+        return None if self.rival is None else f"{self.rival}_latent"
+
+    def label(self, name: str) -> str:
+        """Return the label of a dictionary; it holds the name if two dictionaries share an architecture."""
+        architecture = self.architectures[name]
+        label = ARCHITECTURE_LABELS.get(architecture, f"{architecture} SAE")
+        shared = sum(self.architectures[other] == architecture for other in self.names) > 1
+        return f"{label} ({name})" if shared else label
+
+    def short_label(self, name: str) -> str:
+        """Return the label without the word SAE, for use within a longer one."""
+        return self.label(name).replace(" SAE", "")
+
+    def method_label(self, method: str) -> str:
+        """Return the label of a method or a dictionary; an unknown method is its own label."""
+        for name in self.names:
+            if method == name:
+                return self.label(name)
+            if method == f"{name}_latent":
+                return f"{self.short_label(name)} {'defined' if name in self.guided else 'best'} latent"
+            if method == f"{name}_predictor":
+                return f"{self.short_label(name)} predictor"
+            if method == f"{name}_probe":
+                return f"Probe on {self.short_label(name)} latents"
+        if method not in REFERENCE_LABELS and method.startswith(_RANDOM_PLM):
+            architecture = method.removeprefix(_RANDOM_PLM)
+            trained = ARCHITECTURE_LABELS.get(architecture, architecture)
+            return f"{trained} on a model with random weights"
+        return REFERENCE_LABELS.get(method, method)
+
+    def label_in_text(self, method: str) -> str:
+        """Return the label of a method for the middle of a sentence; dictionaries keep their capitals."""
+        label = self.method_label(method)
+        lower = method in REFERENCE_LABELS or label.startswith("Probe")
+        return label[:1].lower() + label[1:] if lower else label
+
+    def methods(self, name: str) -> tuple[str, ...]:
+        """Return the methods that use a dictionary."""
+        roles = ("latent", "predictor", "probe") if name in self.guided else ("latent", "probe")
+        return tuple(f"{name}_{role}" for role in roles)
+
+    def kinds(self, name: str) -> tuple[str, ...]:
+        """Return the kinds of latents of a dictionary."""
+        return ("defined", "free") if name in self.guided else ("free",)
+
+    def kind_label(self, name: str, kind: str) -> str:
+        """Return the label of one kind of latent of a dictionary or of a reference method."""
+        named = name in self.guided
+        return f"{self.label(name)}, {kind}" if named else self.method_label(name)
+
+    def place(self, name: str) -> int:
+        """Return the position of a dictionary's colour in `DICTIONARY_COLOURS`."""
+        return self.order.index(name) % len(DICTIONARY_COLOURS)
+
+    def colour(self, name: str) -> str:
+        """Return the colour of a dictionary; other methods are grey."""
+        return DICTIONARY_COLOURS[self.place(name)] if name in self.names else GREY
+
+    def latent_colour(self, name: str, kind: str) -> str:
+        """Return the colour of one kind of latent: free latents of a guided dictionary are lighter."""
+        colour = self.colour(name)
+        return lighter(colour) if kind == "free" and name in self.guided else colour

@@ -1,0 +1,5 @@
+"""The planted world of the sweeps' tests."""
+
+from tests.sweeps.conftest import data
+
+__all__ = ["data"]

@@ -1,0 +1,144 @@
+"""Scores of residues judged, against scikit-learn and loops over thresholds and residues."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from tests.alignment.world import HOOK, OF_RESIDUES, World
+
+from helpers.residue_scores import (
+    best_thresholds,
+    dense_probe_scores,
+    identity_scores,
+    judge_scores,
+    latent_scores,
+    probe_scores,
+    residue_matrix,
+    score_rows,
+)
+from protsae.alignment.align import letters_only
+from protsae.alignment.config import ChoiceConfig, KSparseConfig
+from protsae.alignment.dictionaries import Neurons, Windows
+from protsae.alignment.methods import bench_of
+from protsae.alignment.reading import Reader
+from protsae.metrics.table import METRIC_COLUMNS
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """A world whose concepts of residues all have positives."""
+    world = World()
+    tables = world.tables
+    concepts = tables.concepts[tables.concepts["concept_id"] != "nothing"]
+    full = type(tables)(concepts, tables.protein_labels, tables.labelled_aspects, tables.residue_labels)
+    choice = ChoiceConfig(n_resamples=30, residues_per_batch=50)
+    return world, bench_of(world.proteins, full, world.store, choice, KSparseConfig())
+
+
+@pytest.fixture(scope="module")
+def reader(pair):
+    world, bench = pair
+    return Reader(world.store, HOOK, Neurons("neurons", torch.zeros(4)), bench.ground, 50)
+
+
+def rows_of(world, split, concept):
+    """Labelled residues of a split, proteins by id: place in the split, protein, letter, truth."""
+    spans, known = world.counted(split)
+    place = OF_RESIDUES.index(concept)
+    positive = {(p, i) for p, c, _, a, b in spans if c == place for i in range(a, b)}
+    at = 0
+    for p in world.of(split):
+        for i, letter in enumerate(world.sequences[p]):
+            if (p, place) in known:
+                yield at, p, letter, (p, i) in positive
+            at += 1
+
+
+def test_metrics_equal_scikit_learn_at_the_threshold_of_validation(pair):
+    world, bench = pair
+    rng = np.random.default_rng(0)
+    n = {split: sum(len(world.sequences[p]) for p in world.of(split)) for split in ("validation", "test")}
+    scores = {split: np.round(rng.normal(size=(size, 2)), 1) for split, size in n.items()}
+    for split, values in scores.items():
+        for column, concept in enumerate((1, 3)):
+            for at, *_, true in rows_of(world, split, concept):
+                values[at, column] += true
+    judged = judge_scores(scores, bench)
+    for column, concept in enumerate((1, 3)):
+        truth, values = {}, {}
+        for split in scores:
+            rows = list(rows_of(world, split, concept))
+            truth[split] = [row[3] for row in rows]
+            values[split] = scores[split][[row[0] for row in rows], column]
+        candidates = np.unique(values["validation"])
+        f1 = [f1_score(truth["validation"], values["validation"] >= t) for t in candidates]
+        best = max(t for t, value in zip(candidates, f1, strict=True) if value == max(f1))
+        expected = {
+            "auc": roc_auc_score(truth["test"], values["test"]),
+            "aupr": average_precision_score(truth["test"], values["test"]),
+            "f1": f1_score(truth["test"], values["test"] >= best),
+        }
+        for metric, value in expected.items():
+            assert judged.values[metric][column] == pytest.approx(value, abs=1e-12)
+            samples = judged.samples[metric][:, column]
+            assert samples.min() < value < samples.max()
+
+
+def test_ties_take_the_highest_threshold():
+    scores = np.array([[3.0], [2.0], [1.0], [0.0]])
+    labels = np.array([[True], [False], [True], [False]])
+    every = np.ones_like(labels)
+    assert best_thresholds(scores, labels, every).tolist() == [1.0]
+    assert best_thresholds(scores, labels & [[True], [True], [False], [True]], every).tolist() == [3.0]
+    assert best_thresholds(scores, labels, every & [[True], [True], [False], [True]]).tolist() == [3.0]
+
+
+def test_residue_identity_is_the_share_of_positives_among_training_residues(pair):
+    world, bench = pair
+    scores = identity_scores(bench)["test"]
+    for column, concept in enumerate((1, 3)):
+        training = list(rows_of(world, "train", concept))
+        for at, _, letter, _ in list(rows_of(world, "test", concept))[:60]:
+            same = [true for *_, other, true in training if other == letter]
+            assert scores[at, column] == pytest.approx(np.mean(same))
+
+
+def test_codes_of_a_split_lie_protein_by_protein(pair, reader):
+    world, _ = pair
+    matrix = residue_matrix(reader, "test").toarray()
+    x = np.concatenate([world.store.proteins[p] for p in world.of("test")])
+    np.testing.assert_array_equal(matrix, np.maximum(np.concatenate([x, -x], axis=1), 0))
+
+
+def test_the_planted_latent_is_chosen_and_probes_find_it(pair, reader):
+    world, bench = pair
+    scores = latent_scores(reader, bench)
+    x = np.concatenate([world.store.proteins[p] for p in world.of("test")])
+    np.testing.assert_array_equal(scores["test"][:, 0], np.maximum(x[:, 0], 0))
+    assert judge_scores(scores, bench).values["auc"][0] > 0.95
+    assert judge_scores(probe_scores(reader, bench, 2), bench).values["auc"][0] > 0.97
+    features = {
+        split: np.concatenate([world.store.proteins[p] for p in ids])
+        for split, ids in bench.ground.ids.items()
+    }
+    dense = judge_scores(dense_probe_scores(features, bench, (0.01, 0.1)), bench)
+    assert dense.values["auc"][0] > 0.97
+
+
+def test_windows_that_see_a_whole_site_beat_residue_identity_in_paired_differences(pair):
+    _, bench = pair
+    reader = Reader(letters_only(bench.ground), "", Windows(1), bench.ground, 50)
+    judged = judge_scores(probe_scores(reader, bench, 5), bench)
+    identity = judge_scores(identity_scores(bench), bench)
+    table = score_rows(judged, identity, bench, {"method": "windows", "supervision": "probe", "seed": 4})
+    assert tuple(table.columns) == METRIC_COLUMNS
+    rows = table.set_index(["aspect", "metric"])
+    assert rows.loc[("site", "aupr_over_identity"), "low"] > 0.2
+    assert rows.loc[("loop", "aupr_over_identity"), "low"] < 0.1
+    difference = judged.values["f1"].mean() - identity.values["f1"].mean()
+    assert rows.loc[("all", "f1_over_identity"), "value"] == pytest.approx(difference)
+    assert rows.loc[("all", "auc"), ["n", "seed"]].tolist() == [2, 4]
+    assert rows.loc[("site", "auc"), "n"] == bench.ground.truth("test").n_known()[0]
+    own = score_rows(identity, identity, bench, {"method": "residue_identity"})
+    over = own[own["metric"].str.endswith("over_identity")]
+    assert (over[["value", "low", "high"]] == 0).all(axis=None)

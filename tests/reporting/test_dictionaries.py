@@ -1,0 +1,97 @@
+"""Names, order and colours of dictionaries follow from the configuration alone."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from protsae.core.errors import InputError
+from protsae.reporting import dictionaries as module
+from protsae.reporting.dictionaries import Dictionaries
+
+ROOM = Path(module.__file__).parent
+
+
+def make(names="a b c", guided="", subject="a", rival=None, **architectures):
+    known = dict.fromkeys(names.split(), "topk")
+    return Dictionaries(
+        tuple(names.split()), frozenset(guided.split()), subject, rival, {**known, **architectures}
+    )
+
+
+def test_subject_and_rival_come_first_and_have_their_colours():
+    found = make("d a b c", subject="b", rival="a")
+    assert found.order == ("b", "a", "d", "c")
+    assert [found.colour(name) for name in found.order] == ["#0072B2", "#D55E00", "#009E73", "#CC79A7"]
+    assert found.colour("neurons") == "#8A929E"
+    assert (found.subject_latent, found.rival_latent) == ("b_latent", "a_latent")
+    assert make().rival_latent is None
+
+
+def test_free_latents_are_lighter_in_guided_dictionaries_alone():
+    found = make("a b c", guided="a c", rival="b")
+    colours = {(name, kind): found.latent_colour(name, kind) for name in "abc" for kind in found.kinds(name)}
+    assert colours == {
+        ("a", "defined"): "#0072B2",
+        ("a", "free"): "#56B4E9",
+        ("b", "free"): "#D55E00",
+        ("c", "defined"): "#009E73",
+        ("c", "free"): "#7FCEB9",
+    }
+
+
+def test_labels_follow_the_architecture_and_carry_the_name_where_two_share_one():
+    found = make("a b c d", guided="a", a="protsae", c="gated", d="mine")
+    assert [found.label(name) for name in "abcd"] == ["ProtSAE", "TopK SAE", "Gated SAE", "mine SAE"]
+    shared = make("wide narrow", subject="wide")
+    assert [shared.label(name) for name in shared.names] == ["TopK SAE (wide)", "TopK SAE (narrow)"]
+    assert shared.method_label("wide_latent") == "TopK (wide) best latent"
+
+
+@pytest.mark.parametrize(
+    ("method", "label", "in_text"),
+    [
+        ("a", "ProtSAE", "ProtSAE"),
+        ("a_latent", "ProtSAE defined latent", "ProtSAE defined latent"),
+        ("a_predictor", "ProtSAE predictor", "ProtSAE predictor"),
+        ("a_probe", "Probe on ProtSAE latents", "probe on ProtSAE latents"),
+        ("linear_probe", "Linear probe on activations", "linear probe on activations"),
+        ("random_plm_gated", "Gated SAE on a model with random weights", None),
+        ("somebody_else", "somebody_else", "somebody_else"),
+    ],
+)
+def test_methods_have_labels(method, label, in_text):
+    found = make("a", guided="a", a="protsae")
+    assert found.method_label(method) == label
+    assert found.label_in_text(method) == (in_text or label)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"subject": "x"}, "subject 'x' is not a dictionary of this run: choose from a, b, c"),
+        ({"rival": "x"}, "rival 'x'"),
+        ({"guided": "x"}, "guided dictionary 'x'"),
+        ({"rival": "a"}, "'a' is both subject and rival"),
+    ],
+)
+def test_wrong_choices_are_refused(changed, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        make(**changed)
+
+
+def test_a_dictionary_without_architecture_is_refused():
+    with pytest.raises(InputError, match="'a' has no architecture"):
+        Dictionaries(("a",), frozenset(), "a", None, {})
+
+
+def test_no_other_file_of_the_room_names_a_dictionary():
+    files = [path for path in ROOM.rglob("*.*") if path.suffix in (".py", ".js", ".css", ".j2")]
+    assert len(files) > 15
+    named = [
+        path.name
+        for path in files
+        if path.name != "dictionaries.py"
+        and re.search(r"[\"'-]topk|protsae[_-](latent|pred|probe|free|def)", path.read_text(encoding="utf-8"))
+    ]
+    assert named == []
