@@ -24,7 +24,7 @@ def test_nodes_and_plans_execute_nothing_that_their_fingerprints_do_not_count(tm
         check=True,
     )
     missed = json.loads((project.root / "traced.json").read_text())
-    assert {"shards", "trainings", "judging", "pretraining", "evaluate_scores"} <= missed.keys()
+    assert {"shards", "trainings", "judging", "pretraining", "probing.evaluate_references"} <= missed.keys()
     missed["judging"] = set(missed["judging"]) - OWN_ARCHITECTURE
     found = {name: [item for item in items if not item.startswith(SHELL)] for name, items in missed.items()}
     assert {name: items for name, items in found.items() if items} == {}

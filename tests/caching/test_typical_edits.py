@@ -11,16 +11,18 @@ from typing import NamedTuple
 
 import pytest
 from kedro.config import OmegaConfigLoader
+from kedro.framework.project import configure_project
 from kedro.io import DataCatalog
 
 from protsae.activations import plan as extraction
 from protsae.caching.fingerprint import _dataset_entries, _unwrap
 from protsae.core import code
 from protsae.core.code import Closure, CodeIndex, entry
-from protsae.pipeline_registry import PIPELINES
+from protsae.pipeline_registry import own_pipelines
 from protsae.pretraining import plan as pretraining
 from protsae.sae.registry import ARCHITECTURES
-from protsae.sweeps import judging
+from protsae.settings import CONFIG_LOADER_ARGS
+from protsae.sweeps import plan as sweeps
 from protsae.training import run as training
 
 ROOT = Path(__file__).parents[2]
@@ -43,13 +45,15 @@ class Edit(NamedTuple):
 
 LOADING = {
     *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_absorption"),
-    *("disentanglement.*.measure_monosemanticity", "dynamics.measure_*_curves", "fidelity.*.judge_fidelity"),
-    *("fidelity.*.measure_reconstruction", "fidelity.*.splice_dictionary", "interpretation.*.interpret_*"),
-    *("parquet_training.*", "probing.measure_subsumption", "probing.*.encode_proteins"),
-    *("probing.score_residues", "reporting.render_report", "training.*"),
+    *("disentanglement.*.measure_monosemanticity", "dynamics.*.measure_*", "encoding.*.encode_proteins"),
+    *("fidelity.*.judge_fidelity", "fidelity.*.measure_reconstruction", "fidelity.*.splice_dictionary"),
+    *("interpretation.*.interpret_latents", "probing.*.evaluate_dictionary", "probing.*.score_*"),
+    *("probing.*.measure_subsumption", "reporting.render_report", "training.*"),
 }
 """Nodes that are given a checkpoint, or make one."""
-TRAINING = {"alignment.align_baselines", "parquet_training.train_on_parquet", "training.*.train_*"}
+TRAINING = {"alignment.align_baselines", "training.*.plan_*"}
+SCORING = {"probing.evaluate_*", "probing.*.evaluate_dictionary", "probing.score_*", "probing.*.score_dict*"}
+"""Nodes that use the judge, whose class counts whole."""
 SWEEP = {"sweeps.plan_sweep"}
 
 EDITS: dict[str, Edit] = {
@@ -60,10 +64,9 @@ EDITS: dict[str, Edit] = {
         "default_rng(derive_seed(seed, *purpose) + 1)",
         {
             *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_ab*"),
-            *("disentanglement.*.measure_mono*", "dynamics.measure_*_curves", "fidelity.*.judge_fidelity"),
+            *("disentanglement.*.measure_mono*", "dynamics.*.measure_*", "fidelity.*.judge_fidelity"),
             *("fidelity.choose_fidelity_sequences", "extraction.extract_activations", "pretraining.*"),
-            *("probing.evaluate_scores", "probing.measure_subsumption", "probing.score_concepts"),
-            *("probing.score_residues", *TRAINING, *SWEEP),
+            *("probing.*.measure_subsumption", "probing.*.score_residues", *SCORING, *TRAINING, *SWEEP),
         },
         PLANS,
     ),
@@ -71,7 +74,7 @@ EDITS: dict[str, Edit] = {
         "metrics/cafa.py",
         "2 * precision * recall",
         "3 * precision * recall",
-        {"probing.evaluate_scores", *SWEEP},
+        {*SCORING, *SWEEP},
         {"members judged"},
     ),
     "`label_matrix` in `annotations/labels.py`": Edit(
@@ -80,8 +83,8 @@ EDITS: dict[str, Edit] = {
         "labels = np.ones((len(wanted), len(concepts))",
         {
             *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_ab*"),
-            *("dynamics.measure_*_curves", "interpretation.*.interpret_latents", "probing.score_*"),
-            *("probing.evaluate_scores", *TRAINING, *SWEEP),
+            *("dynamics.*.measure_*", "interpretation.*.interpret_latents", "probing.*.score_residues"),
+            *(*SCORING, *TRAINING, *SWEEP),
         },
         {"members judged", *GUIDED},
     ),
@@ -89,14 +92,22 @@ EDITS: dict[str, Edit] = {
         "sae/topk.py",
         "config.aux_coefficient * aux",
         "2 * config.aux_coefficient * aux",
-        {*LOADING, *SWEEP},
+        {*LOADING, "dynamics.locate_onsets", *SWEEP},
         {"topk training"},
     ),
     "a method of `sae/gated.py`": Edit(
-        "sae/gated.py", "(self, ", "(self, *", {*LOADING, *SWEEP}, {"gated training"}
+        "sae/gated.py",
+        "(self, ",
+        "(self, *",
+        {*LOADING, "dynamics.locate_onsets", *SWEEP},
+        {"gated training"},
     ),
     "a method of `sae/protsae.py`": Edit(
-        "sae/protsae.py", "(self, ", "(self, *", {*LOADING, *SWEEP}, {"protsae training", "members judged"}
+        "sae/protsae.py",
+        "(self, ",
+        "(self, *",
+        {*LOADING, "dynamics.locate_onsets", *SWEEP},
+        {"protsae training", "members judged"},
     ),
     "`Trainer` in `training/trainer.py`": Edit(
         "training/trainer.py", '["lr"] = rate *', '["lr"] = 2 * rate *', {*TRAINING, *SWEEP}, TRAININGS
@@ -115,7 +126,7 @@ EDITS: dict[str, Edit] = {
         "probing/shuffles.py",
         "permutation(len(of.protein_ids))",
         "permutation(1 * len(of.protein_ids))",
-        {"probing.score_concepts", *SWEEP},
+        {*SCORING, *SWEEP},
         {"members judged"},
     ),
     "one function of `pipelines/probing/nodes.py`": Edit(
@@ -142,6 +153,7 @@ EDITS: dict[str, Edit] = {
         {
             *("disentanglement.read_judge_embeddings", "extraction.extract_activations", "pretraining.*"),
             *("extraction.report_extraction", "fidelity.choose_fidelity_sequences", "fidelity.measure_*"),
+            "extraction.pool_activations",
             *("probing.pool_*", *LOADING, *SWEEP),
         },
         PLANS,
@@ -182,23 +194,18 @@ class Project:
 
 
 def node_entries() -> dict[str, list[str]]:
+    configure_project("protsae")
     config = OmegaConfigLoader(
-        str(ROOT / "conf"),
-        base_env="base",
-        default_run_env="local",
-        config_patterns={"catalog": ["catalog*", "catalog*/**"]},
+        str(ROOT / "conf"), env="base", **{**CONFIG_LOADER_ARGS, "default_run_env": "base"}
     )
     catalog = DataCatalog.from_config(dict(config["catalog"]))
     found = {}
-    for pipeline, module in PIPELINES.items():
-        for node in module.create_pipeline().nodes:
+    for pipeline in own_pipelines().values():
+        for node in pipeline.nodes:
             for name in (*node.inputs, *node.outputs):
                 catalog.get(name, fallback_to_runtime_pattern=True)
             function, _ = _unwrap(node.func)
-            found[f"{pipeline}.{node.name}"] = [
-                entry(function),
-                *_dataset_entries(node, catalog, function.__module__),
-            ]
+            found[node.name] = [entry(function), *_dataset_entries(node, catalog, function.__module__)]
     return found
 
 
@@ -210,10 +217,10 @@ def plan_entries(patch: pytest.MonkeyPatch) -> dict[str, tuple[list[str], tuple[
         named.append((list(map(entry, items)), without))
         return ""
 
-    for module in (extraction, training, judging, pretraining):
+    for module in (extraction, training, sweeps, pretraining):
         patch.setattr(module, "code_hash", code_hash)
     extraction.shard_code_hash()
-    judging.judging_code_hash()
+    sweeps.judging_code_hash()
     pretraining.pretraining_code_hash()
     for name in ARCHITECTURES:
         training.training_code_hash(name, warm=False)

@@ -93,19 +93,18 @@ def trace_plan(name: str, plan_module: Any, user: Any, *functions: str) -> None:
 
 
 def main() -> None:
-    import protsae.sweeps.judging
-
     import protsae.activations.plan
     import protsae.activations.writer
     import protsae.pretraining.plan
+    import protsae.sweeps.plan
     import protsae.training.fit
     import protsae.training.run
 
     trace_plan("shards", protsae.activations.plan, protsae.activations.writer, "compute_shard", "write_shard")
     fitters = ("fit_unguided", "fit_guided", "fit_splice")
     trace_plan("trainings", protsae.training.run, protsae.training.fit, *fitters)
-    judge = protsae.sweeps.judging
-    trace_plan("judging", judge, judge.Judge, "member", "references")
+    sweeps = protsae.sweeps.plan
+    trace_plan("judging", sweeps, sweeps.SweepData, "member", "references")
     trace_plan("pretraining", protsae.pretraining.plan, protsae.pretraining.plan, "_train")
     trace_nodes()
     threading.setprofile(profile)

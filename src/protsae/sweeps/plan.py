@@ -28,6 +28,7 @@ from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.probing.collect import subsumption_rows
 from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, about_references
 from protsae.probing.splits import split_of_proteins
+from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.members import Member
 from protsae.training.fingerprints import table_hash
@@ -62,7 +63,9 @@ class SweepData(NamedTuple):
         split_of = split_of_proteins(self.known.proteins, self.store.protein_ids)
         return mean_activations(self.store, hook_point, list(split_of))
 
-    def dictionary(self, config: JudgingConfig, checkpoint: Any) -> tuple[Judgement, list[pd.DataFrame]]:
+    def dictionary(
+        self, config: JudgingConfig, checkpoint: SaeCheckpoint
+    ) -> tuple[Judgement, list[pd.DataFrame]]:
         """Judge a trained dictionary in one pass over the activations.
 
         Returns:
@@ -101,8 +104,7 @@ class SweepData(NamedTuple):
 
 def judging_code_hash() -> str:
     """Return the hash of the code that judges; a member's own architecture counts with its training."""
-    judging = (SweepData, about_dictionary, about_references, _records)
-    return code_hash(*judging, without=(REGISTRY,))
+    return code_hash(SweepData, _records, without=(REGISTRY,))
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,6 @@ class RunMember:
         if isinstance(job, Reference):
             found = self.data.references(self.judging, job.hook_point)
             return found, [], {"name": "references", "hook_point": job.hook_point}
-        from protsae.sae.checkpoint import SaeCheckpoint
-
         dictionary, checkpoint = job.dictionary, SaeCheckpoint(folder / CHECKPOINT_NAME)
         with atomic_path(folder / "training_log.csv") as temporary:
             log_of(checkpoint).to_csv(temporary, index=False)
