@@ -44,7 +44,10 @@ FILES = {
         from toy.pipelines import a, b, c
 
         def register_pipelines():
-            own = {m: Pipeline(p.create_pipeline().nodes, tags=m) for m, p in zip("abc", (a, b, c))}
+            own = {
+                m: Pipeline(p.create_pipeline().nodes, namespace=m, prefix_datasets_with_namespace=False)
+                for m, p in zip("abc", (a, b, c))
+            }
             everything = sum(own.values(), Pipeline([]))
             closed = {k: everything.to_nodes(*(n.name for n in p.nodes)) for k, p in own.items()}
             return {"__default__": everything, **closed}
