@@ -91,7 +91,7 @@ def test_errors_for_users_pass_through_kedro(tmp_path):
 
 def test_workers_of_a_cluster_may_be_named_in_the_catalog(tmp_path):
     dataset = SweepDataset(filepath=str(tmp_path), ray={"n_workers": 2})
-    assert type(dataset._executor).__name__ == "RayExecutor"
+    assert type(dataset._how).__name__ == "RayExecutor"
     assert str(tmp_path) in str(dataset)
 
 
