@@ -68,7 +68,7 @@ def test_bad_tables_end_in_an_error_that_says_where(tmp_path: Path, content: str
         st.binary(), st.text(alphabet="ab\t\n\r \x1c\x85").map(lambda t: b"accession\tgo_id\n" + t.encode())
     )
 )
-def test_rubbish_is_a_table_or_an_error_that_names_the_file(tmp_path_factory, content: bytes):
+def test_damaged_table_is_read_or_an_error_names_the_file(tmp_path_factory, content: bytes):
     path = tmp_path_factory.mktemp("tsv") / "x.tsv"
     path.write_bytes(content)
     try:

@@ -98,7 +98,7 @@ def test_an_export_that_names_its_terms_is_read_by_the_ids_in_brackets(tmp_path:
         ),
     ],
 )
-def test_faults_are_said_with_their_line(tmp_path: Path, lines: list[str], message: str):
+def test_errors_name_the_line(tmp_path: Path, lines: list[str], message: str):
     with pytest.raises(InputError) as caught:
         read(write(tmp_path, *lines))
     assert message in str(caught.value)

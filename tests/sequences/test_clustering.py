@@ -144,7 +144,7 @@ def test_components_equal_networkx(pairs: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize("identity", [0.9, 0.4])
-def test_planted_families_are_clustered_and_strangers_are_not(identity: float) -> None:
+def test_planted_families_are_clustered_and_unrelated_proteins_not(identity: float) -> None:
     rng = numpy_generator(0, "cluster", str(identity))
     by_id = {}
     for family in range(12):
