@@ -55,8 +55,7 @@ def _step(sae, n_dead):
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
-    for module in ("encoding", "batch", "plain", "ordered"):
-        monkeypatch.setattr(f"protsae.sae.kernels.{module}._CHUNK_BYTES", 64 * D_SAE * 4)
+    monkeypatch.setattr("protsae.sae.kernels.plain._CHUNK_BYTES", 64 * D_SAE * 4)
     monkeypatch.setattr("protsae.sae.kernels.encoding._FEWEST_ROWS", 64)
 
 
