@@ -93,10 +93,10 @@ EDITS: dict[str, Edit] = {
     ),
     "a method of `sae/topk.py`": Edit(
         "sae/topk.py",
-        "config.aux_coefficient * aux",
-        "2 * config.aux_coefficient * aux",
+        "(self, ",
+        "(self, *",
         {*LOADING, "alignment.*.align_dictionary", "dynamics.locate_onsets", *SWEEP},
-        {"topk training"},
+        {"topk training", "ordered training"},
     ),
     "a method of `sae/gated.py`": Edit(
         "sae/gated.py",

@@ -116,7 +116,7 @@ def test_other_format(saved, tmp_path):
 
 def test_config_that_does_not_hold(saved, tmp_path):
     path = _with_header(saved[1], tmp_path / "k.safetensors", lambda about: about["config"].update(k=99))
-    with pytest.raises(InputError, match="config that does not hold"):
+    with pytest.raises(InputError, match="config that is not valid"):
         SaeCheckpoint(path)
 
 

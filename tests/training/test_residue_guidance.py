@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
+from tests.training.fits import fit_protsae
 
 from protsae.activations.sampler import ResidueSampler
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
@@ -17,7 +18,6 @@ from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.guidance import firing_thresholds
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import fit_protsae
 from protsae.training.plan import Size, Source
 
 CONFIG = TrainerConfig(epochs=15, residues_per_protein=40, proteins_per_batch=8, learning_rate=1e-2)

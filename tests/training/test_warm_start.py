@@ -10,9 +10,9 @@ from protsae.activations.sampler import ResidueBatch
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
-from protsae.sae.config import GuidanceConfig, ProtSaeConfig
+from protsae.sae.config import CONFIGS, GuidanceConfig, ProtSaeConfig, shaped_config
 from protsae.sae.protsae import ProtSae
-from protsae.sae.registry import build, unguided_config
+from protsae.sae.registry import build
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
@@ -28,7 +28,7 @@ def _generator(seed):
 
 @pytest.fixture
 def donor():
-    sae = build(unguided_config("topk", {}, d_model=D_MODEL, d_sae=D_SAE, k=K), _generator(0)).double()
+    sae = build(shaped_config(CONFIGS["topk"], {}, d_model=D_MODEL, d_sae=D_SAE, k=K), _generator(0)).double()
     with torch.no_grad():
         sae.b_enc.copy_(torch.randn(D_SAE, generator=_generator(1)))
         sae.b_dec.copy_(torch.randn(D_MODEL, generator=_generator(2)))
