@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protsae.demo.selection import Candidate, choose
-from protsae.demo.slice import Sources, make_demo
+from helpers.demo_selection import Candidate, choose
+from helpers.demo_slice import Sources, make_demo
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import read_obo
 from protsae.sequences.fasta import FastaConfig, read_fasta

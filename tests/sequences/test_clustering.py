@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.writing import write_fasta
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences import mmseqs
 from protsae.sequences.clustering import ClusterConfig, cluster_table, components, read_clusters
-from protsae.sequences.fasta import FastaRecord, write_fasta
+from protsae.sequences.fasta import FastaRecord
 from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequenceTableConfig, sequence_table
 

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helpers.writing import write_fasta
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
-from protsae.sequences.fasta import FastaConfig, FastaRecord, parse_header, read_fasta, write_fasta
+from protsae.sequences.fasta import FastaConfig, FastaRecord, parse_header, read_fasta
 from protsae.sequences.residues import ResiduePolicy
 
 CONFIG = FastaConfig()
