@@ -47,8 +47,11 @@ def test_uniprot_export_is_recognised_by_its_header(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("Entry\tGene Ontology IDs\nP1\tGO:1\n", "proteins:1: a UniProt export needs 'Entry' and 'Sequence'"),
-        (f"{HEADER}\n", "proteins: no sequences below the header"),
+        (
+            "Entry\tGene Ontology IDs\nP1\tGO:1\n",
+            "proteins:1: the header has no column Sequence",
+        ),
+        (f"{HEADER}\n", "proteins: a header and no sequences below it"),
         (f"{HEADER}\nP1\tA\tB\t3\tMK1\n", "proteins:2: record 'P1' has '1' at position 3"),
         (f"{HEADER}\nP1\tA\tB\t3\t \n", "proteins:2: no Sequence in this row"),
         (f"{HEADER}\nP1\tA\tB\t3\t*\n", "proteins:2: record 'P1' has no residues"),
