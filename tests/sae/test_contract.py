@@ -275,7 +275,7 @@ def test_auxk_has_a_weight_where_one_is_given(architecture, make_unguided, batch
 
 
 def test_settings_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match=r"penalti: .*did you mean 'penalty'"):
+    with pytest.raises(InputError, match=r"relu: .*did you mean 'penalty'"):
         shaped_config(CONFIGS["relu"], {"penalti": 1.0}, d_model=4, d_sae=8, k=2)
     with pytest.raises(InputError, match="leave a group of d_sae 8 without latents"):
         shaped_config(CONFIGS["matryoshka"], {}, d_model=4, d_sae=8, k=2)

@@ -337,7 +337,8 @@ def shaped_config(
     try:
         return model.model_validate({**shape, **settings, **concepts})
     except ValidationError as error:
-        raise InputError(first_problem(error)) from error
+        architecture = model.model_fields["architecture"].default
+        raise InputError(f"{architecture}: {first_problem(error)}") from error
 
 
 def first_problem(error: ValidationError) -> str:
