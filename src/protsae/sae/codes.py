@@ -23,13 +23,6 @@ class SparseCodes(NamedTuple):
         """Return the codes as [n, d_sae]."""
         return self.values.new_zeros(len(self.values), d_sae).scatter_add(1, self.columns, self.values)
 
-    def fired(self, d_sae: int) -> Tensor:
-        """Return which latents are active anywhere: bool [d_sae]."""
-        from protsae.sae.kernels.functions import backend  # which needs this module
-
-        fired: Tensor = backend(self.values).fired(self.values, self.columns, d_sae)
-        return fired
-
     def l0(self) -> Tensor:
         """Return the mean number of active latents per residue: a float64 scalar."""
         return mean_active(self.values)

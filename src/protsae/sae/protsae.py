@@ -15,7 +15,7 @@ from protsae.sae.codes import SparseCodes
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.forcing import choose, choose_open, is_plain
 from protsae.sae.guidance import decorrelation_loss
-from protsae.sae.kernels import compress, encode_top_k, sparse_decode
+from protsae.sae.kernels import compress, encode_top_k, fired, sparse_decode
 from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 from protsae.sae.predictor import ConceptPredictor
 
@@ -194,7 +194,7 @@ class ProtSae(ConceptPredictor):
             terms["loss/decorrelation"] = (weight, correlation)
         losses = {name: value for name, (_, value) in terms.items()}
         losses["loss/total"] = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        return StepOutput(losses, active.fired(self.config.d_sae), active.l0(), logits.detach())
+        return StepOutput(losses, fired(active, self.config.d_sae), active.l0(), logits.detach())
 
     @property
     def has_unit_rows(self) -> bool:
