@@ -7,8 +7,8 @@ Writes one row per setting and seed; settings that have their row already are no
 
 A setting names fields of `GuidanceConfig` or `TrainerConfig`, `d_sae`, `k`, `aux_coefficient`,
 `architecture`; `warm_start=topk` starts the free latents from a TopK autoencoder of the same size and
-seed, which is trained first; `architecture=linear_probe` is the probe on mean activations. What is not
-named has the value of the run.
+seed, which is trained first; `architecture=linear_probe` is the probe on mean activations. All other
+settings have the values of the run.
 """
 
 import argparse
@@ -41,8 +41,8 @@ from protsae.training.plan import Knowledge, Size, TrainingPlan
 METRICS = ("auc", "aupr", "fmax")
 
 
-class Bench(FinishedRun):
-    """A finished run, and what other settings make of it."""
+class GuidanceRun(FinishedRun):
+    """A finished run, on which other settings are trained and measured."""
 
     def __init__(self, project: Path, environment: str, measured: tuple[str, ...]) -> None:
         """Open the run; `measured`: splits whose proteins are encoded."""
@@ -50,7 +50,7 @@ class Bench(FinishedRun):
         self.measured = measured
 
     def plan(self, settings: dict[str, Any], seed: int) -> TrainingPlan:
-        """Return the training that `settings` and the run's own parameters ask for."""
+        """Return the training by `settings` and, for the rest, the run's own parameters."""
         given = dict(settings)
         architecture = given.pop("architecture", "protsae")
         size = Size(
@@ -162,14 +162,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "guidance.csv")
     arguments = parser.parse_args()
     splits = SCORED_SPLITS if arguments.test else ("validation",)
-    bench = Bench(arguments.project, arguments.env, splits)
+    run = GuidanceRun(arguments.project, arguments.env, splits)
     logging.getLogger("protsae").setLevel(logging.WARNING)
     for seed in arguments.seeds:
         for settings in arguments.settings:
             done = written(arguments.output)
             if len(done) and ((done["settings"] == settings) & (done["seed"] == seed)).any():
                 continue
-            row = {"settings": settings, "seed": seed, **bench.measure(parse(settings), seed)}
+            row = {"settings": settings, "seed": seed, **run.measure(parse(settings), seed)}
             table = pd.concat([written(arguments.output), pd.DataFrame([row])], ignore_index=True)
             write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.5g"))
             shown = {name: round(float(v), 4) for name, v in row.items() if isinstance(v, float)}

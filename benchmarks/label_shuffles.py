@@ -4,12 +4,13 @@ Needs the outputs of a finished `kedro run`.
 
     python benchmarks/label_shuffles.py [--shuffles 20] [--retrain EPOCHS]
 
-Whole label vectors are permuted among training and among validation proteins; every method learns and chooses
-from these, and is judged by the true labels of test. No method may rank: the family-wise interval of each
-one's mean macro AUC has to contain .5. Likewise latents are chosen by F1 on shuffled validation labels and
-tested on shuffled test labels: no more shuffles may hold one that passes than Benjamini and Hochberg allow.
-`--retrain` also trains ProtSAE on every shuffle, for so many epochs: its latents and predictor are the only
-rows that see labels in training. The last line printed is one JSON object.
+Whole label vectors are permuted among training and among validation proteins; every method learns and
+chooses from these, and is judged by the true labels of test. No method may rank better than chance: the
+family-wise interval of each mean macro AUC has to contain .5. Likewise latents are chosen by F1 on shuffled
+validation labels and tested on shuffled test labels: no more shuffles may have a latent that passes than
+Benjamini-Hochberg allows. `--retrain` also trains ProtSAE on every shuffle, for this number of epochs: its
+latents and predictor are the only rows that see labels in training. The last line printed is one JSON
+object.
 """
 
 import argparse

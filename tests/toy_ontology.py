@@ -28,7 +28,7 @@ def toy(toy_obo: Path) -> Ontology:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     if not SHARED.is_dir():
-        pytest.skip("no ../shared beside the checkout")
+        pytest.skip("no ../shared next to the checkout")
     return SHARED
 
 

@@ -121,7 +121,7 @@ def test_rows_that_cannot_be_used_are_counted_and_too_many_stop(tmp_path: Path):
     assert found.report["t"]["n_spans_outside_sequence"] == 1
 
 
-def test_rows_of_other_proteins_do_not_hide_positions_outside_the_sequence(tmp_path: Path):
+def test_rows_of_other_proteins_do_not_hide_invalid_positions(tmp_path: Path):
     others = "".join(f"Q{i}\tx\t1\t2\n" for i in range(100))
     table = file(tmp_path, "accession\tterm\tstart\tend\nP1\tx\t1\t9\n" + others)
     with pytest.raises(InputError, match=r"t: 1 of 1 spans cannot be used"):
@@ -224,9 +224,7 @@ TEXTS = st.text(alphabet="P1\t\n,x03 ", max_size=60) | st.text(max_size=30)
 
 @settings(max_examples=150, deadline=None)
 @given(TEXTS, st.booleans())
-def test_any_text_as_table_or_binding_sites_is_read_or_refused_clearly(
-    tmp_path_factory, text: str, header: bool
-):
+def test_any_text_as_table_or_sites_is_read_or_refused(tmp_path_factory, text: str, header: bool):
     path = tmp_path_factory.mktemp("x") / "x.tsv"
     path.write_bytes((("accession\tterm\tstart\tend\n" if header else "") + text).encode())
     for read in (lambda: read_concept_table("t", path, None), lambda: read_binding_sites({"t": path})):

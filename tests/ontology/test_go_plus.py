@@ -173,7 +173,7 @@ def test_nf3_gives_every_expression_one_class(axioms: pd.DataFrame):
 
 def test_nf4_is_every_relation_once(axioms: pd.DataFrame):
     nf4 = rows(axioms, "NF4")
-    # 25 relations besides is_a; P7 and F12 state theirs in the definition only.
+    # 25 relations other than is_a; P7 and F12 state theirs in the definition only.
     assert len(nf4) == 25 + 3
     assert [row for row in nf4 if row[0] in ("P6", "P7", "F12", "F7")] == [
         ["P6", "C3", "occurs_in"],

@@ -107,7 +107,7 @@ def test_random_ontologies_equal_a_slow_version_in_sets(data):
     assert (rows <= 1 + 1e-6).all()
 
 
-def test_terms_of_other_aspects_and_proteins_without_terms_are_left_out():
+def test_other_aspects_and_proteins_without_terms_are_left_out():
     closure = ancestor_closure(TOY)
     trained = pairs({"a": "t03", "b": "t02"})
     found = annotation_similarity(
@@ -117,7 +117,7 @@ def test_terms_of_other_aspects_and_proteins_without_terms_are_left_out():
     np.testing.assert_allclose(found.rows(np.arange(2)), 1, atol=1e-6)
 
 
-def test_information_is_finite_for_a_term_that_no_training_protein_has():
+def test_information_is_finite_for_terms_without_proteins():
     np.testing.assert_allclose(term_information(np.array([0, 1, 7]), 7), [3, 2, 0])
 
 

@@ -315,7 +315,7 @@ def headed(make_protsae):
     return sae
 
 
-def test_a_protein_head_and_the_pooled_residues_score_proteins_together(headed, x):
+def test_protein_head_and_pooled_residues_score_together(headed, x):
     segment = torch.arange(20) // 8
     residues = headed.predictor_logits(x)
     found = headed.protein_logits(x, residues, segment, 3)

@@ -1,4 +1,4 @@
-"""Parameters that no pipeline knows are refused, all at once and with the nearest name."""
+"""Unknown parameters are refused, all at once and with the nearest name."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def base_parameters() -> dict[str, object]:
 
 
 @pytest.mark.filterwarnings("ignore:register_new_resolver")  # Kedro's own call
-def test_every_pipeline_has_a_model_and_the_project_s_own_parameters_pass():
+def test_every_pipeline_has_a_model_that_accepts_base_parameters():
     with_own = [name for name in PIPELINES if name in PARAMETER_MODELS]
     assert list(PARAMETER_MODELS) == ["shared", "dictionaries", "comparison", *with_own]
     complete = complete_parameters(base_parameters())

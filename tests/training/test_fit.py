@@ -56,7 +56,7 @@ def test_same_seed_same_bytes_of_checkpoint_and_log(source, tables, tmp_path):
     assert first[0] != other[0]
 
 
-def test_proteins_above_the_memory_limit_are_streamed_and_train_as_well(source, caplog):
+def test_training_streams_proteins_above_the_memory_limit(source, caplog):
     caplog.set_level("INFO")
     roomy = CONFIG.model_copy(update={"proteins_per_batch": 5})
     held = fit_topk(source, Size(48, 3, 0), roomy)
@@ -96,9 +96,7 @@ def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables
 
 
 @pytest.mark.parametrize("asked", [{"annotation_residues": "all"}, {"protein_head": True}])
-def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(
-    source, tables, toy, monkeypatch, asked
-):
+def test_annotation_loss_can_use_all_residues_of_proteins(source, tables, toy, monkeypatch, asked):
     seen = []
     step = ProtSae.step_output
 
@@ -161,7 +159,7 @@ def test_a_split_without_proteins(source):
 
 @pytest.mark.parametrize("architecture", UNGUIDED)
 def test_every_unguided_architecture_trains_by_its_name(architecture, source, tmp_path):
-    """The trainer knows none of them; k reaches those that have one, settings reach all."""
+    """The trainer has no case for any of them; k reaches those that have one, settings reach all."""
     setting = {"penalty": 0.01} if architecture in ("relu", "jumprelu", "gated") else {}
     plan = TrainingPlan(architecture, source, Size(48, 3, 0), CONFIG, setting)
     first, second = (_bytes(fit(plan), tmp_path / name) for name in ("a", "b"))

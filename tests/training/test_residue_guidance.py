@@ -77,13 +77,13 @@ def _site_auc(sae, planted):
     return roc_auc_score(where[N_TRAIN:].reshape(-1), logits)
 
 
-def test_residue_labels_find_the_residues_and_protein_labels_could_not(source, tables, planted):
+def test_residue_labels_find_residues_protein_labels_do_not(source, tables, planted):
     (sae, metadata), log = _fit(source, tables)
     assert _site_auc(sae, planted) > 0.95
     summary = metadata["training"]
     assert summary["validation/auc/residue_predictor"] == pytest.approx(_site_auc(sae, planted), rel=1e-6)
     assert summary["validation/auc/residue_latent"] > 0.9
-    assert summary["validation/auc/predictor"] > 0.9  # the protein-level concept beside it
+    assert summary["validation/auc/predictor"] > 0.9  # the protein-level concept next to it
     assert {"average_precision/residue_predictor", "loss/residue_annotation"} <= set(log["term"])
 
     where, x = planted
@@ -106,7 +106,7 @@ def test_checkpoint_and_rates_know_the_levels(source, tables, planted, tmp_path)
 
 
 def test_residue_level_gates_are_set_on_the_weights_that_are_kept(source, tables, toy):
-    """Their thresholds are the means over the training batches, not some steps behind."""
+    """Their thresholds are the means over the training batches, not those of some steps before."""
     (sae, metadata), _ = _fit(source, tables, CONFIG.model_copy(update={"epochs": 3}))
     seed = derive_seed(0, "sampler", "train")
     sampler = ResidueSampler(
