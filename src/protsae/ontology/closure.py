@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
-from protsae.ontology.graph import depths
+from protsae.ontology.graph import cycle_of, depths
 from protsae.ontology.obo import Ontology
-from protsae.ontology.obo_checks import ACYCLIC_RELATIONS, cycle_of
+from protsae.ontology.obo_checks import ACYCLIC_RELATIONS
 
 Preset = Literal["cafa", "deepgo"]
 
