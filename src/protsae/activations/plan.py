@@ -50,14 +50,7 @@ class ExtractionPlan(Plan):
     @property
     def model_record(self) -> ModelRecord:
         """The model, as the manifest and the footers name it."""
-        model = self.model
-        return ModelRecord(
-            name=model.name,
-            sha256=model.sha256,
-            n_layers=model.n_layers,
-            d_model=model.d_model,
-            n_heads=model.n_heads,
-        )
+        return ModelRecord.model_validate(self.model, from_attributes=True)
 
     @property
     def recipe(self) -> Recipe:
