@@ -94,11 +94,11 @@ def test_one_message_lists_all_problems():
     )
     assert told == [
         "parameters: other: unknown key 'other', known keys: probing, training",
-        "parameters: training.kk: unknown key 'kk', did you mean 'k'?",
-        "parameters: training.optimiser.step: unknown key 'step', did you mean 'steps'?",
-        "parameters: training.optimiser.zzz: unknown key 'zzz', known keys: lr, steps",
         "parameters: training.k: Input should be a valid integer, unable to parse string as an integer "
         "(given: 'many')",
+        "parameters: training.optimiser.step: unknown key 'step', did you mean 'steps'?",
+        "parameters: training.optimiser.zzz: unknown key 'zzz', known keys: lr, steps",
+        "parameters: training.kk: unknown key 'kk', did you mean 'k'?",
         "parameters: probing.strengths.1: Input should be a valid number, unable to parse string as a number "
         "(given: 'x')",
     ]

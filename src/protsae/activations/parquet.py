@@ -126,8 +126,7 @@ class ParquetStore(ActivationStore):
                 total += values.sum(axis=0)
                 total_sq += np.square(values).sum(axis=0)
             n_rows += len(block)
-        mean = total / n_rows
-        return ActivationStatistics(n_rows, mean, np.maximum(total_sq / n_rows - mean**2, 0.0))
+        return ActivationStatistics.of(n_rows, total, total_sq)
 
     def read_group(
         self, hook_point: str, positions: np.ndarray

@@ -86,14 +86,15 @@ def concept_source(
 
 
 @dataclass(frozen=True)
-class SourceTables:
-    """What the sources say of whole proteins.
+class ConceptTables:
+    """What is known of whole proteins.
 
     Attributes:
-        terms: `SOURCE_TERM_COLUMNS`, sorted by id.
-        relations: `SOURCE_RELATION_COLUMNS`, sorted.
+        terms: `SOURCE_TERM_COLUMNS` and, with the ontology's, `is_obsolete`, `alt_ids`, `replaced_by`; sorted
+            by id.
+        relations: `SOURCE_RELATION_COLUMNS`.
         protein_concepts: `protein_id`, `concept_id`, `is_direct`: also of residue-level concepts.
-        labelled: `protein_id`, `aspect`.
+        labelled: `protein_id`, `aspect`: where an absent concept is a negative.
     """
 
     terms: pd.DataFrame
@@ -103,7 +104,7 @@ class SourceTables:
 
 
 @dataclass(frozen=True)
-class SourcedConcepts(SourceTables):
+class SourcedConcepts(ConceptTables):
     """All sources, joined to the proteins.
 
     Attributes:

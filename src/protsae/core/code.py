@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,12 +120,8 @@ class Closure:
 
     def update(self, other: "Closure") -> None:
         """Add everything of another closure."""
-        self.code |= other.code
-        self.data_files |= other.data_files
-        self.libraries |= other.libraries
-        self.paths |= other.paths
-        self.computed |= other.computed
-        self.edited_since_import |= other.edited_since_import
+        for part in fields(self):
+            getattr(self, part.name).update(getattr(other, part.name))
 
     @property
     def modules(self) -> set[str]:

@@ -17,6 +17,7 @@ from torch.nn import functional
 from protsae.activations.reader import ActivationStore
 from protsae.core.devices import pick_device
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.progress import track
 from protsae.fidelity.config import PassesConfig
 from protsae.fidelity.sequences import PROTEIN
@@ -24,7 +25,6 @@ from protsae.plm.batching import token_budget_batches
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.forward import Esm2Forward
 from protsae.plm.windows import windows_of
-from protsae.pretraining.masking import AMINO_ACIDS
 from protsae.probing.splits import split_of_proteins
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint

@@ -11,13 +11,12 @@ where the matrix library sums alike, and not only to rounding: ESM-2's residual 
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
-from torch.nn import functional
 
 from protsae.plm.arithmetic import Arithmetic
 from protsae.plm.attention import BlockedAttention, Rotary
@@ -41,20 +40,6 @@ AttentionKind = Literal["blocked", "sdpa"]
 """`blocked` follows fair-esm's operations, a few heads at a time; `sdpa` is one fused kernel per length."""
 
 
-@dataclass(frozen=True)
-class _Norm:
-    weight: Tensor
-    bias: Tensor
-    eps: float
-
-    @classmethod
-    def of(cls, module: "nn.LayerNorm", device: torch.device) -> "_Norm":
-        return cls(module.weight.to(device), module.bias.to(device), module.eps)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
-
-
 class _Layer:
     """One transformer layer."""
 
@@ -66,8 +51,8 @@ class _Layer:
         self._attention = kind(module.self_attn, arithmetic, device)
         self._fc1 = Linear(module.fc1.weight, module.fc1.bias, arithmetic, device)
         self._fc2 = Linear(module.fc2.weight, module.fc2.bias, arithmetic, device)
-        self._attention_norm = _Norm.of(module.self_attn_layer_norm, device)
-        self._mlp_norm = _Norm.of(module.final_layer_norm, device)
+        self._attention_norm = _on(module.self_attn_layer_norm, device)
+        self._mlp_norm = _on(module.final_layer_norm, device)
 
     def attention(self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int]) -> Tensor:
         """Return what attention adds to the residual stream, [n_tokens, d_model]."""
@@ -119,8 +104,8 @@ class Esm2Forward:
         self._embedding = (module.embed_tokens.weight * scale).to(device)
         self._attention = attention
         self._layers = [_Layer(layer, arithmetic, device, attention) for layer in module.layers]
-        self._final_norm = _Norm.of(module.emb_layer_norm_after, device)
-        self._head = _head_on(module.lm_head, device)
+        self._final_norm = _on(module.emb_layer_norm_after, device)
+        self._head = _on(module.lm_head, device)
         self._rotary = Rotary(module.layers[0].self_attn.rot_emb.inv_freq.to(device))
 
     def run(
@@ -291,12 +276,9 @@ class Esm2Forward:
         return x
 
 
-def _head_on(head: "nn.Module", device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Return the language-model head with its weights on `device`; the module itself stays where it is."""
-    if device.type == "cpu":
-        return head
-    weights = {name: weight.to(device) for name, weight in head.named_parameters()}
-    return lambda x: functional_call(head, weights, (x,))
+def _on(module: "nn.Module", device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return a module with its weights on `device`; the module itself stays where it is."""
+    return module if device.type == "cpu" else deepcopy(module).to(device)
 
 
 def _for_each(function: Callable[[int], None], n: int) -> None:

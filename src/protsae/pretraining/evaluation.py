@@ -14,12 +14,13 @@ import torch
 from torch.nn import functional
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.plm.batching import token_budget_batches
 from protsae.plm.tokens import Tokenizer
 from protsae.pretraining.batches import crop
 from protsae.pretraining.config import PerplexityConfig
-from protsae.pretraining.masking import AMINO_ACIDS, MaskedBatch, choose_residues, masker_of
+from protsae.pretraining.masking import MaskedBatch, choose_residues, masker_of
 from protsae.pretraining.model import MaskedForward
 
 if TYPE_CHECKING:
