@@ -1,7 +1,7 @@
 """What the snapshots of a training measure on validation proteins, and when each measure sets in."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -96,11 +96,7 @@ def find_onsets(curves: pd.DataFrame, config: OnsetConfig) -> pd.DataFrame:
 
 
 def _onsets(of_training: pd.DataFrame, config: OnsetConfig) -> Iterator[tuple[str, Onset]]:
-    for metric in _in_order(of_training["metric"].tolist()):
+    for metric in dict.fromkeys(of_training["metric"]):
         curve = of_training[of_training["metric"] == metric].sort_values("step")
         steps, values = (curve[name].to_numpy(np.float64) for name in ("step", "value"))
         yield metric, find_onset(steps, values, config)
-
-
-def _in_order(metrics: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(metrics))

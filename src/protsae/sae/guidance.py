@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.sae.codes import SparseCodes
+from protsae.sae.kernels.functions import is_compiled_for
 from protsae.sae.losses import BatchMean, own_mean
 
 
@@ -167,7 +168,7 @@ def firing_thresholds(
     residues = torch.bincount(segment, minlength=len(labelled))
     n_labelled = (labelled * residues.unsqueeze(1)).sum(dim=0)
     n_fire = (rates * n_labelled).round().long()
-    if logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.float64):
+    if is_compiled_for(logits):
         from protsae.sae.kernels import cpu
 
         return cpu.between(logits, labelled, segment, n_fire)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from protsae.activations.sampler import ResidueBatch
 from protsae.annotations.labels import LabelTables, ResidueLabels
-from protsae.sae.axioms import AxiomIndices
+from protsae.sae.axioms import AxiomIndices, subsumers
 
 
 class Batches(Protocol):
@@ -90,16 +90,9 @@ class ConceptAxioms:
     @classmethod
     def of(cls, axioms: AxiomIndices, aspects: Sequence[str]) -> "ConceptAxioms":
         """Close the NF1 pairs, over zero concepts too, from the concepts upwards; keep the concepts' part."""
-        from scipy.sparse import csr_array
-
-        m, n = len(aspects), axioms.n_classes
-        child, parent = axioms.nf1.numpy().T
-        parents = csr_array((np.ones(len(child), dtype=bool), (child, parent)), shape=(n, n))
-        reach, n_pairs = parents[:m], -1
-        while reach.nnz > n_pairs:
-            n_pairs = reach.nnz
-            reach = reach + reach @ parents
-        return cls(axioms, reach[:, :m].toarray(), np.asarray(aspects))
+        m = len(aspects)
+        parents, reach = subsumers(axioms, m)
+        return cls(axioms, (reach @ parents)[:, :m].toarray(), np.asarray(aspects))
 
 
 def labels_of(tables: LabelTables, protein_ids: Sequence[str], lengths: Mapping[str, int]) -> Labels:

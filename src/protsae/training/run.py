@@ -83,13 +83,11 @@ def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool 
         trainer: its class.
         leads: whether this process, of several that train together, writes the files.
     """
-    from protsae.training.files import FollowerFiles, TrainingFiles
+    from protsae.training.files import TrainingFiles
     from protsae.training.fit import fit
 
     fingerprint = fingerprint_of(task)
-    files = TrainingFiles(path.parent, fingerprint, task.about)
-    if not leads:
-        files = FollowerFiles(path.parent, fingerprint)
+    files = TrainingFiles(path.parent, fingerprint, task.about, leads=leads)
     if leads and (others := files.state.others()):
         _LOGGER.warning(
             "unfinished trainings of other settings, data or code lie in %s and are left alone; delete "
@@ -116,9 +114,7 @@ def training_code_hash(architecture: str, *, warm: bool) -> str:
     from protsae.training.warm_start import load_donor
 
     fitter, kind, shape = fitter_of(architecture)
-    items: list[Any] = [fitter, kind, shape, _log_rows]
-    if kind.takes_parts:
-        items.append(DistributedTrainer)
+    items = [fitter, kind, shape, _log_rows, *([DistributedTrainer] if kind.takes_parts else [])]
     return code_hash(*items, load_donor) if warm else code_hash(*items, without=(REGISTRY,))
 
 

@@ -53,9 +53,7 @@ class CheckpointChoice:
 
     def state(self) -> list[dict[str, Any]]:
         """Return what `load_state` takes."""
-        return [
-            {"epoch": c.epoch, "fve": c.fve, "score": c.score, "state": c.state} for c in self._candidates
-        ]
+        return [dict(vars(candidate)) for candidate in self._candidates]
 
     def load_state(self, state: list[dict[str, Any]]) -> None:
         """Go on from a saved state."""
@@ -67,7 +65,7 @@ class Patience:
     """Counts epochs that bring no better score."""
 
     limit: int | None
-    """Epochs in a row without a better score that are borne; None: any number."""
+    """Epochs in a row that may bring no better score; None: any number."""
     best: float | None = None
     """Best score so far."""
     waited: int = 0
