@@ -75,7 +75,7 @@ def test_a_coder_weighs_codes_as_if_inputs_had_unit_norm(make_splice, x):
 
 def test_objective_is_what_the_codes_minimise(make_splice, batch):
     sae = make_splice()
-    terms, codes = sae.loss_terms(batch), sae.encode(batch.x)
+    terms, codes = sae.step_output(batch).losses, sae.encode(batch.x)
     scaled = sae.scale_input(batch.x)
     fit = float((scaled - codes @ sae.W_dec).square().mean())
     assert float(terms["loss/total"]) == pytest.approx(fit / 2 + 0.05 * float(codes.sum()) / 20 / 6**0.5)

@@ -126,10 +126,6 @@ class SparseAutoencoder(nn.Module, ABC):
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""
 
-    def loss_terms(self, batch: TrainingBatch) -> dict[str, Tensor]:
-        """Return the loss terms of one batch, without side effects."""
-        return self.step_output(batch).losses
-
     def rate_factors(self) -> dict[str, float]:
         """Return multiples of the learning rate by parameter name; what is not named has 1."""
         return {}

@@ -44,7 +44,7 @@ def test_twenty_steps_equal_dense_ones(make_topk, batch, n_dead):
     for step in range(20):
         x = batch.x + torch.randn(batch.x.shape, generator=torch.Generator().manual_seed(step)).double()
         now = replace(batch, x=x, dead=dead)
-        losses = sparse.loss_terms(now)["loss/total"], _dense_total(dense, now)
+        losses = sparse.step_output(now).losses["loss/total"], _dense_total(dense, now)
         torch.testing.assert_close(*losses, rtol=1e-6, atol=0)
         for optimiser, loss in zip(optimisers, losses, strict=True):
             optimiser.param_groups[0]["lr"] = 1e-2
