@@ -89,7 +89,7 @@ def test_more_penalty_fewer_codes(make_splice, x):
 
 def test_unsolved_residues_are_counted_and_refused(solver):
     x, directions = _problem(25, 40, 12, seed=0)
-    with pytest.raises(InputError, match=r"\d+ of 25 residues are not coded after 10 steps: raise max_iter"):
+    with pytest.raises(InputError, match=r"\d+ of 25 residues have no code after 10 steps: raise max_iter"):
         non_negative_lasso(x, directions, 1e-3, 1e-9, 10)
 
 

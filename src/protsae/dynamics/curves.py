@@ -1,4 +1,4 @@
-"""What the snapshots of a training measure on validation proteins, and when each measure sets in."""
+"""Metrics of a training's snapshots on validation proteins, and when each begins to change."""
 
 import math
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ def measure_curves(
     trainer: TrainerConfig,
     knowledge: Knowledge | None = None,
 ) -> pd.DataFrame:
-    """Validate every snapshot of a training, on the very residues that the trainer validates on.
+    """Validate every snapshot of a training, on the residues that the trainer validates on.
 
     Args:
-        checkpoint: what the training made; its snapshots lie beside it.
+        checkpoint: of the training, with its snapshots in the same folder.
         store: activations.
         proteins: `protein_id`, `split`.
         trainer: the training's settings: how many residues validation draws.

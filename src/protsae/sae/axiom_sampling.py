@@ -1,4 +1,4 @@
-"""Mini-batches of axioms, and pairs of classes of which no axiom follows."""
+"""Mini-batches of axioms, and pairs of classes that no axiom relates."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,8 +1,8 @@
-"""Axiom losses of EL ontologies: classes are balls, `C ⊑ D` wants C's ball inside D's.
+"""Axiom losses of EL ontologies: classes are balls, and `C ⊑ D` asks that C's ball lies inside D's.
 
 Formulas of DeepGO-SE (Kulmanov et al. 2024), after ELEmbeddings (Kulmanov et al. 2019). With centres c, d, e,
 radii r, relation vectors v, margin g, and [.]+ = ReLU, each averaged over the axioms of its form. The margin
-is subtracted: a tolerance. NF1 to NF4 are all zero when every ball is the same, so read them beside
+is subtracted: it is a tolerance. NF1 to NF4 are all zero when all balls are equal: read them together with
 `subsumption_auc`.
 """
 
@@ -59,7 +59,7 @@ class AxiomIndices:
         other = sorted(set(axioms["normal_form"]) - set(FORMS))
         if other:
             raise InputError(
-                f"axioms of form {', '.join(map(str, other))} are not known: the forms are {', '.join(FORMS)}"
+                f"axioms of form {', '.join(map(str, other))} are unknown: the forms are {', '.join(FORMS)}"
             )
 
         def rows(form: str, *columns: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a training run is given: batches of residues, and what guides it."""
+"""The data of a training: batches of residues, labels and axioms."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ class Labels:
     labels: Tensor
     """Float [n_proteins, n_defined], 0 or 1."""
     labelled: Tensor
-    """Bool [n_proteins, n_defined]; False: not known."""
+    """Bool [n_proteins, n_defined]; False: unknown."""
     residues: ResidueLabels | None = None
     """Which residues carry the residue-level concepts; None: there are no such concepts."""
     is_residue_level: Tensor | None = None
@@ -67,7 +67,7 @@ class Split:
     batches: Batches
     labels: Labels | None = None
     means: Tensor | None = None
-    """Float [n_proteins, d_model]: mean raw activation over all stored residues; None: not asked for."""
+    """Float [n_proteins, d_model]: mean raw activation over all stored residues; None: not needed."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What an unfinished training keeps on disk, in the folder of the checkpoint that it makes."""
+"""Files of an unfinished training, in the folder of its checkpoint."""
 
 import shutil
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from protsae.sae.base import SparseAutoencoder
 
 LIVE_NAME = ".live.jsonl"
-"""Live metrics of the training that made the checkpoint beside it; a running one has its fingerprint in the
-name."""
+"""Live metrics of the training that made the checkpoint of the same folder. Those of a running training have
+its fingerprint in the name."""
 
 
 class TrainingFiles:
     """State and live metrics of one training."""
 
     def __init__(
-        self, folder: Path, fingerprint: str, about: Mapping[str, Any] | None = None, *, leads: bool = True
+        self, folder: Path, fingerprint: str, origin: Mapping[str, Any] | None = None, *, leads: bool = True
     ) -> None:
         """Name the files.
 
         Args:
             folder: where the checkpoint will be.
             fingerprint: of all that the weights follow from.
-            about: what the weights belong to, for the headers of snapshots.
+            origin: what the weights belong to, for the headers of snapshots.
             leads: False for a worker that reads what another one writes, and writes nothing.
         """
-        self._about = {**(about or {}), "fingerprint": fingerprint}
+        self._metadata = {**(origin or {}), "fingerprint": fingerprint}
         self._snapshots = folder / f".snapshots-{fingerprint[:16]}"
         self.state = StateFile(folder, fingerprint)
         self._live_path = folder / f".live-{fingerprint[:16]}.jsonl"
@@ -50,7 +50,7 @@ class TrainingFiles:
             return
         self._snapshots.mkdir(parents=True, exist_ok=True)
         path = self._snapshots / f"step-{step:09d}.safetensors"
-        save_sae(sae, path, {**self._about, "step": step, "epoch": epoch})
+        save_sae(sae, path, {**self._metadata, "step": step, "epoch": epoch})
 
     def close(self) -> None:
         """Delete the state and keep snapshots and live metrics under their final names: the training is

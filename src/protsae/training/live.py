@@ -1,4 +1,4 @@
-"""Metrics of a training while it runs: one JSON object per line, appended as steps are made."""
+"""Metrics of a running training: one JSON object per line, appended after each stretch of steps."""
 
 import json
 import math
@@ -41,7 +41,7 @@ class RunningMeans:
         return {"sums": dict(self._sums), "n": self._n}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Resume from a saved state."""
         self._sums, self._n = defaultdict(float, state["sums"]), state["n"]
 
 
@@ -89,7 +89,7 @@ def read_live(path: Path) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: no training writes there") from None
+        raise InputError(f"{path} does not exist: no training has written it") from None
     rows = []
     for line in text.splitlines(keepends=True):
         if line.endswith("\n"):

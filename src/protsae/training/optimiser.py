@@ -1,4 +1,4 @@
-"""Adam over the parameters of an autoencoder, with what belongs to a step around it."""
+"""Adam over the parameters of an autoencoder, with projection, clipping and normalisation."""
 
 from collections import defaultdict
 from typing import Any
@@ -44,7 +44,7 @@ class SaeAdam(torch.optim.Adam):
         decoder = self._sae.W_dec if self._sae.has_unit_rows else None
         norm = sum(cpu.measure(p, _gradient(p), unit=p is decoder) for p in trained) ** 0.5
         scale = clip_norm / (norm + 1e-6)
-        scale = 1.0 if scale >= 1 else scale  # as torch has it, also where it is no number
+        scale = 1.0 if scale >= 1 else scale  # as torch does, also for NaN
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:

@@ -1,4 +1,4 @@
-"""What a validation pass measures. Reads the module, changes nothing."""
+"""The metrics of a validation pass. The module is not changed."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def validate(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | Non
 
 @torch.no_grad()
 def validate_guided(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None) -> dict[str, float]:
-    """Return the same of ProtSAE, and what its guidance achieved where labels and an ontology are given."""
+    """Return the same of ProtSAE, and what its guidance achieved, where labels and an ontology are given."""
     assert isinstance(sae, ProtSae)
     guided = None if split.labels is None else _Guided(sae, split.labels, split.means)
     values = validate(sae, split) if guided is None else _measure(sae, split, guided.update)

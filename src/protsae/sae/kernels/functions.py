@@ -39,12 +39,12 @@ def backend(tensor: Tensor) -> ModuleType:
 
 @cache
 def _has_triton() -> bool:
-    """Say whether Triton is installed, as it is beside builds of torch for CUDA on Linux."""
+    """Return whether Triton is installed, as it is with builds of torch for CUDA on Linux."""
     return find_spec("triton") is not None
 
 
 def is_compiled_for(*tensors: Tensor) -> bool:
-    """Say whether the compiled kernels of a CPU take tensors, all of one number format."""
+    """Return whether the compiled kernels of a CPU take these tensors: all of one number format."""
     first = tensors[0].dtype
     known = first in (torch.float32, torch.float64)
     return known and all(t.device.type == "cpu" and t.dtype == first for t in tensors)
