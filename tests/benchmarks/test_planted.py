@@ -19,7 +19,7 @@ def _generator():
     return torch.Generator().manual_seed(0)
 
 
-def test_flat_features_fire_alone_and_as_often_as_said():
+def test_flat_features_fire_independently_at_the_given_rate():
     planted = Planted.flat(20, 12, 3, _generator())
     x, coefficients = planted.draw(20_000, _generator())
     fires = coefficients > 0

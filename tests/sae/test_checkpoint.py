@@ -60,7 +60,7 @@ def test_topk_comes_back_whole_in_float32(make_topk, tmp_path, x):
     assert torch.equal(loaded(x.float()), sae(x.float()))
 
 
-def test_handle_knows_config_and_metadata(saved):
+def test_handle_has_config_and_metadata(saved):
     path = saved[1]
     handle = SaeCheckpoint(path)
     assert handle.path == path

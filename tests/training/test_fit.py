@@ -26,18 +26,16 @@ AXIOMS = pd.DataFrame([("NF1", 0, -1, 1), ("NF4", 1, 0, 2)], columns=["normal_fo
 
 
 @pytest.fixture
-def source(world):
+def source(toy):
     split = ["train"] * 40 + ["validation"] * 15 + ["test"] * 5
-    return Source(
-        world.store(), "layers.0.resid_post", pd.DataFrame({"protein_id": world.ids, "split": split})
-    )
+    return Source(toy.store(), "layers.0.resid_post", pd.DataFrame({"protein_id": toy.ids, "split": split}))
 
 
 @pytest.fixture
-def tables(world):
-    rows = [(world.ids[p], c) for p, c in zip(*world.labels.nonzero(), strict=True)]
+def tables(toy):
+    rows = [(toy.ids[p], c) for p, c in zip(*toy.labels.nonzero(), strict=True)]
     labels = pd.DataFrame(rows, columns=["protein_id", "concept_idx"])
-    labelled = pd.DataFrame({"protein_id": world.ids, "aspect": "BPO"})
+    labelled = pd.DataFrame({"protein_id": toy.ids, "aspect": "BPO"})
     return {"tables": LabelTables(CONCEPTS, labels, labelled, NO_SPANS), "axioms": AXIOMS}
 
 
@@ -69,7 +67,7 @@ def test_proteins_above_the_memory_limit_are_streamed_and_train_as_well(source, 
     assert abs(fve[1] - fve[0]) < 0.1 < min(fve)
 
 
-def test_checkpoint_knows_where_it_belongs(source, tables, tmp_path):
+def test_checkpoint_records_model_hook_point_and_seed(source, tables, tmp_path):
     (sae, metadata), log = fit_protsae(source, Size(48, 3, 5), CONFIG, GuidanceConfig(), **tables)
     save_sae(sae, tmp_path / "sae", metadata)
     handle = SaeCheckpoint(tmp_path / "sae")
@@ -87,11 +85,11 @@ def test_checkpoint_knows_where_it_belongs(source, tables, tmp_path):
     assert (handle.config["n_zero"], handle.config["n_relations"], handle.config["k"]) == (1, 1, 3)
 
 
-def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables, world):
+def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables, toy):
     (sae, _), _ = fit_protsae(source, Size(48, 3, 0), CONFIG, GuidanceConfig(), **tables)
-    rows = torch.cat([torch.from_numpy(x) for x in world.x[:40]]).double()
+    rows = torch.cat([torch.from_numpy(x) for x in toy.x[:40]]).double()
     torch.testing.assert_close(sae.input_mean.double(), rows.mean(dim=0), rtol=1e-5, atol=1e-6)
-    positives = torch.from_numpy(world.labels[:40].sum(axis=0))
+    positives = torch.from_numpy(toy.labels[:40].sum(axis=0))
     torch.testing.assert_close(sae.concept_rate.double(), (positives + 1) / 42.0, check_dtype=False)
     total = float((sae.scale_input(rows.float()) ** 2).sum(dim=1).mean())
     assert total == pytest.approx(24, rel=1e-4)
@@ -99,7 +97,7 @@ def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables
 
 @pytest.mark.parametrize("asked", [{"annotation_residues": "all"}, {"protein_head": True}])
 def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(
-    source, tables, world, monkeypatch, asked
+    source, tables, toy, monkeypatch, asked
 ):
     seen = []
     step = ProtSae.step_output
@@ -112,7 +110,7 @@ def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(
     guidance = GuidanceConfig(**asked)
     config = CONFIG.model_copy(update={"residues_per_protein": 3, "epochs": 1})
     fit_protsae(source, Size(24, 4, 0), config, guidance, **tables)
-    expected = {tuple(x.mean(axis=0)) for x in world.x[:40]}
+    expected = {tuple(x.mean(axis=0)) for x in toy.x[:40]}
     assert {tuple(row) for batch in seen for row in batch.protein_means.numpy()} == expected
 
 

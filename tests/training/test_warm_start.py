@@ -104,18 +104,18 @@ def test_a_donor_of_other_activations_or_of_another_kind_is_refused(donor, tmp_p
         load_donor(path, about, D_MODEL)
 
 
-def test_training_starts_there_and_the_fingerprint_says_so(world, tmp_path):
+def test_training_starts_there_and_the_fingerprint_says_so(toy, tmp_path):
     split = ["train"] * 40 + ["validation"] * 20
-    source = Source(world.store(), HOOK_POINT, pd.DataFrame({"protein_id": world.ids, "split": split}))
+    source = Source(toy.store(), HOOK_POINT, pd.DataFrame({"protein_id": toy.ids, "split": split}))
     trainer = TrainerConfig(epochs=4, residues_per_protein=16, proteins_per_batch=10)
     path, longer = tmp_path / "topk.safetensors", trainer.model_copy(update={"epochs": 20})
     TrainingPlan("topk", source, Size(16, 3, 0), longer).run(path)
     concepts = pd.DataFrame(
         {"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": "BPO", "level": "protein"}
     )
-    rows = [(world.ids[p], c) for p, c in zip(*world.labels.nonzero(), strict=True)]
+    rows = [(toy.ids[p], c) for p, c in zip(*toy.labels.nonzero(), strict=True)]
     labels = pd.DataFrame(rows, columns=["protein_id", "concept_idx"])
-    labelled = pd.DataFrame({"protein_id": world.ids, "aspect": "BPO"})
+    labelled = pd.DataFrame({"protein_id": toy.ids, "aspect": "BPO"})
     no_spans = pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS))
     axioms = pd.DataFrame(columns=["normal_form", "c", "relation", "d"])
     knowledge = Knowledge(LabelTables(concepts, labels, labelled, no_spans), axioms)

@@ -71,7 +71,7 @@ def test_codes_that_are_zero_get_no_gradient(weights):
     assert torch.equal(bias.grad, expected.double())
 
 
-def test_dead_latents_are_encoded_beside_the_live(weights):
+def test_dead_latents_are_encoded_with_the_live(weights):
     leaves = [tensor.clone().requires_grad_() for tensor in weights]
     copies = [tensor.clone().requires_grad_() for tensor in weights]
     dead = torch.zeros(D_SAE, dtype=torch.bool)
@@ -180,7 +180,7 @@ def test_the_largest_of_a_batch_equal_a_sort(weights, k, chunk_bytes, monkeypatc
         torch.testing.assert_close(copy.grad, gradient)
 
 
-def test_dead_latents_are_encoded_beside_the_largest_of_a_batch(weights):
+def test_dead_latents_are_encoded_with_the_largest_of_a_batch(weights):
     dead = torch.zeros(D_SAE, dtype=torch.bool)
     dead[3::4] = True
     _, expected = encode_top_k(*weights, K, dead=dead, k_dead=3)

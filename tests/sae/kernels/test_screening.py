@@ -74,7 +74,7 @@ def test_equals_float64_whatever_the_sizes(seed, spread, scale, bias_scale, k):
     _assert_exact(x, rows.T, bias_scale * torch.randn(D_SAE, generator=generator), k)
 
 
-def test_nearly_equal_latents_are_told_apart():
+def test_nearly_equal_latents_are_distinguished():
     """All within bfloat16's rounding of each other: more candidates than are settled one by one."""
     generator = torch.Generator().manual_seed(1)
     x, row = torch.randn(N, D_MODEL, generator=generator), torch.randn(D_MODEL, generator=generator)
