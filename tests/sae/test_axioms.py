@@ -212,5 +212,5 @@ def test_a_table_without_axioms_has_only_concepts():
 
 
 def test_other_forms_are_refused():
-    with pytest.raises(InputError, match=r"form NF9 are not known: .* NF1, NF2, NF3, NF4, DISJOINT"):
+    with pytest.raises(InputError, match=r"form NF9 are unknown: .* NF1, NF2, NF3, NF4, DISJOINT"):
         ax.AxiomIndices.from_table(_table(("NF9", 0, -1, 3)), 3)

@@ -98,5 +98,5 @@ def test_without_concepts_there_is_nothing_to_code_on(plan):
     empty = LabelTables(
         tables.concepts.head(0), tables.protein_labels, tables.labelled_aspects, tables.residue_labels
     )
-    with pytest.raises(InputError, match="no concepts for SpLiCE"):
+    with pytest.raises(InputError, match="no concepts to guide splice"):
         fit(plan(tables=empty))

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 FORMAT = "protsae.sae"
 FORMAT_VERSION = 2
 SNAPSHOTS_NAME = "snapshots"
-"""Folder beside a checkpoint with copies from its training."""
+"""Folder, next to a checkpoint, with copies from its training."""
 _KEY = "protsae"
 _AGAIN = "train again: `kedro run --pipelines training`"
 
 
 class Migration(NamedTuple):
-    """What turns a file's content of one format version into that of the next."""
+    """Converts a file's content from one format version to the next."""
 
     header: Callable[[dict[str, Any]], dict[str, Any]]
     """Of the JSON in the header, `format_version` aside."""
@@ -39,7 +39,7 @@ class Migration(NamedTuple):
 
 
 def _state_what_was_default(about: dict[str, Any]) -> dict[str, Any]:
-    """Name the choices of ProtSAE's guidance that version 1 did not offer, as they were."""
+    """Add the settings of ProtSAE's guidance that version 1 did not have, with the values that it used."""
     config = about["config"]
     if not isinstance(config, dict) or config.get("architecture") != "protsae":
         return about
@@ -52,7 +52,7 @@ MIGRATIONS: dict[int, Migration] = {1: Migration(_state_what_was_default, lambda
 
 
 def is_checkpoint(path: str | PathLike[str]) -> bool:
-    """Return whether a file's header claims to be one of this package's, damaged or not."""
+    """Return whether a file's header is that of a checkpoint of this package, damaged or not."""
     try:
         return _KEY in _parse_header(Path(path))[0]["__metadata__"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -83,7 +83,7 @@ def save_sae(sae: "SparseAutoencoder", path: str | PathLike[str], metadata: dict
 
 
 class SaeCheckpoint:
-    """Handle on a checkpoint: header read and checked, weights not loaded yet.
+    """Handle on a checkpoint, with its header read and checked and its weights not loaded yet.
 
     Args:
         path: the file.
@@ -144,19 +144,19 @@ def snapshots_of(checkpoint: SaeCheckpoint) -> list[SaeCheckpoint]:
     """Return the copies that the training of a checkpoint kept, by step (their metadata's `step`).
 
     Raises:
-        InputError: it kept none, or those beside it come from another training.
+        InputError: it kept none, or they belong to another training.
     """
     folder = checkpoint.path.parent / SNAPSHOTS_NAME
     found = [SaeCheckpoint(path) for path in sorted(folder.glob("step-*.safetensors"))]
     if not found:
         raise InputError(
-            f"{checkpoint.path} has no snapshots beside it: train with "
+            f"{checkpoint.path} has no snapshots: train with "
             "`--params training.trainer.snapshots=24`, or as many as you want"
         )
     foreign = [s.path for s in found if s.metadata["fingerprint"] != checkpoint.metadata.get("fingerprint")]
     if foreign:
         raise InputError(
-            f"{foreign[0]} comes from another training than {checkpoint.path}, as do {len(foreign) - 1} "
+            f"{foreign[0]} belongs to another training than {checkpoint.path}, as do {len(foreign) - 1} "
             "more: delete the folder and train again with training.trainer.snapshots"
         )
     return sorted(found, key=lambda snapshot: int(snapshot.metadata["step"]))

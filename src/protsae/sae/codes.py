@@ -1,4 +1,4 @@
-"""Codes of which only the latents that may be active are kept."""
+"""Sparse codes: the latents that may be active."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from torch.nn import functional
 class SparseCodes(NamedTuple):
     """Up to k latents per residue; every other latent is zero.
 
-    Entries of value 0 are not active; the columns of the others stand at most once in a row.
+    Entries of value 0 are not active; the columns of the others occur at most once in a row.
     """
 
     values: Tensor
@@ -29,7 +29,7 @@ class SparseCodes(NamedTuple):
 
 
 def joined_codes(parts: Sequence[SparseCodes]) -> SparseCodes:
-    """Return the codes of rows one after another, as wide as the widest; what is filled up is not active."""
+    """Return the codes of rows one after another, as wide as the widest; the padding is not active."""
     width = max(codes.columns.shape[1] for codes in parts)
     filled = (
         [functional.pad(tensor, (0, width - tensor.shape[1])) for tensor in tensors]

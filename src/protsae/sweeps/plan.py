@@ -1,4 +1,4 @@
-"""A sweep decided before anything is trained, its running member by member, and what lies on disk then.
+"""The plan of a sweep, how its members are made, and the files that it leaves.
 
 Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (what
 `probing.judge.Judgement.estimates` gives) and, written last, `metrics.json`.
@@ -51,7 +51,7 @@ class SweepData(NamedTuple):
 
     @property
     def knowledge(self) -> Knowledge:
-        """What guided members are told."""
+        """Concepts, labels and axioms, for guided members."""
         return Knowledge(self.known.tables, self.axioms)
 
     def judge(self, config: JudgingConfig) -> Judge:
@@ -93,7 +93,7 @@ class SweepData(NamedTuple):
         return judge.judge(scores, about_references(hook_point, scores))
 
     def judging_fingerprint(self, config: JudgingConfig) -> str:
-        """Return the hash of all that judging depends on beside the checkpoint."""
+        """Return the hash of all that judging depends on except the checkpoint."""
         known, tables = self.known, self.known.tables
         columns = ["protein_id", "split", "cluster_id", "is_audited", "nearest_train_identity"]
         shown = [known.proteins[columns], tables.concepts, tables.protein_labels]
@@ -109,7 +109,7 @@ def judging_code_hash() -> str:
 
 @dataclass(frozen=True)
 class Reference:
-    """What is judged without training, on the activations of one hook point."""
+    """Methods without training, judged on the activations of one hook point."""
 
     hook_point: str
 
@@ -220,7 +220,7 @@ class SweepPlan(Plan):
         if others := others - {job.member_id for job in jobs}:
             _LOGGER.info("%s: members of other lists stay: %s", folder, ", ".join(sorted(others)))
         runner = RunMember(self.data, self.judging, folder)
-        # those that follow others come when these are done
+        # members that match another's L0 come after it
         waves = [[job for job in jobs if _follows(job) == wave] for wave in (False, True)]
         executor = how or LocalExecutor()
         done = chain.from_iterable(executor.run(runner, wave) for wave in waves if wave)

@@ -1,4 +1,4 @@
-"""A training decided before anything is computed."""
+"""The plan of a training, which the checkpoint's dataset runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["REGISTRY", "Knowledge", "Size", "Source", "TrainingPlan", "log_of", 
 
 
 class TrainingPlan(TrainingTask, Plan):
-    """A task that is run into a checkpoint; where the fingerprint is the same, so is the training."""
+    """A task that makes a checkpoint. Equal fingerprints mean equal trainings."""
 
     @property
     def fingerprint(self) -> str:
@@ -20,7 +20,7 @@ class TrainingPlan(TrainingTask, Plan):
         return fingerprint_of(self)
 
     def run(self, path: Path, how: Mapping[str, Any] | None = None) -> None:
-        """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
+        """Train, or resume training, and write the checkpoint to `path`, unless it is there already.
 
         Args:
             path: the checkpoint. State and live metrics of an unfinished training are dot files in its

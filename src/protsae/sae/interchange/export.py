@@ -33,7 +33,7 @@ def export_saelens(
         sae: the module.
         folder: made if need be; an existing export is not overwritten.
         metadata: of the module's checkpoint: `hook_point`, `model`, ...
-        plain: ProtSAE only: write the nearest plain dictionary; the whole module goes beside it.
+        plain: ProtSAE only: write the nearest plain dictionary; the whole module goes to the same folder.
         unit_decoder: keep the norm of decoder rows rather than the codes.
 
     Returns:
