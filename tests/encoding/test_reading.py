@@ -9,7 +9,7 @@ from tests.memory_store import MemoryStore
 from protsae.core.errors import InputError
 from protsae.encoding.batches import protein_batches
 from protsae.encoding.config import BatchConfig, EncodingConfig
-from protsae.encoding.reading import encode, encode_and_store, mean_activations
+from protsae.encoding.reading import encode, encode_and_store, mean_activations, packed_codes
 from protsae.encoding.reconstruction import split_rows
 from protsae.encoding.run import Run
 from protsae.sae.config import ProtSaeConfig, TopKConfig
@@ -175,6 +175,14 @@ def test_codes_of_held_out_splits_and_of_a_sample_of_training_are_kept(source, r
     assert (codes.run, codes.dictionary.d_model, codes.n_latents) == (RUN, 4, 9)
     again = encode(source, sae, RUN, proteins(source), config)
     pd.testing.assert_frame_equal(found.latent_statistics, again.latent_statistics)
+
+
+def test_codes_are_packed_without_zeros_and_in_the_order_of_latents():
+    values = np.array([[0.5, 0.0, 2.0], [0.0, 0.0, 0.0], [4.0, 1.0, 3.0]], np.float32)
+    codes = packed_codes(values, np.array([[7, 1, 3], [0, 0, 0], [9, 2, 0]]))
+    assert codes.indptr.tolist() == [0, 2, 2, 5]
+    assert codes.latents.tolist() == [3, 7, 0, 2, 9]
+    assert codes.values.tolist() == [2.0, 0.5, 3.0, 1.0, 4.0]
 
 
 def test_activations_that_are_not_finite_are_refused(source, protsae):
