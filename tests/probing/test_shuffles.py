@@ -98,8 +98,7 @@ def test_every_method_is_at_chance_over_twenty_shuffles_and_above_it_without(wor
 def selected(world, splits):
     """Return q-values of the best latent of each concept, chosen on validation and counted on test."""
     config = MatchingConfig(pooling="mean", quantiles=(0.5, 0.75, 0.9))
-    arguments = world.latents["validation"], world.latents["test"], splits["validation"], splits["test"]
-    matches = match_latents(*arguments, config)
+    matches = match_latents(world.latents, splits, config)
     best = matches.validation.f1.argmax(axis=0)
     threshold = matches.threshold[best, np.arange(N_CONCEPTS)]
     fires = world.latents["test"][:, best] > threshold
