@@ -20,9 +20,10 @@ from typing import Any
 
 from helpers.cafaeval import VERSION, install_cafaeval
 from helpers.provenance import ROOT, write_json
+from helpers.writing import NAMESPACE_OF_ASPECT
 from protsae.core.text import numbered_lines
 from protsae.ontology.closure import ancestor_closure
-from protsae.ontology.obo import NAMESPACE_OF_ASPECT, read_obo
+from protsae.ontology.obo import read_obo
 
 ONTOLOGIES = [ROOT.parent / "shared/data/go/go.obo.gz", ROOT / "data/01_raw/demo/go_slice.obo"]
 PROGRAM = """

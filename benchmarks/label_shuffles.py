@@ -37,8 +37,8 @@ from protsae.probing.baselines import score_baselines
 from protsae.probing.scores import prevalence_scores, probe_scores, select_latents
 from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
-from protsae.training.fit import fit_protsae
-from protsae.training.plan import Size, Source
+from protsae.training.fit import fit
+from protsae.training.task import Knowledge, Size, Source, TrainingTask
 
 RATE = 0.05
 Splits = dict[str, SplitLabels]
@@ -76,14 +76,10 @@ class Shuffler:
         demo = self.demo
         trainer = demo.load("params:training.trainer").model_copy(update={"epochs": epochs})
         size = Size(demo.load("params:training.d_sae"), demo.load("params:training.k"), seed)
-        (sae, _), _ = fit_protsae(
-            Source(demo.store, demo.hook_point, demo.proteins),
-            size,
-            trainer,
-            demo.load("params:training.guidance"),
-            tables=shuffled_tables(demo.tables, demo.proteins, seed),
-            axioms=demo.axioms,
-        )
+        source = Source(demo.store, demo.hook_point, demo.proteins)
+        settings = {"guidance": demo.load("params:training.guidance")}
+        knowledge = Knowledge(shuffled_tables(demo.tables, demo.proteins, seed), demo.axioms)
+        (sae, _), _ = fit(TrainingTask("protsae", source, size, trainer, settings, knowledge))
         run = Run("protsae", seed, demo.hook_point, size.k)
         test = demo.encoded[demo.encoded["split"] == "test"]
         found = encode(demo.store, sae.eval(), run, test, demo.load("params:encoding")).proteins

@@ -13,7 +13,8 @@ import pandas as pd
 from helpers.planted import Planted, judge_on_planted
 from helpers.provenance import ROOT
 from protsae.core.seeding import torch_generator
-from protsae.sae.registry import UNGUIDED, unguided_config
+from protsae.sae.config import CONFIGS, shaped_config
+from protsae.sae.registry import UNGUIDED
 
 OUT = ROOT / "docs/results/planted.csv"
 D_MODEL = 48
@@ -46,7 +47,7 @@ def main() -> None:
         n = len(planted.directions)
         for architecture in UNGUIDED:
             settings = settings_of(architecture, planted, k)
-            config = unguided_config(architecture, settings, d_model=D_MODEL, d_sae=n, k=k)
+            config = shaped_config(CONFIGS[architecture], settings, d_model=D_MODEL, d_sae=n, k=k)
             for seed in range(arguments.seeds):
                 found = judge_on_planted(config, planted, n_steps=arguments.steps, seed=seed)
                 rows.append({"dictionary": name, "architecture": architecture, "seed": seed, **found})

@@ -29,8 +29,9 @@ import torch
 from helpers.provenance import peak_mb, provenance, write_json
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import TrainingBatch
+from protsae.sae.codes import SparseCodes
 from protsae.sae.config import ProtSaeConfig, TopKConfig
-from protsae.sae.losses import reconstruction_loss, scatter_codes, top_k_codes
+from protsae.sae.losses import reconstruction_loss
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
 from protsae.training.optimiser import SaeAdam
@@ -45,8 +46,8 @@ QUICK = [(4096, 32), (16384, 32)]
 def dense_loss(sae: TopKSae, batch: TrainingBatch) -> torch.Tensor:
     """Return the reconstruction loss by dense products."""
     scaled = sae.scale_input(batch.x)
-    values, columns = top_k_codes(torch.addmm(sae.b_enc, scaled, sae.encoder), sae.config.k)
-    codes = scatter_codes(values, columns, sae.config.d_sae)
+    values, columns = torch.addmm(sae.b_enc, scaled, sae.encoder).topk(sae.config.k, dim=1, sorted=False)
+    codes = SparseCodes(values.relu(), columns).dense(sae.config.d_sae)
     return reconstruction_loss(codes @ sae.W_dec + sae.b_dec, scaled)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from protsae.sequences.fasta import FastaConfig, read_fasta, write_fasta
+from helpers.writing import write_fasta
+from protsae.sequences.fasta import FastaConfig, read_fasta
 from protsae.sequences.split import SplitConfig, split_of_cluster
 
 ROOT = Path(__file__).parents[1]

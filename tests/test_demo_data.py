@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protsae.demo.selection import Candidate, choose
-from protsae.demo.slice import Sources, make_demo
+from helpers.demo_selection import Candidate, choose
+from helpers.demo_slice import Sources, make_demo
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import read_obo
 from protsae.sequences.fasta import FastaConfig, read_fasta
@@ -67,7 +67,7 @@ def candidates() -> list[Candidate]:
     ]
 
 
-def test_choice_does_not_depend_on_the_order_and_keeps_two_of_a_cluster_at_most():
+def test_choice_ignores_order_and_keeps_at_most_two_per_cluster():
     pool = candidates()
     chosen = choose(pool, lambda queries, targets: set())
     assert choose(pool[::-1], lambda queries, targets: set()) == chosen
@@ -75,7 +75,7 @@ def test_choice_does_not_depend_on_the_order_and_keeps_two_of_a_cluster_at_most(
     assert max(Counter(c.cluster_id for c in chosen).values()) <= 2
 
 
-def test_proteins_with_a_relative_in_an_earlier_split_are_passed_over_and_replaced():
+def test_proteins_with_relatives_in_earlier_splits_are_replaced():
     def ends_in_8(queries, targets):
         assert len({target.split for target in targets}) == 1
         return {query.protein_id for query in queries if query.protein_id.endswith("8")}

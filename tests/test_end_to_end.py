@@ -108,7 +108,7 @@ def test_second_run_skips_every_node(finished):
     assert set(decisions(project.kedro("run")).values()) == {"skip"}
 
 
-def test_a_training_parameter_reruns_training_and_what_follows_but_not_extraction(finished):
+def test_training_parameter_reruns_training_but_not_extraction(finished):
     project, _ = finished
     done = project.kedro("run", "--params", "training.k=3")
     assert {"training.topk.plan_training", "training.protsae.plan_guided_training"} <= ran(done)

@@ -33,7 +33,7 @@ def values_of(root):
 
 
 @pytest.mark.usefixtures("bfloat16_hardware")
-def test_bfloat16_is_computed_said_and_its_error_measured_on_a_protein_of_each_shard(model, tmp_path):
+def test_bfloat16_error_is_measured_on_one_protein_per_shard(model, tmp_path):
     plan = plan_for(model, arithmetic="bfloat16", max_residues=25)
     exact_plan = plan_for(model, max_residues=25)
     ours, others = ({job.fingerprint for job in one.jobs} for one in (plan, exact_plan))
@@ -72,7 +72,7 @@ def test_the_device_asked_for_leaves_shards_as_they_are(model):
     assert other.jobs == plan.jobs
 
 
-def test_what_the_machine_cannot_compute_stops_before_anything_is_touched(
+def test_unsupported_arithmetic_stops_before_any_file_changes(
     model, tmp_path, bfloat16_hardware, monkeypatch
 ):
     write_activations(plan_for(model), tmp_path)

@@ -110,7 +110,7 @@ def test_error_stops_at_the_first_residue_too_many(model, tmp_path):
     assert not (tmp_path / "long").exists()
 
 
-def test_truncated_proteins_hold_their_first_residues_and_the_rest_is_counted(model, tmp_path):
+def test_truncated_proteins_keep_first_residues_and_count_the_rest(model, tmp_path):
     # lengths 5 1 17 30 2 9 9 40 12 3 21: 30, 40 and 21 are above 17 by 13, 23 and 4
     changes = {"long_sequences": "truncate", "max_residues": 17, "dtype": "float32"}
     store = extract(tmp_path, model, proteins(), **changes)
@@ -166,7 +166,7 @@ def test_a_sample_of_residues_is_rows_of_the_whole(model, tmp_path, how):
     np.testing.assert_allclose(found.mean, np.concatenate(picked).mean(axis=0), rtol=1e-9)
 
 
-def test_samples_follow_seed_and_id_and_small_ones_are_part_of_large_ones():
+def test_samples_depend_on_seed_and_id_and_are_nested():
     def kept(name, n, seed=0):
         asked = config(residues_per_protein=n, sample_seed=seed)
         return kept_residues(name, 100, asked).tolist()

@@ -144,7 +144,7 @@ def test_files_of_another_width_are_refused(proteins, tmp_path):
         ParquetStore(tmp_path)
 
 
-def test_nulls_rubbish_and_nothing_are_refused(proteins, tmp_path):
+def test_nulls_empty_folders_and_other_formats_are_refused(proteins, tmp_path):
     with pytest.raises(InputError, match=r"is no Parquet file and no folder with any"):
         ParquetStore(tmp_path)
     path = tmp_path / "0.parquet"

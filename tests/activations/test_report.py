@@ -21,7 +21,7 @@ def store(model, tmp_path_factory):
     return ActivationStore(root)
 
 
-def test_several_hook_points_are_stored_once_each_and_the_one_to_train_on_first(store):
+def test_hook_points_are_stored_once_with_the_trained_one_first(store):
     assert store.hook_points == (HOOK_POINT, "final_norm", "layers.0.mlp_out")
     for name in store.hook_points:
         assert {len(rows) for _, rows in store.iter_proteins(name, ["P03"])} == {30}
@@ -40,7 +40,7 @@ def test_moments_are_those_of_the_rows_of_each_hook_point(store):
         assert found["outlier_ratio"] == pytest.approx(mean / np.sqrt(rows.var(axis=0).sum()), rel=1e-9)
 
 
-def test_a_high_ratio_is_said_for_its_hook_point_only(store, caplog):
+def test_high_ratio_warns_for_its_hook_point_only(store, caplog):
     ratios = {name: of["outlier_ratio"] for name, of in extraction_report(store, 1e9)["hook_points"].items()}
     assert not caplog.text
     lowest, *_, highest = sorted(ratios, key=ratios.get)

@@ -54,7 +54,7 @@ def test_every_row_is_the_stored_one_of_its_protein_at_its_residue_index(store, 
             np.testing.assert_array_equal(row.numpy(), source[residue].astype(np.float32))
 
 
-def test_an_epoch_holds_every_protein_once_and_keeps_the_last_partial_batch(store, protein_ids):
+def test_epoch_has_every_protein_once_and_the_last_partial_batch(store, protein_ids):
     batches = epoch_of(store, protein_ids)
     assert [len(batch.proteins) for batch in batches] == [4, 4, 2]
     assert sampler(store, protein_ids).n_batches == 3

@@ -60,7 +60,7 @@ def test_every_line_of_a_file_is_a_row_or_counted(tmp_path: Path):
     }
 
 
-def test_version_2_1_and_files_without_a_version_may_leave_the_qualifier_empty(tmp_path: Path):
+def test_qualifier_may_be_empty_in_gaf_2_1_and_unversioned_files(tmp_path: Path):
     assert read(write(tmp_path, V21, gaf_line(c4="")))[0] == [["P1", "GO:1000003", "IDA", False, ""]]
     rows, counts = read(
         write(tmp_path, gaf_line(c4=""), gaf_line(c4="NOT"), gaf_line(c4="NOT|colocalizes_with"))
@@ -106,7 +106,7 @@ def test_layout_does_not_matter(tmp_path: Path):
         ),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, lines: list[str], message: str):
+def test_errors_name_the_line(tmp_path: Path, lines: list[str], message: str):
     with pytest.raises(InputError) as caught:
         read(write(tmp_path, *lines))
     assert message in str(caught.value)

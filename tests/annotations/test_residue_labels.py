@@ -74,7 +74,7 @@ def test_residues_of_proteins_that_are_not_labelled_do_not_count():
 
 
 @st.composite
-def worlds(draw):
+def span_tables(draw):
     lengths = {f"P{i}": n for i, n in enumerate(draw(st.lists(st.integers(1, 8), min_size=1, max_size=5)))}
     spans = []
     for _ in range(draw(st.integers(0, 12))):
@@ -90,12 +90,12 @@ def worlds(draw):
     return table, protein_ids, lengths, np.array(labelled, dtype=bool).reshape(-1, N_CONCEPTS)
 
 
-@given(worlds())
+@given(span_tables())
 def test_equal_to_a_loop_on_random_spans(drawn):
     check(*drawn)
 
 
-def test_a_span_behind_the_last_residue_is_refused_before_it_reaches_the_next_protein():
+def test_span_past_the_end_of_its_protein_is_refused():
     with pytest.raises(InputError, match=r"1 residue labels end behind .* 2 to 3 of C, which has 2 residues"):
         ResidueLabels.of(SPANS.iloc[:5], ["A", "C", "B"], {**LENGTHS, "C": 2})
 

@@ -93,10 +93,10 @@ def test_a_table_with_positions_is_of_residues(tmp_path: Path):
         ("accession\tterm\nP1\n", r"x.tsv:2: 1 tab-separated fields where the header has 2"),
         ("accession\tother\nP1\tx\n", r"x.tsv:1: the header has no column concept_id or concept"),
         ("accession\tterm\tconcept\nP1\tx\ty\n", r"x.tsv:1: the header names concept_id twice"),
-        ("accession\tterm\nP1\t\n", r"x.tsv:2: no concept_id in this row"),
+        ("accession\tterm\nP1\t\n", r"x.tsv:2: no term in this row"),
         ("accession\tterm\n", r"x.tsv: a header and no concepts below it"),
         ("accession\tterm\tstart\tend\nP1\tx\t0\t3\n", r"x.tsv:2: start is '0', not a position"),
-        ("accession\tterm\tstart\tend\nP1\tx\t4\t3\n", r"x.tsv:2: start 4 is behind end 3"),
+        ("accession\tterm\tstart\tend\nP1\tx\t4\t3\n", r"x.tsv:2: start 4 is after end 3"),
         ("accession\tterm\tstart\nP1\tx\t4\n", r"x.tsv:2: end is '', not a position"),
         (
             "accession\tterm\tname\nP1\tx\ta\nP1\tx\tb\n",

@@ -9,7 +9,8 @@ import torch
 
 from helpers.planted import Planted, PlantedBatches, judge_on_planted
 from protsae.core.seeding import torch_generator
-from protsae.sae.registry import build, unguided_config
+from protsae.sae.config import CONFIGS, shaped_config
+from protsae.sae.registry import build
 
 pytestmark = pytest.mark.end_to_end
 
@@ -18,7 +19,7 @@ def _generator():
     return torch.Generator().manual_seed(0)
 
 
-def test_flat_features_fire_alone_and_as_often_as_said():
+def test_flat_features_fire_independently_at_the_given_rate():
     planted = Planted.flat(20, 12, 3, _generator())
     x, coefficients = planted.draw(20_000, _generator())
     fires = coefficients > 0
@@ -85,7 +86,7 @@ RECOVERY = {
 def test_a_flat_dictionary_is_recovered(architecture):
     settings, wanted = RECOVERY[architecture]
     planted = Planted.flat(48, 32, 3, torch_generator(0, "flat"))
-    config = unguided_config(architecture, settings, d_model=32, d_sae=48, k=3)
+    config = shaped_config(CONFIGS[architecture], settings, d_model=32, d_sae=48, k=3)
     untrained = build(config, torch_generator(0, "init"))
     assert planted.recovery(untrained.W_dec.detach()) < 0.55
     found = judge_on_planted(config, planted, n_steps=600, seed=0)
@@ -99,7 +100,7 @@ def test_a_flat_dictionary_is_recovered(architecture):
 def _absorption(architecture):
     planted = Planted.hierarchical(8, 4, 32, 1.5, torch_generator(0, "tree"))
     settings = {"group_shares": (0.2, 0.8)} if architecture == "matryoshka" else {}
-    config = unguided_config(architecture, settings, d_model=32, d_sae=40, k=2)
+    config = shaped_config(CONFIGS[architecture], settings, d_model=32, d_sae=40, k=2)
     return judge_on_planted(config, planted, n_steps=600, seed=0)["absorption"]
 
 

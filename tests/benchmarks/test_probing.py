@@ -39,7 +39,7 @@ def judged(bench, data, tmp_path_factory):
     class References(bench.JudgeReferences):
         def _baseline_tables(self, hook_point):
             made.append(hook_point)
-            return None, None  # neither sequences nor a language model in this world
+            return None, None  # toy proteins have neither sequences nor a language model
 
     made: list[str] = []
     how = data.judging_fingerprint(JUDGING)

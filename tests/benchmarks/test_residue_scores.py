@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
-from tests.interpretation.world import HOOK, OF_RESIDUES, World
+from tests.interpretation.toy_proteins import HOOK, OF_RESIDUES, ToyProteins
 
 from helpers.residue_scores import (
     best_thresholds,
@@ -25,48 +25,48 @@ from protsae.metrics.table import METRIC_COLUMNS
 
 @pytest.fixture(scope="module")
 def pair():
-    """A world whose concepts of residues all have positives."""
-    world = World()
-    tables = world.tables
+    """Toy proteins whose concepts of residues all have positives."""
+    toy = ToyProteins()
+    tables = toy.tables
     concepts = tables.concepts[tables.concepts["concept_id"] != "nothing"]
     full = type(tables)(concepts, tables.protein_labels, tables.labelled_aspects, tables.residue_labels)
     choice = ChoiceConfig(n_resamples=30, residues_per_batch=50)
-    return world, AlignmentTask.of(world.proteins, full, world.store.protein_ids, choice, KSparseConfig())
+    return toy, AlignmentTask.of(toy.proteins, full, toy.store.protein_ids, choice, KSparseConfig())
 
 
 @pytest.fixture(scope="module")
 def codes(pair):
-    world, task = pair
-    return FreshCodes(world.store, HOOK, Neurons("neurons", torch.zeros(4)), task.proteins, 50)
+    toy, task = pair
+    return FreshCodes(toy.store, HOOK, Neurons("neurons", torch.zeros(4)), task.proteins, 50)
 
 
-def rows_of(world, split, concept):
+def rows_of(toy, split, concept):
     """Labelled residues of a split, proteins by id: place in the split, protein, letter, truth."""
-    spans, known = world.counted(split)
+    spans, known = toy.counted(split)
     place = OF_RESIDUES.index(concept)
     positive = {(p, i) for p, c, _, a, b in spans if c == place for i in range(a, b)}
     at = 0
-    for p in world.of(split):
-        for i, letter in enumerate(world.sequences[p]):
+    for p in toy.of(split):
+        for i, letter in enumerate(toy.sequences[p]):
             if (p, place) in known:
                 yield at, p, letter, (p, i) in positive
             at += 1
 
 
 def test_metrics_equal_scikit_learn_at_the_threshold_of_validation(pair):
-    world, task = pair
+    toy, task = pair
     rng = np.random.default_rng(0)
-    n = {split: sum(len(world.sequences[p]) for p in world.of(split)) for split in ("validation", "test")}
+    n = {split: sum(len(toy.sequences[p]) for p in toy.of(split)) for split in ("validation", "test")}
     scores = {split: np.round(rng.normal(size=(size, 2)), 1) for split, size in n.items()}
     for split, values in scores.items():
         for column, concept in enumerate((1, 3)):
-            for at, *_, true in rows_of(world, split, concept):
+            for at, *_, true in rows_of(toy, split, concept):
                 values[at, column] += true
     judged = judge_scores(scores, task)
     for column, concept in enumerate((1, 3)):
         truth, values = {}, {}
         for split in scores:
-            rows = list(rows_of(world, split, concept))
+            rows = list(rows_of(toy, split, concept))
             truth[split] = [row[3] for row in rows]
             values[split] = scores[split][[row[0] for row in rows], column]
         candidates = np.unique(values["validation"])
@@ -92,39 +92,39 @@ def test_ties_take_the_highest_threshold():
     assert best_thresholds(scores, labels, every & [[True], [True], [False], [True]]).tolist() == [3.0]
 
 
-def test_residue_identity_is_the_share_of_positives_among_training_residues(pair):
-    world, task = pair
+def test_residue_identity_is_the_training_share_of_positives(pair):
+    toy, task = pair
     scores = identity_scores(task)["test"]
     for column, concept in enumerate((1, 3)):
-        training = list(rows_of(world, "train", concept))
-        for at, _, letter, _ in list(rows_of(world, "test", concept))[:60]:
+        training = list(rows_of(toy, "train", concept))
+        for at, _, letter, _ in list(rows_of(toy, "test", concept))[:60]:
             same = [true for *_, other, true in training if other == letter]
             assert scores[at, column] == pytest.approx(np.mean(same))
 
 
 def test_codes_of_a_split_lie_protein_by_protein(pair, codes):
-    world, task = pair
+    toy, task = pair
     matrix = residue_matrix(codes, task, "test").toarray()
-    x = np.concatenate([world.store.proteins[p] for p in world.of("test")])
+    x = np.concatenate([toy.store.proteins[p] for p in toy.of("test")])
     np.testing.assert_array_equal(matrix, np.maximum(np.concatenate([x, -x], axis=1), 0))
 
 
 def test_the_planted_latent_is_chosen_and_probes_find_it(pair, codes):
-    world, task = pair
+    toy, task = pair
     scores = latent_scores(codes, task)
-    x = np.concatenate([world.store.proteins[p] for p in world.of("test")])
+    x = np.concatenate([toy.store.proteins[p] for p in toy.of("test")])
     np.testing.assert_array_equal(scores["test"][:, 0], np.maximum(x[:, 0], 0))
     assert judge_scores(scores, task).values["auc"][0] > 0.95
     assert judge_scores(probe_scores(codes, task, 2), task).values["auc"][0] > 0.97
     features = {
-        split: np.concatenate([world.store.proteins[p] for p in ids])
+        split: np.concatenate([toy.store.proteins[p] for p in ids])
         for split, ids in task.proteins.ids.items()
     }
     dense = judge_scores(dense_probe_scores(features, task, (0.01, 0.1)), task)
     assert dense.values["auc"][0] > 0.97
 
 
-def test_windows_that_see_a_whole_site_beat_residue_identity_in_paired_differences(pair):
+def test_windows_over_whole_sites_beat_residue_identity(pair):
     _, task = pair
     codes = FreshCodes(LettersOnly(task.proteins), "", Windows(1), task.proteins, 50)
     judged = judge_scores(probe_scores(codes, task, 5), task)

@@ -14,7 +14,7 @@ OWN_ARCHITECTURE = {"protsae.sae.topk:TopKSae", "protsae.sae.dense:LinearEncoder
 
 
 @pytest.mark.slow
-def test_nodes_and_plans_execute_nothing_that_their_fingerprints_do_not_count(tmp_path, make_miniature):
+def test_fingerprints_count_all_code_that_nodes_and_plans_execute(tmp_path, make_miniature):
     project = make_miniature(tmp_path / "project")
     script = Path(__file__).with_name("traced_run.py")
     subprocess.run(

@@ -20,7 +20,7 @@ def snapshot(root) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in root.rglob("*") if "__pycache__" not in path.parts}
 
 
-def test_run_is_cached_by_default_and_named_pipelines_bring_their_ancestors(toy):
+def test_run_is_cached_and_named_pipelines_include_ancestors(toy):
     before = snapshot(toy.root)
     plan = toy.command("run", "--plan")
     assert "5 to run (0.0 s, 0 B, 5 unknown)" in plan.stdout
@@ -52,7 +52,7 @@ def test_help_shows_the_options_of_the_cache(toy):
     assert all(option in text for option in ("--no-cache", "--plan", "--verify", "--pipelines", "--params"))
 
 
-def test_error_in_the_input_ends_the_run_with_its_message_and_the_rest_is_told_in_run_json(toy):
+def test_input_error_ends_the_run_and_run_json_has_all_nodes(toy):
     toy.edit(
         "src/toy/pipelines/b/nodes.py", "def total", "from protsae.core.errors import InputError\n\ndef total"
     )
@@ -115,7 +115,7 @@ def test_killed_inside_a_write_the_half_file_is_replaced(toy):
     assert toy.page() == "total 21.0, rows 3\n"
 
 
-def test_second_run_over_the_same_data_is_refused_and_a_kill_frees_the_lock(toy):
+def test_second_run_over_the_same_data_is_refused_until_a_kill(toy):
     folder = toy.root / "data/.cache"
     folder.mkdir(parents=True)
     holder = (

@@ -105,7 +105,7 @@ def test_changed_input_reruns_what_follows(built):
     assert built.page() == "total 24.0, rows 3\n"
 
 
-def test_deleted_output_is_rebuilt_and_equal_bytes_rerun_nothing_after_it(built):
+def test_deleted_output_is_rebuilt_and_equal_bytes_stop_there(built):
     (built.root / "data/03_primary/shifted.parquet").unlink()
     assert built.run() == {"b.shift_numbers": "output shifted deleted"}
     assert built.run() == {}
@@ -123,7 +123,7 @@ def test_corrupted_output_is_rebuilt(built, damage):
     assert path.read_bytes() == good
 
 
-def test_template_beside_the_code_counts(built):
+def test_template_next_to_the_code_counts(built):
     built.edit("src/toy/report/templates/page.txt", "total {", "sum {")
     assert built.run() == {"c.render": "package file changed: toy/report/templates/page.txt"}
     assert built.page() == "sum 21.0, rows 3\n"
@@ -167,7 +167,7 @@ def test_version_of_a_library_reruns_what_uses_it(built, monkeypatch):
     assert reasons["b.total"].startswith("torch ") and reasons["b.total"].endswith(" -> 99")
 
 
-def test_version_of_a_library_that_the_code_does_not_reach_reruns_nothing(built, monkeypatch):
+def test_version_of_an_unused_library_reruns_nothing(built, monkeypatch):
     real = fingerprint._version
     monkeypatch.setattr(fingerprint, "_version", lambda name: "99" if name == "scikit-learn" else real(name))
     assert built.run() == {}

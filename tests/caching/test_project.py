@@ -39,8 +39,8 @@ def test_nodes_reach_no_declaration_and_no_computed_import(index, pipeline):
     assert closure.computed == set()
 
 
-def test_extraction_depends_on_the_forward_pass_and_the_writer_and_on_no_autoencoder(index):
-    closure = index.closure(["protsae.pipelines.extraction.nodes", SHARDS])
+def test_extraction_depends_on_model_and_writer_but_no_autoencoder(index):
+    closure = index.closure(["protsae.pipelines.extraction.nodes:extract_activations", SHARDS])
     assert {"protsae.plm.forward", "protsae.activations.writer"} <= closure.modules
     assert not [name for name in closure.modules if name.startswith(("protsae.sae", "protsae.training"))]
 

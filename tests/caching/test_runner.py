@@ -72,7 +72,7 @@ def calls(nodes: Any, pipeline: Pipeline, datasets: dict[str, Any], **options: b
     return list(nodes.calls)
 
 
-def test_nodes_between_memory_datasets_run_only_when_a_stale_node_needs_them(nodes, tmp_path):
+def test_nodes_between_memory_datasets_run_only_if_needed(nodes, tmp_path):
     raw, shown = json_at(tmp_path, "raw.json"), json_at(tmp_path, "shown.json")
     raw.save(1)
     pipeline = Pipeline(

@@ -78,7 +78,7 @@ def test_lazy_package_reaches_its_own_modules(tree):
     assert {"pack.lazy", "pack.lazy.part"} <= CodeIndex().closure(["pack.uses_lazy"]).modules
 
 
-def test_import_by_a_computed_name_is_told(tree):
+def test_import_by_a_computed_name_is_reported(tree):
     assert CodeIndex().closure(["pack.uses_computed"]).computed == {"pack.computed"}
 
 
@@ -219,7 +219,7 @@ def test_import_of_a_used_library_counts_and_of_an_unused_one_does_not():
 @pytest.mark.parametrize(
     "body", ["Base.__subclasses__()", "globals()['x']", "eval('x')", "sys.modules['x']", "__import__(x)"]
 )
-def test_code_that_reading_cannot_follow_is_told(tmp_path, monkeypatch, body):
+def test_code_that_reading_cannot_follow_is_reported(tmp_path, monkeypatch, body):
     (tmp_path / "one.py").write_text(f"import sys\ndef f(x): return {body}\ndef g(): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert CodeIndex().closure(["one:f"]).computed == {"one:f"}
@@ -265,7 +265,7 @@ def test_stored_hash_is_the_same_in_every_process_that_runs_the_text(stored_hash
     assert stored_hash(after + 10) != before
 
 
-def test_stored_hash_of_code_that_was_edited_after_its_import_is_one_process_s_alone(stored_hash, tmp_path):
+def test_hash_of_code_edited_after_import_is_valid_in_one_process(stored_hash, tmp_path):
     written = (tmp_path / "late.py").stat().st_mtime
     assert len({stored_hash(written + 1), stored_hash(written - 1), stored_hash(written - 2)}) == 3
 

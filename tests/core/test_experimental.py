@@ -1,5 +1,6 @@
 """What never ran on its hardware says so, once per process."""
 
+import sys
 import warnings
 
 import pytest
@@ -59,7 +60,7 @@ class OnGpu:
 
 def test_triton_s_kernels_are_warned_of_once(monkeypatch):
     monkeypatch.setattr(functions, "_has_triton", lambda: True)
-    monkeypatch.setattr(functions, "_gpu_kernels", lambda: plain)
+    monkeypatch.setitem(sys.modules, "protsae.sae.kernels.gpu", plain)
     assert "sae.kernels.gpu" in caught(lambda: functions.backend(OnGpu()))[0]
     assert caught(lambda: functions.backend(OnGpu())) == []
     monkeypatch.setattr(functions, "_has_triton", lambda: False)

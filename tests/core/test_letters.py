@@ -10,7 +10,7 @@ def test_codes_are_one_per_letter_also_outside_latin_1():
     assert character_codes("").shape == (0,)
 
 
-def test_a_table_numbers_the_letters_of_an_alphabet_and_has_one_number_for_all_others():
+def test_table_numbers_letters_and_maps_all_others_to_one_code():
     table = code_table(AMINO_ACIDS, other=20)
     assert table[character_codes("ACYX?")].tolist() == [0, 1, 19, 20, 20]
     assert table.shape == (256,)

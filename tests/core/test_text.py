@@ -22,7 +22,7 @@ def _write(folder: Path, data: bytes, name: str = "file.txt") -> Path:
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
-def test_compression_is_told_by_content_not_by_name(tmp_path: Path, compress) -> None:
+def test_compression_is_detected_by_content_not_by_name(tmp_path: Path, compress) -> None:
     assert list(numbered_lines(_write(tmp_path, compress(TEXT), "misnamed.txt"))) == EXPECTED
 
 
@@ -121,7 +121,7 @@ def test_where_blocks_end_does_not_matter(tmp_path: Path, monkeypatch, end: byte
         assert [line for _, line in numbered_lines(path)] == [line.decode() for line in lines]
 
 
-def test_the_line_of_a_byte_that_is_not_text_is_told_for_all_line_ends(tmp_path: Path) -> None:
+def test_line_of_an_invalid_byte_is_named_for_all_line_ends(tmp_path: Path) -> None:
     for end in (b"\n", b"\r\n", b"\r"):
         for before, number in (([], 1), ([b"a"], 2), ([b"", b"b", b""], 4)):
             path = _write(tmp_path, end.join([*before, b"x\xff", b"y"]))

@@ -41,7 +41,7 @@ def test_a_parents_latent_that_is_silent_at_random_shows_no_excess():
     assert rows.loc[("absorption_excess", "free"), "value"] == pytest.approx(0)
 
 
-def test_defined_latents_are_judged_by_their_own_and_beside_the_free_ones():
+def test_defined_latents_are_judged_alone_and_against_free_ones():
     latents = [range(60), range(30), range(24, 60), range(24)]
     table, rows = measured(latents, ["defined", "defined", "free", "free"], own=(0, 1))
     by_kind = table.set_index("kind")

@@ -57,7 +57,7 @@ def test_nor_under_another_name(tmp_path, activations):
         read_embeddings(path, STUDIED, activations, None)
 
 
-def test_vectors_of_nobody_are_refused(tmp_path, activations):
+def test_embeddings_of_an_unnamed_model_are_refused(tmp_path, activations):
     path = written(tmp_path / "e.parquet", np.eye(3))
     with pytest.raises(InputError, match="does not say which model made it: name it in"):
         read_embeddings(path, STUDIED, activations, None)

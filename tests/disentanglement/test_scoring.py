@@ -29,7 +29,7 @@ def latents(kinds):
     return EncodedDictionary(RUN, np.array(kinds, dtype=object), index, {}, {}), ids
 
 
-def test_latents_of_one_kind_of_items_stand_above_chance_and_few_items_are_not_enough():
+def test_latents_of_one_kind_score_above_chance_given_enough_items():
     kind = np.arange(60) % 3
     generator = np.random.default_rng(0)
     few, heavy = (kind == 0) & (np.arange(60) < 24), np.where(kind == 0, 1e-3, 0)
@@ -62,7 +62,7 @@ def test_latents_of_one_kind_of_items_stand_above_chance_and_few_items_are_not_e
     assert set(about.loc["free", "supervision"]) == {"none"}
 
 
-def test_the_interval_of_a_mean_of_one_latent_is_that_of_the_latent_up_to_the_degrees_of_freedom():
+def test_mean_over_one_latent_has_the_interval_of_that_latent():
     from scipy.stats import t
 
     generator = np.random.default_rng(1)
@@ -75,7 +75,7 @@ def test_the_interval_of_a_mean_of_one_latent_is_that_of_the_latent_up_to_the_de
     assert mean["high"] - mean["low"] == pytest.approx(width)
 
 
-def test_a_panel_of_few_clusters_judges_nobody_and_says_so():
+def test_panel_of_few_clusters_judges_no_latent_and_says_so():
     table, rows = score_latents(*latents(["free"] * 2), np.ones((6, 2)), panel(6), MonosemanticityConfig())
     assert not table["is_judged"].any()
     assert table["n_groups"].tolist() == [6, 6]

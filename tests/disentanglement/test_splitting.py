@@ -12,7 +12,7 @@ from protsae.disentanglement.config import AbsorptionConfig
 from protsae.disentanglement.splitting import COLUMNS, Moments, best_f1, f1_at, pursue, splitting
 
 
-def test_a_concept_spread_over_three_latents_needs_three_and_a_whole_one_needs_one():
+def test_splitting_counts_the_latents_that_a_concept_needs():
     parts = [range(20), range(20, 40), range(40, 60)]  # of the parent
     table, rows = splitting(
         subject([*parts, range(30), range(90, 100)], ["free"] * 5), proteins(), AbsorptionConfig()
@@ -29,7 +29,7 @@ def test_a_concept_spread_over_three_latents_needs_three_and_a_whole_one_needs_o
     assert values["splitting_share"] == 0.5
 
 
-def test_a_defined_latent_is_its_concepts_first_and_free_ones_are_chosen_among_free_ones():
+def test_splitting_starts_from_the_defined_or_the_best_free_latent():
     """The parent's own latent fires on half; the free latent 2 has the whole."""
     latents = [range(30), range(30), range(60)]
     table, rows = splitting(
@@ -62,7 +62,7 @@ def test_the_gain_asked_for_decides():
     assert splitting(measured, proteins(), most)[0].loc[0, "n_latents"] == 1
 
 
-def test_a_concept_that_no_latent_knows_counts_none():
+def test_concept_without_a_latent_counts_zero():
     table, _ = splitting(subject([[]], ["free"]), proteins(), AbsorptionConfig())
     assert table["n_latents"].tolist() == [0, 0]
     assert table["f1_test"].isna().all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.training.conftest import World, toy_plan
+from tests.training.conftest import ToyProteins, toy_plan
 
 from protsae.dynamics.config import OnsetConfig
 from protsae.dynamics.curves import CURVE_COLUMNS, ONSET_COLUMNS, find_onsets, measure_curves
@@ -13,8 +13,8 @@ from protsae.training.plan import log_of
 
 @pytest.mark.parametrize("architecture", ["topk", "protsae"])
 def test_curves_pass_through_what_the_trainer_measured(tmp_path, architecture):
-    world = World()
-    plan = toy_plan(world, architecture, snapshots=12)
+    toy = ToyProteins()
+    plan = toy_plan(toy, architecture, snapshots=12)
     plan.run(tmp_path / "sae.safetensors")
     checkpoint = SaeCheckpoint(tmp_path / "sae.safetensors")
     source = plan.source

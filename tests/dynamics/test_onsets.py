@@ -93,7 +93,7 @@ def test_what_saturates_from_the_start_has_none():
     assert math.isnan(found(slowing).hinge)
 
 
-def test_too_few_values_are_said():
+def test_too_few_values_have_a_reason():
     values = np.full(len(X), np.nan)
     values[3:7] = [0, 0, 1, 2]
     assert found(values).reason == "only 4 values"

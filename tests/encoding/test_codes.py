@@ -65,7 +65,7 @@ def test_wide_dictionaries_have_wider_latents(tmp_path):
     assert (tmp_path / "latent.bin").stat().st_size == 2 * 4
 
 
-def test_sampled_residues_keep_their_positions_and_are_not_taken_for_whole_proteins(tmp_path):
+def test_sampled_residues_keep_positions_and_are_not_whole_proteins(tmp_path):
     codes = ResidueCodes(np.array([0, 1, 1]), np.array([2], np.int32), np.array([1.0], np.float32))
     writer = CodeWriter(tmp_path, CodedDictionary(RUN, 4, 5, ()))
     writer.add(["a"], "test", [90], [2], np.array([40, 60]), codes)
@@ -132,7 +132,7 @@ def test_a_folder_without_its_index_is_no_store(acts, tmp_path):
         CodeStore(tmp_path)
 
 
-def test_saving_copies_a_kept_folder_moves_a_temporary_one_and_replaces_what_was_there(acts, tmp_path):
+def test_saving_copies_or_moves_the_folder_and_replaces_the_target(acts, tmp_path):
     target = tmp_path / "target"
     kept = stored_codes(tmp_path / "kept", acts, SPLIT_OF)
     kept.save(target)

@@ -62,7 +62,7 @@ def test_a_sample_is_drawn_by_the_seed_and_what_is_not_drawn_is_counted():
     assert set(chosen(proteins, max_proteins=8, n_long=0, seed=3)[0].index) != set(found.index)
 
 
-def test_long_sequences_are_proteins_where_there_are_any_and_joined_ones_beyond():
+def test_long_sequences_are_proteins_first_then_joined_ones():
     proteins = table(train0="A" * 40, test0="C" * 70, test1="D" * 25, test2="E" * 30, test3="F" * 28)
     found, report = chosen(proteins)
     assert report["longest_stretch_in_training"] == 40
@@ -75,7 +75,7 @@ def test_long_sequences_are_proteins_where_there_are_any_and_joined_ones_beyond(
     assert joined["cluster_id"].tolist() == joined.index.tolist()
 
 
-def test_the_longest_stretch_is_that_of_a_window_where_proteins_are_longer():
+def test_longest_stretch_is_one_window_if_proteins_are_longer():
     proteins = table(train0="A" * 900, test0="C" * 130, test1="D" * 400)
     _, report = chosen(proteins, max_whole_residues=300)
     assert report["longest_stretch_in_training"] == 100

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from tests.interpretation.world import HOOK, OF_RESIDUES, World
+from tests.interpretation.toy_proteins import HOOK, OF_RESIDUES, ToyProteins
 from tests.metrics.slow_association import slow_counts, slow_f1
 
 from protsae.core.errors import InputError
@@ -29,15 +29,15 @@ def aligned_by(dictionary, source, task):
     return align(codes, codes.pooled("mean") if task.proteins_too else {}, task)
 
 
-def dense(world, split):
+def dense(toy, split):
     """Both signs of the activations of every protein of a split."""
-    blocks = {p: world.store.proteins[p] for p in world.of(split)}
+    blocks = {p: toy.store.proteins[p] for p in toy.of(split)}
     return {p: np.maximum(np.concatenate([x, -x], axis=1), 0) for p, x in blocks.items()}
 
 
 @pytest.fixture(scope="module")
-def aligned(world, task):
-    return aligned_by(NEURONS, world.store, task)
+def aligned(toy, task):
+    return aligned_by(NEURONS, toy.store, task)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,14 @@ def table(aligned):
     return alignment_table("neurons", "selection", aligned)
 
 
-def slow_choice(world, thresholds, position):
+def slow_choice(toy, thresholds, position):
     """Choose by F1 on validation, report on test: (latent, threshold, F1 there, F1 here) per concept."""
     found = {}
-    largest = np.max([x.max(axis=0) for x in dense(world, "validation").values()], axis=0)
+    largest = np.max([x.max(axis=0) for x in dense(toy, "validation").values()], axis=0)
     counted = {}
     for split in ("validation", "test"):
-        spans, known = world.counted(split)
-        counted[split] = slow_counts(dense(world, split), spans, known, largest, thresholds, 3)
+        spans, known = toy.counted(split)
+        counted[split] = slow_counts(dense(toy, split), spans, known, largest, thresholds, 3)
     for concept in range(3):
         f1 = {
             split: np.array(
@@ -76,11 +76,9 @@ def slow_choice(world, thresholds, position):
 
 
 @pytest.mark.parametrize(("level", "position"), [("residue", 0), ("domain", 1)])
-def test_pairs_are_those_that_a_loop_chooses_on_validation_and_reports_on_test(
-    world, task, table, level, position
-):
+def test_pairs_equal_a_loop_that_chooses_on_validation(toy, task, table, level, position):
     rows = table[table["level"] == level].set_index(["concept_id", "rank"])
-    expected = slow_choice(world, task.config.thresholds, position)
+    expected = slow_choice(toy, task.config.thresholds, position)
     names = task.proteins.concepts["concept_id"].iloc[OF_RESIDUES].tolist()
     assert len(rows) == len(expected) == 9
     for (concept, rank), (latent, threshold, on_validation, on_test) in expected.items():
@@ -108,25 +106,23 @@ def test_the_planted_site_is_found_and_beats_residue_identity(table):
     assert list(table.columns) == list(ALIGNMENT_COLUMNS)
 
 
-def test_k_sparse_probes_find_the_planted_latent(world, aligned):
+def test_k_sparse_probes_find_the_planted_latent(toy, aligned):
     probes = aligned.k_sparse.set_index(["level", "concept_id", "k"])
     assert probes.loc["residue", "site", 1]["latents"] in ("0", "4")
     assert probes.loc["residue", "site", 2]["auc_test"] > 0.97
     assert probes.loc["protein", "GO:1", 1]["auc_test"] > 0.9
     assert np.isnan(probes.loc["residue", "nothing", 1]["auc_test"])
-    assert probes.loc["residue", "site", 1]["n_test"] == sum(
-        len(world.sequences[p]) for p in world.of("test")
-    )
+    assert probes.loc["residue", "site", 1]["n_test"] == sum(len(toy.sequences[p]) for p in toy.of("test"))
 
 
-def test_resamples_of_k_sparse_probes_weigh_residues_by_their_protein(world, task, aligned):
+def test_resamples_of_k_sparse_probes_weigh_residues_by_their_protein(toy, task, aligned):
     chosen = aligned.k_sparse.set_index(["level", "concept_id", "k"]).loc["residue", "loop", 1]
-    latent, proteins = int(chosen["latents"]), world.of("test")
-    spans, known = world.counted("test")
+    latent, proteins = int(chosen["latents"]), toy.of("test")
+    spans, known = toy.counted("test")
     ids = [p for p in proteins if (p, 1) in known]  # loops are not labelled everywhere
     codes, truth = [], []
     for p in ids:
-        codes.append(dense(world, "test")[p][:, latent])
+        codes.append(dense(toy, "test")[p][:, latent])
         inside = np.zeros(len(codes[-1]), bool)
         for _, _, _, first, last in [s for s in spans if s[:2] == (p, 1)]:
             inside[first:last] = True
@@ -171,7 +167,7 @@ def test_rows_of_metrics_are_means_over_concepts(aligned, table, task):
     assert line["f1_test"] == pytest.approx(domain["f1_test"].mean())
 
 
-def test_windows_see_what_stands_beside_a_residue(world, task):
+def test_windows_see_the_neighbours_of_a_residue(toy, task):
     """One position and letter tells half of a site, two positions tell it all."""
     windows = Windows(1)
     aligned = aligned_by(windows, LettersOnly(task.proteins), replace(task, proteins_too=False))
@@ -180,43 +176,43 @@ def test_windows_see_what_stands_beside_a_residue(world, task):
     assert probes["site", 1] < 0.97 < probes["site", 2]
 
 
-def test_what_is_kept_in_memory_changes_nothing(world, task, table, monkeypatch):
+def test_what_is_kept_in_memory_changes_nothing(toy, task, table, monkeypatch):
     monkeypatch.setattr(sources, "_MAX_KEPT", 0)
-    again = alignment_table("neurons", "selection", aligned_by(NEURONS, world.store, task))
+    again = alignment_table("neurons", "selection", aligned_by(NEURONS, toy.store, task))
     pd.testing.assert_frame_equal(again, table)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max"])
-def test_pooled_latents_equal_a_loop_over_proteins(world, task, pooling):
-    pooled = FreshCodes(world.store, HOOK, NEURONS, task.proteins, 64).pooled(pooling)["test"]
-    expected = [getattr(x, pooling)(axis=0) for x in dense(world, "test").values()]
+def test_pooled_latents_equal_a_loop_over_proteins(toy, task, pooling):
+    pooled = FreshCodes(toy.store, HOOK, NEURONS, task.proteins, 64).pooled(pooling)["test"]
+    expected = [getattr(x, pooling)(axis=0) for x in dense(toy, "test").values()]
     np.testing.assert_allclose(pooled, expected, atol=1e-6)
 
 
 def test_activations_of_another_length_are_refused():
-    world = World()
-    store = world.store
+    toy = ToyProteins()
+    store = toy.store
     store.proteins["P01"] = store.proteins["P01"][:-1]
-    task = AlignmentTask.of(world.proteins, world.tables, store.protein_ids, ChoiceConfig(), KSparseConfig())
+    task = AlignmentTask.of(toy.proteins, toy.tables, store.protein_ids, ChoiceConfig(), KSparseConfig())
     with pytest.raises(InputError, match="P01 has"):
         aligned_by(NEURONS, store, task)
 
 
-def test_concepts_of_one_level_only_and_none_at_all(world):
+def test_concepts_of_one_level_only_and_none_at_all(toy):
     for levels in (["protein"], ["residue"], []):
-        concepts = world.tables.concepts.sort_values("concept_idx")
+        concepts = toy.tables.concepts.sort_values("concept_idx")
         kept = concepts[concepts["level"].isin(levels)]
         place = {old: new for new, old in enumerate(kept["concept_idx"])}
-        tables = type(world.tables)(
+        tables = type(toy.tables)(
             kept.assign(concept_idx=range(len(kept))),
-            _renumbered(world.tables.protein_labels, place),
-            world.tables.labelled_aspects,
-            _renumbered(world.tables.residue_labels, place),
+            _renumbered(toy.tables.protein_labels, place),
+            toy.tables.labelled_aspects,
+            _renumbered(toy.tables.residue_labels, place),
         )
         task = AlignmentTask.of(
-            world.proteins, tables, world.store.protein_ids, ChoiceConfig(n_resamples=5), KSparseConfig()
+            toy.proteins, tables, toy.store.protein_ids, ChoiceConfig(n_resamples=5), KSparseConfig()
         )
-        aligned = aligned_by(NEURONS, world.store, task)
+        aligned = aligned_by(NEURONS, toy.store, task)
         table = alignment_table("neurons", "selection", aligned)
         expected = {"protein": {"protein"}, "residue": {"residue", "domain"}}
         assert set(table["level"]) == set().union(*(expected[level] for level in levels))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from tests.interpretation.world import HOOK
+from tests.interpretation.toy_proteins import HOOK
 
 from protsae.encoding.batches import ProteinBatch
 from protsae.interpretation.baselines import (

@@ -71,7 +71,7 @@ def test_the_floor_is_the_f1_of_a_latent_that_always_fires(case):
         assert found.always_on[concept] == pytest.approx(2 * p / (1 + p))
 
 
-def test_concept_and_threshold_are_chosen_on_validation_where_test_disagrees():
+def test_concept_and_threshold_are_chosen_on_validation_not_test():
     """On validation the latent means concept 0 above 1.0; on test concept 1 would be perfect."""
     first = np.arange(20)[:, None] < 5
     validation_max = np.where(first, 2.0, np.where(np.arange(20)[:, None] < 12, 1.0, 0.0))

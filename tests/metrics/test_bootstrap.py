@@ -11,7 +11,7 @@ from protsae.metrics.bootstrap import cluster_weights, macro_mean, percentile_in
 from protsae.metrics.ranking import Ranking
 
 
-def test_proteins_of_one_cluster_are_drawn_together_and_clusters_as_often_as_there_are():
+def test_resampling_draws_whole_clusters_as_many_as_there_are():
     clusters = np.array(["a", "b", "a", "c", "c", "c"])
     weights = cluster_weights(clusters, 500, numpy_generator(0, "test"))
     assert weights.shape == (500, 6)

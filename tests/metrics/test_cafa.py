@@ -118,7 +118,7 @@ def test_predictions_outside_the_labelled_pairs_do_not_count():
     assert ProteinCurves(np.array([[0.9, 0.9]]), labels).fmax().value == pytest.approx(2 / 3)
 
 
-def test_propagation_is_the_maximum_over_descendants_and_leaves_its_input_alone():
+def test_propagation_is_the_maximum_over_descendants():
     before = RAW.copy()
     np.testing.assert_array_equal(
         propagate_scores(RAW, DESCENDANTS)[:2], [[0.9, 0.9, 0.9, 0.4, 0], [0.6, 0.6, 0, 0.6, 0.6]]

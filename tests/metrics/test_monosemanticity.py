@@ -43,7 +43,7 @@ def slow_ratio(activations, similarity, names, left_out=None):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(6, 14), st.integers(3, 14))
-def test_both_judges_equal_a_loop_over_pairs_and_leaving_out_groups_by_hand(seed, n, n_names):
+def test_both_judges_equal_loops_over_pairs_and_left_out_groups(seed, n, n_names):
     generator = np.random.default_rng(seed)
     vectors, names = unit_vectors(generator, n), generator.integers(0, n_names, n)
     activations = generator.random((n, 3)) * (generator.random((n, 3)) < 0.7)
@@ -88,7 +88,7 @@ def test_a_case_by_hand():
     assert found.n_effective[0] == pytest.approx(1.5**2 / 1.25)
 
 
-def test_the_mean_over_all_permutations_is_the_background_whatever_its_height():
+def test_background_equals_the_mean_over_all_permutations():
     generator = np.random.default_rng(5)
     vectors = np.abs(unit_vectors(generator, 6))
     activations = np.array([1.0, 0.4, 0.0, 0.9, 0.0, 0.1])
@@ -100,7 +100,7 @@ def test_the_mean_over_all_permutations_is_the_background_whatever_its_height():
         assert found.score.mean() == pytest.approx(0, abs=1e-12)
 
 
-def test_a_latent_of_one_kind_of_items_scores_one_and_one_of_a_mixture_nothing():
+def test_pure_latent_scores_one_and_mixed_latent_zero():
     kind = np.arange(60) % 3
     vectors = np.eye(3)[kind]
     mixed = np.zeros(60)
@@ -142,7 +142,7 @@ def test_relatives_neither_count_as_a_pair_nor_outvote_others():
     assert copied.n_effective[0] == pytest.approx(2)
 
 
-def test_negative_activations_are_scaled_by_their_least_as_published_and_constant_ones_are_empty():
+def test_scaling_subtracts_the_minimum_and_empties_constant_latents():
     values = scaled(np.array([[-2.0, 3.0, 0.0], [2.0, 3.0, 5.0], [0.0, 3.0, 10.0]])).toarray()
     np.testing.assert_allclose(values, [[0, 0, 0], [1, 0, 0.5], [0.5, 0, 1]])
     found = monosemanticity(scaled(np.full((3, 1), 7.0)), both_judges(np.eye(3), [0, 1, 2])[0])

@@ -137,7 +137,7 @@ def test_ancestors_of_a_term(go_plus: Ontology, preset: str, term: str, above: s
     assert ancestor_closure(go_plus, preset).ancestors_of(ids(term)) == set(ids(*above.split()))
 
 
-def test_nf1_is_is_a_and_what_definitions_unions_and_equivalences_say_of_names(axioms: pd.DataFrame):
+def test_nf1_comes_from_is_a_definitions_unions_and_equivalences(axioms: pd.DataFrame):
     beyond_is_a = [["P12", "P3"], ["P14", "P13"], ["P18", "P14"], ["P18", "P2"], ["P3", "P12"], ["P3", "P13"]]
     beyond_is_a += [["P7", "P5"], ["P10", "P8"], ["F12", "F4"]]
     nf1 = rows(axioms, "NF1")

@@ -49,7 +49,7 @@ def test_a_definition_with_a_relation_needs_a_fresh_class():
     assert axioms_of(*definition, relations=(("C", "is_a", "A"), ("C", "part_of", "B"))) == expected
 
 
-def test_parts_are_joined_two_by_two_and_equal_expressions_share_their_class():
+def test_parts_join_in_pairs_and_equal_expressions_share_a_class():
     first, second = (
         [
             (term, "intersection_of", "r", "B"),

@@ -127,7 +127,7 @@ def test_a_term_that_all_proteins_have_is_like_itself_alone():
     assert similarity.tolist() == [[1, 0], [0, 1]]
 
 
-def test_annotation_tables_with_categories_and_of_another_ontology_give_no_proteins():
+def test_categorical_or_foreign_annotations_give_no_proteins():
     closure = ancestor_closure(TOY)
     table = pairs({"p": "x1", "q": "x2"}).astype({"protein_id": "category"})
     found = annotation_similarity(table, table, closure, closure.term_ids)

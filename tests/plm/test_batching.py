@@ -5,7 +5,7 @@ import random
 from protsae.plm.batching import consecutive_parts, token_budget_batches
 
 
-def test_batches_are_sorted_and_fill_the_budget_with_special_tokens_counted():
+def test_batches_are_sorted_and_count_special_tokens():
     # tokens 12, 5, 12, 5: 5 + 5 + 12 = 22 fit, the other 12 does not
     assert token_budget_batches([10, 3, 10, 3], max_tokens=22) == [[1, 3, 0], [2]]
     assert token_budget_batches([10, 3, 10, 3], max_tokens=21) == [[1, 3], [0], [2]]

@@ -72,7 +72,7 @@ def test_short_floats_go_up_to_float32(tmp_path, dtype):
     check_same(load_plm(folder).module, rounded)
 
 
-def test_the_file_in_the_folder_will_do_and_a_download_cache_is_named_after_its_repository(tmp_path):
+def test_file_in_the_folder_loads_and_is_named_by_its_repository(tmp_path):
     snapshot = tmp_path / "models--facebook--esm2_t6_8M_UR50D/snapshots/c731040f"
     write_folder(snapshot, hugging_face_state(tiny_esm2()))
     model = load_plm(snapshot / "model.safetensors")
@@ -115,7 +115,7 @@ def test_another_model_is_refused(tmp_path, config, message):
         load_plm(folder)
 
 
-def test_the_vocabulary_beside_it_must_be_in_fair_esm_s_order(tmp_path):
+def test_vocabulary_file_must_be_in_fair_esm_order(tmp_path):
     folder = write_folder(tmp_path / "m", hugging_face_state(tiny_esm2()))
     tokens = Alphabet.from_architecture("ESM-1b").all_toks
     (folder / "vocab.txt").write_text("\n".join(tokens))
@@ -155,7 +155,7 @@ def test_files_that_are_missing_or_broken_are_named(tmp_path):
         load_plm(folder)
 
 
-def test_a_lone_file_in_this_layout_is_told_to_come_with_its_folder(tmp_path):
+def test_single_file_in_this_layout_needs_its_folder(tmp_path):
     folder = write_folder(tmp_path / "m", hugging_face_state(tiny_esm2()))
     lone = (folder / "model.safetensors").rename(tmp_path / "esm2.safetensors")
     with pytest.raises(InputError, match="is in Hugging Face's layout: give its folder"):
@@ -165,7 +165,7 @@ def test_a_lone_file_in_this_layout_is_told_to_come_with_its_folder(tmp_path):
         load_plm(tmp_path / "pytorch_model.bin")
 
 
-def test_our_own_file_beside_a_strange_config_is_read_as_ours(tmp_path):
+def test_our_own_file_is_read_as_ours_despite_a_foreign_config(tmp_path):
     path = write_safetensors(tmp_path / "esm2_mini.safetensors", tiny_esm2())
     (tmp_path / "config.json").write_text("{}")
     check_same(load_plm(path).module, tiny_esm2())

@@ -90,7 +90,7 @@ def test_logits_equal_those_of_fair_esm(tmp_path):
     assert theirs.std() > 0.1
 
 
-def test_only_chosen_residues_are_patched_and_the_function_sees_them_in_order(tmp_path):
+def test_patch_function_sees_chosen_residues_only_in_order(tmp_path):
     forward = Esm2Forward(tiny_model(tmp_path), ["layers.1.resid_post"])
     plain = forward.run(SEQUENCES)["layers.1.resid_post"]
     rows = torch.zeros(N_RESIDUES, dtype=torch.bool)

@@ -31,7 +31,7 @@ def test_every_hook_point_equals_fair_esm_on_each_protein_alone(tmp_path):
         assert worst_difference(ours[name], torch.cat([one[name] for one in theirs])) < 3e-6, name
 
 
-def test_equal_lengths_beside_each_other_are_one_call_without_mask_or_padding(tmp_path, monkeypatch):
+def test_adjacent_equal_lengths_are_one_call_without_padding(tmp_path, monkeypatch):
     seen = []
     plain = functional.scaled_dot_product_attention
 

@@ -22,7 +22,7 @@ def test_windows_worked_by_hand():
 
 
 @given(st.integers(1, 400), st.integers(1, 60), st.integers(0, 59))
-def test_every_residue_is_taken_once_from_the_window_whose_middle_is_nearest(length, size, overlap):
+def test_every_residue_comes_once_from_the_most_central_window(length, size, overlap):
     overlap = min(overlap, size - 1)
     windows = windows_of(length, size, overlap)
     taken = [(r, w) for w in windows for r in range(w.first, w.last)]

@@ -77,7 +77,7 @@ def test_groups_cover_all_tokens_with_little_padding():
     assert len(attention_groups([7] * 5, torch.device("cpu"))) == 1
 
 
-def test_fresh_weights_follow_the_seed_alone_and_leave_the_global_generator_alone(shape):
+def test_initial_weights_depend_on_the_seed_alone(shape):
     before = torch.random.get_rng_state()
     one, same, other = (build_module(shape, seed).state_dict() for seed in (0, 0, 1))
     assert torch.equal(before, torch.random.get_rng_state())

@@ -222,7 +222,7 @@ def test_a_gpu_trains_to_the_loss_of_the_cpu_and_continues(
     np.testing.assert_allclose(*losses, atol=tolerance)
 
 
-def test_the_exported_file_gives_fair_esm_and_our_forward_the_trained_weights(shape, tmp_path):
+def test_exported_file_loads_in_fair_esm_and_in_our_forward(shape, tmp_path):
     module = build_module(shape, 3)
     path = tmp_path / "plm.safetensors"
     save_plm(path, module.state_dict(), shape, dtype="float32", about={})

@@ -28,7 +28,7 @@ def test_composition_is_shares_and_log_length():
     assert found["b"][20] == 0.0
 
 
-def test_neighbours_are_training_proteins_with_the_bits_of_their_alignment():
+def test_neighbours_are_training_proteins_with_bit_scores():
     generator = np.random.default_rng(0)
     families = generator.choice(LETTERS, (2, 120))
     rows = []

@@ -106,7 +106,7 @@ def test_macro_values_equal_scikit_learn_and_mean_is_over_aspects(vocabulary, sp
     assert row["fmax", "mean"] > table["prevalence", "test", "fmax", "mean"]
 
 
-def test_intervals_stand_on_test_only_hold_the_value_and_are_the_same_again(vocabulary, splits, scores):
+def test_intervals_are_on_test_only_and_reproducible(vocabulary, splits, scores):
     config = EvaluationConfig(n_resamples=100)
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config)
     table = judged(found).rows(0.95).query("metric != 'fmax_threshold'")

@@ -57,7 +57,7 @@ def table(splits, column, values):
 
 
 @pytest.fixture
-def world(splits):
+def toy(splits):
     """A guided encoding whose latents and logits are the labels and noise, a plain one, activations."""
     generator = np.random.default_rng(2)
     signal = {
@@ -82,8 +82,8 @@ def all_scores(judge, guided, plain, activations) -> Scores:
     return Scores(values, {method: how for part in parts for method, how in part.supervision.items()})
 
 
-def test_every_method_scores_every_held_out_pair_and_knows_what_it_was_given(splits, world):
-    signal, *encoded = world
+def test_every_method_scores_every_held_out_pair(splits, toy):
+    signal, *encoded = toy
     judge = judge_of(splits)
     scores = all_scores(judge, *encoded)
     assert scores.supervision == {
@@ -139,8 +139,8 @@ def test_concepts_of_residues_take_part_in_no_score(splits):
     assert one["concept_idx"].tolist() == [0, 2, 4]
 
 
-def test_test_labels_are_never_looked_at(splits, world):
-    _, *encoded = world
+def test_test_labels_are_never_looked_at(splits, toy):
+    _, *encoded = toy
     honest = all_scores(judge_of(splits, l2=(0.1, 1.0)), *encoded)
     test = splits["test"]
     turned = {**splits, "test": SplitLabels(test.protein_ids, ~test.labels, test.labelled)}
@@ -149,14 +149,14 @@ def test_test_labels_are_never_looked_at(splits, world):
         np.testing.assert_array_equal(by_split["test"], blind.values[method]["test"], err_msg=method)
 
 
-def test_proteins_that_were_not_encoded_are_refused(splits, world):
-    _, guided, *_ = world
+def test_proteins_that_were_not_encoded_are_refused(splits, toy):
+    _, guided, *_ = toy
     with pytest.raises(InputError, match="1 proteins were not encoded"):
         judge_of(splits).score_dictionary("own", guided.iloc[1:], guided=True)
 
 
-def test_without_concepts_of_proteins_nothing_is_scored(splits, world):
-    _, guided, _, activations = world
+def test_without_concepts_of_proteins_nothing_is_scored(splits, toy):
+    _, guided, _, activations = toy
     judge = judge_of(splits, np.arange(0))
     assert judge.score_dictionary("own", guided, guided=True) == Scores({}, {})
     nothing = judge.score_references(activations)

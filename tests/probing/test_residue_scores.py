@@ -43,7 +43,7 @@ SPLITS = ("train", "validation", "test")
 SUPERVISION = {"protsae_latent": "training", "protsae_predictor": "training", **FLOORS}
 
 
-class World:
+class ToyProteins:
     """Forty-five proteins; a site is a C more often than not, and dimension 0 of the activations tells it."""
 
     def __init__(self):
@@ -93,8 +93,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world():
-    return World()
+def toy():
+    return ToyProteins()
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +113,13 @@ def sae():
 
 
 @pytest.fixture(scope="module")
-def codes(world, sae, tmp_path_factory):
+def codes(toy, sae, tmp_path_factory):
     with torch.no_grad():
         acts, logits = (
-            {p: f(torch.from_numpy(x)).numpy() for p, x in world.x.items()}
+            {p: f(torch.from_numpy(x)).numpy() for p, x in toy.x.items()}
             for f in (sae.encode, sae.predictor_logits)
         )
-    held_out = {p: SPLITS[int(p[1:]) % 3] for p in world.ids if int(p[1:]) % 3}
+    held_out = {p: SPLITS[int(p[1:]) % 3] for p in toy.ids if int(p[1:]) % 3}
     return stored_codes(
         tmp_path_factory.mktemp("codes"),
         {p: acts[p] for p in held_out},
@@ -132,37 +132,37 @@ def codes(world, sae, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def evaluated(world, codes):
-    return evaluate(world, codes)
+def evaluated(toy, codes):
+    return evaluate(toy, codes)
 
 
-def evaluate(world, codes, **changes):
-    given = {"proteins": world.proteins, "tables": world.tables, **changes}
-    return evaluate_residues(codes, LabelledProteins.of(**given, available=world.ids), CONFIG)
+def evaluate(toy, codes, **changes):
+    given = {"proteins": toy.proteins, "tables": toy.tables, **changes}
+    return evaluate_residues(codes, LabelledProteins.of(**given, available=toy.ids), CONFIG)
 
 
 @torch.no_grad()
-def slow_scores(world, sae, method, split, concept):
+def slow_scores(toy, sae, method, split, concept):
     """Truth and scores of the labelled residues, one residue at a time."""
-    residues = list(world.residues(split, concept))
-    training = list(world.residues("train", concept))
+    residues = list(toy.residues(split, concept))
+    training = list(toy.residues("train", concept))
     scores = []
     for p, i, _ in residues:
-        row = torch.from_numpy(world.x[p][i : i + 1])
-        letter = world.sequences[p][i]
+        row = torch.from_numpy(toy.x[p][i : i + 1])
+        letter = toy.sequences[p][i]
         if method == "protsae_latent":
             scores.append(float(sae.encode(row)[0, concept]))
         elif method == "protsae_predictor":
             scores.append(float(sae.predictor_logits(row)[0, concept]))
         elif method == "residue_identity":
-            same = [true for q, j, true in training if world.sequences[q][j] == letter]
+            same = [true for q, j, true in training if toy.sequences[q][j] == letter]
             scores.append(sum(same) / len(same))
         else:
             scores.append(sum(true for *_, true in training) / len(training))
     return [true for *_, true in residues], scores
 
 
-def test_every_figure_equals_a_loop_over_residues(world, sae, evaluated):
+def test_every_figure_equals_a_loop_over_residues(toy, sae, evaluated):
     metrics, per_concept = evaluated
     assert tuple(per_concept.columns) == CONCEPT_COLUMNS
     assert tuple(metrics.columns) == METRIC_COLUMNS
@@ -173,7 +173,7 @@ def test_every_figure_equals_a_loop_over_residues(world, sae, evaluated):
         for split in ("validation", "test"):
             expected = {}
             for concept in COLUMNS:
-                truth, scores = slow_scores(world, sae, method, split, concept)
+                truth, scores = slow_scores(toy, sae, method, split, concept)
                 row = rows.loc[method, split, CONCEPT_IDS[concept]]
                 assert (row["n_residues"], row["n_positive"]) == (len(truth), sum(truth))
                 expected[concept] = roc_auc_score(truth, scores), average_precision_score(truth, scores)
@@ -218,27 +218,27 @@ def test_intervals_stand_on_test_only_and_hold_the_value(evaluated):
     assert (predictor["high"] - predictor["low"]).between(0.005, 0.5).all()
 
 
-def test_a_second_run_changes_nothing(world, codes, evaluated):
-    for table, other in zip(evaluated, evaluate(world, codes), strict=True):
+def test_a_second_run_changes_nothing(toy, codes, evaluated):
+    for table, other in zip(evaluated, evaluate(toy, codes), strict=True):
         pd.testing.assert_frame_equal(table, other)
 
 
-def lined_up(world, split):
-    proteins = LabelledProteins.of(world.proteins, world.tables, world.ids)
+def lined_up(toy, split):
+    proteins = LabelledProteins.of(toy.proteins, toy.tables, toy.ids)
     return ResidueSplit.of(proteins.truth(split), proteins.letters_of(proteins.ids[split])), proteins.ids[
         split
     ]
 
 
-def test_residues_are_lined_up_with_their_proteins(world):
-    found, ids = lined_up(world, "validation")
+def test_residues_are_lined_up_with_their_proteins(toy):
+    found, ids = lined_up(toy, "validation")
     assert ids == sorted(ids)
-    assert found.letters.tobytes().decode() == "".join(world.sequences[p] for p in ids)
-    known = np.array([[(p, a) in world.known for a in ("motif", "shape", "shape")] for p in ids])
-    truth = np.concatenate([world.truth[p] for p in ids])[:, COLUMNS]
+    assert found.letters.tobytes().decode() == "".join(toy.sequences[p] for p in ids)
+    known = np.array([[(p, a) in toy.known for a in ("motif", "shape", "shape")] for p in ids])
+    truth = np.concatenate([toy.truth[p] for p in ids])[:, COLUMNS]
     np.testing.assert_array_equal(found.labelled, known[found.protein])
     np.testing.assert_array_equal(found.labels, truth & known[found.protein])
-    assert np.bincount(found.protein).tolist() == [len(world.sequences[p]) for p in ids]
+    assert np.bincount(found.protein).tolist() == [len(toy.sequences[p]) for p in ids]
 
 
 def test_identity_rates_by_hand():
@@ -256,8 +256,8 @@ def test_identity_rates_by_hand():
     assert rates.by_letter[ord("W")].tolist() == [3 / 4, 1.0]
 
 
-def test_areas_are_resampled_by_whole_clusters_of_labelled_proteins(world):
-    split, ids = lined_up(world, "test")
+def test_areas_are_resampled_by_whole_clusters_of_labelled_proteins(toy):
+    split, ids = lined_up(toy, "test")
     rng = np.random.default_rng(1)
     scores = np.round(rng.normal(size=split.labels.shape) + split.labels, 1)  # with ties
     clusters = [int(p[1:]) // 6 for p in ids]
@@ -278,8 +278,8 @@ def test_areas_are_resampled_by_whole_clusters_of_labelled_proteins(world):
     np.testing.assert_array_equal(alone.values["aupr"], found.values["aupr"])
 
 
-def test_scores_of_residues_that_are_not_labelled_change_nothing(world):
-    split, _ = lined_up(world, "test")
+def test_scores_of_residues_that_are_not_labelled_change_nothing(toy):
+    split, _ = lined_up(toy, "test")
     scores = np.random.default_rng(1).normal(size=split.labels.shape)
     known = split.labelled
     assert not known.all()
@@ -288,29 +288,29 @@ def test_scores_of_residues_that_are_not_labelled_change_nothing(world):
         np.testing.assert_allclose(values, other.values[metric], rtol=1e-12)
 
 
-def test_without_residue_level_concepts_there_is_nothing_to_judge(world, codes):
+def test_without_residue_level_concepts_there_is_nothing_to_judge(toy, codes):
     tables = LabelTables(
         CONCEPTS.assign(level="protein"),
-        world.tables.protein_labels,
-        world.tables.labelled_aspects,
-        world.tables.residue_labels.head(0),
+        toy.tables.protein_labels,
+        toy.tables.labelled_aspects,
+        toy.tables.residue_labels.head(0),
     )
-    metrics, per_concept = evaluate(world, codes, tables=tables)
+    metrics, per_concept = evaluate(toy, codes, tables=tables)
     assert (len(metrics), tuple(metrics.columns)) == (0, METRIC_COLUMNS)
     assert (len(per_concept), tuple(per_concept.columns)) == (0, CONCEPT_COLUMNS)
 
 
-def test_another_vocabulary_and_other_lengths_are_refused(world, codes):
+def test_another_vocabulary_and_other_lengths_are_refused(toy, codes):
     other = LabelTables(
         CONCEPTS.replace("helix", "strand"),
-        world.tables.protein_labels,
-        world.tables.labelled_aspects,
-        world.tables.residue_labels,
+        toy.tables.protein_labels,
+        toy.tables.labelled_aspects,
+        toy.tables.residue_labels,
     )
     with pytest.raises(InputError, match="such as helix: train it again"):
-        evaluate(world, codes, tables=other)
-    longer = world.proteins.assign(sequence=world.proteins["sequence"] + "A")
+        evaluate(toy, codes, tables=other)
+    longer = toy.proteins.assign(sequence=toy.proteins["sequence"] + "A")
     with pytest.raises(
         InputError, match=r"residues but activations of \d+: what is measured residue by residue"
     ):
-        evaluate(world, codes, proteins=longer)
+        evaluate(toy, codes, proteins=longer)

@@ -24,7 +24,7 @@ def splits():
     }
 
 
-def test_the_latent_is_chosen_on_validation_even_where_test_prefers_another():
+def test_latent_is_chosen_on_validation_not_test():
     """Latent 0 is perfect on validation and useless on test; latent 1 the other way round."""
     truth = np.arange(40)[:, None] % 2 == 0
     noise = np.random.default_rng(1).random((40, 3))
@@ -37,7 +37,7 @@ def test_the_latent_is_chosen_on_validation_even_where_test_prefers_another():
     np.testing.assert_array_equal(chosen.scores(test)[:, 0], test[:, 0])
 
 
-def test_a_latent_that_speaks_against_a_concept_is_used_with_its_sign_and_ties_go_to_the_first():
+def test_opposed_latents_keep_their_sign_and_ties_go_to_the_first():
     truth = np.arange(30)[:, None] % 3 == 0
     latents = np.column_stack([np.ones(30), ~truth[:, 0], truth[:, 0], ~truth[:, 0]]).astype(float)
     chosen = select_latents(latents, truth, np.ones_like(truth))
@@ -52,7 +52,7 @@ def test_prevalence_is_the_training_share_among_labelled(splits):
 
 
 @pytest.mark.parametrize("learnt", ["train", "validation"])
-def test_shuffling_moves_whole_label_vectors_of_all_proteins_but_those_of_test(splits, learnt):
+def test_shuffling_moves_whole_label_vectors_outside_test(splits, learnt):
     shuffled = shuffle_labels(splits, seed=0)
     before, after = splits[learnt], shuffled[learnt]
     assert not np.array_equal(before.labels, after.labels)

@@ -148,7 +148,7 @@ def arguments_of(node) -> dict[str, str]:
     )
 
 
-def test_every_parameter_that_a_function_types_as_a_config_is_validated_by_kedro(pipelines, everything):
+def test_kedro_validates_every_parameter_typed_as_a_config(pipelines, everything):
     typed = TypeExtractor(pipelines).extract_types_from_pipelines()
     seen = 0
     for node in everything.nodes:

@@ -36,7 +36,7 @@ def test_free_latents_are_lighter_in_guided_dictionaries_alone():
     }
 
 
-def test_labels_follow_the_architecture_and_carry_the_name_where_two_share_one():
+def test_labels_are_architectures_with_names_where_ambiguous():
     found = make("a b c d", guided="a", c="gated", d="mine")
     assert [found.label(name) for name in "abcd"] == ["ProtSAE", "TopK SAE", "Gated SAE", "mine SAE"]
     shared = make("wide narrow", subject="wide")

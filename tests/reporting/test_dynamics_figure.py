@@ -38,6 +38,6 @@ def test_every_metric_is_a_panel_with_its_curve_in_order_and_its_onset(dictionar
     assert line.xref == "x"
 
 
-def test_no_snapshots_are_said(dictionaries):
+def test_missing_snapshots_are_stated(dictionaries):
     figure = dynamics_figure(CURVES.iloc[:0], ONSETS.iloc[:0], dictionaries)
     assert figure.layout.annotations[0].text == "No snapshots were measured"

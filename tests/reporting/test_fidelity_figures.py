@@ -31,7 +31,7 @@ def shown(figure):
     return {(trace.name, name): x for trace in figure.data for x, name in zip(trace.x, trace.y, strict=True)}
 
 
-def test_recovered_loss_shows_presets_and_long_sequences_against_both_ablations(dictionaries):
+def test_recovered_loss_figure_has_presets_lengths_and_ablations(dictionaries):
     figure = recovered_loss(METRICS, dictionaries)
     mean, zero = (
         {k: v for trace in figure.data if trace.xaxis == axis for v, k in zip(trace.x, trace.y, strict=True)}
@@ -65,7 +65,7 @@ def test_an_interval_without_meaning_does_not_stretch_the_axis(dictionaries):
     assert figure.layout.xaxis2.range == pytest.approx((0.5 - pad, 1.1 + pad), abs=1e-4)
 
 
-def test_nothing_measured_is_said(dictionaries):
+def test_missing_measurements_are_stated(dictionaries):
     for draw in (recovered_loss, fidelity_strata):
         assert (
             draw(metrics_table([]), dictionaries).layout.annotations[0].text

@@ -90,7 +90,7 @@ def test_a_verdict_follows_from_the_interval(low, high, said):
     assert verdict({"value": 0.1, "low": low, "high": high}) == said
 
 
-def test_paired_rows_keep_the_order_and_the_first_screen_has_those_of_the_subject(dictionaries):
+def test_paired_rows_keep_order_and_the_overview_has_the_subject(dictionaries):
     table = concat_metrics(
         [
             pair("linear_probe", "composition_probe", -0.01, -0.02, -0.005),

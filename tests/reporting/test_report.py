@@ -267,7 +267,7 @@ def test_a_third_dictionary_is_everywhere(example):
         assert {"ProtSAE", "TopK SAE", "Gated SAE"} <= named[key], key
 
 
-def test_a_single_unguided_dictionary_gives_a_page_without_words_of_others(example):
+def test_page_of_one_unguided_dictionary_mentions_no_others(example):
     parsed = page_of(example, FREE_ALONE)
     figures = json.dumps(parsed.data_block("figure-data"))
     for absent in ("ProtSAE", "TopK", "defined", "predictor"):

@@ -8,9 +8,9 @@ import torch
 
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder, TrainingBatch
-from protsae.sae.config import GuidanceConfig, ProtSaeConfig, SpliceConfig
+from protsae.sae.config import CONFIGS, GuidanceConfig, ProtSaeConfig, SpliceConfig, shaped_config
 from protsae.sae.protsae import ProtSae
-from protsae.sae.registry import build, unguided_config
+from protsae.sae.registry import build
 from protsae.sae.splice import SpliceCoder
 
 D_MODEL, D_SAE, K, N_DEFINED = 6, 16, 3, 4
@@ -34,7 +34,7 @@ def make_unguided() -> Callable[..., SparseAutoencoder]:
     """By an architecture's name and settings."""
 
     def make(architecture: str, **settings: object) -> SparseAutoencoder:
-        config = unguided_config(architecture, settings, d_model=D_MODEL, d_sae=D_SAE, k=K)
+        config = shaped_config(CONFIGS[architecture], settings, d_model=D_MODEL, d_sae=D_SAE, k=K)
         return _stir(build(config, torch.Generator().manual_seed(0)))
 
     return make

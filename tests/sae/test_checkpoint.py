@@ -60,7 +60,7 @@ def test_topk_comes_back_whole_in_float32(make_topk, tmp_path, x):
     assert torch.equal(loaded(x.float()), sae(x.float()))
 
 
-def test_handle_knows_config_and_metadata(saved):
+def test_handle_has_config_and_metadata(saved):
     path = saved[1]
     handle = SaeCheckpoint(path)
     assert handle.path == path
@@ -116,7 +116,7 @@ def test_other_format(saved, tmp_path):
 
 def test_config_that_does_not_hold(saved, tmp_path):
     path = _with_header(saved[1], tmp_path / "k.safetensors", lambda about: about["config"].update(k=99))
-    with pytest.raises(InputError, match="config that does not hold"):
+    with pytest.raises(InputError, match="config that is not valid"):
         SaeCheckpoint(path)
 
 

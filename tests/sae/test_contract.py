@@ -9,8 +9,8 @@ from tests.sae.steps import train
 from protsae.core.errors import InputError
 from protsae.sae.batch_topk import BatchTopKSae
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
-from protsae.sae.config import parse_config
-from protsae.sae.registry import ARCHITECTURES, TOPK_FAMILY, UNGUIDED, build, unguided_config
+from protsae.sae.config import CONFIGS, parse_config, shaped_config
+from protsae.sae.registry import ARCHITECTURES, TOPK_FAMILY, UNGUIDED, build
 
 FORMS = {
     **{name: (name, {}) for name in sorted(UNGUIDED)},
@@ -71,9 +71,8 @@ def test_every_architecture_is_here():
 
 
 def test_registry_agrees_with_config(sae):
-    module, config = ARCHITECTURES[sae.config.architecture]
-    assert type(sae) is module
-    assert type(sae.config) is config
+    assert type(sae) is ARCHITECTURES[sae.config.architecture]
+    assert type(sae.config) is CONFIGS[sae.config.architecture]
     assert parse_config(sae.config_json()) == sae.config
 
 
@@ -275,21 +274,19 @@ def test_auxk_has_a_weight_where_one_is_given(architecture, make_unguided, batch
     torch.testing.assert_close(terms["loss/total"], expected)
 
 
-def test_a_name_that_is_none_and_settings_that_do_not_fit():
-    with pytest.raises(InputError, match="'topj' is not an unguided architecture: these are batch_topk"):
-        unguided_config("topj", {}, d_model=4, d_sae=8, k=2)
-    with pytest.raises(InputError, match=r"relu can not be built: .*did you mean 'penalty'"):
-        unguided_config("relu", {"penalti": 1.0}, d_model=4, d_sae=8, k=2)
+def test_settings_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match=r"relu: .*did you mean 'penalty'"):
+        shaped_config(CONFIGS["relu"], {"penalti": 1.0}, d_model=4, d_sae=8, k=2)
     with pytest.raises(InputError, match="leave a group of d_sae 8 without latents"):
-        unguided_config("matryoshka", {}, d_model=4, d_sae=8, k=2)
+        shaped_config(CONFIGS["matryoshka"], {}, d_model=4, d_sae=8, k=2)
 
 
 @pytest.mark.parametrize("architecture", UNGUIDED)
 def test_default_settings_are_those_of_the_config(architecture):
     shape = {"d_model": 4, "d_sae": 64, "k": 2}
-    config = unguided_config(architecture, {}, **shape)
+    config = shaped_config(CONFIGS[architecture], {}, **shape)
     settings = config.model_dump(exclude=set(shape))
-    assert unguided_config(architecture, settings, **shape) == config
+    assert shaped_config(CONFIGS[architecture], settings, **shape) == config
     assert parse_config({**settings, **config.model_dump(include=set(shape))}) == config
 
 

@@ -214,7 +214,7 @@ def test_segment_mean_of_an_empty_segment_is_zero():
     assert means.tolist() == [[2.0], [0.0], [8.0]]
 
 
-def test_thresholds_lie_between_the_last_that_fires_and_the_first_that_does_not():
+def test_thresholds_separate_firing_from_silent_residues():
     logits = torch.tensor([[5.0, 0.0], [1.0, 7.0], [3.0, 2.0], [2.0, 9.0], [4.0, 1.0]])
     labelled = torch.ones(5, 2).bool()
     labelled[3, 1] = False

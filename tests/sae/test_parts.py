@@ -8,7 +8,7 @@ import torch
 from protsae.sae.registry import ARCHITECTURES
 
 WEIGHTED = {"relu": {"aux_coefficient": 0.5}, "gba": {"n_groups": 4}}
-SHARED = [name for name, (kind, _) in ARCHITECTURES.items() if kind.takes_parts]
+SHARED = [name for name, kind in ARCHITECTURES.items() if kind.takes_parts]
 
 
 def part(batch, first, last):

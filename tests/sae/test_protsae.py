@@ -129,7 +129,7 @@ def test_a_closed_gate_lifts_nothing(make_protsae, x):
     assert not codes.drive[closed].any()
 
 
-def test_with_a_tied_bias_the_drive_is_positive_exactly_where_the_gate_is_open(make_protsae, x):
+def test_tied_bias_makes_drive_positive_where_the_gate_is_open(make_protsae, x):
     codes = make_protsae().codes(x)
     assert torch.equal(codes.drive > 0, codes.gate)
 
@@ -276,7 +276,7 @@ def test_levels_are_settings_and_not_weights(make_protsae):
     assert "is_residue_level" not in make_protsae(residue_level=(1,)).state_dict()
 
 
-def test_annotation_loss_can_take_the_mean_over_all_residues_of_the_protein(make_protsae, batch):
+def test_annotation_loss_can_average_all_residues_of_a_protein(make_protsae, batch):
     sae = make_protsae(annotation_residues="all")
     means = torch.randn(3, batch.x.shape[1], generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     probability = torch.sigmoid(sae.predictor_logits(means))
@@ -329,7 +329,7 @@ def test_a_protein_head_and_the_pooled_residues_score_proteins_together(headed, 
         torch.testing.assert_close(found[protein], expected)
 
 
-def test_a_protein_head_learns_from_all_residues_and_leaves_the_predictor_alone(headed, make_protsae, batch):
+def test_protein_head_learns_without_changing_the_predictor(headed, make_protsae, batch):
     means = torch.randn(3, batch.x.shape[1], generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     given = replace(batch, protein_means=means, residue_labels=torch.zeros(20, M, dtype=torch.float64))
     plain = make_protsae(lambda_annotation=2.0, residue_level=(1,))
@@ -355,7 +355,7 @@ def test_a_protein_head_learns_from_all_residues_and_leaves_the_predictor_alone(
         torch.testing.assert_close(headed.get_parameter(name).grad, parameter.grad)
 
 
-def test_a_protein_head_starts_at_the_rates_and_learns_at_a_multiple_of_the_predictors_rate(make_protsae):
+def test_protein_head_starts_at_the_prevalence_and_has_its_own_rate(make_protsae):
     sae = make_protsae(protein_head=True, predictor_rate=3.0, protein_head_rate=2.5)
     rates = torch.tensor([0.1, 0.25, 0.5, 0.9], dtype=torch.float64)
     sae.set_concept_rates(rates)

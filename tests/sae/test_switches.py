@@ -96,7 +96,7 @@ def test_a_raw_reconstruction_loss_is_the_squared_error_in_raw_units(make_protsa
     torch.testing.assert_close(difference, squared - one["loss/reconstruction"])
 
 
-def test_a_predictor_centred_by_the_decoder_sees_less_its_bias_and_moves_it(make_protsae, batch, x):
+def test_decoder_centred_predictor_subtracts_and_trains_the_bias(make_protsae, batch, x):
     sae = make_protsae(predictor_centring="decoder_bias")
     expected = functional.linear(sae.scale_input(x) - sae.b_dec, sae.W_pred, sae.b_pred)
     torch.testing.assert_close(sae.predictor_logits(x), expected)

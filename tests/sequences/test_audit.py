@@ -80,7 +80,7 @@ def test_the_inputs_are_left_as_they_were() -> None:
     pd.testing.assert_frame_equal(assignment, before[1])
 
 
-def test_below_the_threshold_the_nearest_is_kept_for_bands_and_nothing_is_excluded() -> None:
+def test_nearest_below_the_threshold_is_kept_but_not_excluded() -> None:
     config = AuditConfig.model_validate({"search": {"min_identity": 0.95}})
     proteins, audit = audit_split(*_tables(ROWS), config)
     assert "excluded" not in set(proteins["split"])
@@ -111,7 +111,7 @@ def test_too_many_leaks_bring_a_warning_and_few_do_not(caplog) -> None:
     assert caplog.messages[0].endswith("excluded: the clusters are not sensitive enough.")
 
 
-def test_of_a_sample_only_what_was_searched_is_excluded_and_the_rest_is_estimated(caplog) -> None:
+def test_sampled_audit_excludes_searched_proteins_only(caplog) -> None:
     rows = [("train", PARENT, "train"), ("val", THIRD, "validation")]
     rows += [(f"t{n:02}", _swap(PARENT, n) if n % 2 else FAR[n], "test") for n in range(20)]
     sequences, assignment = _tables(rows)

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from helpers.writing import write_fasta
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
-from protsae.sequences.fasta import FastaConfig, FastaRecord, parse_header, read_fasta, write_fasta
+from protsae.sequences.fasta import FastaConfig, FastaRecord, parse_header, read_fasta
 from protsae.sequences.residues import ResiduePolicy
 
 CONFIG = FastaConfig()
@@ -56,7 +57,7 @@ def test_headers(header: str, expected: tuple[str, str]) -> None:
     assert parse_header(header, "f:1") == expected
 
 
-def test_records_know_their_line_and_odd_but_harmless_layout_is_accepted(tmp_path: Path) -> None:
+def test_records_carry_their_line_and_harmless_layout_is_accepted(tmp_path: Path) -> None:
     text = b"\xef\xbb\xbf\r\n>a  first\r\nMKV \t\r\n\r\nLL\r\n   \r\n>b\r\nACD"
     assert list(read_fasta(_file(tmp_path, text), CONFIG)) == [
         FastaRecord("a", "first", "MKVLL", 2),
@@ -180,7 +181,7 @@ def test_parse_write_parse_is_the_identity(tmp_path: Path, records: list[FastaRe
     assert [title.split(" ", 1)[0] for title, _ in oracle] == [r.protein_id for r in records]
 
 
-rubbish = st.text(alphabet=st.characters(max_codepoint=127), max_size=120)
+arbitrary = st.text(alphabet=st.characters(max_codepoint=127), max_size=120)
 nearly_fasta = st.lists(
     st.sampled_from(
         [">", "a", "sp|", "UniRef50_", "MKV", "*", "\n", "\r", " ", "\t", "j", "<", ";", "\x01", "|", "1"]
@@ -190,9 +191,9 @@ nearly_fasta = st.lists(
 
 
 @settings(same_folder, max_examples=150)
-@given(st.one_of(rubbish, nearly_fasta))
+@given(st.one_of(arbitrary, nearly_fasta))
 @example(">sp|UniRef50_A|x\nMKV\n")
-def test_rubbish_ends_in_records_or_in_an_input_error(tmp_path: Path, text: str) -> None:
+def test_damaged_fasta_is_records_or_an_input_error(tmp_path: Path, text: str) -> None:
     path = _file(tmp_path, text)
     try:
         records = list(read_fasta(path, CONFIG))

@@ -284,7 +284,7 @@ def test_planted_families_are_found_as_by_exhaustive_alignment(identity: float, 
     assert find_relatives(parents, relatives, strict) == []
 
 
-def test_strangers_have_no_relatives_but_an_unguarded_alignment_finds_some() -> None:
+def test_unrelated_sequences_need_the_guard_against_chance_hits() -> None:
     rng = numpy_generator(0, "strangers")
     proteins = {f"p{n:02}": _random(rng, int(rng.integers(30, 150))) for n in range(60)}
     queries = {name: proteins[name] for name in sorted(proteins)[:30]}

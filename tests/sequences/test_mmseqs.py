@@ -93,7 +93,7 @@ def test_a_search_agrees_with_the_built_in_one_on_clear_relatives() -> None:
 
 
 @needs_mmseqs
-def test_clusters_hold_planted_families_whatever_the_order_and_say_what_made_them() -> None:
+def test_clusters_recover_planted_families_in_any_order() -> None:
     import pandas as pd
 
     rng = numpy_generator(0, "mmseqs cluster")

@@ -33,7 +33,7 @@ def read(path: Path, **config: object) -> list[FastaRecord]:
     return list(read_sequences(path, RecordsConfig.model_validate(config)))
 
 
-def test_a_uniprot_export_is_told_by_its_header(tmp_path: Path):
+def test_uniprot_export_is_recognised_by_its_header(tmp_path: Path):
     content = f"{HEADER}\r\nP1\tONE_HUMAN\tFirst protein (EC 1.1)\t4\tMKvL*\r\n\r\nP2-2\t\t\t3\tMKJ\r\n"
     counts: Counter[str] = Counter()
     records = list(read_sequences(write(tmp_path, bz2.compress(content.encode())), RecordsConfig(), counts))
@@ -47,8 +47,11 @@ def test_a_uniprot_export_is_told_by_its_header(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("Entry\tGene Ontology IDs\nP1\tGO:1\n", "proteins:1: a UniProt export needs 'Entry' and 'Sequence'"),
-        (f"{HEADER}\n", "proteins: no sequences below the header"),
+        (
+            "Entry\tGene Ontology IDs\nP1\tGO:1\n",
+            "proteins:1: the header has no column Sequence",
+        ),
+        (f"{HEADER}\n", "proteins: a header and no sequences below it"),
         (f"{HEADER}\nP1\tA\tB\t3\tMK1\n", "proteins:2: record 'P1' has '1' at position 3"),
         (f"{HEADER}\nP1\tA\tB\t3\t \n", "proteins:2: no Sequence in this row"),
         (f"{HEADER}\nP1\tA\tB\t3\t*\n", "proteins:2: record 'P1' has no residues"),
@@ -62,7 +65,7 @@ def test_a_uniprot_export_is_told_by_its_header(tmp_path: Path):
         (b"\x80\x04N.", "proteins: this is a pickle, which can hold code"),
     ],
 )
-def test_faults_are_said_with_their_line(tmp_path: Path, content: str | bytes, message: str):
+def test_errors_name_the_line(tmp_path: Path, content: str | bytes, message: str):
     with pytest.raises(InputError) as caught:
         read(write(tmp_path, content), max_sequence_length=10)
     assert message in str(caught.value)

@@ -21,7 +21,7 @@ from protsae.sequences.split import (
 CONFIG = SplitConfig()
 
 
-def test_the_split_is_the_hash_of_salt_and_cluster_by_cumulative_thresholds() -> None:
+def test_split_is_the_hash_of_salt_and_cluster() -> None:
     for cluster in ("P12345", "A0A183", "", "ü", "x" * 1000, *map(str, range(500))):
         digest = hashlib.sha256()
         for part in ("salt", cluster):
@@ -102,7 +102,7 @@ def _slow_imbalance(table: pd.DataFrame, concepts: pd.DataFrame, least: int) -> 
     return sum(distances) / len(distances)
 
 
-def test_of_several_salts_the_one_that_shares_out_the_concepts_most_evenly_is_taken() -> None:
+def test_the_salt_with_the_most_even_concepts_is_chosen() -> None:
     ids = [f"p{n}" for n in range(60)]
     table = _table({name: f"C{n // 2}" for n, name in enumerate(ids)})
     # Twelve concepts of ten proteins; a repeated row, a rare concept and unknown proteins do not count.

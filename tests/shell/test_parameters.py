@@ -86,7 +86,7 @@ def test_unknown_top_level_key_is_named_with_the_nearest():
     ]
 
 
-def test_all_problems_are_told_in_one_message():
+def test_one_message_lists_all_problems():
     told = problems(
         training={"k": "many", "optimiser": {"lr": 0.1, "step": 3, "zzz": 1}, "kk": 1},
         probing={"strengths": [1.0, "x"]},
@@ -104,7 +104,7 @@ def test_all_problems_are_told_in_one_message():
     ]
 
 
-def test_missing_block_and_missing_key_are_told():
+def test_missing_block_and_missing_key_are_reported():
     with pytest.raises(InputError) as caught:
         complete_parameters({"training": {"k": 1}}, MODELS)
     assert str(caught.value).splitlines() == [
@@ -113,7 +113,7 @@ def test_missing_block_and_missing_key_are_told():
     ]
 
 
-def test_block_that_is_no_block_is_told():
+def test_value_in_place_of_a_block_is_reported():
     assert len(problems(training=3)) == 1
 
 
@@ -144,7 +144,7 @@ def test_what_is_shared_stands_in_for_what_a_block_leaves_out():
     assert complete["probing"] == {**HOOK, "scoring": {"seed": 3, "n_resamples": 5, "own": 1}}
 
 
-def test_a_block_that_is_not_given_keeps_its_default_and_takes_what_is_shared():
+def test_missing_block_has_its_defaults_and_the_shared_values():
     complete = complete_parameters({"extraction": HOOK}, SHARING)
     assert complete["probing"]["scoring"] == {"seed": 0, "n_resamples": 200, "own": 5}
 
@@ -157,7 +157,7 @@ def test_a_setting_follows_the_one_it_is_tied_to_unless_it_is_given():
     assert complete["fidelity"]["passes"]["window_overlap"] == 100
 
 
-def test_a_wrong_shared_value_is_told_once():
+def test_wrong_shared_value_is_reported_once():
     with pytest.raises(InputError) as caught:
         complete_parameters({"shared": {"seed": -1}, "extraction": HOOK}, SHARING)
     assert str(caught.value).splitlines() == [
@@ -165,7 +165,7 @@ def test_a_wrong_shared_value_is_told_once():
     ]
 
 
-def test_the_seed_of_the_perplexity_is_nobody_elses():
+def test_perplexity_seed_is_not_the_shared_one():
     assert source_of("pretraining.evaluation.seed") is None
     assert source_of("pretraining.seed") == "shared.seed"
     assert source_of("shared.seed") is None

@@ -1,10 +1,10 @@
-"""The planted world of the trainer's tests, with what judging needs beside it."""
+"""The toy proteins of the trainer's tests, with what judging needs in addition."""
 
 from dataclasses import replace
 
 import pandas as pd
 import pytest
-from tests.training.conftest import World, toy_plan
+from tests.training.conftest import ToyProteins, toy_plan
 
 from protsae.probing.config import EvaluationConfig
 from protsae.probing.judge import Known
@@ -18,7 +18,7 @@ JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3))
 
 @pytest.fixture(scope="session")
 def data() -> SweepData:
-    plan = toy_plan(World(), "protsae")
+    plan = toy_plan(ToyProteins(), "protsae")
     terms = pd.DataFrame(
         {"term_id": ["GO:1", "GO:2"], "name": "x", "aspect": "BPO", "is_obsolete": False, "alt_ids": ""}
     )
@@ -37,7 +37,7 @@ def data() -> SweepData:
 
 def sweep_of(data: SweepData, *members: dict, epochs: int = 3, **changes) -> SweepPlan:
     """Return a sweep of two concepts, d_sae 48."""
-    trainer = toy_plan(World(), "topk", epochs=epochs).trainer
+    trainer = toy_plan(ToyProteins(), "topk", epochs=epochs).trainer
     given = {"seeds": [0], "hook_points": ["layers.0.resid_post"], "members": members, **changes}
     config = SweepConfig.model_validate(given)
     return SweepPlan(expand(config, Defaults(24, 48, 3, 0, trainer, {}, 2)), data, JUDGING, config.references)

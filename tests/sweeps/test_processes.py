@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from tests.activations.test_parquet import write
 from tests.sweeps.conftest import JUDGING
-from tests.training.conftest import World
+from tests.training.conftest import ToyProteins
 
 from protsae.activations.parquet import ParquetStore
 from protsae.core.errors import InputError
@@ -32,8 +32,8 @@ MEMBERS = [{"architecture": "topk", "k": [2, 3]}]
 def plan_of(folder: Path, data: SweepData, epochs: int = 2, **trainer) -> SweepPlan:
     """Return a sweep whose store lies on disk, so that other processes can open it."""
     if not (folder / "0.parquet").exists():
-        world = World()
-        write(folder / "0.parquet", dict(zip(world.ids, world.x, strict=True)))
+        toy = ToyProteins()
+        write(folder / "0.parquet", dict(zip(toy.ids, toy.x, strict=True)))
     store = ParquetStore(folder)
     config = SweepConfig.model_validate({"seeds": [0], "hook_points": [store.column], "members": MEMBERS})
     settings = TrainerConfig(epochs=epochs, proteins_per_batch=10, device="cpu", **trainer)

@@ -1,4 +1,4 @@
-"""A small planted world: residues are sparse sums of known directions, and two directions are concepts."""
+"""Toy proteins: residues are sparse sums of known directions, and two directions are concepts."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 D_MODEL, N_ATOMS, ACTIVE = 24, 32, 3
 
 
-class World:
+class ToyProteins:
     """Proteins with residues; the first atoms are concepts of the proteins that carry them."""
 
     def __init__(self, n_proteins: int = 60, length: int = 40) -> None:
@@ -79,12 +79,12 @@ class ListBatches:
 
 
 @pytest.fixture(scope="session")
-def world() -> World:
-    return World()
+def toy() -> ToyProteins:
+    return ToyProteins()
 
 
 @pytest.fixture(scope="session")
-def batches(world: World) -> Callable[[range, int], ListBatches]:
+def batches(toy: ToyProteins) -> Callable[[range, int], ListBatches]:
     """Batches of proteins of a range, so many per batch, whole or first residues; indices count from the
     range's start."""
 
@@ -92,7 +92,7 @@ def batches(world: World) -> Callable[[range, int], ListBatches]:
         made = []
         for first in range(0, len(proteins), per_batch):
             chunk = range(first, min(first + per_batch, len(proteins)))
-            blocks = [world.x[proteins[i]][:residues] for i in chunk]
+            blocks = [toy.x[proteins[i]][:residues] for i in chunk]
             x, lengths = torch.from_numpy(np.concatenate(blocks)), torch.tensor([len(b) for b in blocks])
             segment = torch.repeat_interleave(torch.arange(len(chunk)), lengths)
             residue_index = torch.cat([torch.arange(int(length)) for length in lengths])
@@ -102,25 +102,25 @@ def batches(world: World) -> Callable[[range, int], ListBatches]:
     return make
 
 
-def toy_plan(world: World, architecture: str, **trainer: Any) -> TrainingPlan:
+def toy_plan(toy: ToyProteins, architecture: str, **trainer: Any) -> TrainingPlan:
     """Return a training of three epochs of four steps, the state saved after every third."""
     settings = {"epochs": 3, "residues_per_protein": 16, "proteins_per_batch": 10, "device": "cpu"}
     config = TrainerConfig(
         **{**settings, "save_every": 3, "log_every": 2, "dead_after_n_tokens": 500, **trainer}
     )
     split = ["train"] * 40 + ["validation"] * 15 + ["test"] * 5
-    proteins = pd.DataFrame({"protein_id": world.ids, "split": split})
-    source = Source(world.store(), "layers.0.resid_post", proteins)
+    proteins = pd.DataFrame({"protein_id": toy.ids, "split": split})
+    source = Source(toy.store(), "layers.0.resid_post", proteins)
     knowledge = None
     if architecture == "protsae":
-        rows = [(world.ids[p], c) for p, c in zip(*world.labels.nonzero(), strict=True)]
+        rows = [(toy.ids[p], c) for p, c in zip(*toy.labels.nonzero(), strict=True)]
         concepts = pd.DataFrame(
             {"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": "BPO", "level": "protein"}
         )
         tables = LabelTables(
             concepts,
             pd.DataFrame(rows, columns=["protein_id", "concept_idx"]),
-            pd.DataFrame({"protein_id": world.ids, "aspect": "BPO"}),
+            pd.DataFrame({"protein_id": toy.ids, "aspect": "BPO"}),
             pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
         )
         axioms = [("NF1", 0, -1, 1), ("NF4", 1, 0, 2)]

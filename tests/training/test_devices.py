@@ -27,22 +27,22 @@ def test_auto_takes_the_gpu_that_is_there(monkeypatch):
     assert pick_device("cpu", "x") == CPU
 
 
-def test_bfloat16_without_instructions_for_it_is_refused(monkeypatch, world, tmp_path):
+def test_bfloat16_without_instructions_for_it_is_refused(monkeypatch, toy, tmp_path):
     monkeypatch.setattr(devices, "has_bfloat16", lambda device: False)
     with pytest.raises(
         InputError, match=r"trainer\.dtype is bfloat16, but this processor has no instr.*float32"
     ):
-        toy_plan(world, "topk", dtype="bfloat16").run(tmp_path / "sae.safetensors")
+        toy_plan(toy, "topk", dtype="bfloat16").run(tmp_path / "sae.safetensors")
     autocast("float32", CPU, "x")
 
 
 @pytest.mark.parametrize("architecture", ["topk", "protsae"])
-def test_bfloat16_trains_to_nearly_the_same_loss(monkeypatch, world, tmp_path, architecture):
+def test_bfloat16_trains_to_nearly_the_same_loss(monkeypatch, toy, tmp_path, architecture):
     monkeypatch.setattr(devices, "has_bfloat16", lambda device: True)
     found = []
     for dtype in ("float32", "bfloat16"):
         path = tmp_path / f"{dtype}.safetensors"
-        toy_plan(world, architecture, dtype=dtype).run(path)
+        toy_plan(toy, architecture, dtype=dtype).run(path)
         log = log_of(SaeCheckpoint(path))
         found.append(log.loc[log["term"] == "loss/reconstruction", "value"].to_numpy())
     assert np.abs(found[0] - found[1]).max() < 0.02
@@ -52,11 +52,11 @@ def test_bfloat16_trains_to_nearly_the_same_loss(monkeypatch, world, tmp_path, a
 @pytest.mark.gpu
 @pytest.mark.parametrize("architecture", ["topk", "protsae"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 0.05)])
-def test_a_gpu_trains_to_the_loss_of_the_cpu(world, tmp_path, architecture, dtype, tolerance):
+def test_a_gpu_trains_to_the_loss_of_the_cpu(toy, tmp_path, architecture, dtype, tolerance):
     found = []
     for device, its_dtype in (("cpu", "float32"), ("cuda", dtype)):
         path = tmp_path / f"{device}.safetensors"
-        toy_plan(world, architecture, dtype=its_dtype, device=device).run(path)
+        toy_plan(toy, architecture, dtype=its_dtype, device=device).run(path)
         log = log_of(SaeCheckpoint(path))
         found.append(log.loc[log["term"] == "loss/total", "value"].to_numpy())
     np.testing.assert_allclose(*found, rtol=tolerance)

@@ -48,18 +48,18 @@ def test_discriminant_undoes_the_covariance():
 
 
 @pytest.fixture
-def plan(world):
+def plan(toy):
     split = ["train"] * 40 + ["validation"] * 15 + ["test"] * 5
-    proteins = pd.DataFrame({"protein_id": world.ids, "split": split})
-    names = [f"GO:{i}" for i in range(world.labels.shape[1])]
+    proteins = pd.DataFrame({"protein_id": toy.ids, "split": split})
+    names = [f"GO:{i}" for i in range(toy.labels.shape[1])]
     concepts = pd.DataFrame(
         {"concept_idx": range(len(names)), "concept_id": names, "aspect": "BPO", "level": "protein"}
     )
-    rows = [(world.ids[p], c) for p, c in zip(*world.labels.nonzero(), strict=True)]
+    rows = [(toy.ids[p], c) for p, c in zip(*toy.labels.nonzero(), strict=True)]
     tables = LabelTables(
         concepts,
         pd.DataFrame(rows, columns=["protein_id", "concept_idx"]),
-        pd.DataFrame({"protein_id": world.ids, "aspect": "BPO"}),
+        pd.DataFrame({"protein_id": toy.ids, "aspect": "BPO"}),
         pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
     )
     axioms = pd.DataFrame(columns=["normal_form", "c", "relation", "d"])
@@ -67,7 +67,7 @@ def plan(world):
     def make(tables=tables, **settings):
         return TrainingPlan(
             "splice",
-            Source(world.store(), "layers.0.resid_post", proteins),
+            Source(toy.store(), "layers.0.resid_post", proteins),
             Size(48, 3, 0),
             TrainerConfig(residues_per_protein=16, proteins_per_batch=10),
             settings,
@@ -78,15 +78,15 @@ def plan(world):
 
 
 @pytest.mark.parametrize("kind", ["difference", "discriminant"])
-def test_a_plan_finds_the_planted_concepts(kind, plan, world, tmp_path):
+def test_a_plan_finds_the_planted_concepts(kind, plan, toy, tmp_path):
     (sae, metadata), log = fit(plan(directions=kind))
-    cosines = sae.W_dec.numpy() @ world.atoms.T
+    cosines = sae.W_dec.numpy() @ toy.atoms.T
     assert cosines.argmax(axis=1).tolist() == list(range(sae.n_defined))
     assert cosines.max(axis=1).min() > (0.6 if kind == "difference" else 0.4)  # the other is off the atoms
     save_sae(sae, tmp_path / "sae", metadata)
     handle = SaeCheckpoint(tmp_path / "sae")
     assert handle.metadata["concept_ids"] == list(sae.concept_ids)
-    x = torch.from_numpy(world.x[0])
+    x = torch.from_numpy(toy.x[0])
     assert torch.equal(handle.load().encode(x), sae.encode(x))
     assert log.set_index("term")["value"]["l0"] > 0
     again = fit(plan(directions=kind))[0][0]

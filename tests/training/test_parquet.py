@@ -26,11 +26,11 @@ def plan_on_parquet(store, architecture, size, trainer, **config) -> TrainingPla
 
 
 @pytest.fixture
-def folder(world, tmp_path):
-    proteins = dict(zip(world.ids, world.x, strict=True))
+def folder(toy, tmp_path):
+    proteins = dict(zip(toy.ids, toy.x, strict=True))
     labels = {
         protein_id: [f"L{c}" for c in np.flatnonzero(row)] + ["rare"] * (protein_id == "P000")
-        for protein_id, row in zip(world.ids, world.labels, strict=True)
+        for protein_id, row in zip(toy.ids, toy.labels, strict=True)
     }
     write(tmp_path / "0.parquet", proteins, dtype="float16", rows_per_group=500, labels=labels)
     return tmp_path
@@ -56,9 +56,9 @@ def test_labels_of_the_files_guide_protsae(folder, tmp_path):
     assert auc.max() > 0.8
 
 
-def test_splits_of_the_files_are_kept(world, tmp_path):
-    proteins = dict(zip(world.ids, world.x, strict=True))
-    splits = {protein_id: "train" if i < 50 else "validation" for i, protein_id in enumerate(world.ids)}
+def test_splits_of_the_files_are_kept(toy, tmp_path):
+    proteins = dict(zip(toy.ids, toy.x, strict=True))
+    splits = {protein_id: "train" if i < 50 else "validation" for i, protein_id in enumerate(toy.ids)}
     write(tmp_path / "0.parquet", proteins, split=splits)
     plan = plan_on_parquet(ParquetStore(tmp_path), "topk", Size(48, 4, 0), CONFIG)
     assert dict(plan.source.proteins.itertuples(index=False)) == splits
@@ -68,21 +68,21 @@ def test_splits_of_the_files_are_kept(world, tmp_path):
         plan_on_parquet(ParquetStore(tmp_path), "topk", Size(48, 4, 0), CONFIG)
 
 
-def test_guidance_without_labels_or_with_rare_ones_is_refused(world, folder, tmp_path):
+def test_guidance_without_labels_or_with_rare_ones_is_refused(toy, folder, tmp_path):
     with pytest.raises(
         InputError, match=r"no label is on 50 training proteins, the most frequent on \d+: lower"
     ):
         plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG, min_proteins=50)
-    write(folder / "0.parquet", dict(zip(world.ids, world.x, strict=True)))
+    write(folder / "0.parquet", dict(zip(toy.ids, toy.x, strict=True)))
     _, (tables, axioms) = read_parquet_tables(ParquetStore(folder), ParquetConfig())
     assert tables.concepts.empty and axioms.empty
     with pytest.raises(InputError, match="there are no concepts to guide"):
         plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG).run(tmp_path / "out")
 
 
-def test_activations_of_an_extraction_are_no_files_of_any_origin(world):
+def test_activations_of_an_extraction_are_no_files_of_any_origin(toy):
     with pytest.raises(InputError, match=r"kedro run --env parquet --params training\.manifest=PATH"):
-        read_parquet_tables(world.store(), ParquetConfig())
+        read_parquet_tables(toy.store(), ParquetConfig())
 
 
 def test_an_unknown_architecture_is_refused(folder, tmp_path):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
+from tests.training.fits import fit_protsae
 
 from protsae.activations.sampler import ResidueSampler
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
@@ -17,7 +18,6 @@ from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.guidance import firing_thresholds
 from protsae.training.config import TrainerConfig
-from protsae.training.fit import fit_protsae
 from protsae.training.plan import Size, Source
 
 CONFIG = TrainerConfig(epochs=15, residues_per_protein=40, proteins_per_batch=8, learning_rate=1e-2)
@@ -26,31 +26,31 @@ AXIOMS = pd.DataFrame([("NF1", 0, -1, 2)], columns=["normal_form", "c", "relatio
 
 
 @pytest.fixture(scope="module")
-def planted(world):
+def planted(toy):
     """Concept 0 is of proteins; concept 1 is one residue of every protein, and two of some."""
     rng = np.random.default_rng(7)
-    where = np.zeros((len(world.ids), LENGTH), dtype=bool)
+    where = np.zeros((len(toy.ids), LENGTH), dtype=bool)
     for row in where:
         row[rng.choice(LENGTH, size=rng.integers(1, 3), replace=False)] = True
-    site = rng.normal(size=world.atoms.shape[1])
+    site = rng.normal(size=toy.atoms.shape[1])
     site *= 1.5 / np.linalg.norm(site)
-    x = [(block + row[:, None] * site).astype(np.float32) for block, row in zip(world.x, where, strict=True)]
+    x = [(block + row[:, None] * site).astype(np.float32) for block, row in zip(toy.x, where, strict=True)]
     return where, x
 
 
 @pytest.fixture
-def source(world, planted):
-    with_sites = copy(world)
+def source(toy, planted):
+    with_sites = copy(toy)
     with_sites.x = planted[1]
     split = ["train"] * N_TRAIN + ["validation"] * N_VALIDATION
-    return Source(with_sites.store(), "h", pd.DataFrame({"protein_id": world.ids, "split": split}))
+    return Source(with_sites.store(), "h", pd.DataFrame({"protein_id": toy.ids, "split": split}))
 
 
 @pytest.fixture
-def tables(world, planted):
+def tables(toy, planted):
     where, _ = planted
-    positives = [(world.ids[p], 0) for p in np.flatnonzero(world.labels[:, 0])]
-    spans = [(world.ids[p], 1, n, i, i + 1) for n, (p, i) in enumerate(zip(*where.nonzero(), strict=True))]
+    positives = [(toy.ids[p], 0) for p in np.flatnonzero(toy.labels[:, 0])]
+    spans = [(toy.ids[p], 1, n, i, i + 1) for n, (p, i) in enumerate(zip(*where.nonzero(), strict=True))]
     return LabelTables(
         pd.DataFrame(
             {
@@ -60,8 +60,8 @@ def tables(world, planted):
                 "level": ["protein", "residue"],
             }
         ),
-        pd.DataFrame(positives + [(p, 1) for p in world.ids], columns=["protein_id", "concept_idx"]),
-        pd.DataFrame([(p, a) for p in world.ids for a in ("BPO", "site")], columns=["protein_id", "aspect"]),
+        pd.DataFrame(positives + [(p, 1) for p in toy.ids], columns=["protein_id", "concept_idx"]),
+        pd.DataFrame([(p, a) for p in toy.ids for a in ("BPO", "site")], columns=["protein_id", "aspect"]),
         pd.DataFrame(spans, columns=list(RESIDUE_LABEL_COLUMNS)),
     )
 
@@ -105,12 +105,12 @@ def test_checkpoint_and_rates_know_the_levels(source, tables, planted, tmp_path)
     assert float(sae.concept_rate[1]) == pytest.approx((n_sites + 1) / (N_TRAIN * LENGTH + 2), rel=1e-6)
 
 
-def test_gates_of_residue_level_concepts_are_settled_on_the_weights_that_are_kept(source, tables, world):
+def test_residue_level_gates_are_set_on_the_weights_that_are_kept(source, tables, toy):
     """Their thresholds are the means over the training batches, not some steps behind."""
     (sae, metadata), _ = _fit(source, tables, CONFIG.model_copy(update={"epochs": 3}))
     seed = derive_seed(0, "sampler", "train")
     sampler = ResidueSampler(
-        source.store, "h", world.ids[:N_TRAIN], residues_per_protein=40, proteins_per_batch=8, seed=seed
+        source.store, "h", toy.ids[:N_TRAIN], residues_per_protein=40, proteins_per_batch=8, seed=seed
     )
     with torch.no_grad():
         wanted = [
@@ -123,7 +123,7 @@ def test_gates_of_residue_level_concepts_are_settled_on_the_weights_that_are_kep
     assert abs(sae.gate_logit[0] - means[0]) > 1e-3, "those of whole proteins follow the steps alone"
 
 
-def test_residue_level_concepts_alone_train_and_are_chosen_by_their_own_precision(source, tables, planted):
+def test_residue_level_concepts_train_alone_by_their_own_precision(source, tables, planted):
     alone = LabelTables(
         tables.concepts.iloc[1:].assign(concept_idx=0),
         tables.protein_labels.query("concept_idx == 1").assign(concept_idx=0),
@@ -139,7 +139,7 @@ def test_residue_level_concepts_alone_train_and_are_chosen_by_their_own_precisio
     assert roc_auc_score(where[N_TRAIN:].reshape(-1), logits) > 0.95
 
 
-def test_labels_of_longer_sequences_than_the_stored_ones_are_refused(source, tables, world):
-    beyond = pd.DataFrame([(world.ids[3], 1, 0, 39, 41)], columns=list(RESIDUE_LABEL_COLUMNS))
+def test_labels_of_longer_sequences_than_the_stored_ones_are_refused(source, tables, toy):
+    beyond = pd.DataFrame([(toy.ids[3], 1, 0, 39, 41)], columns=list(RESIDUE_LABEL_COLUMNS))
     with pytest.raises(InputError, match="39 to 41 of P003, which has 40 residues"):
         _fit(source, replace(tables, residue_labels=beyond))

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from tests.training.conftest import World, toy_plan
+from tests.training.conftest import ToyProteins, toy_plan
 
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
@@ -55,7 +55,7 @@ def straight(tmp_path_factory):
     made = {}
     for architecture in ("topk", "protsae"):
         folder = tmp_path_factory.mktemp(architecture)
-        toy_plan(World(), architecture).run(folder / "sae.safetensors")
+        toy_plan(ToyProteins(), architecture).run(folder / "sae.safetensors")
         made[architecture] = folder
     return made
 
@@ -67,10 +67,10 @@ def assert_same(folder: Path, expected: Path) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["topk", "protsae"])
-def test_killed_anywhere_it_ends_in_the_same_bytes(world, architecture, straight, tmp_path):
+def test_killed_anywhere_it_ends_in_the_same_bytes(toy, architecture, straight, tmp_path):
     """Steps per epoch: 4. States are saved after steps 3, 6, 9, ...; kills come before the first, in the
     middle, on the first and the last step of an epoch, before and after its validation."""
-    plan = toy_plan(world, architecture)
+    plan = toy_plan(toy, architecture)
     path = tmp_path / "sae.safetensors"
     for n_steps, where in ((2, "_count"), (4, "_count"), (4, "_end_epoch"), (9, "_count"), (11, "_count")):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
@@ -82,8 +82,8 @@ def test_killed_anywhere_it_ends_in_the_same_bytes(world, architecture, straight
 
 
 @pytest.mark.parametrize("architecture", sorted(set(ARCHITECTURES) - {"topk", "protsae", "splice"}))
-def test_every_architecture_continues_to_the_same_bytes(world, architecture, tmp_path):
-    plan = toy_plan(world, architecture)
+def test_every_architecture_continues_to_the_same_bytes(toy, architecture, tmp_path):
+    plan = toy_plan(toy, architecture)
     plan.run(tmp_path / "straight/sae.safetensors")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         kill_after(patch, 7)
@@ -93,9 +93,9 @@ def test_every_architecture_continues_to_the_same_bytes(world, architecture, tmp
 
 
 @pytest.mark.parametrize("architecture", ["topk", "protsae"])
-def test_snapshots_survive_kills_with_the_same_bytes(world, architecture, straight, tmp_path):
+def test_snapshots_survive_kills_with_the_same_bytes(toy, architecture, straight, tmp_path):
     """Of 12 steps, four evenly spaced by their logarithm: 1, 2, 5 and 12; states after 3, 6, 9, 12."""
-    plan = toy_plan(world, architecture, snapshots=4)
+    plan = toy_plan(toy, architecture, snapshots=4)
     plan.run(tmp_path / "straight/sae.safetensors")
     killed = tmp_path / "killed/sae.safetensors"
     for n_steps in (2, 5, 7, 12):
@@ -117,26 +117,26 @@ def test_snapshots_survive_kills_with_the_same_bytes(world, architecture, straig
     )
 
 
-def test_snapshots_of_another_training_are_refused_and_make_way(world, tmp_path):
+def test_snapshots_of_another_training_are_refused_and_make_way(toy, tmp_path):
     path = tmp_path / "sae.safetensors"
-    plan = toy_plan(world, "topk", snapshots=4)
+    plan = toy_plan(toy, "topk", snapshots=4)
     plan.run(path)
-    other = toy_plan(world, "topk", learning_rate=1e-3)
+    other = toy_plan(toy, "topk", learning_rate=1e-3)
     other.run(path)
     with pytest.raises(InputError, match=r"comes from another training than .*, as do 3 more"):
         snapshots_of(SaeCheckpoint(path))
-    toy_plan(world, "topk", snapshots=2).run(path)
+    toy_plan(toy, "topk", snapshots=2).run(path)
     assert [found.metadata["step"] for found in snapshots_of(SaeCheckpoint(path))] == [1, 12]
-    toy_plan(world, "topk").run(tmp_path / "none/sae.safetensors")
+    toy_plan(toy, "topk").run(tmp_path / "none/sae.safetensors")
     with pytest.raises(
         InputError, match=r"no snapshots beside it: train with .*training\.trainer\.snapshots"
     ):
         snapshots_of(SaeCheckpoint(tmp_path / "none/sae.safetensors"))
 
 
-def test_a_kill_between_checkpoint_and_final_names_is_mended(world, tmp_path):
+def test_a_kill_between_checkpoint_and_final_names_is_mended(toy, tmp_path):
     path = tmp_path / "sae.safetensors"
-    plan = toy_plan(world, "topk", snapshots=4)
+    plan = toy_plan(toy, "topk", snapshots=4)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         patch.setattr(TrainingFiles, "close", lambda _self: (_ for _ in ()).throw(KilledError))
         plan.run(path)
@@ -145,9 +145,9 @@ def test_a_kill_between_checkpoint_and_final_names_is_mended(world, tmp_path):
     assert len(snapshots_of(SaeCheckpoint(path))) == 4
 
 
-def test_guidance_that_draws_continues_to_the_same_bytes(world, tmp_path):
+def test_guidance_that_draws_continues_to_the_same_bytes(toy, tmp_path):
     guidance = GuidanceConfig(axiom_batch=1, axiom_negatives=3, annotation_pooling="attention")
-    plan = replace(toy_plan(world, "protsae"), settings={"guidance": guidance})
+    plan = replace(toy_plan(toy, "protsae"), settings={"guidance": guidance})
     plan.run(tmp_path / "straight/sae.safetensors")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         kill_after(patch, 7)
@@ -156,9 +156,9 @@ def test_guidance_that_draws_continues_to_the_same_bytes(world, tmp_path):
     assert_same(tmp_path / "killed", tmp_path / "straight")
 
 
-def test_what_is_finished_is_kept_and_not_trained_again(world, tmp_path, caplog):
+def test_what_is_finished_is_kept_and_not_trained_again(toy, tmp_path, caplog):
     path = tmp_path / "sae.safetensors"
-    plan = toy_plan(world, "topk")
+    plan = toy_plan(toy, "topk")
     plan.run(path)
     before = path.stat().st_mtime_ns
     with pytest.MonkeyPatch.context() as patch:
@@ -169,9 +169,9 @@ def test_what_is_finished_is_kept_and_not_trained_again(world, tmp_path, caplog)
     assert "this very training: kept" in caplog.text
 
 
-def test_another_configuration_ignores_the_state_and_says_so(world, tmp_path, caplog):
+def test_another_configuration_ignores_the_state_and_says_so(toy, tmp_path, caplog):
     path = tmp_path / "sae.safetensors"
-    plan = toy_plan(world, "topk")
+    plan = toy_plan(toy, "topk")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         kill_after(patch, 5)
         plan.run(path)
@@ -184,9 +184,9 @@ def test_another_configuration_ignores_the_state_and_says_so(world, tmp_path, ca
     assert made_by(path) == other.fingerprint != plan.fingerprint
 
 
-def test_a_damaged_state_is_refused(world, tmp_path):
+def test_a_damaged_state_is_refused(toy, tmp_path):
     path = tmp_path / "sae.safetensors"
-    plan = toy_plan(world, "topk")
+    plan = toy_plan(toy, "topk")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         kill_after(patch, 5)
         plan.run(path)
@@ -196,9 +196,9 @@ def test_a_damaged_state_is_refused(world, tmp_path):
         plan.run(path)
 
 
-def test_a_loss_that_is_not_finite_after_a_resume_names_the_proteins(world, tmp_path):
+def test_a_loss_that_is_not_finite_after_a_resume_names_the_proteins(toy, tmp_path):
     path = tmp_path / "sae.safetensors"
-    plan = toy_plan(world, "topk")
+    plan = toy_plan(toy, "topk")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         kill_after(patch, 6)
         plan.run(path)
@@ -209,9 +209,9 @@ def test_a_loss_that_is_not_finite_after_a_resume_names_the_proteins(world, tmp_
             plan.run(path)
 
 
-def test_every_part_of_a_plan_counts(world):
-    plan = toy_plan(world, "protsae")
-    assert plan.fingerprint == toy_plan(World(), "protsae").fingerprint
+def test_every_part_of_a_plan_counts(toy):
+    plan = toy_plan(toy, "protsae")
+    assert plan.fingerprint == toy_plan(ToyProteins(), "protsae").fingerprint
     proteins = plan.source.proteins
     moved = proteins.assign(split=proteins["split"].where(proteins["protein_id"] != "P050", "train"))
     tested = proteins.assign(split=proteins["split"].replace("test", "excluded"))
@@ -244,7 +244,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from protsae.training.trainer import Trainer
-from tests.training.conftest import World, toy_plan
+from tests.training.conftest import ToyProteins, toy_plan
 
 original = Trainer._count
 def counted(self, *arguments):
@@ -253,12 +253,12 @@ def counted(self, *arguments):
         os.kill(os.getpid(), getattr(signal, sys.argv[2]))
     return result
 Trainer._count = counted
-toy_plan(World(), "protsae").run(Path(sys.argv[1]))
+toy_plan(ToyProteins(), "protsae").run(Path(sys.argv[1]))
 """
 
 
 @pytest.mark.parametrize(("name", "saved"), [("SIGKILL", 3), ("SIGTERM", 5)])
-def test_a_process_that_is_ended_goes_on(world, name, saved, straight, tmp_path):
+def test_a_process_that_is_ended_goes_on(toy, name, saved, straight, tmp_path):
     """kill -9 costs what came after the last saved state, SIGTERM nothing."""
     path = tmp_path / "sae.safetensors"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
@@ -271,7 +271,7 @@ def test_a_process_that_is_ended_goes_on(world, name, saved, straight, tmp_path)
     assert torch.load(state, weights_only=True)["state"]["step"] == saved
     if name == "SIGTERM":
         assert f"SIGTERM: training stopped after step 5 of 12; its state is in {state}" in done.stderr
-    toy_plan(world, "protsae").run(path)
+    toy_plan(toy, "protsae").run(path)
     assert_same(tmp_path, straight["protsae"])
 
 
@@ -307,7 +307,7 @@ def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, 
         read_live(tmp_path / "none")
 
 
-def test_patience_ends_training_and_a_resume_knows_how_long_it_waited(world, tmp_path, monkeypatch):
+def test_patience_ends_training_also_after_a_resume(toy, tmp_path, monkeypatch):
     figures = [0.5, 0.6, 0.55, 0.58, 0.7, 0.8]
     monkeypatch.setattr(validation, "_measure", lambda *_: {"fve": figures[len(seen)]})
     original = Trainer._end_epoch
@@ -318,7 +318,7 @@ def test_patience_ends_training_and_a_resume_knows_how_long_it_waited(world, tmp
         original(self, files)
 
     monkeypatch.setattr(Trainer, "_end_epoch", counted)
-    plan = toy_plan(world, "topk", epochs=6, patience=2)
+    plan = toy_plan(toy, "topk", epochs=6, patience=2)
     plan.run(tmp_path / "sae.safetensors")
     training = SaeCheckpoint(tmp_path / "sae.safetensors").metadata["training"]
     assert (training["n_epochs"], training["n_steps"], training["chosen_epoch"]) == (4, 16, 1)
@@ -330,8 +330,8 @@ def test_patience_ends_training_and_a_resume_knows_how_long_it_waited(world, tmp
     assert other.read_bytes() == (tmp_path / "sae.safetensors").read_bytes()
 
 
-def test_a_log_with_values_that_do_not_exist_comes_back(world, tmp_path):
-    plan = toy_plan(world, "protsae")
+def test_a_log_with_values_that_do_not_exist_comes_back(toy, tmp_path):
+    plan = toy_plan(toy, "protsae")
     tables = plan.knowledge.tables
     nobody = replace(tables, protein_labels=tables.protein_labels.iloc[:0])  # no AUC without positives
     with pytest.raises(InputError, match="no epoch has a finite validation fve"):

@@ -24,29 +24,29 @@ def _settings(**changes):
 
 
 @pytest.fixture
-def splits(world, batches):
+def splits(toy, batches):
     def labels(proteins):
-        truth = torch.from_numpy(world.labels[proteins.start : proteins.stop]).float()
+        truth = torch.from_numpy(toy.labels[proteins.start : proteins.stop]).float()
         return Labels(truth, torch.ones_like(truth).bool())
 
     return tuple(
-        Split(world.ids[proteins.start : proteins.stop], batches(proteins, 8), labels(proteins))
+        Split(toy.ids[proteins.start : proteins.stop], batches(proteins, 8), labels(proteins))
         for proteins in (TRAIN, VALIDATION)
     )
 
 
-def _centred(sae, world):
-    rows = np.concatenate([world.x[i] for i in TRAIN]).astype(np.float64)
+def _centred(sae, toy):
+    rows = np.concatenate([toy.x[i] for i in TRAIN]).astype(np.float64)
     sae.set_input_statistics(torch.from_numpy(rows.mean(axis=0)), float(rows.var(axis=0).sum()))
     return sae
 
 
-def _topk(world, d_sae=64, k=3, seed=0):
+def _topk(toy, d_sae=64, k=3, seed=0):
     config = TopKConfig(d_model=24, d_sae=d_sae, k=k)
-    return _centred(TopKSae(config, torch.Generator().manual_seed(seed)), world)
+    return _centred(TopKSae(config, torch.Generator().manual_seed(seed)), toy)
 
 
-def _protsae(world, seed=0, **guidance):
+def _protsae(toy, seed=0, **guidance):
     config = ProtSaeConfig(
         d_model=24,
         d_sae=64,
@@ -55,7 +55,7 @@ def _protsae(world, seed=0, **guidance):
         n_zero=1,
         guidance=GuidanceConfig(**guidance),
     )
-    sae = _centred(ProtSae(config, torch.Generator().manual_seed(seed)), world)
+    sae = _centred(ProtSae(config, torch.Generator().manual_seed(seed)), toy)
     sae.set_concept_rates(torch.tensor([0.3, 0.5]))
     return sae
 
@@ -65,8 +65,8 @@ ONTOLOGY = ConceptAxioms.of(
 )
 
 
-def _fit_protsae(world, splits, **changes):
-    sae = _protsae(world)
+def _fit_protsae(toy, splits, **changes):
+    sae = _protsae(toy)
     trainer = Trainer(
         sae,
         _settings(**changes),
@@ -78,8 +78,8 @@ def _fit_protsae(world, splits, **changes):
     return sae, trainer.fit()
 
 
-def test_loss_falls_when_one_batch_is_repeated(world, splits):
-    for sae, labels in ((_topk(world), None), (_protsae(world), splits[0].labels)):
+def test_loss_falls_when_one_batch_is_repeated(toy, splits):
+    for sae, labels in ((_topk(toy), None), (_protsae(toy), splits[0].labels)):
         first = next(splits[0].batches.epoch(0))
         train = Split(splits[0].protein_ids, splits[0].batches, labels)
         trainer = Trainer(sae, _settings(epochs=100), train, splits[1])
@@ -88,41 +88,41 @@ def test_loss_falls_when_one_batch_is_repeated(world, splits):
         assert np.diff(losses).max() < 0.2 * losses[0]
 
 
-def test_decoder_rows_are_unit_after_a_step(world, splits):
-    sae = _topk(world)
+def test_decoder_rows_are_unit_after_a_step(toy, splits):
+    sae = _topk(toy)
     Trainer(sae, _settings(), *splits).step(next(splits[0].batches.epoch(0)))
     torch.testing.assert_close(sae.W_dec.norm(dim=1), torch.ones(64), rtol=0, atol=1e-6)
 
 
-def test_a_planted_dictionary_is_recovered(world, splits):
-    sae = _topk(world, d_sae=48, k=4)
+def test_a_planted_dictionary_is_recovered(toy, splits):
+    sae = _topk(toy, d_sae=48, k=4)
     Trainer(sae, _settings(epochs=40, learning_rate=1e-2), *splits).fit()
-    cosines = world.atoms @ sae.W_dec.detach().numpy().T
-    before = world.atoms @ _topk(world, d_sae=48).W_dec.detach().numpy().T
+    cosines = toy.atoms @ sae.W_dec.detach().numpy().T
+    before = toy.atoms @ _topk(toy, d_sae=48).W_dec.detach().numpy().T
     assert before.max(axis=1).mean() < 0.6
     assert cosines.max(axis=1).mean() > 0.85
 
 
-def test_guidance_finds_the_planted_concepts(world, splits):
-    sae, result = _fit_protsae(world, splits, epochs=15, learning_rate=1e-2)
+def test_guidance_finds_the_planted_concepts(toy, splits):
+    sae, result = _fit_protsae(toy, splits, epochs=15, learning_rate=1e-2)
     assert result.summary["validation/auc/predictor"] > 0.9
     assert result.summary["validation/auc/latent"] > 0.85
     directions = sae.W_pred.detach().numpy()
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    cosines = directions @ world.atoms.T
+    cosines = directions @ toy.atoms.T
     assert (cosines[:, :2].diagonal() > 0.5).all()
     assert cosines.argmax(axis=1).tolist() == [0, 1]
 
 
-def test_same_seed_same_weights_and_log(world, splits):
-    first, second = (_fit_protsae(world, splits) for _ in range(2))
+def test_same_seed_same_weights_and_log(toy, splits):
+    first, second = (_fit_protsae(toy, splits) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first[0].parameters(), second[0].parameters(), strict=True))
     pd.testing.assert_frame_equal(first[1].log, second[1].log, check_exact=True)
 
 
-def test_threads_are_those_asked_for_and_given_back(world, splits, monkeypatch):
+def test_threads_are_those_asked_for_and_given_back(toy, splits, monkeypatch):
     seen = []
-    sae = _topk(world)
+    sae = _topk(toy)
     monkeypatch.setattr(sae, "after_step", lambda batch, output: seen.append(torch.get_num_threads()))
     before = torch.get_num_threads()
     Trainer(sae, _settings(epochs=1, threads=before + 1), *splits).fit()
@@ -130,8 +130,8 @@ def test_threads_are_those_asked_for_and_given_back(world, splits, monkeypatch):
     assert torch.get_num_threads() == before
 
 
-def test_log_holds_losses_and_validation_metrics(world, splits):
-    _, result = _fit_protsae(world, splits)
+def test_log_holds_losses_and_validation_metrics(toy, splits):
+    _, result = _fit_protsae(toy, splits)
     assert tuple(result.log.columns) == LOG_COLUMNS
     terms = {split: set(rows["term"]) for split, rows in result.log.groupby("split")}
     losses = {"reconstruction", "aux", "annotation", "axiom", "norm", "total"}
@@ -143,25 +143,25 @@ def test_log_holds_losses_and_validation_metrics(world, splits):
     assert result.log["step"].unique().tolist() == [5, 10, 15]
 
 
-def test_train_rows_are_means_of_the_steps(world, splits):
-    sae = _topk(world)
+def test_train_rows_are_means_of_the_steps(toy, splits):
+    sae = _topk(toy)
     _, validation = splits
     train = Split(splits[0].protein_ids, splits[0].batches)
     log = Trainer(sae, _settings(epochs=1), train, validation).fit().log
-    again = Trainer(_topk(world), _settings(epochs=1), train, validation)
+    again = Trainer(_topk(toy), _settings(epochs=1), train, validation)
     steps = [again.step(batch)["loss/total"] for batch in train.batches.epoch(0)]
     logged = log[(log["split"] == "train") & (log["term"] == "loss/total")]["value"].item()
     assert logged == pytest.approx(sum(steps) / len(steps), rel=1e-12)
 
 
-def test_chosen_weights_are_those_of_the_chosen_epoch(world, splits):
+def test_chosen_weights_are_those_of_the_chosen_epoch(toy, splits):
     """A rate that rises to the absurd: the module goes back to its best epoch."""
-    sae = _topk(world)
+    sae = _topk(toy)
     result = Trainer(sae, _settings(epochs=4, learning_rate=50.0, warmup_share=0.9), *splits).fit()
     log = result.log[(result.log["split"] == "validation") & (result.log["term"] == "fve")]
     assert result.summary["chosen_epoch"] == log["epoch"].to_numpy()[log["value"].argmax()]
     assert result.summary["chosen_epoch"] < 3
-    x = torch.from_numpy(np.concatenate([world.x[i] for i in VALIDATION]))
+    x = torch.from_numpy(np.concatenate([toy.x[i] for i in VALIDATION]))
     with torch.no_grad():
         x_hat = sae(x).double()
     x = x.double()
@@ -169,8 +169,8 @@ def test_chosen_weights_are_those_of_the_chosen_epoch(world, splits):
     assert 1 - error == pytest.approx(log["value"].max(), rel=1e-6)
 
 
-def test_silent_latents_become_dead_after_the_window(world, splits):
-    sae = _topk(world)
+def test_silent_latents_become_dead_after_the_window(toy, splits):
+    sae = _topk(toy)
     with torch.no_grad():
         sae.b_enc[:10] = -1e6
     trainer = Trainer(sae, _settings(dead_after_n_tokens=640, learning_rate=1e-9), *splits)
@@ -180,17 +180,17 @@ def test_silent_latents_become_dead_after_the_window(world, splits):
     assert trainer.step(next(splits[0].batches.epoch(0)))["loss/aux"] > 0
 
 
-def test_a_loss_that_is_not_finite_names_the_proteins(world, splits):
-    trainer = Trainer(_topk(world), _settings(), *splits)
-    x = torch.from_numpy(world.x[7]).clone()
+def test_a_loss_that_is_not_finite_names_the_proteins(toy, splits):
+    trainer = Trainer(_topk(toy), _settings(), *splits)
+    x = torch.from_numpy(toy.x[7]).clone()
     x[3, 2] = float("inf")
     bad = ResidueBatch(x, torch.zeros(len(x)).long(), torch.tensor([7]), torch.arange(len(x)))
     with pytest.raises(InputError, match=r"step 0: loss/reconstruction is (nan|inf).*proteins: P007$"):
         trainer.step(bad)
 
 
-def test_rates_follow_the_schedule_and_the_predictor_its_multiple(world, splits):
-    sae = _protsae(world, predictor_rate=5.0)
+def test_rates_follow_the_schedule_and_the_predictor_its_multiple(toy, splits):
+    sae = _protsae(toy, predictor_rate=5.0)
     config = _settings(epochs=4, warmup_share=0.5)  # 20 steps, 10 of warm-up
     trainer = Trainer(sae, config, *splits)
     before = {name: p.detach().clone() for name, p in sae.named_parameters() if p.numel()}
@@ -202,6 +202,6 @@ def test_rates_follow_the_schedule_and_the_predictor_its_multiple(world, splits)
     assert moved["W_pred"] == pytest.approx(5 * 3e-3 / 11, rel=1e-3)  # Adam's first step is the rate
 
 
-def test_gates_end_near_the_concepts_rates(world, splits):
-    _, result = _fit_protsae(world, splits, epochs=10)
+def test_gates_end_near_the_concepts_rates(toy, splits):
+    _, result = _fit_protsae(toy, splits, epochs=10)
     assert result.summary["validation/gate_rate"] == pytest.approx(0.4, abs=0.1)

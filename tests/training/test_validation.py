@@ -23,15 +23,15 @@ def sae():
     return module
 
 
-def test_equals_one_computation_over_all_residues(world, batches, sae):
+def test_equals_one_computation_over_all_residues(toy, batches, sae):
     proteins = range(20, 60)
-    truth = world.labels[20:60]
+    truth = toy.labels[20:60]
     labelled = np.ones_like(truth)
     labelled[:7, 1] = False
     labels = Labels(torch.from_numpy(truth).float(), torch.from_numpy(labelled))
-    values = validate_guided(sae, Split(world.ids[20:60], batches(proteins, 7), labels), None)
+    values = validate_guided(sae, Split(toy.ids[20:60], batches(proteins, 7), labels), None)
 
-    x = torch.from_numpy(np.concatenate([world.x[i] for i in proteins]))
+    x = torch.from_numpy(np.concatenate([toy.x[i] for i in proteins]))
     with torch.no_grad():
         codes, logits = sae.codes(x), sae.predictor_logits(x)
         residual = (sae.decode(codes.latent_acts) - x).double().square().sum()
@@ -58,16 +58,16 @@ def test_equals_one_computation_over_all_residues(world, batches, sae):
 
 
 @pytest.fixture
-def residues(world):
+def residues(toy):
     """Concept 1 sits in some residues of every third protein of 20 to 59; three of these are not labelled."""
     rng = np.random.default_rng(5)
     truth = (rng.random((40, 40)) < 0.2) & (np.arange(40) % 3 == 0)[:, None]
-    spans = [(world.ids[20 + p], 1, 0, i, i + 1) for p, i in zip(*truth.nonzero(), strict=True)]
+    spans = [(toy.ids[20 + p], 1, 0, i, i + 1) for p, i in zip(*truth.nonzero(), strict=True)]
     table = pd.DataFrame(spans, columns=list(RESIDUE_LABEL_COLUMNS))
-    index = ResidueLabels.of(table, world.ids[20:60], dict.fromkeys(world.ids, 40))
+    index = ResidueLabels.of(table, toy.ids[20:60], dict.fromkeys(toy.ids, 40))
     labelled = np.ones((40, 2), dtype=bool)
     labelled[:7, 1] = False
-    labels = np.stack([world.labels[20:60, 0], truth.any(axis=1)], axis=1)
+    labels = np.stack([toy.labels[20:60, 0], truth.any(axis=1)], axis=1)
     found = Labels(
         torch.from_numpy(labels).float(), torch.from_numpy(labelled), index, torch.tensor([False, True])
     )
@@ -75,33 +75,33 @@ def residues(world):
 
 
 @pytest.mark.parametrize("headed", [True, False])
-def test_where_training_sees_all_residues_so_does_the_score_of_proteins(world, batches, sae, headed):
+def test_where_training_sees_all_residues_so_does_the_score_of_proteins(toy, batches, sae, headed):
     """Batches hold 5 residues of each protein; the score is that of the means they are given beside."""
     if headed:
         guidance = GuidanceConfig(protein_head=True)
         sae = ProtSae(sae.config.model_copy(update={"guidance": guidance}), torch.Generator().manual_seed(0))
         with torch.no_grad():
             sae.W_protein.normal_(generator=torch.Generator().manual_seed(1))
-    proteins, truth = range(20, 60), world.labels[20:60]
+    proteins, truth = range(20, 60), toy.labels[20:60]
     labels = Labels(torch.from_numpy(truth).float(), torch.ones(40, 2, dtype=torch.bool))
-    means = torch.from_numpy(np.stack([world.x[i].mean(axis=0) for i in proteins]))
+    means = torch.from_numpy(np.stack([toy.x[i].mean(axis=0) for i in proteins]))
     sampled = batches(proteins, 7, residues=5)
-    values = validate_guided(sae, Split(world.ids[20:60], sampled, labels, means), None)
+    values = validate_guided(sae, Split(toy.ids[20:60], sampled, labels, means), None)
     with torch.no_grad():
         scaled = sae.scale_input(means) @ sae.whitening
         weights = sae.W_protein + sae.W_pred if headed else sae.W_pred
         scores = (scaled @ weights.T).numpy()
     expected = np.mean([roc_auc_score(truth[:, c], scores[:, c]) for c in range(2)])
     assert values["auc/predictor"] == pytest.approx(expected, abs=1e-9)
-    without = validate_guided(sae, Split(world.ids[20:60], sampled, labels), None)
+    without = validate_guided(sae, Split(toy.ids[20:60], sampled, labels), None)
     assert without["auc/predictor"] != values["auc/predictor"]
 
 
-def test_residue_metrics_equal_one_computation_over_all_residues(world, batches, sae, residues):
+def test_residue_metrics_equal_one_computation_over_all_residues(toy, batches, sae, residues):
     labels, truth, known = residues
-    split = Split(world.ids[20:60], batches(range(20, 60), 7), labels)
+    split = Split(toy.ids[20:60], batches(range(20, 60), 7), labels)
     values = validate_guided(sae, split, None)
-    x = torch.from_numpy(np.concatenate(world.x[20:60]))
+    x = torch.from_numpy(np.concatenate(toy.x[20:60]))
     with torch.no_grad():
         logits, acts = sae.predictor_logits(x).double().numpy(), sae.encode(x).numpy()
     losses = np.logaddexp(0, np.where(truth, -1, 1) * logits[:, 1])
@@ -121,9 +121,9 @@ def test_residue_metrics_equal_one_computation_over_all_residues(world, batches,
         assert values[term] == pytest.approx(value, rel=1e-5), term
 
 
-def test_without_residue_level_concepts_there_are_no_residue_metrics(world, batches, sae):
-    labels = Labels(torch.from_numpy(world.labels[20:]).float(), torch.ones(40, 2).bool())
-    values = validate_guided(sae, Split(world.ids[20:], batches(range(20, 60), 7), labels), None)
+def test_without_residue_level_concepts_there_are_no_residue_metrics(toy, batches, sae):
+    labels = Labels(torch.from_numpy(toy.labels[20:]).float(), torch.ones(40, 2).bool())
+    values = validate_guided(sae, Split(toy.ids[20:], batches(range(20, 60), 7), labels), None)
     assert not [term for term in values if "residue" in term]
 
 
@@ -139,9 +139,9 @@ def test_balls_are_read_against_the_axioms(sae):
     assert axiom_metrics(sae, ontology) == {"axiom_violation": 0.5, "subsumption_auc": 1.0}
 
 
-def test_validation_changes_nothing(world, batches, sae):
+def test_validation_changes_nothing(toy, batches, sae):
     before = {name: tensor.clone() for name, tensor in sae.state_dict().items()}
-    labels = Labels(torch.from_numpy(world.labels[:20]).float(), torch.ones(20, 2).bool())
-    split = Split(world.ids[:20], batches(range(20), 7), labels)
+    labels = Labels(torch.from_numpy(toy.labels[:20]).float(), torch.ones(20, 2).bool())
+    split = Split(toy.ids[:20], batches(range(20), 7), labels)
     assert validate_guided(sae, split, None) == validate_guided(sae, split, None)
     assert all(torch.equal(tensor, before[name]) for name, tensor in sae.state_dict().items())

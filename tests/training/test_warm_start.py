@@ -10,9 +10,9 @@ from protsae.activations.sampler import ResidueBatch
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
-from protsae.sae.config import GuidanceConfig, ProtSaeConfig
+from protsae.sae.config import CONFIGS, GuidanceConfig, ProtSaeConfig, shaped_config
 from protsae.sae.protsae import ProtSae
-from protsae.sae.registry import build, unguided_config
+from protsae.sae.registry import build
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
@@ -28,7 +28,7 @@ def _generator(seed):
 
 @pytest.fixture
 def donor():
-    sae = build(unguided_config("topk", {}, d_model=D_MODEL, d_sae=D_SAE, k=K), _generator(0)).double()
+    sae = build(shaped_config(CONFIGS["topk"], {}, d_model=D_MODEL, d_sae=D_SAE, k=K), _generator(0)).double()
     with torch.no_grad():
         sae.b_enc.copy_(torch.randn(D_SAE, generator=_generator(1)))
         sae.b_dec.copy_(torch.randn(D_MODEL, generator=_generator(2)))
@@ -104,18 +104,18 @@ def test_a_donor_of_other_activations_or_of_another_kind_is_refused(donor, tmp_p
         load_donor(path, about, D_MODEL)
 
 
-def test_training_starts_there_and_the_fingerprint_says_so(world, tmp_path):
+def test_training_starts_there_and_the_fingerprint_says_so(toy, tmp_path):
     split = ["train"] * 40 + ["validation"] * 20
-    source = Source(world.store(), HOOK_POINT, pd.DataFrame({"protein_id": world.ids, "split": split}))
+    source = Source(toy.store(), HOOK_POINT, pd.DataFrame({"protein_id": toy.ids, "split": split}))
     trainer = TrainerConfig(epochs=4, residues_per_protein=16, proteins_per_batch=10)
     path, longer = tmp_path / "topk.safetensors", trainer.model_copy(update={"epochs": 20})
     TrainingPlan("topk", source, Size(16, 3, 0), longer).run(path)
     concepts = pd.DataFrame(
         {"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": "BPO", "level": "protein"}
     )
-    rows = [(world.ids[p], c) for p, c in zip(*world.labels.nonzero(), strict=True)]
+    rows = [(toy.ids[p], c) for p, c in zip(*toy.labels.nonzero(), strict=True)]
     labels = pd.DataFrame(rows, columns=["protein_id", "concept_idx"])
-    labelled = pd.DataFrame({"protein_id": world.ids, "aspect": "BPO"})
+    labelled = pd.DataFrame({"protein_id": toy.ids, "aspect": "BPO"})
     no_spans = pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS))
     axioms = pd.DataFrame(columns=["normal_form", "c", "relation", "d"])
     knowledge = Knowledge(LabelTables(concepts, labels, labelled, no_spans), axioms)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from tests.activations.test_parquet import write
-from tests.training.conftest import World
+from tests.training.conftest import ToyProteins
 from tests.training.test_parquet import plan_on_parquet
 
 from protsae.activations.parquet import ParquetStore
@@ -33,14 +33,13 @@ def plan_of(folder, architecture, **changes):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
-    world = World(70)
+    toy = ToyProteins(70)
     rng = np.random.default_rng(1)
-    proteins = {name: x[: rng.integers(3, 40)] for name, x in zip(world.ids, world.x, strict=True)}
+    proteins = {name: x[: rng.integers(3, 40)] for name, x in zip(toy.ids, toy.x, strict=True)}
     labels = {
-        name: [f"L{c}" for c in np.flatnonzero(row)]
-        for name, row in zip(world.ids, world.labels, strict=True)
+        name: [f"L{c}" for c in np.flatnonzero(row)] for name, row in zip(toy.ids, toy.labels, strict=True)
     }
-    split = {name: "train" if i < 58 else "validation" for i, name in enumerate(world.ids)}
+    split = {name: "train" if i < 58 else "validation" for i, name in enumerate(toy.ids)}
     write(folder / "0.parquet", proteins, labels=labels, split=split)
     return folder
 

@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
-from protsae.annotations.sources import SOURCE_RELATION_COLUMNS, SOURCE_TERM_COLUMNS, ConceptSource
+from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
 from protsae.core.text import numbered_lines
 
@@ -47,15 +45,7 @@ def read_binding_sites(files: Mapping[str, Path]) -> ConceptSource:
             counts["n_rows"] += 1
             spans += [(accession, term_id, 0, position - 1, position) for position in positions]
         listed |= seen.keys()
-    return ConceptSource(
-        name=ASPECT,
-        terms=pd.DataFrame(terms, columns=list(SOURCE_TERM_COLUMNS)),
-        relations=pd.DataFrame(columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
-        rows=pd.DataFrame(columns=["accession", "term_id"], dtype="str"),
-        spans=pd.DataFrame(spans, columns=["accession", "term_id", "instance", "start", "end"]),
-        listed=pd.DataFrame({"accession": sorted(listed), "aspect": ASPECT}, dtype="str"),
-        counts=dict(counts),
-    )
+    return concept_source(ASPECT, terms, spans=spans, listed=listed, counts=dict(counts))
 
 
 def _line(line: str, where: str) -> tuple[str, list[int]]:

@@ -1,9 +1,11 @@
 """Annotations of Swiss-Prot's flat files and of DeepGO's data sets: files that hold sequences too."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from protsae.annotations.builder import RowBuilder
+from protsae.annotations.table import add_entries
 from protsae.core.errors import InputError
 from protsae.sequences.deepgo import deepgo_rows
 from protsae.sequences.swissprot import read_swissprot
@@ -23,13 +25,9 @@ def read_flat_file(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
     Raises:
         InputError: see `sequences.swissprot.read_swissprot`; no record has a term.
     """
-    n_entries = n_without = 0
-    for record in read_swissprot(path, "annotations"):
-        n_entries += 1
-        n_without += not record.go_terms
-        for _, term_id, code in record.go_terms:
-            rows.add(record.accession, term_id, code)
-    _count(path, rows, counts, n_entries, n_without)
+    records = read_swissprot(path, "annotations")
+    entries = ((r.accession, [(term_id, code) for _, term_id, code in r.go_terms]) for r in records)
+    add_entries(path, entries, rows, counts)
 
 
 def read_deepgo(path: Path, rows: RowBuilder, counts: Counter[str], allow_pickle: bool) -> None:
@@ -48,27 +46,27 @@ def read_deepgo(path: Path, rows: RowBuilder, counts: Counter[str], allow_pickle
     Raises:
         InputError: see `sequences.deepgo.deepgo_rows`; a cell is no list of texts; no row has a term.
     """
-    columns = (f"{CODED}|{EXPERIMENTAL}|{PROPAGATED}",)
-    n_entries = n_without = 0
-    column = ""
-    for row in deepgo_rows(path, columns, "annotation.annotations", allow_pickle):
+    columns: set[str] = set()
+    add_entries(path, _deepgo_entries(path, allow_pickle, columns), rows, counts)
+    counts.update(f"column.{column}" for column in columns)
+
+
+def _deepgo_entries(
+    path: Path, allow_pickle: bool, columns: set[str]
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield the entries of a DeepGO pickle, and note in `columns` which column they come from."""
+    wanted = (f"{CODED}|{EXPERIMENTAL}|{PROPAGATED}",)
+    for row in deepgo_rows(path, wanted, "annotation.annotations", allow_pickle):
         ((column, items),) = row.values.items()
+        columns.add(column)
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
             raise InputError(f"{path}: row {row.number} of '{column}' is no list of terms: {items!r:.80}")
-        n_entries += 1
-        n_without += not items
+        terms = []
         for item in items:
             term_id, _, code = item.partition("|")
             if not term_id.strip():
                 raise InputError(
                     f"{path}: row {row.number} of '{column}' has an item without a term: {item!r}"
                 )
-            rows.add(row.accession, term_id.strip(), _EXPERIMENT if column == EXPERIMENTAL else code.strip())
-    _count(path, rows, counts, n_entries, n_without)
-    counts[f"column.{column}"] += 1
-
-
-def _count(path: Path, rows: RowBuilder, counts: Counter[str], n_entries: int, n_without: int) -> None:
-    if not len(rows):
-        raise InputError(f"{path}: none of {n_entries} entries has a GO term. Give a file that has some")
-    counts.update(n_rows_in_file=len(rows), n_entries=n_entries, n_entries_without_terms=n_without)
+            terms.append((term_id.strip(), _EXPERIMENT if column == EXPERIMENTAL else code.strip()))
+        yield row.accession, terms

@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from protsae.annotations.columns import named_rows
-from protsae.annotations.sources import SOURCE_RELATION_COLUMNS, SOURCE_TERM_COLUMNS, ConceptSource
+from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
+from protsae.core.tables import named_rows
 from protsae.sequences.formats import detect_format
 from protsae.sequences.swissprot import read_swissprot
 
@@ -211,13 +209,12 @@ def feature_source(proteins: Iterable[tuple[str, list[Feature]]], counts: Counte
                 relations.add((concept_id, "is_a", parent))
             spans += [(accession, concept_id, instance, start, end) for start, end in feature.spans]
     terms = [(i, name, ASPECT, "", "residue") for i, name in sorted(texts.items())]
-    return ConceptSource(
-        name=ASPECT,
-        terms=pd.DataFrame(terms, columns=list(SOURCE_TERM_COLUMNS)),
-        relations=pd.DataFrame(sorted(relations), columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
-        rows=pd.DataFrame(columns=["accession", "term_id"], dtype="str"),
-        spans=pd.DataFrame(spans, columns=["accession", "term_id", "instance", "start", "end"]),
-        listed=pd.DataFrame({"accession": sorted(set(listed)), "aspect": ASPECT}, dtype="str"),
+    return concept_source(
+        ASPECT,
+        terms,
+        relations=sorted(relations),
+        spans=spans,
+        listed=listed,
         counts=dict.fromkeys(("n_features", *_LEFT_OUT), 0) | dict(counts),
     )
 

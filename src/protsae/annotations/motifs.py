@@ -16,11 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator
 
-from protsae.annotations.columns import named_rows
-from protsae.annotations.spans import SPAN_COLUMNS, span_table
+from protsae.annotations.spans import number_instances, span_table
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS, character_codes
+from protsae.core.tables import named_rows
 from protsae.sequences.blocks import id_blocks
 
 ASPECT = "motif"
@@ -163,9 +163,10 @@ def find_motifs(sequences: Mapping[str, str], motifs: Sequence[Motif]) -> pd.Dat
         for concept_id, expansions in parsed:
             start, end = _matches(codes, expansions)
             protein = np.searchsorted(first, start, side="right") - 1
-            tables.append(_numbered(concept_id, names, protein, start - first[protein], end - first[protein]))
-    found = pd.concat(tables) if tables else pd.DataFrame(columns=list(SPAN_COLUMNS))
-    return span_table(found)
+            ids = np.asarray(names, dtype=object)[protein]
+            places = {"instance": start, "start": start - first[protein], "end": end - first[protein]}
+            tables.append(pd.DataFrame({"protein_id": ids, "concept_id": concept_id, **places}))
+    return number_instances(pd.concat(tables)) if tables else span_table([])
 
 
 def _block(names: list[str], sequences: Mapping[str, str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -219,22 +220,3 @@ def _matches(
     reached = np.concatenate([[-1], np.maximum.accumulate(end)])[: len(end)]
     outside = end > reached  # a match that ends within an earlier one lies inside it
     return start[outside], end[outside]
-
-
-def _numbered(
-    concept_id: str,
-    names: list[str],
-    protein: NDArray[np.int64],
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-) -> pd.DataFrame:
-    table = pd.DataFrame({"protein": protein, "start": start, "end": end})
-    return pd.DataFrame(
-        {
-            "protein_id": np.asarray(names, dtype=object)[protein],
-            "concept_id": concept_id,
-            "instance": table.groupby("protein").cumcount(),
-            "start": start,
-            "end": end,
-        }
-    )[list(SPAN_COLUMNS)]

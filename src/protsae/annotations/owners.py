@@ -17,6 +17,18 @@ IntArray = NDArray[np.int64]
 _ISOFORM = re.compile(r"(.+)-\d+")
 
 
+def protein_of_id(sequences: pd.DataFrame) -> dict[str, str]:
+    """Return the protein of every id and alias; an id of its own goes before an alias.
+
+    Args:
+        sequences: `protein_id`, `aliases` (ids joined by `;`).
+    """
+    aliased = sequences[sequences["aliases"] != ""].sort_values("protein_id", ascending=False)
+    pairs = zip(aliased["protein_id"], aliased["aliases"].map(split_ids), strict=True)
+    owners = {alias: protein_id for protein_id, aliases in pairs for alias in aliases}
+    return owners | dict(zip(sequences["protein_id"], sequences["protein_id"], strict=True))
+
+
 def resolve_accessions(
     annotations: pd.DataFrame, sequences: pd.DataFrame, isoforms: Isoforms
 ) -> pd.DataFrame:
@@ -37,7 +49,7 @@ def resolve_accessions(
         `accession` (the name), `status`, `protein_id` (several joined by `;`; empty for `other`), `n_rows`;
         sorted by `accession`.
     """
-    owners = _owners(sequences)
+    owners = protein_of_id(sequences)
     named = annotations["isoform_id"].where(annotations["isoform_id"] != "", annotations["accession"])
     n_rows = {str(name): n for name, n in named.value_counts().items()}
     of_isoforms = annotations[annotations["isoform_id"] != ""]
@@ -89,18 +101,6 @@ def owners_of_rows(
     borrowed = (annotation_accessions["status"] == "isoform").to_numpy()[code]
     is_foreign = borrowed & annotations["is_not"].to_numpy() & (annotations["isoform_id"] != "").to_numpy()
     return row, np.where(is_foreign[row], -1, protein).astype(np.int64)
-
-
-def _owners(sequences: pd.DataFrame) -> dict[str, str]:
-    """Return the protein of every id: an id of its own goes before an alias."""
-    aliased = sequences[sequences["aliases"] != ""].sort_values("protein_id", ascending=False)
-    owners = {
-        alias: protein_id
-        for protein_id, aliases in zip(aliased["protein_id"], aliased["aliases"], strict=True)
-        for alias in split_ids(aliases)
-    }
-    owners.update(zip(sequences["protein_id"], sequences["protein_id"], strict=True))
-    return owners
 
 
 def _heirs(owners: dict[str, str], named: set[str]) -> dict[str, list[str]]:

@@ -10,11 +10,7 @@ from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.features import read_features
 from protsae.annotations.motifs import ASPECT as MOTIF
 from protsae.annotations.motifs import Motif, find_motifs, read_motifs
-from protsae.annotations.sources import (
-    SOURCE_RELATION_COLUMNS,
-    SOURCE_TERM_COLUMNS,
-    ConceptSource,
-)
+from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.annotations.tables import read_concept_table
 from protsae.core.errors import InputError
 
@@ -66,12 +62,10 @@ def motif_source(motifs: tuple[Motif, ...], sequences: pd.DataFrame) -> ConceptS
     terms = [
         (m.id, m.name, MOTIF, f"Sequence motif {m.pattern}. {m.reference}".strip(), "residue") for m in motifs
     ]
-    return ConceptSource(
-        name=MOTIF,
-        terms=pd.DataFrame(terms, columns=list(SOURCE_TERM_COLUMNS)),
-        relations=pd.DataFrame(columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
-        rows=pd.DataFrame(columns=["accession", "term_id"], dtype="str"),
+    return concept_source(
+        MOTIF,
+        terms,
         spans=spans.rename(columns={"protein_id": "accession", "concept_id": "term_id"}),
-        listed=pd.DataFrame({"accession": sequences["protein_id"], "aspect": MOTIF}, dtype="str"),
+        listed=sequences["protein_id"],
         counts={f"n_matches_{m.id}": int((spans["concept_id"] == m.id).sum()) for m in motifs},
     )

@@ -1,14 +1,16 @@
 """Concepts from other places than the ontology: what every reader of them gives, and how they are joined."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
 
+from protsae.annotations.owners import protein_of_id
 from protsae.annotations.spans import SPAN_COLUMNS, number_instances, span_table
 from protsae.core.config import Config
 from protsae.core.errors import InputError
+from protsae.ontology.graph import reached
 from protsae.ontology.obo import Ontology
 
 Level = Literal["protein", "residue"]
@@ -48,6 +50,39 @@ class ConceptSource:
     spans: pd.DataFrame
     listed: pd.DataFrame
     counts: dict[str, int] = field(default_factory=dict)
+
+
+def concept_source(
+    name: str,
+    terms: Sequence[tuple[str, str, str, str, str]],
+    *,
+    relations: Iterable[tuple[str, str, str]] = (),
+    rows: Iterable[tuple[str, str]] = (),
+    spans: pd.DataFrame | Sequence[tuple[str, str, int, int, int]] = (),
+    listed: Iterable[str],
+    counts: dict[str, int],
+) -> ConceptSource:
+    """Return a source of one aspect, called `name`; see `ConceptSource` for the columns.
+
+    Args:
+        name: of the source and its aspect.
+        terms: rows of `SOURCE_TERM_COLUMNS`.
+        relations: rows of `SOURCE_RELATION_COLUMNS`.
+        rows: accession and term.
+        spans: accession, term, instance, start and end.
+        listed: the accessions that the source lists.
+        counts: what was read and what was skipped.
+    """
+    span_columns = ["accession", "term_id", "instance", "start", "end"]
+    return ConceptSource(
+        name=name,
+        terms=pd.DataFrame(terms, columns=list(SOURCE_TERM_COLUMNS)),
+        relations=pd.DataFrame(list(relations), columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
+        rows=pd.DataFrame(list(rows), columns=["accession", "term_id"], dtype="str"),
+        spans=pd.DataFrame(spans, columns=span_columns),
+        listed=pd.DataFrame({"accession": sorted(set(listed)), "aspect": name}, dtype="str"),
+        counts=counts,
+    )
 
 
 @dataclass(frozen=True)
@@ -121,6 +156,7 @@ def join_sources(
                 f"{source.listed['accession'].iloc[0]}) is among the sequences (such as "
                 f"{sequences['protein_id'].iloc[0]}). Do the files belong together?"
             )
+    labelled_columns = ["protein_id", "aspect"]
     residue_concepts = _propagated_spans(_concat(spans, SPAN_COLUMNS), above)
     direct = _concat([*rows, *(s[["protein_id", "concept_id"]] for s in spans)], ("protein_id", "concept_id"))
     return SourcedConcepts(
@@ -128,7 +164,9 @@ def join_sources(
         relations=relations,
         protein_concepts=_propagated(direct.drop_duplicates(), above),
         residue_concepts=residue_concepts,
-        labelled=_sorted(_concat(labelled, ("protein_id", "aspect"))),
+        labelled=_concat(labelled, labelled_columns)
+        .drop_duplicates()
+        .sort_values(labelled_columns, ignore_index=True),
         ids=_concat(ids, SOURCE_ID_COLUMNS),
         report=report,
     )
@@ -171,20 +209,6 @@ def with_source_axioms(ontology_axioms: pd.DataFrame, source_relations: pd.DataF
     return pd.concat([ontology_axioms, added], ignore_index=True)
 
 
-def protein_of_id(sequences: pd.DataFrame) -> dict[str, str]:
-    """Return the protein of every id and alias; an id of its own goes before an alias.
-
-    Args:
-        sequences: `protein_id`, `aliases` (joined by `;`).
-    """
-    owner: dict[str, str] = {}
-    pairs = list(zip(sequences["protein_id"].tolist(), sequences["aliases"].tolist(), strict=True))
-    for protein_id, aliases in pairs:
-        for alias in aliases.split(";") if aliases else []:
-            owner.setdefault(alias, protein_id)
-    return owner | {protein_id: protein_id for protein_id, _ in pairs}
-
-
 def ancestors_of_terms(terms: pd.DataFrame, relations: pd.DataFrame) -> dict[str, list[str]]:
     """Return the ancestors of every term that has some, itself left out.
 
@@ -192,20 +216,15 @@ def ancestors_of_terms(terms: pd.DataFrame, relations: pd.DataFrame) -> dict[str
         InputError: the parents form a cycle.
     """
     parents: dict[str, list[str]] = {}
-    for child, parent in zip(relations["child_id"].tolist(), relations["parent_id"].tolist(), strict=True):
+    for child, parent in zip(relations["child_id"], relations["parent_id"], strict=True):
         parents.setdefault(child, []).append(parent)
     found: dict[str, list[str]] = {}
-    for start in terms["term_id"]:
-        path, reached = [start], set[str]()
-        while path:
-            for parent in parents.get(path.pop(), []):
-                if parent == start:
-                    raise InputError(f"the parents of {start} come back to {start}: remove one of them")
-                if parent not in reached:
-                    reached.add(parent)
-                    path.append(parent)
-        if reached:
-            found[start] = sorted(reached)
+    for term_id in terms["term_id"]:
+        above = reached([term_id], parents)
+        if term_id in above:
+            raise InputError(f"the parents of {term_id} come back to {term_id}: remove one of them")
+        if above:
+            found[term_id] = sorted(above)
     return found
 
 
@@ -294,7 +313,3 @@ def _concat(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFr
     return (
         pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns), dtype="str")
     )
-
-
-def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop_duplicates().sort_values(list(table.columns), ignore_index=True)

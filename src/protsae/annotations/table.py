@@ -2,19 +2,25 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from protsae.annotations.builder import RowBuilder
 from protsae.core.errors import InputError
-from protsae.core.tables import SHOWN, cell, column_finder, tab_rows
+from protsae.core.tables import SHOWN, named_rows
+from protsae.sequences.records import UNIPROT_ADVICE, UNIPROT_ENTRY
 
-ACCESSION_NAMES = ("accession", "protein", "protein_id", "Entry")
-TERM_NAMES = ("go_id", "term_id", "term", "GO_ID")
-EVIDENCE_NAMES = ("evidence", "evidence_code")
-QUALIFIER_NAMES = ("qualifier",)
-UNIPROT_ACCESSION = "Entry"
+_REQUIRED = {
+    "accession": ("accession", "protein", "protein_id", "Entry"),
+    "go_id": ("go_id", "term_id", "term"),
+}
+_OPTIONAL = {"evidence": ("evidence", "evidence_code"), "qualifier": ("qualifier",)}
+_ADVICE = "Name both in the first line, tab-separated, or give a GAF, UniProt or Swiss-Prot file"
 UNIPROT_TERMS = "Gene Ontology IDs"
-UNIPROT_NAMED_TERMS = "Gene Ontology ("
+_BRANCHES = ("GO", "biological process", "molecular function", "cellular component")
+_UNIPROT_TERMS = {
+    name: (name,) for name in (UNIPROT_TERMS, *(f"Gene Ontology ({branch})" for branch in _BRANCHES))
+}
 _NAMED_TERM = re.compile(r"\[(GO:\d+)\]\s*(?:;\s*|$)")
 _QUALIFIER_SEPARATOR = re.compile(r"[|,;\s]+")
 
@@ -40,32 +46,15 @@ def read_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
         InputError: no such header, no rows, a line with another number of fields, an empty cell, one with
             several ids.
     """
-    number, header, lines = tab_rows(path, "annotations")
-    find = column_finder(header)
-    accession, term = find(ACCESSION_NAMES), find(TERM_NAMES)
-    evidence, qualifier = find(EVIDENCE_NAMES), find(QUALIFIER_NAMES)
-    if accession is None or term is None:
-        found = "\t".join(header)[:SHOWN]
-        raise InputError(
-            f"{path}:{number}: the header must name {ACCESSION_NAMES[0]} and {TERM_NAMES[0]} once each, "
-            f"tab-separated; found {found!r}. Add such a header, or give a GAF, UniProt or Swiss-Prot file"
-        )
-    names = header[accession], header[term]
     per_qualifier: Counter[str] = Counter()
-    add = rows.add
-    for number, fields in lines:
-        name = fields[accession].strip() or cell(path, number, fields, accession, names[0])
-        term_id = fields[term].strip() or cell(path, number, fields, term, names[1])
+    for number, row in named_rows(path, "annotations", _REQUIRED, _OPTIONAL, _ADVICE):
+        name, term_id, qualifier = row["accession"], row["go_id"], row.get("qualifier", "")
         if ";" in term_id or ";" in name:
             several = term_id if ";" in term_id else name
             raise InputError(f"{path}:{number}: {several!r} names several. Give one row for each")
-        code = fields[evidence].strip() if evidence is not None else ""
-        said = fields[qualifier].strip() if qualifier is not None else ""
-        if said:
-            per_qualifier[said] += 1
-        add(name, term_id, code, is_negated(said))
-    if not len(rows):
-        raise InputError(f"{path}: a header and no annotations below it")
+        if qualifier:
+            per_qualifier[qualifier] += 1
+        rows.add(name, term_id, row.get("evidence", ""), is_negated(qualifier))
     counts["n_rows_in_file"] += len(rows)
     counts.update({f"n_rows_per_qualifier.{name}": n for name, n in sorted(per_qualifier.items())})
 
@@ -86,30 +75,44 @@ def read_uniprot_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> No
     Raises:
         InputError: a column is missing, no entries, no terms, a line with another number of fields.
     """
-    number, header, lines = tab_rows(path, "annotations")
-    find = column_finder(header)
-    entry, ids = find([UNIPROT_ACCESSION]), find([UNIPROT_TERMS])
-    named = [column for column, name in enumerate(header) if name.startswith(UNIPROT_NAMED_TERMS)]
-    if entry is None or (ids is None and not named):
-        raise InputError(
-            f"{path}:{number}: a UniProt export needs '{UNIPROT_ACCESSION}' and '{UNIPROT_TERMS}' once "
-            "each. Add them under 'Customize columns', and export as TSV again"
-        )
+    add_entries(path, _uniprot_entries(path), rows, counts)
+
+
+def add_entries(
+    path: Path, entries: Iterable[tuple[str, list[tuple[str, str]]]], rows: RowBuilder, counts: Counter[str]
+) -> None:
+    """Add the rows of a file that is read protein by protein.
+
+    Args:
+        path: the file, for messages.
+        entries: accession, and its terms with their evidence codes.
+        rows: gains a row per entry and term.
+        counts: gains `n_rows_in_file`, `n_entries`, `n_entries_without_terms`.
+
+    Raises:
+        InputError: no entry has a term.
+    """
     n_entries = n_without = 0
-    for number, fields in lines:
-        accession = cell(path, number, fields, entry, UNIPROT_ACCESSION)
-        if ids is not None:
-            term_ids = [name for part in fields[ids].split(";") if (name := part.strip())]
-        else:
-            cells = (_named_terms(path, number, fields[column].strip()) for column in named)
-            term_ids = list(dict.fromkeys(term_id for cell_ids in cells for term_id in cell_ids))
+    for accession, terms in entries:
         n_entries += 1
-        n_without += not term_ids
-        for term_id in term_ids:
-            rows.add(accession, term_id)
+        n_without += not terms
+        for term_id, code in terms:
+            rows.add(accession, term_id, code)
     if not len(rows):
-        raise InputError(f"{path}: none of {n_entries} entries has a term in '{UNIPROT_TERMS}'")
+        raise InputError(f"{path}: none of {n_entries} entries has a GO term. Give a file that has some")
     counts.update(n_rows_in_file=len(rows), n_entries=n_entries, n_entries_without_terms=n_without)
+
+
+def _uniprot_entries(path: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for number, row in named_rows(path, "annotations", UNIPROT_ENTRY, _UNIPROT_TERMS, UNIPROT_ADVICE):
+        if len(row) == 1:
+            raise InputError(f"{path}:1: the header has no column {UNIPROT_TERMS!r}. {UNIPROT_ADVICE}")
+        if UNIPROT_TERMS in row:
+            term_ids = [name for part in row[UNIPROT_TERMS].split(";") if (name := part.strip())]
+        else:
+            cells = (_named_terms(path, number, row[column]) for column in _UNIPROT_TERMS if column in row)
+            term_ids = list(dict.fromkeys(term_id for cell_ids in cells for term_id in cell_ids))
+        yield row["Entry"], [(term_id, "") for term_id in term_ids]
 
 
 def _named_terms(path: Path, number: int, text: str) -> list[str]:

@@ -3,15 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
-
-from protsae.annotations.columns import named_rows
-from protsae.annotations.sources import (
-    SOURCE_RELATION_COLUMNS,
-    SOURCE_TERM_COLUMNS,
-    ConceptSource,
-)
+from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
+from protsae.core.tables import named_rows
+from protsae.ontology.graph import reached
 
 _PROTEIN = ("accession", "protein_id", "protein", "entry")
 _CONCEPT = ("concept_id", "concept", "term_id", "term")
@@ -55,36 +50,32 @@ def read_concept_table(name: str, path: Path, parents: Path | None) -> ConceptSo
             spans.append((*pair, counts["n_rows"], start, end))
         else:
             whole.append(pair)
+    listed = {pair[0] for pair in whole} | {span[0] for span in spans}
     residue_level = {concept_id for _, concept_id, *_ in spans}
     rows = [pair for pair in whole if pair[1] not in residue_level]
     counts["n_skipped_without_position"] = len(whole) - len(rows)
-    relations = _read_parents(parents, texts) if parents is not None else []
     concept_ids = {concept_id for _, concept_id in rows} | residue_level
+    relations: list[tuple[str, str, str]] = []
     if parents is not None:
-        known = {term for child, _, parent in relations for term in (child, parent)} | _roots(parents)
-        strangers = concept_ids - known
-        counts["n_skipped_without_parent_entry"] = sum(pair[1] in strangers for pair in rows) + sum(
-            span[1] in strangers for span in spans
-        )
-        rows = [pair for pair in rows if pair[1] not in strangers]
-        spans = [span for span in spans if span[1] not in strangers]
-        concept_ids = (concept_ids - strangers) | known
-    lifted = _above(residue_level & concept_ids, relations)
-    _check_levels(path, {concept_id for _, concept_id in rows}, residue_level, lifted)
-    terms = [
-        (i, *texts.get(i, (i, "")), "residue" if i in residue_level | lifted else "protein")
-        for i in sorted(concept_ids)
-    ]
-    table = pd.DataFrame(terms, columns=["term_id", "name", "definition", "level"]).assign(aspect=name)
-    listed = sorted({pair[0] for pair in whole} | {span[0] for span in spans})
-    return ConceptSource(
-        name=name,
-        terms=table[list(SOURCE_TERM_COLUMNS)],
-        relations=pd.DataFrame(relations, columns=list(SOURCE_RELATION_COLUMNS), dtype="str"),
-        rows=pd.DataFrame(rows, columns=["accession", "term_id"], dtype="str"),
-        spans=pd.DataFrame(spans, columns=["accession", "term_id", "instance", "start", "end"]),
-        listed=pd.DataFrame({"accession": listed, "aspect": name}, dtype="str"),
-        counts=dict(counts),
+        relations, known = _read_parents(parents, texts)
+        unknown = concept_ids - known
+        given = [*rows, *(span[:2] for span in spans)]
+        counts["n_skipped_without_parent_entry"] = sum(concept_id in unknown for _, concept_id in given)
+        rows = [pair for pair in rows if pair[1] not in unknown]
+        spans = [span for span in spans if span[1] not in unknown]
+        concept_ids = (concept_ids - unknown) | known
+    parents_of: dict[str, list[str]] = {}
+    for child, _, parent in relations:
+        parents_of.setdefault(child, []).append(parent)
+    above = reached(residue_level & concept_ids, parents_of)
+    _check_levels(path, {concept_id for _, concept_id in rows}, above)
+    terms = []
+    for concept_id in sorted(concept_ids):
+        title, definition = texts.get(concept_id, (concept_id, ""))
+        level = "residue" if concept_id in residue_level | above else "protein"
+        terms.append((concept_id, title, name, definition, level))
+    return concept_source(
+        name, terms, relations=relations, rows=rows, spans=spans, listed=listed, counts=dict(counts)
     )
 
 
@@ -99,7 +90,7 @@ def _positions(row: dict[str, str], where: str) -> tuple[int, int]:
             )
         values.append(int(text))
     if values[0] > values[1]:
-        raise InputError(f"{where}: start {values[0]} is behind end {values[1]}")
+        raise InputError(f"{where}: start {values[0]} is after end {values[1]}")
     return values[0] - 1, values[1]
 
 
@@ -116,44 +107,29 @@ def _note_text(texts: dict[str, tuple[str, str]], row: dict[str, str], where: st
         )
 
 
-def _read_parents(path: Path, texts: dict[str, tuple[str, str]]) -> list[tuple[str, str, str]]:
+def _read_parents(
+    path: Path, texts: dict[str, tuple[str, str]]
+) -> tuple[list[tuple[str, str, str]], set[str]]:
+    """Return the relations of a table of parents, and all concepts that it names."""
     relations: dict[tuple[str, str, str], None] = {}
-    required = {"concept_id": _CONCEPT}
+    known: set[str] = set()
     optional = {"parent_id": ("parent_id", "parent"), **_PARENT_OPTIONAL}
-    for number, row in named_rows(path, "parents", required, optional):
+    for number, row in named_rows(path, "parents", {"concept_id": _CONCEPT}, optional):
         if "parent_id" not in row:
             raise InputError(f"{path}:1: the header has no column parent_id")
         _note_text(texts, row, f"{path}:{number}")
         if row["parent_id"] == row["concept_id"]:
             raise InputError(f"{path}:{number}: '{row['concept_id']}' is its own parent")
+        known.add(row["concept_id"])
         if row["parent_id"]:
+            known.add(row["parent_id"])
             relations[row["concept_id"], "is_a", row["parent_id"]] = None
-    return list(relations)
+    return list(relations), known
 
 
-def _roots(path: Path) -> set[str]:
-    """Return the concepts that the parent table lists without a parent."""
-    rows = named_rows(path, "parents", {"concept_id": _CONCEPT}, {"parent_id": ("parent_id", "parent")})
-    return {row["concept_id"] for _, row in rows if not row.get("parent_id")}
-
-
-def _above(concept_ids: set[str], relations: list[tuple[str, str, str]]) -> set[str]:
-    """Return the ancestors of some concepts."""
-    parents: dict[str, set[str]] = {}
-    for child, _, parent in relations:
-        parents.setdefault(child, set()).add(parent)
-    reached: set[str] = set()
-    waiting = list(concept_ids)
-    while waiting:
-        new = parents.get(waiting.pop(), set()) - reached
-        reached |= new
-        waiting += new
-    return reached
-
-
-def _check_levels(path: Path, whole: set[str], residue_level: set[str], lifted: set[str]) -> None:
+def _check_levels(path: Path, whole: set[str], above: set[str]) -> None:
     """Refuse a concept that is of whole proteins and has concepts with positions below it."""
-    both = sorted(whole & lifted)
+    both = sorted(whole & above)
     if both:
         raise InputError(
             f"{path}: '{both[0]}' has rows without positions, and concepts with positions below it "

@@ -15,7 +15,7 @@ class NotCanonicalError(TypeError):
     """A value of a type that has no canonical form: two different ones could look the same."""
 
 
-def canonical(value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value  # noqa: PLR0911 - one line per kind of value
+def canonical(value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value
     """Return `value` as JSON data.
 
     Never falls back to `repr`: frames and tensors print only head and tail.

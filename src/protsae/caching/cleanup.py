@@ -1,4 +1,4 @@
-"""Finds and removes what nothing refers to any more below the data root."""
+"""Finds and removes unreferenced files below the data root."""
 
 import os
 import re
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from kedro.pipeline import Pipeline
 
-from protsae.caching.decisions import cache_folders, record_file
+from protsae.caching.decisions import record_file
 from protsae.caching.fingerprint import is_parameter
-from protsae.caching.locations import CACHE_FOLDER, Catalog, base_path, data_roots, layer_folders
+from protsae.caching.kedro_internals import Catalog, base_path
+from protsae.caching.locations import CACHE_FOLDER, cache_folders, data_roots, layer_folders
 from protsae.caching.run_record import FILE_NAME
 
 _RAW = "01_raw"
@@ -34,7 +35,7 @@ class Leftover:
 
 
 def find_leftovers(pipelines: Mapping[str, Pipeline], catalog: Catalog) -> list[Leftover]:
-    """Return what may be removed: nothing of it is raw data, and links are not followed.
+    """Return what may be removed: no raw data, and nothing behind a link.
 
     Args:
         pipelines: all registered pipelines.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -15,16 +14,8 @@ from protsae.caching import content
 from protsae.caching.canonical import to_text
 from protsae.caching.content import ContentHasher
 from protsae.caching.fingerprint import Fingerprint, Parts, differences, fingerprint, is_parameter
-from protsae.caching.locations import (
-    CACHE_FOLDER,
-    Catalog,
-    base_path,
-    data_roots,
-    in_memory,
-    inner,
-    is_absent,
-    local_path,
-)
+from protsae.caching.kedro_internals import Catalog, base_path, in_memory, inner, is_absent, local_path
+from protsae.caching.locations import cache_folders
 from protsae.caching.measure import Measure
 from protsae.caching.records import MEMORY_FILE, Record, read_json, read_record, record_path, write_record
 from protsae.core.code import CodeIndex, Stamp
@@ -55,16 +46,6 @@ class Decision:
 UP_TO_DATE = "up to date"
 NOT_GIVEN = "not given"
 """Stands for the content of an optional input that the catalog leaves out."""
-
-
-def label(node: Node) -> str:
-    """Return a node's name as people type it: its pipeline comes first, as namespace."""
-    return node.name
-
-
-def cache_folders(datasets: list[Any]) -> list[Path]:
-    """Return the cache folders of some datasets: one in each data root, the most used first."""
-    return [root / CACHE_FOLDER for root in data_roots(datasets)]
 
 
 def record_file(node: Node, catalog: Catalog, otherwise: list[Path]) -> Path | None:
@@ -236,12 +217,12 @@ class Decider:
         return {name: content.stamps(path) for name, path in paths.items() if path}
 
     def _disturbed(self, node: Node) -> str | None:
-        """Return what changed under the node's feet while it ran; then nobody knows what it has seen."""
+        """Return what changed while the node ran; its result is then not recorded."""
         if self._code.edited(self._fingerprints[node.name].closure):
             return "its code was edited while it ran"
         before = self._stamps.get(node.name, {})
         after = self._input_stamps(node)
-        # an input that was not there is one that its dataset fetched on loading
+        # an input that was missing before is one that its dataset fetched on loading
         if any(stamps != after.get(name) for name, stamps in before.items() if stamps is not None):
             return "an input was written while it ran"
         return None

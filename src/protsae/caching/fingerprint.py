@@ -1,7 +1,7 @@
-"""What a node's result depends on, as named parts, so that a difference can be told in words."""
+"""What a node's result depends on, as named parts, so that a difference can be described in words."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
@@ -10,7 +10,17 @@ from typing import Any
 from kedro.pipeline.node import Node
 
 from protsae.caching.canonical import NotCanonicalError, canonical, flatten, to_text
-from protsae.caching.locations import Catalog, in_memory, inner, is_absent, is_versioned, local_path
+from protsae.caching.kedro_internals import (
+    Catalog,
+    classes,
+    declared,
+    in_memory,
+    inner,
+    is_absent,
+    is_versioned,
+    local_path,
+    settings,
+)
 from protsae.core.code import Closure, CodeIndex, entry
 
 Parts = dict[str, dict[str, Any]]
@@ -60,7 +70,7 @@ def fingerprint(node: Node, catalog: Catalog, code: CodeIndex) -> Fingerprint:
     function, bound = _unwrap(node.func)
     name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', '?')}"
     parts: Parts = {
-        "wiring": {"inputs": node._inputs, "outputs": node._outputs, "function": name},
+        "wiring": {**declared(node), "function": name},
         "parameters": {},
         "catalog": {},
     }
@@ -81,7 +91,8 @@ def fingerprint(node: Node, catalog: Catalog, code: CodeIndex) -> Fingerprint:
     ]
     parts["code"] = dict(closure.code)
     parts["package_data"] = dict(closure.data_files)
-    parts["versions"] = _versions(closure.libraries | _dataset_libraries(node, catalog))
+    of_datasets = {kind.__module__.partition(".")[0] for kind in _dataset_classes(node, catalog)}
+    parts["versions"] = _versions(closure.libraries | of_datasets)
     return Fingerprint(parts, refusals[0] if refusals else None, closure)
 
 
@@ -135,18 +146,17 @@ def _settings(node: Node, catalog: Catalog) -> dict[str, Any]:
             if is_parameter(name) or in_memory(dataset):
                 continue
             left_out = {*_UNCOUNTED_SETTINGS, irrelevant}
-            settings = inner(dataset)._init_config()
+            entry_of = settings(dataset)
             counted = {
-                key: value for key, value in settings.items() if key not in left_out and value is not None
+                key: value for key, value in entry_of.items() if key not in left_out and value is not None
             }
             leaves.update(flatten(name, canonical(counted)))
     return leaves
 
 
 def _dataset_classes(node: Node, catalog: Catalog) -> set[type]:
-    datasets = [inner(catalog.get(name)) for name in (*node.inputs, *node.outputs) if not is_parameter(name)]
-    below = {dataset._dataset_type for dataset in datasets if hasattr(dataset, "_dataset_type")}  # partitions
-    return {type(dataset) for dataset in datasets} | below
+    names = [name for name in (*node.inputs, *node.outputs) if not is_parameter(name)]
+    return {kind for name in names for kind in classes(catalog.get(name))}
 
 
 def _dataset_entries(node: Node, catalog: Catalog, module: str) -> list[str]:
@@ -156,15 +166,16 @@ def _dataset_entries(node: Node, catalog: Catalog, module: str) -> list[str]:
     return sorted(entry(kind) for kind in kinds if kind.__module__.partition(".")[0] == package)
 
 
-def _dataset_libraries(node: Node, catalog: Catalog) -> set[str]:
-    return {kind.__module__.partition(".")[0] for kind in _dataset_classes(node, catalog)}
-
-
 def _versions(libraries: Iterable[str]) -> dict[str, str]:
     names = {_DISTRIBUTIONS.get(name, name) for name in libraries if name not in sys.stdlib_module_names}
-    found = {name: _version(name) for name in sorted({*names, *ALWAYS_COUNTED})}
+    found = versions_of(sorted({*names, *ALWAYS_COUNTED}))
     known = {name: version for name, version in found.items() if version is not None}
     return {**known, "python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+
+
+def versions_of(distributions: Iterable[str]) -> dict[str, str | None]:
+    """Return the versions of some distributions, None where one is not installed."""
+    return {name: _version(name) for name in distributions}
 
 
 @cache
@@ -178,58 +189,31 @@ def _version(distribution: str) -> str | None:
 def differences(old: Parts, new: Parts) -> list[str]:
     """Return in words what differs between the parts on record and the parts now."""
     words: list[str] = []
-    for part, tell in _TELLERS.items():
+    for part, describe in _DESCRIPTIONS.items():
         before, after = old.get(part, {}), new.get(part, {})
         for key in sorted({*before, *after}):
             was = to_text(before[key]) if key in before else None
             now = to_text(after[key]) if key in after else None
             if was != now:
-                words.append(tell(key, was, now))
+                words.append(describe(key, was, now))
     return words
-
-
-def _tell_code(name: str, was: str | None, now: str | None) -> str:
-    return f"code {_verb(was, now)}: {name}"
-
-
-def _tell_package_data(file: str, was: str | None, now: str | None) -> str:
-    return f"package file {_verb(was, now)}: {file}"
-
-
-def _tell_parameter(name: str, was: str | None, now: str | None) -> str:
-    return f"parameter {name} {was or 'absent'} -> {now or 'absent'}"
-
-
-def _tell_version(library: str, was: str | None, now: str | None) -> str:
-    return f"{library} {_bare(was)} -> {_bare(now)}"
-
-
-def _tell_catalog(name: str, was: str | None, now: str | None) -> str:
-    return f"catalog entry {name} {was or 'absent'} -> {now or 'absent'}"
-
-
-def _tell_wiring(item: str, was: str | None, now: str | None) -> str:
-    return f"node declaration changed: {item}"
-
-
-def _tell_input(name: str, was: str | None, now: str | None) -> str:
-    return f"input {name} {'missing' if now == 'null' else 'changed'}"
 
 
 def _verb(was: str | None, now: str | None) -> str:
     return "new" if was is None else "gone" if now is None else "changed"
 
 
-def _bare(text: str | None) -> str:
-    return text.strip('"') if text else "absent"
+def _values(was: str | None, now: str | None) -> str:
+    return f"{was or 'absent'} -> {now or 'absent'}"
 
 
-_TELLERS = {
-    "parameters": _tell_parameter,
-    "code": _tell_code,
-    "package_data": _tell_package_data,
-    "wiring": _tell_wiring,
-    "catalog": _tell_catalog,
-    "versions": _tell_version,
-    "inputs": _tell_input,
+_DESCRIPTIONS: dict[str, Callable[[str, str | None, str | None], str]] = {
+    "parameters": lambda name, was, now: f"parameter {name} {_values(was, now)}",
+    "code": lambda name, was, now: f"code {_verb(was, now)}: {name}",
+    "package_data": lambda file, was, now: f"package file {_verb(was, now)}: {file}",
+    "wiring": lambda item, was, now: f"node declaration changed: {item}",
+    "catalog": lambda name, was, now: f"catalog entry {name} {_values(was, now)}",
+    "versions": lambda library, was, now: f"{library} {_values(was, now)}".replace('"', ""),
+    "inputs": lambda name, was, now: f"input {name} {'missing' if now == 'null' else 'changed'}",
 }
+"""How each part is described: the key that differs, its value on record and its value now, as JSON."""

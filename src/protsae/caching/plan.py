@@ -2,15 +2,15 @@
 
 from kedro.pipeline import Pipeline
 
-from protsae.caching.decisions import Decider, Decision, Verdict, label
+from protsae.caching.decisions import Decider, Decision, Verdict
 from protsae.caching.report import Report, cost, disk, duration
 
 
 def plan(decider: Decider, pipeline: Pipeline, no_cache: bool) -> list[tuple[str, Decision]]:
-    """Return each node's label and what would happen to it.
+    """Return each node's name and what would happen to it.
 
-    Outputs of nodes that run are in doubt: the nodes after them run only if the new bytes are other bytes,
-    which nobody can know before.
+    Outputs of nodes that run are in doubt: the nodes after them run only if the new bytes differ, which
+    is not known before.
     """
     planned: list[tuple[str, Decision]] = []
     in_doubt: set[str] = set()
@@ -22,7 +22,7 @@ def plan(decider: Decider, pipeline: Pipeline, no_cache: bool) -> list[tuple[str
             decision = Decision(Verdict.MAYBE, "if a node that needs it runs", decision.record)
         if decision.verdict in {Verdict.RUN, Verdict.MAYBE}:
             in_doubt.update(node.outputs)
-        planned.append((label(node), decision))
+        planned.append((node.name, decision))
     return planned
 
 

@@ -9,7 +9,7 @@ from protsae.core.files import sha256_text, write_text_atomic
 
 FORMAT = 1
 MEMORY_FILE = "memory.json"
-"""Beside the records: hashes of sources and data, kept to save time."""
+"""In the folder of the records: hashes of sources and data, kept to save time."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Record:
     finished_at: str
     run_id: str | None
     refusal: str | None = None
-    """Why this run must not stand in for another one; the record then only says what it cost."""
+    """Why this run does not count as a record; only its cost is then read."""
     format: int = FORMAT
 
 

@@ -1,4 +1,4 @@
-"""What the person at the keyboard sees of the cache: one line per node, and a sum at the end."""
+"""What a user sees of the cache: one line per node, and a summary at the end."""
 
 from rich.console import Console
 from rich.text import Text

@@ -1,4 +1,4 @@
-"""`data/08_reporting/run.json`: what made the results that lie beside it."""
+"""`data/08_reporting/run.json`: how the results in its folder were made."""
 
 import json
 import platform
@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ from kedro.pipeline import Pipeline
 
 from protsae.caching.canonical import canonical, flatten
 from protsae.caching.content import ContentHasher, size
-from protsae.caching.decisions import cache_folders, label, record_file
-from protsae.caching.fingerprint import is_parameter
-from protsae.caching.locations import Catalog, data_roots, local_path
+from protsae.caching.decisions import record_file
+from protsae.caching.fingerprint import is_parameter, versions_of
+from protsae.caching.kedro_internals import Catalog, local_path
+from protsae.caching.locations import cache_folders, data_roots
 from protsae.caching.records import MEMORY_FILE, read_json, read_record
 from protsae.core.files import write_text_atomic
 
@@ -79,7 +79,10 @@ def write_run_record(
         "pipelines": list(request.get("pipeline_names") or ["__default__"]),
         "filters": {name: list(request[name]) for name in filters if request.get(name)},
         **_git(log.project),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {
+            "python": platform.python_version(),
+            **versions_of(_DISTRIBUTIONS),
+        },
         "platform": {"system": platform.platform(), "machine": platform.machine()},
         "inputs": _inputs(pipeline, catalog, log.project),
         "seeds": {name: value for name, value in leaves.items() if name.rpartition(".")[2] == "seed"},
@@ -106,7 +109,7 @@ def _nodes(log: RunLog, pipeline: Pipeline, catalog: Catalog, error: BaseExcepti
         record = read_record(file) if file and status in {"ran", "skipped"} else None
         if record and status == "ran" and record.run_id != log.run_id:
             record = None  # another runner ran it, which measures nothing
-        nodes[label(node)] = {
+        nodes[node.name] = {
             "status": status,
             "seconds": record.seconds if record else None,
             "peak_memory_mb": record.peak_memory_mb if record else None,
@@ -126,16 +129,6 @@ def _inputs(pipeline: Pipeline, catalog: Catalog, project: Path) -> dict[str, An
         if path:
             place = path.relative_to(project) if path.is_relative_to(project) else path
             found[name] = {"path": place.as_posix(), "bytes": size(path), "sha256": hasher.digest(path)}
-    return found
-
-
-def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
     return found
 
 

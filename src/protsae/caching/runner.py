@@ -1,4 +1,4 @@
-"""The runner behind `kedro run`: a node runs when something it depends on is not what is on record."""
+"""The runner of `kedro run`: a node runs when something that it depends on differs from its record."""
 
 from collections import Counter
 from contextlib import ExitStack
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
-from protsae.caching.decisions import Decider, Decision, Verdict, label
-from protsae.caching.locations import Catalog
+from protsae.caching.decisions import Decider, Decision, Verdict
+from protsae.caching.kedro_internals import Catalog, release_datasets, with_missing_outputs
 from protsae.caching.lock import exclusive
 from protsae.caching.measure import Measure
 from protsae.caching.plan import plan, show_plan
@@ -63,7 +63,7 @@ class CachingRunner(SequentialRunner):
         if not self._plan:
             return super().run(pipeline, catalog, hook_manager, run_id, only_missing_outputs)
         if only_missing_outputs:
-            pipeline = self._filter_pipeline_for_missing_outputs(pipeline, catalog)
+            pipeline = with_missing_outputs(self, pipeline, catalog)
         for name in pipeline.datasets():
             catalog.get(name, fallback_to_runtime_pattern=True)
         decider = Decider(pipeline, catalog, self._verify)
@@ -126,7 +126,7 @@ class _Run:
         self._skipped = 0
         self._saved_seconds = 0.0
         self._started = perf_counter()
-        self._report = Report([label(node) for node in pipeline.nodes])
+        self._report = Report([node.name for node in pipeline.nodes])
 
     def visit(self, node: "Node", forced: bool) -> None:
         """Run, skip or set aside the next node."""
@@ -136,15 +136,15 @@ class _Run:
         elif decision.verdict is Verdict.WAIT:
             self._waiting[node.name] = decision
         else:
-            self._report.line(label(node), decision)
+            self._report.line(node.name, decision)
             self._count_skip(decision)
-            self._release(node)
+            release_datasets(node, self._catalog, self._uses, self._pipeline)
 
     def summarise(self) -> None:
         """Print what was done and what was saved."""
         for node in self._pipeline.nodes:
             if decision := self._waiting.pop(node.name, None):
-                self._report.line(label(node), Decision(Verdict.SKIP, "nothing needs it"))
+                self._report.line(node.name, Decision(Verdict.SKIP, "nothing needs it"))
                 self._count_skip(decision)
         self._report.text(
             f"{self._ran} run, {self._skipped} skipped in {duration(perf_counter() - self._started)}; "
@@ -154,22 +154,19 @@ class _Run:
     def _execute(self, node: "Node", decision: Decision) -> None:
         for maker in self._decider.memory_makers(node):
             if self._waiting.pop(maker.name, None):
-                self._execute(maker, Decision(Verdict.RUN, f"{label(node)} needs it in memory"))
-        self._report.line(label(node), decision)
+                self._execute(maker, Decision(Verdict.RUN, f"{node.name} needs it in memory"))
+        self._report.line(node.name, decision)
         self._decider.forget(node)
         try:
             with Measure() as measure:
                 Task(node, self._catalog, self._is_async, self._hook_manager, self._run_id).execute()
         except Exception:
-            self._report.text(f"{label(node)} failed; the same command continues here once the cause is gone")
+            self._report.text(f"{node.name} failed; the same command continues here once the cause is gone")
             raise
         self._decider.commit(node, measure, self._run_id)
         self._ran += 1
-        self._release(node)
+        release_datasets(node, self._catalog, self._uses, self._pipeline)
 
     def _count_skip(self, decision: Decision) -> None:
         self._skipped += 1
         self._saved_seconds += decision.record.seconds if decision.record else 0.0
-
-    def _release(self, node: "Node") -> None:
-        SequentialRunner._release_datasets(node, self._catalog, self._uses, self._pipeline)

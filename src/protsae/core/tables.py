@@ -1,6 +1,6 @@
-"""Tab-separated tables with a header line, read strictly."""
+"""Tab-separated tables whose columns are found by name, read strictly."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from protsae.core.errors import InputError
@@ -8,64 +8,66 @@ from protsae.core.text import numbered_lines
 
 SHOWN = 80
 """Characters of an offending line that a message shows."""
+NAME_COLUMNS = "Name the columns in the first line, separated by tabs"
+
+Names = Mapping[str, Sequence[str]]
+"""Column to the names that a header may give it, in any case."""
 
 
-def tab_rows(path: Path, content: str) -> tuple[int, list[str], Iterator[tuple[int, list[str]]]]:
-    """Open a table: its header, and its rows one at a time.
-
-    Blank lines are skipped. The rows are read as they are asked for, and each has as many fields as the
-    header.
+def named_rows(
+    path: Path, content: str, required: Names, optional: Names | None = None, advice: str = NAME_COLUMNS
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, value by column) of a table with a header, row by row; blank lines are skipped.
 
     Args:
-        path: the file.
+        path: plain or compressed, tab-separated.
         content: what it should hold, for messages.
-
-    Returns:
-        The header's line number, its names without surrounding blanks, and the rows as (line number, fields).
+        required: columns that must be there, with a value in every row.
+        optional: columns that may be missing; their rows then have no such key.
+        advice: what a message about the header recommends.
 
     Raises:
-        InputError: the file is no text (see `numbered_lines`); on a row with another number of fields.
+        InputError: as `file:line: reason`, on a header without a required column or with one twice, a row
+            with another number of fields, an empty required value, or no rows.
     """
     lines = numbered_lines(path, content)
-    number, line = next((number, line) for number, line in lines if line.strip())
-    return number, [name.strip() for name in line.split("\t")], _rows(path, lines, line.count("\t") + 1)
-
-
-def _rows(path: Path, lines: Iterable[tuple[int, str]], width: int) -> Iterator[tuple[int, list[str]]]:
+    number, header = next((number, line) for number, line in lines if line.strip())
+    names = [name.strip() for name in header.split("\t")]
+    positions = _positions(names, f"{path}:{number}", required, optional or {}, advice)
+    n_rows = 0
     for number, line in lines:
         fields = line.split("\t")
-        if len(fields) == width:
-            if width > 1 or line.strip():
-                yield number, fields
-        elif line.strip():
+        if not line.strip() and (len(names) == 1 or len(fields) != len(names)):
+            continue
+        if len(fields) != len(names):
             raise InputError(
-                f"{path}:{number}: {len(fields)} tab-separated fields where the header has {width}: "
+                f"{path}:{number}: {len(fields)} tab-separated fields where the header has {len(names)}: "
                 f"{line[:SHOWN]!r}"
             )
+        row = {column: fields[position].strip() for column, position in positions.items()}
+        if empty := [column for column in required if not row[column]]:
+            raise InputError(f"{path}:{number}: no {names[positions[empty[0]]]} in this row")
+        n_rows += 1
+        yield number, row
+    if not n_rows:
+        raise InputError(f"{path}: a header and no {content} below it")
 
 
-def cell(path: Path, number: int, fields: list[str], position: int, name: str) -> str:
-    """Return one field without surrounding blanks.
-
-    Raises:
-        InputError: it is empty.
-    """
-    value = fields[position].strip()
-    if not value:
-        raise InputError(f"{path}:{number}: no {name} in this row")
-    return value
-
-
-def column_finder(header: list[str]) -> Callable[[Iterable[str]], int | None]:
-    """Return a function that finds the one column that has one of several names, whatever their case.
-
-    It gives None where no column has, or more than one.
-    """
-    names = [name.casefold() for name in header]
-
-    def find(synonyms: Iterable[str]) -> int | None:
+def _positions(
+    header: Sequence[str], where: str, required: Names, optional: Names, advice: str
+) -> dict[str, int]:
+    names = [name.lstrip("#").casefold() for name in header]
+    shown = repr(", ".join(header)[:SHOWN])
+    positions: dict[str, int] = {}
+    for column, synonyms in {**required, **optional}.items():
         wanted = {synonym.casefold() for synonym in synonyms}
         found = [position for position, name in enumerate(names) if name in wanted]
-        return found[0] if len(found) == 1 else None
-
-    return find
+        if len(found) > 1:
+            raise InputError(f"{where}: the header names {column} twice ({shown}). Remove one")
+        if found:
+            positions[column] = found[0]
+        elif column in required:
+            raise InputError(
+                f"{where}: the header has no column {' or '.join(synonyms)}; found {shown}. {advice}"
+            )
+    return positions

@@ -12,8 +12,8 @@ from protsae.datasets.planned import PlannedDataset
 class ActivationShardsDataset(PlannedDataset[ActivationStore]):
     """Saves an `activations.writer.ShardsPlan`; loads to an `ActivationStore`.
 
-    The manifest is written last: without one the folder does not exist for Kedro, and saving again keeps the
-    shards that a killed run left whole.
+    Without the manifest the folder does not exist for Kedro. Saving again keeps the complete shards of an
+    interrupted run.
 
     Example:
         ```yaml
@@ -22,6 +22,8 @@ class ActivationShardsDataset(PlannedDataset[ActivationStore]):
           filepath: data/04_feature/activations
         ```
     """
+
+    written_last = MANIFEST_NAME
 
     def __init__(
         self, *, filepath: str, ray: dict[str, Any] | None = None, metadata: dict[str, Any] | None = None
@@ -39,6 +41,3 @@ class ActivationShardsDataset(PlannedDataset[ActivationStore]):
 
     def _open(self, path: Path) -> ActivationStore:
         return ActivationStore(path)
-
-    def _exists(self) -> bool:
-        return (self._filepath / MANIFEST_NAME).is_file()

@@ -1,15 +1,13 @@
 """Activations that someone else stored as Parquet."""
 
-from pathlib import Path
-from typing import Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
+from typing import Any
 
 from protsae.activations.parquet import ParquetStore
 from protsae.datasets.errors import DatasetInputError, input_errors_pass
+from protsae.datasets.source_file import GivenDataset
 
 
-class ParquetActivationsDataset(AbstractDataset[Any, ParquetStore]):
+class ParquetActivationsDataset(GivenDataset[ParquetStore]):
     """Loads a folder of Parquet files, or one file, to an `activations.parquet.ParquetStore`; is never saved.
 
     Example:
@@ -31,14 +29,8 @@ class ParquetActivationsDataset(AbstractDataset[Any, ParquetStore]):
             column: the vectors; None: the only column that can be.
             metadata: `kedro-viz` is read by Kedro-Viz.
         """
-        self._filepath = None if filepath is None else Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._column = column
-        self.metadata = metadata
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether the catalog says that this input is not given."""
-        return self._filepath is None
 
     def load(self) -> ParquetStore:
         """Return the store.
@@ -54,12 +46,5 @@ class ParquetActivationsDataset(AbstractDataset[Any, ParquetStore]):
         with input_errors_pass():
             return ParquetStore(self._filepath, self._column)
 
-    def save(self, data: Any) -> NoReturn:
-        """Refuse: these files belong to the user."""
-        raise DatasetError(f"{self._filepath} is given by the user and is never written by a pipeline")
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": None if self._filepath is None else str(self._filepath), "column": self._column}
-
-    def _exists(self) -> bool:
-        return self._filepath is None or self._filepath.exists()
+        return {**super()._describe(), "column": self._column}

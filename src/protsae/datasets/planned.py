@@ -1,20 +1,18 @@
 """What a plan makes when it is saved."""
 
-from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-from kedro.io import AbstractDataset
+from typing import Any, TypeVar
 
 from protsae.core.plan import Plan
 from protsae.datasets.errors import input_errors_pass
+from protsae.datasets.local import LocalDataset
 
 Handle = TypeVar("Handle")
 
 
-class PlannedDataset(AbstractDataset[Plan, Handle], Generic[Handle]):
+class PlannedDataset(LocalDataset[Handle]):
     """Saves a `Plan` by running it; loads a light handle.
 
-    Saving again after a kill resumes where the unfinished run stopped. What is made already is kept.
+    Saving again after an interruption resumes the unfinished run. What is complete is kept.
     """
 
     def __init__(self, *, filepath: str, how: Any = None, metadata: dict[str, Any] | None = None) -> None:
@@ -25,18 +23,8 @@ class PlannedDataset(AbstractDataset[Plan, Handle], Generic[Handle]):
             how: see `Plan.run`.
             metadata: read by Kedro-Viz.
         """
-        self._filepath = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._how = how
-        self.metadata = metadata
-
-    def load(self) -> Handle:
-        """Return the handle.
-
-        Raises:
-            DatasetInputError: what was made is missing, foreign, damaged or unfinished.
-        """
-        with input_errors_pass():
-            return self._open(self._filepath)
 
     def save(self, data: Plan) -> None:
         """Run the plan.
@@ -46,13 +34,3 @@ class PlannedDataset(AbstractDataset[Plan, Handle], Generic[Handle]):
         """
         with input_errors_pass():
             data.run(self._filepath, self._how)
-
-    def _open(self, path: Path) -> Handle:
-        """Return the handle on what lies at a path."""
-        raise NotImplementedError
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()

@@ -1,18 +1,16 @@
 """The protein language model that the user gives: a file, a folder, or a name that is looked up."""
 
 from pathlib import Path
-from typing import Any, NoReturn
-
-from kedro.io import AbstractDataset, DatasetError
+from typing import Any
 
 from protsae.datasets.errors import DatasetInputError, input_errors_pass
-from protsae.datasets.source_file import readable
+from protsae.datasets.source_file import GivenDataset, readable
 from protsae.plm.hugging_face import folder_of
 from protsae.plm.names import cached_path, fetch
 
 
-class PlmCheckpointDataset(AbstractDataset[Any, Path]):
-    """Loads to a path that `plm.load_plm` reads; refuses to be saved.
+class PlmCheckpointDataset(GivenDataset[Path]):
+    """Loads to a path that `plm.load_plm` reads; is never saved.
 
     A model given by name is looked for in torch hub's cache, where fair-esm keeps it (`TORCH_HOME` moves it),
     and downloaded when it is first loaded. The cache compares what the file or the folder holds.
@@ -33,7 +31,7 @@ class PlmCheckpointDataset(AbstractDataset[Any, Path]):
         Args:
             filepath: local `.pt` or `.safetensors` file, or a folder in Hugging Face's layout; Kedro resolves
                 a relative one against the project.
-            model: in its place, a name of fair-esm's.
+            model: instead, the name that fair-esm gives a model.
             metadata: `purpose` is named when the file is missing; `kedro-viz` is read by Kedro-Viz.
 
         Raises:
@@ -44,12 +42,12 @@ class PlmCheckpointDataset(AbstractDataset[Any, Path]):
                 "plm_checkpoint: give either `filepath`, a file or folder, or `model`, a name such as "
                 "esm2_t6_8M_UR50D"
             )
-        self._model = model
-        self.metadata = metadata
         with input_errors_pass():
-            # the name that the cache of `kedro run` asks for: of a folder all files count, config.json too
-            self._filepath = Path(filepath) if filepath is not None else cached_path(str(model))
-        self._filepath = folder_of(self._filepath) or self._filepath
+            path = Path(filepath) if filepath is not None else cached_path(str(model))
+        # what the cache of `kedro run` compares: of a folder all files count, config.json too
+        self._path = folder_of(path) or path
+        super().__init__(filepath=str(self._path), metadata=metadata)
+        self._model = model
 
     def load(self) -> Path:
         """Return the path, once the file is there.
@@ -60,16 +58,7 @@ class PlmCheckpointDataset(AbstractDataset[Any, Path]):
         if self._model is not None:
             with input_errors_pass():
                 return fetch(self._model)
-        if self._filepath.is_dir():
-            return self._filepath
-        return readable(self._filepath, (self.metadata or {}).get("purpose"))
-
-    def save(self, data: Any) -> NoReturn:
-        """Refuse: this file belongs to the user."""
-        raise DatasetError(f"{self._filepath} is given by the user and is never written by a pipeline")
+        return self._path if self._path.is_dir() else readable(self._path, self.metadata)
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "model": self._model}
-
-    def _exists(self) -> bool:
-        return self._filepath.exists()
+        return {**super()._describe(), "model": self._model}

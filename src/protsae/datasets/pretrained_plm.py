@@ -1,7 +1,6 @@
 """A language model that is trained when it is saved."""
 
 from pathlib import Path
-from typing import Any
 
 from protsae.datasets.planned import PlannedDataset
 from protsae.pretraining.checkpoint import PretrainedPlm, read_plm_header
@@ -19,15 +18,6 @@ class PretrainedPlmDataset(PlannedDataset[PretrainedPlm]):
           filepath: data/06_models/plm/pretrained_plm.safetensors
         ```
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Keep the path.
-
-        Args:
-            filepath: local path; Kedro resolves a relative one against the project.
-            metadata: `kedro-viz` is read by Kedro-Viz.
-        """
-        super().__init__(filepath=filepath, metadata=metadata)
 
     def _open(self, path: Path) -> PretrainedPlm:
         return read_plm_header(path)

@@ -1,28 +1,18 @@
 """Files that the user gives: handed to nodes as paths, never written."""
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 from kedro.io import AbstractDataset, DatasetError
 
 from protsae.core.files import sha256_file, sha256_text
 from protsae.datasets.errors import DatasetInputError
 
+Loaded = TypeVar("Loaded")
 
-class SourceFileDataset(AbstractDataset[Any, Path | None]):
-    """Loads to the `pathlib.Path` of an existing local file; refuses to be saved.
 
-    With `filepath: null` the input is not given: it loads to None, and nodes do without it.
-
-    Example:
-        ```yaml
-        raw_sequences:
-          type: protsae.datasets.SourceFileDataset
-          filepath: data/01_raw/demo/proteins.fasta
-          metadata:
-            purpose: the proteins, as FASTA
-        ```
-    """
+class GivenDataset(AbstractDataset[Any, Loaded], Generic[Loaded]):
+    """What the user gives at a local path: it is never saved, and may be left out by `filepath: null`."""
 
     def __init__(self, *, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
         """Keep the path.
@@ -39,21 +29,37 @@ class SourceFileDataset(AbstractDataset[Any, Path | None]):
         """Whether the catalog says that this input is not given."""
         return self._filepath is None
 
+    def save(self, data: Any) -> NoReturn:
+        """Refuse: the user's files are not overwritten."""
+        raise DatasetError(f"{self} is given by the user and is never written by a pipeline")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": None if self._filepath is None else str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath is None or self._filepath.exists()
+
+
+class SourceFileDataset(GivenDataset[Path | None]):
+    """Loads to the `pathlib.Path` of an existing local file; to None where it is not given.
+
+    Example:
+        ```yaml
+        raw_sequences:
+          type: protsae.datasets.SourceFileDataset
+          filepath: data/01_raw/demo/proteins.fasta
+          metadata:
+            purpose: the proteins, as FASTA
+        ```
+    """
+
     def load(self) -> Path | None:
-        """Return the path, or None for an input that is not given.
+        """Return the path, or None.
 
         Raises:
             DatasetInputError: the file is missing, is a folder, or cannot be read.
         """
-        purpose = (self.metadata or {}).get("purpose")
-        return None if self._filepath is None else readable(self._filepath, purpose)
-
-    def save(self, data: Any) -> NoReturn:
-        """Refuse: this file belongs to the user."""
-        raise DatasetError(f"{self._filepath} is given by the user and is never written by a pipeline")
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": None if self._filepath is None else str(self._filepath)}
+        return None if self._filepath is None else readable(self._filepath, self.metadata)
 
     def _exists(self) -> bool:
         return self._filepath is None or self._filepath.is_file()
@@ -98,8 +104,7 @@ class SourceFilesDataset(AbstractDataset[Any, dict[str, Path]]):
         Raises:
             DatasetInputError: a file is missing, is a folder, or cannot be read.
         """
-        purpose = (self.metadata or {}).get("purpose")
-        return {name: readable(path, purpose) for name, path in self._files.items()}
+        return {name: readable(path, self.metadata) for name, path in self._files.items()}
 
     def save(self, data: Any) -> NoReturn:
         """Refuse: these files belong to the user."""
@@ -120,12 +125,13 @@ class SourceFilesDataset(AbstractDataset[Any, dict[str, Path]]):
         return all(path.is_file() for path in self._files.values())
 
 
-def readable(path: Path, purpose: str | None) -> Path:
-    """Return the path of a file that can be opened.
+def readable(path: Path, metadata: dict[str, Any] | None) -> Path:
+    """Return the path of a file that can be opened; errors name its `purpose` in the catalog's metadata.
 
     Raises:
         DatasetInputError: it is missing, is a folder, or cannot be read.
     """
+    purpose = (metadata or {}).get("purpose")
     what = f"{path} ({purpose})" if purpose else str(path)
     if path.is_dir():
         raise DatasetInputError(f"{what} is a folder, not a file: change its `filepath` in the catalog")

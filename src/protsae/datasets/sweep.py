@@ -12,8 +12,8 @@ from protsae.sweeps.processes import ProcessExecutor
 class SweepDataset(PlannedDataset[Sweep]):
     """Saves a `sweeps.plan.SweepPlan` by running its members; loads a light handle.
 
-    The list of members is written last. Saving again keeps members whose settings, data and code are the
-    same, and goes on with the one that was interrupted.
+    Saving again keeps members whose settings, data and code are the same, and resumes the one that was
+    interrupted.
 
     Example:
         ```yaml
@@ -22,6 +22,8 @@ class SweepDataset(PlannedDataset[Sweep]):
           filepath: data/06_models/sweeps
         ```
     """
+
+    written_last = INDEX_NAME
 
     def __init__(
         self,
@@ -49,6 +51,3 @@ class SweepDataset(PlannedDataset[Sweep]):
 
     def _open(self, path: Path) -> Sweep:
         return Sweep(path)
-
-    def _exists(self) -> bool:
-        return (self._filepath / INDEX_NAME).is_file()

@@ -28,7 +28,6 @@ from protsae.pretraining.masking import AMINO_ACIDS
 from protsae.probing.splits import split_of_proteins
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.sae.codes import SparseCodes
 
 _DEVICE_KEY = "fidelity.passes.device"
 Replacements = Callable[[Tensor], Mapping[str, Tensor]]
@@ -81,12 +80,12 @@ def reconstructions(sae: SparseAutoencoder) -> Replacements:
     n = sae.n_defined
 
     def replace(x: Tensor) -> dict[str, Tensor]:
-        codes = sae.sparse_codes(x)
-        found = {"sae": sae.decode_sparse(codes)}
+        acts = sae.encode(x)
+        found = {"sae": sae.decode(acts)}
         if 0 < n < sae.config.d_sae:
-            is_defined = codes.columns < n
-            for name, kept in (("defined", is_defined), ("free", ~is_defined)):
-                found[name] = sae.decode_sparse(SparseCodes(codes.values * kept, codes.columns))
+            is_defined = torch.arange(sae.config.d_sae, device=acts.device) < n
+            found["defined"] = sae.decode(acts.masked_fill(~is_defined, 0.0))
+            found["free"] = sae.decode(acts.masked_fill(is_defined, 0.0))
         return found
 
     return replace

@@ -1,5 +1,7 @@
 """Order and cycles of directed graphs given as edge arrays from child to parent."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,3 +58,19 @@ def find_cycle(depth: IntArray, child: IntArray, parent: IntArray) -> list[int]:
         position[path[-1]] = len(path) - 1
         path.append(up[path[-1]])
     return path[position[path[-1]] :]
+
+
+def reached(start: Iterable[str], targets: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return all nodes that lie one edge or more from some nodes.
+
+    Args:
+        start: where to begin; a start is among the result only if a path leads back to it.
+        targets: node to the ends of its edges.
+    """
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        new = set(targets.get(waiting.pop(), ())) - found
+        found |= new
+        waiting += new
+    return found

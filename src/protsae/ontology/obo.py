@@ -1,4 +1,4 @@
-"""OBO 1.2 and 1.4 files, read strictly and written deterministically.
+"""OBO 1.2 and 1.4 files, read strictly.
 
 A parser of our own, because users need the line of what is wrong; `obonet` is its oracle in the tests. Of a
 term it reads identity, names, alternative and replacing ids, `is_a`, `relationship` and the logical clauses
@@ -7,7 +7,6 @@ is counted in `Ontology.unused_clauses`.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,8 @@ from typing import Any
 import pandas as pd
 
 from protsae.core.errors import InputError
-from protsae.core.files import write_text_atomic
-from protsae.ontology.obo_checks import Statements, some
+from protsae.ontology.obo_checks import Statements
 from protsae.ontology.obo_clauses import (
-    ASPECT_OF_NAMESPACE,
     ID_SEPARATOR,
     count_unused,
     metadata_relation,
@@ -26,11 +23,9 @@ from protsae.ontology.obo_clauses import (
     stanzas,
 )
 
-NAMESPACE_OF_ASPECT = {aspect: namespace for namespace, aspect in ASPECT_OF_NAMESPACE.items()}
 TERM_COLUMNS = ("term_id", "name", "aspect", "definition", "is_obsolete", "alt_ids", "replaced_by")
 RELATION_COLUMNS = ("child_id", "relation", "parent_id")
 LOGIC_COLUMNS = ("term_id", "clause", "relation", "filler_id")
-_WHOLE_CLAUSES = ("intersection_of", "union_of")
 
 
 def _no_logic() -> pd.DataFrame:
@@ -66,26 +61,6 @@ class Ontology:
         texts = {column: pd.Series(dtype="str") for column in TERM_COLUMNS}
         terms = pd.DataFrame({**texts, "is_obsolete": pd.Series(dtype="bool")})
         return cls(terms=terms, relations=pd.DataFrame(columns=list(RELATION_COLUMNS), dtype="str"))
-
-    def subset(self, term_ids: Iterable[str]) -> "Ontology":
-        """Return the terms named, and what is stated between them alone.
-
-        A definition or union stays whole or goes: a part of it would say something else.
-        """
-        kept = set(term_ids)
-        missing = sorted(kept.difference(self.terms["term_id"]))
-        if missing:
-            raise InputError(f"the ontology has no term {some(missing)}")
-        ends = self.relations["child_id"].isin(kept) & self.relations["parent_id"].isin(kept)
-        inside = self.logic["term_id"].isin(kept) & self.logic["filler_id"].isin(kept)
-        of_one = inside.groupby([self.logic["term_id"], self.logic["clause"]]).transform("all")
-        whole = inside & (of_one.astype(bool) | ~self.logic["clause"].isin(_WHOLE_CLAUSES))
-        return Ontology(
-            terms=self.terms[self.terms["term_id"].isin(kept)].reset_index(drop=True),
-            relations=self.relations[ends].reset_index(drop=True),
-            data_version=self.data_version,
-            logic=self.logic[whole].reset_index(drop=True),
-        )
 
     def report(self) -> dict[str, Any]:
         """Return the release and what the file holds, in counts."""
@@ -140,47 +115,6 @@ def read_obo(path: str | Path) -> Ontology:
     )
 
 
-def write_obo(ontology: Ontology, path: str | Path) -> None:
-    """Write OBO 1.2; equal ontologies give equal bytes, and `read_obo` gives them back.
-
-    Clauses that the reader does not use are not in the ontology, and so not in the file.
-    """
-    lines = ["format-version: 1.2"]
-    if ontology.data_version:
-        lines.append(f"data-version: {ontology.data_version}")
-    statements = _statements(ontology)
-    for row in ontology.terms.sort_values("term_id").itertuples(index=False):
-        lines += ["", "[Term]", f"id: {row.term_id}", f"name: {_escape(str(row.name))}"]
-        lines.append(f"namespace: {NAMESPACE_OF_ASPECT.get(str(row.aspect), str(row.aspect))}")
-        lines += [f"alt_id: {other}" for other in split_ids(str(row.alt_ids))]
-        if row.definition:
-            lines.append(f'def: "{_escape(str(row.definition))}" []')
-        lines += statements.get(str(row.term_id), [])
-        if row.is_obsolete:
-            lines.append("is_obsolete: true")
-        lines += [f"replaced_by: {other}" for other in split_ids(str(row.replaced_by))]
-    kinds = set(ontology.relations["relation"]).union(ontology.logic["relation"]) - {"is_a", ""}
-    for kind in sorted(kinds):
-        lines += ["", "[Typedef]", f"id: {kind}", f"name: {kind.replace('_', ' ')}"]
-    write_text_atomic(path, "\n".join(lines) + "\n")
-
-
 def split_ids(joined: str) -> list[str]:
     """Return the ids of a `;`-joined cell."""
     return joined.split(ID_SEPARATOR) if joined else []
-
-
-def _statements(ontology: Ontology) -> dict[str, list[str]]:
-    """Return the lines of relations and logical clauses per term, in a fixed order."""
-    statements: dict[str, list[str]] = {}
-    for row in ontology.relations.sort_values(list(RELATION_COLUMNS)).itertuples(index=False):
-        prefix = "is_a:" if row.relation == "is_a" else f"relationship: {row.relation}"
-        statements.setdefault(str(row.child_id), []).append(f"{prefix} {row.parent_id}")
-    for row in ontology.logic.sort_values(list(LOGIC_COLUMNS)).itertuples(index=False):
-        prefix = f"{row.clause}: {row.relation}".rstrip()
-        statements.setdefault(str(row.term_id), []).append(f"{prefix} {row.filler_id}")
-    return statements
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")

@@ -96,12 +96,13 @@ class SparseAutoencoder(nn.Module, ABC):
     @property
     def n_defined(self) -> int:
         """Number of latents tied to concepts; they come first."""
-        return 0
+        return self.config.n_defined
 
     @property
     def concept_ids(self) -> tuple[str, ...]:
         """Concepts of the defined latents, in their order."""
-        return ()
+        ids: tuple[str, ...] = getattr(self.config, "concept_ids", ())
+        return ids
 
     @property
     @abstractmethod

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
-from protsae.sae.config import AnySaeConfig, parse_config
+from protsae.sae.config import AnySaeConfig, first_problem, parse_config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -205,8 +205,6 @@ def _config_of(path: Path, about: dict[str, Any]) -> AnySaeConfig:
     try:
         return parse_config(about["config"])
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
         raise InputError(
-            f"{path} has a config that does not hold ({where}: {first['msg']}); {_AGAIN}"
+            f"{path} has a config that is not valid ({first_problem(error)}); {_AGAIN}"
         ) from error

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.base import TrainingBatch
 from protsae.sae.config import GatedConfig
 from protsae.sae.losses import reconstruction_loss
 from protsae.sae.penalised import PenalisedSae
@@ -36,16 +36,12 @@ class GatedSae(PenalisedSae):
         magnitude = functional.relu(torch.addcmul(self.b_mag, projection, self.log_scale.exp()))
         return magnitude * (gate.detach() > 0), gate
 
-    def step_output(self, batch: TrainingBatch) -> StepOutput:
-        """Return losses and codes of one batch, without side effects."""
-        scaled = self.scale_input(batch.x)
+    def _coded(self, scaled: Tensor, batch: TrainingBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         latent_acts, gate = self._codes(scaled)
-        x_hat = self._decode_scaled(latent_acts)
         gate_acts = functional.relu(gate)
         by_gate = gate_acts @ self.W_dec.detach() + self.b_dec.detach()
-        losses = {
-            "loss/reconstruction": reconstruction_loss(x_hat, scaled, batch.mean),
+        terms = {
             "loss/gate": reconstruction_loss(by_gate, scaled, batch.mean),
             "loss/sparsity": self._unit_norm(gate_acts.sum(dim=1), batch),
         }
-        return self._output(losses, scaled - x_hat, gate, latent_acts, batch)
+        return latent_acts, gate, terms

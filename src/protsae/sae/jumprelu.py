@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.base import TrainingBatch
 from protsae.sae.config import JumpReluConfig
-from protsae.sae.losses import reconstruction_loss
 from protsae.sae.penalised import PenalisedSae
 
 
@@ -82,17 +81,11 @@ class JumpReluSae(PenalisedSae):
         pre_acts = self._pre_acts(self.scale_input(x))
         return pre_acts * (pre_acts > self.threshold)
 
-    def step_output(self, batch: TrainingBatch) -> StepOutput:
-        """Return losses and codes of one batch, without side effects."""
-        scaled = self.scale_input(batch.x)
+    def _coded(self, scaled: Tensor, batch: TrainingBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         pre_acts = self._pre_acts(scaled)
         latent_acts = _jump(JumpRelu, pre_acts, self.threshold, self.config.bandwidth)
-        x_hat = self._decode_scaled(latent_acts)
-        losses = {
-            "loss/reconstruction": reconstruction_loss(x_hat, scaled, batch.mean),
-            "loss/sparsity": batch.mean(self._sparsity(pre_acts, latent_acts), len(scaled)),
-        }
-        return self._output(losses, scaled - x_hat, pre_acts, latent_acts, batch)
+        sparsity = batch.mean(self._sparsity(pre_acts, latent_acts), len(scaled))
+        return latent_acts, pre_acts, {"loss/sparsity": sparsity}
 
     def _sparsity(self, pre_acts: Tensor, latent_acts: Tensor) -> Tensor:
         if self.config.penalty_kind == "l0":

@@ -1,4 +1,4 @@
-"""TopK codes and the loss terms that every architecture shares."""
+"""The loss terms that architectures share."""
 
 from collections.abc import Callable
 
@@ -17,17 +17,6 @@ gradient, to what averaging over the workers makes the whole batch's."""
 def own_mean(mean: Tensor, count: Tensor | int) -> Tensor:
     """Return the mean as it is: one worker has the whole batch."""
     return mean
-
-
-def top_k_codes(pre_acts: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k largest pre-activations per token, ReLU applied, and their columns: [n, k] each."""
-    values, columns = pre_acts.topk(k, dim=1, sorted=False)
-    return functional.relu(values), columns
-
-
-def scatter_codes(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
-    """Return dense codes [n, d_sae] with `values` at `columns`, zero elsewhere."""
-    return values.new_zeros(values.shape[0], d_sae).scatter(1, columns, values)
 
 
 def reconstruction_loss(x_hat: Tensor, x: Tensor, mean: BatchMean = own_mean) -> Tensor:
@@ -53,13 +42,10 @@ def auxk_loss(
     columns = dead.nonzero().squeeze(1)
     if len(columns) == 0:
         return residual.new_zeros(())
-    error = residual.detach()
-    k = min(len(columns), k_dead(error.shape[1]))
-    values, chosen = top_k_codes(pre_acts[:, columns], k)
-    explained = scatter_codes(values, chosen, len(columns)) @ directions[columns]
-    tiny = torch.finfo(error.dtype).tiny
-    unexplained = error.square().sum().clamp_min(tiny)
-    return mean((error - explained).square().sum() / unexplained, unexplained)
+    k = min(len(columns), k_dead(residual.shape[1]))
+    values, chosen = pre_acts[:, columns].topk(k, dim=1, sorted=False)
+    codes = SparseCodes(functional.relu(values), chosen)
+    return _unexplained(residual.detach(), codes.dense(len(columns)) @ directions[columns], mean)
 
 
 def auxk_of_codes(
@@ -75,11 +61,12 @@ def auxk_of_codes(
     """
     if codes is None:
         return residual.new_zeros(())
-    error = residual.detach()
-    tiny = torch.finfo(error.dtype).tiny
-    unexplained = error.square().sum().clamp_min(tiny)
-    explained = sparse_decode(codes, rows)
-    return mean((error - explained).square().sum() / unexplained, unexplained)
+    return _unexplained(residual.detach(), sparse_decode(codes, rows), mean)
+
+
+def _unexplained(error: Tensor, explained: Tensor, mean: BatchMean) -> Tensor:
+    total = error.square().sum().clamp_min(torch.finfo(error.dtype).tiny)
+    return mean((error - explained).square().sum() / total, total)
 
 
 def k_dead(d_model: int) -> int:

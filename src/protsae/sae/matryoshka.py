@@ -7,18 +7,20 @@ from protsae.sae.batch_topk import BatchTopKSae
 from protsae.sae.codes import SparseCodes
 from protsae.sae.config import MatryoshkaConfig
 from protsae.sae.kernels import sparse_decode_groups
-from protsae.sae.losses import reconstruction_loss
+from protsae.sae.losses import BatchMean, reconstruction_loss
 
 
 class MatryoshkaSae(BatchTopKSae):
-    """BatchTopK whose prefixes reconstruct on their own: the first latents have to stand without the later.
+    """BatchTopK whose prefixes reconstruct on their own: the first latents have to do without the later ones.
 
     The codes are chosen among all latents; each prefix decodes those that fall into it.
     """
 
     config: MatryoshkaConfig
 
-    def _fit(self, codes: SparseCodes, scaled: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _fit(
+        self, codes: SparseCodes, scaled: Tensor, mean: BatchMean
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Return the fit of the whole dictionary, the weighted mean over prefixes, and the residual."""
         prefixes = self.config.prefixes
         weights = self.config.prefix_weights or (1.0,) * len(prefixes)
@@ -26,7 +28,6 @@ class MatryoshkaSae(BatchTopKSae):
         groups = sparse_decode_groups(codes, self.W_dec, prefixes)
         for group, weight in zip(groups, weights, strict=True):
             residual = residual - group
-            reconstruction = reconstruction_loss(residual, torch.zeros_like(residual))
+            reconstruction = reconstruction_loss(residual, torch.zeros_like(residual), mean)
             nested = nested + weight / sum(weights) * reconstruction
-        losses = {"loss/reconstruction": reconstruction, "loss/nested": nested, "loss/total": nested}
-        return losses, residual
+        return {"loss/reconstruction": reconstruction, "loss/nested": nested}, nested, residual

@@ -3,19 +3,18 @@
 import torch
 from torch import Tensor
 
-from protsae.sae.base import StepOutput, TrainingBatch
 from protsae.sae.codes import SparseCodes
 from protsae.sae.config import OrderedConfig
-from protsae.sae.dense import LinearEncoderSae
-from protsae.sae.kernels import encode_top_k, prefix_energies
-from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
+from protsae.sae.kernels import prefix_energies
+from protsae.sae.losses import BatchMean, reconstruction_loss
+from protsae.sae.topk import TopKSae
 
 
-class OrderedSae(LinearEncoderSae):
+class OrderedSae(TopKSae):
     """TopK whose every prefix reconstructs: latent j helps only in prefixes longer than j.
 
     The loss is the expectation of the reconstruction loss over the prefix length. It is taken exactly: a
-    token's reconstruction changes only at the k latents that are active, so k + 1 residuals are all there is.
+    token's reconstruction changes only at the k latents that are active, so there are k + 1 residuals.
     """
 
     config: OrderedConfig
@@ -29,35 +28,14 @@ class OrderedSae(LinearEncoderSae):
         survival = weights.flip(0).cumsum(0).flip(0) / weights.sum()
         self.register_buffer("survival", survival, persistent=False)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
-        return self.sparse_codes(x).dense(self.config.d_sae)
-
-    def sparse_codes(self, x: Tensor) -> SparseCodes:
-        """Return the codes of raw activations [n, d_model] without their zeros."""
-        return encode_top_k(self.scale_input(x), self.encoder, self.b_enc, self.config.k)[0]
-
-    def step_output(self, batch: TrainingBatch) -> StepOutput:
-        """Return losses and codes of one batch, without side effects."""
-        scaled, config = self.scale_input(batch.x), self.config
-        codes, revived = encode_top_k(
-            scaled,
-            self.encoder,
-            self.b_enc,
-            self._k(batch.progress),
-            dead=batch.dead,
-            k_dead=k_dead(config.d_model),
-        )
+    def _fit(
+        self, codes: SparseCodes, scaled: Tensor, mean: BatchMean
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Return what is logged, the expected loss over prefixes, and the residual [n, d_model]."""
         residual, ordered = self._ordered(scaled, codes)
-        ordered = batch.mean(ordered, len(scaled))
-        aux = auxk_of_codes(residual, revived, self.W_dec, batch.mean)
-        losses = {
-            "loss/reconstruction": reconstruction_loss(residual, torch.zeros_like(residual), batch.mean),
-            "loss/ordered": ordered,
-            "loss/aux": aux,
-            "loss/total": ordered + config.aux_coefficient * aux,
-        }
-        return StepOutput(losses, codes.fired(config.d_sae), codes.l0())
+        ordered = mean(ordered, len(scaled))
+        reconstruction = reconstruction_loss(residual, torch.zeros_like(residual), mean)
+        return {"loss/reconstruction": reconstruction, "loss/ordered": ordered}, ordered, residual
 
     def _ordered(self, scaled: Tensor, codes: SparseCodes) -> tuple[Tensor, Tensor]:
         """Return the residual of the whole code [n, d_model] and the expected loss over prefixes."""

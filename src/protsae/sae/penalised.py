@@ -1,6 +1,7 @@
 """What architectures share whose codes a penalty keeps sparse: its weight, and steering it to an L0."""
 
 import math
+from abc import abstractmethod
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from protsae.sae.base import StepOutput, TrainingBatch
 from protsae.sae.config import GatedConfig, JumpReluConfig, ReluConfig
 from protsae.sae.dense import LinearEncoderSae, step_of
-from protsae.sae.losses import auxk_loss
+from protsae.sae.losses import auxk_loss, reconstruction_loss
 
 
 class PenalisedSae(LinearEncoderSae):
@@ -17,7 +18,7 @@ class PenalisedSae(LinearEncoderSae):
     settles = True
     config: ReluConfig | JumpReluConfig | GatedConfig
     penalty_scale: Tensor
-    """Multiple of `config.penalty` that steering has arrived at."""
+    """Multiple of `config.penalty` that steering has reached."""
     penalty_trend: Tensor
     """The part of its logarithm that stays when L0 is as wanted."""
     last_l0: Tensor
@@ -37,33 +38,27 @@ class PenalisedSae(LinearEncoderSae):
         risen = 1.0 if progress >= warmup else progress / warmup
         return self.config.penalty * risen * self.penalty_scale
 
-    def _unit_norm(self, per_token: Tensor, batch: TrainingBatch) -> Tensor:
-        """Return the batch mean of an L1 norm [n], as if inputs had a mean squared norm of 1."""
-        return batch.mean(per_token.mean() / math.sqrt(self.config.d_model), len(per_token))
+    @abstractmethod
+    def _coded(self, scaled: Tensor, batch: TrainingBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return codes [n, d_sae], pre-activations [n, d_sae] of the latents that AuxK may revive, and loss
+        terms: `loss/sparsity`, and terms of weight 1."""
 
-    def _output(
-        self,
-        losses: dict[str, Tensor],
-        residual: Tensor,
-        pre_acts: Tensor,
-        latent_acts: Tensor,
-        batch: TrainingBatch,
-    ) -> StepOutput:
-        """Return the step's outcome: AuxK, if it has a weight, and the weighted sum join `losses`.
-
-        Args:
-            losses: `loss/sparsity`, and terms of weight 1.
-            residual: x - x̂ [n, d_model], scaled.
-            pre_acts: of the latents that AuxK may revive [n, d_sae].
-            latent_acts: codes [n, d_sae].
-            batch: the step's batch.
-        """
+    def step_output(self, batch: TrainingBatch) -> StepOutput:
+        """Return losses and codes of one batch, without side effects."""
+        scaled = self.scale_input(batch.x)
+        latent_acts, pre_acts, terms = self._coded(scaled, batch)
+        x_hat = self._decode_scaled(latent_acts)
+        losses = {"loss/reconstruction": reconstruction_loss(x_hat, scaled, batch.mean), **terms}
         fit = [value for term, value in losses.items() if term != "loss/sparsity"]
         total = torch.stack(fit).sum() + self._penalty_weight(batch.progress) * losses["loss/sparsity"]
         if self.config.aux_coefficient > 0:
-            losses["loss/aux"] = auxk_loss(residual, pre_acts, self.W_dec, batch.dead, batch.mean)
+            losses["loss/aux"] = auxk_loss(scaled - x_hat, pre_acts, self.W_dec, batch.dead, batch.mean)
             total = total + self.config.aux_coefficient * losses["loss/aux"]
         return step_of({**losses, "loss/total": total}, latent_acts)
+
+    def _unit_norm(self, per_token: Tensor, batch: TrainingBatch) -> Tensor:
+        """Return the batch mean of an L1 norm [n], as if inputs had a mean squared norm of 1."""
+        return batch.mean(per_token.mean() / math.sqrt(self.config.d_model), len(per_token))
 
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:

@@ -86,16 +86,6 @@ class ConceptPredictor(SparseAutoencoder):
         self.register_buffer("is_residue_level", torch.tensor(of_residues), persistent=False)
         self._sampler: AxiomSampler | None = None
 
-    @property
-    def n_defined(self) -> int:
-        """Number of latents tied to concepts; they come first."""
-        return self.config.n_defined
-
-    @property
-    def concept_ids(self) -> tuple[str, ...]:
-        """Concepts of the defined latents, in their order."""
-        return self.config.concept_ids
-
     @torch.no_grad()
     def set_concept_rates(self, rates: Tensor) -> None:
         """Start the predictor and the gate at the concepts' rates [m], each strictly between 0 and 1."""

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from protsae.sae.base import StepOutput, TrainingBatch
+from protsae.sae.base import TrainingBatch
 from protsae.sae.config import ReluConfig
-from protsae.sae.losses import reconstruction_loss
 from protsae.sae.penalised import PenalisedSae
 
 
@@ -21,18 +20,11 @@ class ReluSae(PenalisedSae):
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]."""
         return functional.relu(self._pre_acts(self.scale_input(x)))
 
-    def step_output(self, batch: TrainingBatch) -> StepOutput:
-        """Return losses and codes of one batch, without side effects."""
-        scaled = self.scale_input(batch.x)
+    def _coded(self, scaled: Tensor, batch: TrainingBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         pre_acts = self._pre_acts(scaled)
         latent_acts = functional.relu(pre_acts)
-        x_hat = self._decode_scaled(latent_acts)
-        sizes = self._row_sizes()
-        losses = {
-            "loss/reconstruction": reconstruction_loss(x_hat, scaled, batch.mean),
-            "loss/sparsity": self._unit_norm(latent_acts @ sizes, batch),
-        }
-        return self._output(losses, scaled - x_hat, pre_acts, latent_acts, batch)
+        sparsity = self._unit_norm(latent_acts @ self._row_sizes(), batch)
+        return latent_acts, pre_acts, {"loss/sparsity": sparsity}
 
     def _row_sizes(self) -> Tensor:
         """Return what a code of 1 counts in the penalty [d_sae]."""

@@ -30,16 +30,6 @@ class SpliceCoder(SparseAutoencoder):
         self.requires_grad_(False)
 
     @property
-    def n_defined(self) -> int:
-        """Number of latents tied to concepts: all."""
-        return self.config.d_sae
-
-    @property
-    def concept_ids(self) -> tuple[str, ...]:
-        """Concepts of the latents, in their order."""
-        return self.config.concept_ids
-
-    @property
     def W_enc(self) -> Tensor:  # noqa: N802 - the field's name
         """The directions, transposed [d_model, d_sae]: what codes would be without penalty and overlap."""
         return self.W_dec.T

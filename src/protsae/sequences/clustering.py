@@ -10,12 +10,11 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.core.text import numbered_lines
+from protsae.core.tables import named_rows
 from protsae.sequences import mmseqs
 from protsae.sequences.homology import HomologySearchConfig, find_relatives
 from protsae.sequences.table import ALIAS_SEPARATOR
 
-CLUSTER_HEADER = "accession\tcluster_id"
 Method = Literal["auto", "given", "mmseqs", "builtin"]
 
 
@@ -62,12 +61,11 @@ def cluster_table(
         by_id = dict(zip(sequences["protein_id"].tolist(), sequences["sequence"].tolist(), strict=True))
         if method == "mmseqs":
             groups = mmseqs.cluster(by_id, config.search)
-            arguments = mmseqs.describe("easy-cluster", config.search)
+            cluster_of = {name: min(names) for names in groups for name in names}
+            report = {"arguments": mmseqs.describe("easy-cluster", config.search)}
         else:
-            groups = _connect(by_id, config)
-            arguments = _describe_builtin(config.search)
-        cluster_of = {name: min(names) for names in groups for name in names}
-        report = {"arguments": arguments}
+            cluster_of = _connect(by_id, config)
+            report = {"arguments": _describe_builtin(config.search)}
     ids = sorted(cluster_of)
     table = pd.DataFrame({"protein_id": ids, "cluster_id": [cluster_of[name] for name in ids]}, dtype="str")
     sizes = Counter(cluster_of.values())
@@ -81,26 +79,17 @@ def cluster_table(
 
 
 def read_clusters(path: Path) -> dict[str, str]:
-    """Return the cluster of each accession from a table with the header `accession<TAB>cluster_id`.
+    """Return the cluster of each accession from a table with the columns `accession` and `cluster_id`.
 
-    Plain or compressed; blank lines are skipped, a row that says the same twice counts once.
+    Plain or compressed; blank lines are skipped, a repeated row counts once.
 
     Raises:
-        InputError: as `file:line: reason`, on another header, a row without two values, or two clusters of
-            one accession.
+        InputError: as `file:line: reason`, on what `named_rows` refuses, or two clusters of one accession.
     """
     clusters: dict[str, str] = {}
-    lines = numbered_lines(path)
-    number, header = next(lines)
-    if header.strip() != CLUSTER_HEADER:
-        raise InputError(f"{path}:{number}: expected the header {CLUSTER_HEADER!r}, found {header[:60]!r}")
-    for number, line in lines:
-        if not line.strip():
-            continue
-        values = [value.strip() for value in line.split("\t")]
-        if len(values) != 2 or not all(values):
-            raise InputError(f"{path}:{number}: expected accession<TAB>cluster_id, found {line[:60]!r}")
-        accession, cluster_id = values
+    columns = {name: (name,) for name in ("accession", "cluster_id")}
+    for number, row in named_rows(path, "clusters", columns):
+        accession, cluster_id = row["accession"], row["cluster_id"]
         if clusters.setdefault(accession, cluster_id) != cluster_id:
             raise InputError(
                 f"{path}:{number}: '{accession}' is in cluster '{cluster_id}', and in a line above in "
@@ -164,7 +153,7 @@ def _from_file(sequences: pd.DataFrame, source: Path) -> tuple[dict[str, str], d
     )
 
 
-def _connect(sequences: Mapping[str, str], config: ClusterConfig) -> list[list[str]]:
+def _connect(sequences: Mapping[str, str], config: ClusterConfig) -> dict[str, str]:
     if len(sequences) > config.max_builtin:
         raise InputError(
             f"{len(sequences)} proteins are more than the built-in search should cluster "
@@ -172,11 +161,7 @@ def _connect(sequences: Mapping[str, str], config: ClusterConfig) -> list[list[s
             f"long). {mmseqs.HOW_TO_GET}, give a cluster file, or raise the limit"
         )
     pairs = find_relatives(sequences, sequences, config.search)
-    cluster_of = components(sequences, ((pair.query_id, pair.target_id) for pair in pairs))
-    groups: dict[str, list[str]] = {}
-    for name, cluster in cluster_of.items():
-        groups.setdefault(cluster, []).append(name)
-    return list(groups.values())
+    return components(sequences, ((pair.query_id, pair.target_id) for pair in pairs))
 
 
 def _describe_builtin(search: HomologySearchConfig) -> str:

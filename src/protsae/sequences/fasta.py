@@ -1,8 +1,8 @@
-"""FASTA files: a strict streaming reader, and a writer that it reads back unchanged."""
+"""FASTA files, read strictly and as a stream."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +10,9 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.core.files import atomic_path
 from protsae.core.text import CutOffError, numbered_lines
 from protsae.sequences.residues import ResidueError, ResiduePolicy, clean_residues
 
-LINE_WIDTH = 60
 _UNIREF = re.compile(r"UniRef(?:50|90|100)_([A-Z0-9-]+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
@@ -113,15 +111,6 @@ def parse_header(line: str, where: str) -> tuple[str, str]:
     if ";" in token:
         raise InputError(f"{where}: id '{token}' contains ';', which joins ids in tables. Rename it")
     return token, f"{name} {rest.strip()}".strip()
-
-
-def write_fasta(path: Path, records: Iterable[FastaRecord]) -> None:
-    """Write plain FASTA, atomically: UTF-8, LF, 60 residues a line. `read_fasta` gives the records back."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
-        for record in records:
-            handle.write(f">{record.protein_id} {record.description}".rstrip() + "\n")
-            for begin in range(0, len(record.sequence), LINE_WIDTH):
-                handle.write(record.sequence[begin : begin + LINE_WIDTH] + "\n")
 
 
 def clean_record(

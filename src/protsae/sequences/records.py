@@ -8,12 +8,15 @@ from typing import Literal
 from pydantic import Field
 
 from protsae.core.errors import InputError
-from protsae.core.tables import cell, column_finder, tab_rows
+from protsae.core.tables import named_rows
 from protsae.sequences.deepgo import SEQUENCE, deepgo_rows
 from protsae.sequences.fasta import FastaConfig, FastaRecord, clean_record, parse_header, read_fasta
 from protsae.sequences.formats import detect_format
 from protsae.sequences.swissprot import read_swissprot
 
+UNIPROT_ENTRY = {"Entry": ("Entry",)}
+UNIPROT_ADVICE = "Add it under 'Customize columns' of UniProt's web site, and export as TSV again"
+_SEQUENCE = {"Sequence": ("Sequence",)}
 SequenceFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat", "deepgo"]
 
 
@@ -35,7 +38,7 @@ def sequence_format(path: Path, config: RecordsConfig) -> SequenceFormat:
         InputError: the file is missing or no text, see `core.text.numbered_lines`.
     """
     kind = detect_format(path, "sequences") if config.format == "auto" else config.format
-    return "fasta" if kind == "tsv" else "fasta" if kind == "gaf" else kind
+    return "fasta" if kind == "tsv" or kind == "gaf" else kind  # noqa: PLR1714 - types follow it
 
 
 def read_sequences(
@@ -89,19 +92,10 @@ def _others(
 
 
 def _uniprot_records(path: Path) -> Iterator[FastaRecord]:
-    header_line, header, rows = tab_rows(path, "sequences")
-    find = column_finder(header)
-    entry, sequence = find(["Entry"]), find(["Sequence"])
-    names = [column for column in (find(["Entry Name"]), find(["Protein names"])) if column is not None]
-    if entry is None or sequence is None:
-        raise InputError(
-            f"{path}:{header_line}: a UniProt export needs 'Entry' and 'Sequence' once each. Add them under "
-            "'Customize columns', and export as TSV again"
-        )
-    for number, fields in rows:
-        accession = cell(path, number, fields, entry, "Entry")
-        description = " ".join(fields[column].strip() for column in names).strip()
-        yield FastaRecord(accession, description, cell(path, number, fields, sequence, "Sequence"), number)
+    optional = {name: (name,) for name in ("Entry Name", "Protein names")}
+    for number, row in named_rows(path, "sequences", UNIPROT_ENTRY | _SEQUENCE, optional, UNIPROT_ADVICE):
+        description = " ".join(row[name] for name in optional if name in row).strip()
+        yield FastaRecord(row["Entry"], description, row["Sequence"], number)
 
 
 def _deepgo_records(path: Path, config: RecordsConfig) -> Iterator[FastaRecord]:

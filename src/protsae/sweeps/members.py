@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from protsae.core.errors import InputError
+from protsae.sae.config import takes_k
 from protsae.sweeps.config import ABLATED, Counts, EntryConfig, SweepConfig
 from protsae.training.config import DictionaryConfig
-from protsae.training.dictionaries import Defaults, Dictionary, require_known, takes_k
+from protsae.training.dictionaries import Defaults, Dictionary, require_known
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from protsae.core.errors import InputError
-from protsae.sae.config import CONFIGS, knows_concepts
+from protsae.sae.config import CONFIGS, first_problem, knows_concepts, shaped_config, takes_k
 from protsae.training.config import DictionaryConfig, TrainerConfig
 from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
 
@@ -68,20 +68,20 @@ class Dictionary:
         Raises:
             InputError: the config refuses it.
         """
-        fields: dict[str, Any] = {"d_model": defaults.d_model, "d_sae": self.size.d_sae}
-        if takes_k(self.architecture):
-            fields["k"] = self.size.k
+        concepts = {}
         if knows_concepts(self.architecture):
             if not defaults.n_concepts:
                 raise InputError(
                     f"{name}: there are no concepts to guide {self.architecture}: lower the counts in "
                     "params:annotation, or take the dictionary out of the list"
                 )
-            fields["concept_ids"] = tuple(map(str, range(defaults.n_concepts)))
+            concepts["concept_ids"] = tuple(map(str, range(defaults.n_concepts)))
+        d_sae, k, _ = self.size
+        model = CONFIGS[self.architecture]
         try:
-            CONFIGS[self.architecture].model_validate({**fields, **self.settings})
-        except ValidationError as error:
-            raise InputError(f"{name}: {first_problem(error)}") from error
+            shaped_config(model, self.settings, d_model=defaults.d_model, d_sae=d_sae, k=k, **concepts)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
 
     def with_l0(self, l0: float) -> "Dictionary":
         """Return the dictionary with a number of latents per token: as `k`, or as `target_l0`."""
@@ -95,11 +95,6 @@ class Dictionary:
         return TrainingPlan(
             self.architecture, source, self.size, self.trainer, self.settings, guided, name=self.name
         )
-
-
-def takes_k(architecture: str) -> bool:
-    """Return whether an architecture takes a number of latents per token."""
-    return "k" in CONFIGS[architecture].model_fields
 
 
 def require_known(name: str, architecture: str) -> None:
@@ -120,10 +115,3 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
         found[key] = merged(found[key], value) if both else value
     return found
-
-
-def first_problem(error: ValidationError) -> str:
-    """Return the first of a model's complaints, with its place."""
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

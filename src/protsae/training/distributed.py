@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from protsae.activations.sampler import ResidueBatch
 from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder, StepOutput, TrainingBatch
-from protsae.sae.config import GuidanceConfig
+from protsae.sae.guidance_config import GuidanceConfig
 from protsae.sae.registry import ARCHITECTURES
 from protsae.training.config import TrainerConfig
 from protsae.training.data import Split
@@ -121,8 +121,8 @@ def check_shared(architecture: str, guidance: GuidanceConfig | None) -> None:
     Raises:
         InputError: an architecture or a setting whose steps are no means over the batch.
     """
-    if architecture in ARCHITECTURES and not ARCHITECTURES[architecture][0].takes_parts:
-        able = ", ".join(name for name, (kind, _) in ARCHITECTURES.items() if kind.takes_parts)
+    if architecture in ARCHITECTURES and not ARCHITECTURES[architecture].takes_parts:
+        able = ", ".join(name for name, kind in ARCHITECTURES.items() if kind.takes_parts)
         raise InputError(
             f"architecture '{architecture}' trains on one worker: its codes are chosen among the whole "
             f"batch, or nothing is trained. Several workers train {able}"

@@ -14,17 +14,16 @@ from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.config import GuidanceConfig, ProtSaeConfig, SaeConfig, SpliceConfig
+from protsae.sae.config import CONFIGS, ProtSaeConfig, SaeConfig, SpliceConfig, shaped_config
 from protsae.sae.dense import LinearEncoderSae
 from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
-from protsae.sae.registry import ARCHITECTURES, shaped_config
+from protsae.sae.registry import ARCHITECTURES
 from protsae.sae.splice import SpliceCoder
-from protsae.training.config import TrainerConfig
 from protsae.training.data import ConceptAxioms, Split, labels_of
 from protsae.training.directions import concept_directions
 from protsae.training.files import TrainingFiles
-from protsae.training.task import Knowledge, Size, Source, TrainingTask, UnguidedTask
+from protsae.training.task import Knowledge, Source, TrainingTask, UnguidedTask
 from protsae.training.trainer import LOG_COLUMNS, Trainer, TrainingResult
 from protsae.training.validation import validate, validate_guided
 from protsae.training.warm_start import load_donor, start_from
@@ -69,7 +68,7 @@ def fitter_of(architecture: str) -> tuple[Fitter, type[SparseAutoencoder], type[
     if architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
         raise InputError(f"architecture '{architecture}' is not known: take one of {known}")
-    kind, shape = ARCHITECTURES[architecture]
+    kind, shape = ARCHITECTURES[architecture], CONFIGS[architecture]
     if architecture == "splice":
         return fit_splice, kind, shape
     return fit_guided if "concept_ids" in shape.model_fields else fit_unguided, kind, shape
@@ -83,11 +82,8 @@ def fit_unguided(
     trainer: type[Trainer],
 ) -> Fitted:
     """Train an unguided architecture, see `fit`."""
-    d_sae, k, seed = task.size
-    if "k" in shape.model_fields:
-        _check_k(task.size, 0)
-    config = shaped_config(shape, task.settings, d_model=task.source.store.d_model, d_sae=d_sae, k=k)
-    sae = kind(config, torch_generator(seed, "init"))
+    seed = task.size.seed
+    sae = kind(_config_of(task, shape), torch_generator(seed, "init"))
     train, validation = (split_of(task, name) for name in ("train", "validation"))
     _centre(sae, task.source, train)
     made = trainer(sae, task.trainer, train, validation, seed=derive_seed(seed, "training"))
@@ -112,11 +108,8 @@ def fit_guided(
         trainer: which trainer.
         donor: the dictionary whose latents the free ones start from.
     """
-    if task.knowledge is None or task.knowledge.tables.concepts.empty:
-        raise InputError("there are no concepts to guide ProtSAE: lower the bounds of labelling.vocabulary")
-    tables, axioms = task.knowledge
+    tables, axioms = _knowledge_of(task)
     concepts = tables.concepts
-    _check_k(task.size, len(concepts))
     indices = AxiomIndices.from_table(axioms, len(concepts))
     ontology = ConceptAxioms.of(indices, concepts["aspect"].tolist())
     known = {
@@ -125,7 +118,7 @@ def fit_guided(
         "n_zero": indices.n_classes - len(concepts),
         "n_relations": indices.n_relations,
     }
-    config = shape(**_shape_of(shape, task), **known)
+    config = _config_of(task, shape, **known)
     sae = kind(config, torch_generator(task.size.seed, "init"))
     assert isinstance(sae, ProtSae) and isinstance(config, ProtSaeConfig)
     train, validation = (labelled_split_of(task, name, tables) for name in ("train", "validation"))
@@ -162,11 +155,8 @@ def fit_splice(
     trainer: type[Trainer],
 ) -> Fitted:
     """Set SpLiCE's directions from the training proteins' labels; nothing is trained."""
-    if task.knowledge is None or task.knowledge.tables.concepts.empty:
-        raise InputError("there are no concepts for SpLiCE: lower the bounds of labelling.vocabulary")
-    tables = task.knowledge.tables
-    known = {"d_model": task.source.store.d_model, "concept_ids": tuple(tables.concepts["concept_id"])}
-    config = shape.model_validate({**known, **task.settings})
+    tables = _knowledge_of(task).tables
+    config = _config_of(task, shape, concept_ids=tuple(tables.concepts["concept_id"]))
     sae = kind(config)
     assert isinstance(sae, SpliceCoder) and isinstance(config, SpliceConfig)
     train, validation = (labelled_split_of(task, name, tables) for name in ("train", "validation"))
@@ -181,40 +171,18 @@ def fit_splice(
     return _packed(sae, task, TrainingResult(log, summary))
 
 
-def fit_topk(source: Source, size: Size, config: TrainerConfig) -> Fitted:
-    """Train a TopK autoencoder, see `fit`."""
-    return fit(TrainingTask("topk", source, size, config))
-
-
-def fit_protsae(
-    source: Source,
-    size: Size,
-    config: TrainerConfig,
-    guidance: GuidanceConfig,
-    *,
-    tables: LabelTables,
-    axioms: pd.DataFrame,
-) -> Fitted:
-    """Train ProtSAE, see `fit`."""
-    return fit(
-        TrainingTask("protsae", source, size, config, {"guidance": guidance}, Knowledge(tables, axioms))
-    )
-
-
-def _shape_of(shape: type[SaeConfig], task: UnguidedTask) -> dict[str, Any]:
-    """Return what ProtSAE's config takes of the task."""
+def _config_of(task: UnguidedTask, shape: type[SaeConfig], **concepts: Any) -> SaeConfig:
     d_sae, k, _ = task.size
-    chosen = {"k": k} if "k" in shape.model_fields else {}
-    return {"d_model": task.source.store.d_model, "d_sae": d_sae, **chosen, **task.settings}
+    d_model = task.source.store.d_model
+    return shaped_config(shape, task.settings, d_model=d_model, d_sae=d_sae, k=k, **concepts)
 
 
-def _check_k(size: Size, n_defined: int) -> None:
-    n_free = size.d_sae - n_defined
-    if size.k > n_free:
+def _knowledge_of(task: TrainingTask) -> Knowledge:
+    if task.knowledge is None or task.knowledge.tables.concepts.empty:
         raise InputError(
-            f"training.k {size.k} is more than the {n_free} free latents that training.d_sae {size.d_sae} "
-            f"leaves beside {n_defined} concepts: lower training.k or raise training.d_sae"
+            f"there are no concepts to guide {task.architecture}: lower the bounds of labelling.vocabulary"
         )
+    return task.knowledge
 
 
 def split_of(task: UnguidedTask, name: str) -> Split:

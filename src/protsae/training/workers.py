@@ -40,7 +40,7 @@ def run_on_workers(task: TrainingTask, path: Path, config: WorkersConfig) -> Non
         InputError: what `training.run.run` refuses, an architecture that one worker has to train, fewer GPUs
             than workers, or Ray is not installed.
     """
-    from protsae.sae.config import GuidanceConfig
+    from protsae.sae.guidance_config import GuidanceConfig
     from protsae.training.distributed import check_shared
 
     given = task.settings.get("guidance")

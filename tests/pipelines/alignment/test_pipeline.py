@@ -1,4 +1,4 @@
-"""The alignment pipeline run whole, in memory, on a world with planted sites."""
+"""The alignment pipeline run whole, in memory, on toy proteins with planted sites."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.interpretation.world import HOOK, World
+from tests.interpretation.toy_proteins import HOOK, ToyProteins
 
 from protsae.core.errors import InputError
 from protsae.encoding.config import EncodingConfig
@@ -33,7 +33,7 @@ CONCEPT_IDS = ("GO:1", "site", "GO:2", "loop", "nothing")
 
 @pytest.fixture(scope="module")
 def inputs():
-    world = World()
+    toy = ToyProteins()
     config = ProtSaeConfig(
         d_model=4, d_sae=12, k=2, concept_ids=CONCEPT_IDS, residue_level=("site", "loop", "nothing")
     )
@@ -44,18 +44,18 @@ def inputs():
         protsae.gate_logit.fill_(1.5)
     topk = TopKSae(TopKConfig(d_model=4, d_sae=8, k=2), torch.Generator().manual_seed(1))
     found = {
-        "activation_shards": world.store,
+        "activation_shards": toy.store,
         "plm_checkpoint": DEMO / "esm2_mini.safetensors",
-        "proteins": world.proteins,
-        "concepts": world.tables.concepts,
-        "protein_labels": world.tables.protein_labels,
-        "labelled_aspects": world.tables.labelled_aspects,
-        "residue_labels": world.tables.residue_labels,
+        "proteins": toy.proteins,
+        "concepts": toy.tables.concepts,
+        "protein_labels": toy.tables.protein_labels,
+        "labelled_aspects": toy.tables.labelled_aspects,
+        "residue_labels": toy.tables.residue_labels,
     }
     for sae in (protsae, topk):
         name = sae.config.architecture
         run = Run(name, 3, HOOK, 2)
-        encoded, codes = encode_and_store(world.store, sae, run, world.proteins, EncodingConfig())
+        encoded, codes = encode_and_store(toy.store, sae, run, toy.proteins, EncodingConfig())
         found |= {f"{name}.encoding": encoded.proteins, f"{name}.residue_codes": codes}
     return found
 

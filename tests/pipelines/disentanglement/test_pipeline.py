@@ -138,7 +138,7 @@ def outputs(inputs):
     return run(inputs)
 
 
-def test_the_planted_latent_stands_for_one_kind_of_protein_and_of_residue(outputs):
+def test_planted_latent_matches_one_kind_of_protein_and_residue(outputs):
     table = outputs["monosemanticity"].set_index(["method", "judge", "latent"]).sort_index()
     assert set(table.index.get_level_values("method")) == {"protsae", "topk", "neurons"}
     assert len(table) == 2 * (8 + 8) + 5
@@ -173,7 +173,7 @@ def test_every_table_has_its_methods_and_metrics_go_to_the_one_table(outputs):
     assert absorption["n_carriers"].tolist() == [8, 8, 8]
 
 
-def test_embeddings_of_another_model_judge_too_and_those_of_this_one_do_not(inputs, tmp_path):
+def test_only_embeddings_of_another_model_may_judge(inputs, tmp_path):
     path = tmp_path / "e.parquet"
     vectors = np.eye(N)[:, :7] + 0.1
     pd.DataFrame(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from tests.training.conftest import World, toy_plan
+from tests.training.conftest import ToyProteins, toy_plan
 
 from protsae.core.errors import InputError
 from protsae.pipelines.dynamics import create_pipeline
@@ -20,8 +20,8 @@ CONF = Path(__file__).parents[3] / "conf" / "base"
 
 
 def inputs(folder, snapshots):
-    world = World()
-    plans = {name: toy_plan(world, name, snapshots=snapshots) for name in ("protsae", "topk")}
+    toy = ToyProteins()
+    plans = {name: toy_plan(toy, name, snapshots=snapshots) for name in ("protsae", "topk")}
     for name, plan in plans.items():
         plan.run(folder / name / "sae.safetensors")
     plan = plans["protsae"]

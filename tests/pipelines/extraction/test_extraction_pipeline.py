@@ -40,6 +40,7 @@ def run(proteins, folder):
             "proteins": MemoryDataset(proteins),
             "plm_checkpoint": SourceFileDataset(filepath=str(model)),
             "params:extraction": MemoryDataset(parameters(), copy_mode="assign"),
+            "params:extraction.hook_point": MemoryDataset(HOOK_POINT),
             "params:extraction.outlier_warning": MemoryDataset(3.0),
             "activation_shards": shards,
             "extraction_report": MemoryDataset(),

@@ -169,12 +169,12 @@ def test_a_defined_latents_own_concept_is_listed_whatever_its_rank(inputs):
 
 
 def with_residue_level(inputs):
-    """The same world, but what the first defined latent reads is a concept of residues: the W itself."""
+    """The same proteins, but the first defined latent reads a concept of residues: the W itself."""
     mixed = inputs["concepts"].assign(level=["residue", "protein"])
     return {**inputs, "concepts": mixed}
 
 
-def test_a_latent_of_a_concept_of_residues_keeps_its_name_and_is_matched_with_whole_proteins(inputs):
+def test_residue_level_latents_keep_their_name_and_match_proteins(inputs):
     before, tables = run(inputs), run(with_residue_level(inputs))
     latents = tables["latents"]
     assert latents.loc[0, ["kind", "concept_id", "name"]].tolist() == ["defined", "GO:1", "tryptophan"]

@@ -201,7 +201,7 @@ SITE = 4
 
 
 def with_sites(inputs):
-    """The same world with a fifth concept, of residues: one in five, told by dimension 4."""
+    """The same proteins with a fifth concept, of residues: one in five, marked by dimension 4."""
     generator = np.random.default_rng(3)
     ids = inputs["proteins"]["protein_id"].tolist()
     store = inputs["activation_shards"].proteins
@@ -238,7 +238,7 @@ def with_sites(inputs):
     }
 
 
-def test_concepts_of_residues_are_judged_by_residues_and_change_no_other_score(inputs):
+def test_residue_level_concepts_are_judged_by_residues_alone(inputs):
     mixed = with_sites(inputs)
     outputs = run(mixed)
     assert set(outputs["protsae.concept_scores"]["concept_idx"]) == {0, 1, 2, 3}

@@ -1,4 +1,4 @@
-"""The planted world of the sweeps' tests."""
+"""The toy proteins of the sweeps' tests."""
 
 from tests.sweeps.conftest import data
 

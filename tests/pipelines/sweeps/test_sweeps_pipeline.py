@@ -6,7 +6,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.pandas import ParquetDataset
 from tests.sweeps.conftest import JUDGING
-from tests.training.conftest import World, toy_plan
+from tests.training.conftest import ToyProteins, toy_plan
 
 from protsae.core.errors import InputError
 from protsae.datasets import SweepDataset
@@ -45,7 +45,7 @@ def catalog(data, tmp_path):
         "concept_relations": data.known.relations,
         "params:training.d_sae": 32,
         "params:training.k": 4,
-        "params:training.trainer": toy_plan(World(), "topk", epochs=1).trainer,
+        "params:training.trainer": toy_plan(ToyProteins(), "topk", epochs=1).trainer,
         "params:training.guidance": GuidanceConfig(),
         "params:sweeps.sweep": SweepConfig.model_validate(SWEEP),
         "params:sweeps.judging": JUDGING,
@@ -91,7 +91,7 @@ def test_errors_for_users_pass_through_kedro(tmp_path):
 
 def test_workers_of_a_cluster_may_be_named_in_the_catalog(tmp_path):
     dataset = SweepDataset(filepath=str(tmp_path), ray={"n_workers": 2})
-    assert type(dataset._executor).__name__ == "RayExecutor"
+    assert type(dataset._how).__name__ == "RayExecutor"
     assert str(tmp_path) in str(dataset)
 
 

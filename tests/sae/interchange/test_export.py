@@ -132,7 +132,7 @@ def test_every_architecture_in_our_own_checkpoints(unguided, x, tmp_path):
 
 
 @torch.no_grad()
-def test_unit_decoder_keeps_its_rows_and_says_by_what_codes_are_multiplied(topk, x, tmp_path):
+def test_unit_decoder_keeps_its_rows_and_records_the_code_scale(topk, x, tmp_path):
     export_saelens(topk, tmp_path / "sae", METADATA, unit_decoder=True)
     codes, reconstruction = forward_of(tmp_path / "sae", x)
     cfg = json.loads((tmp_path / "sae/cfg.json").read_text())
@@ -222,7 +222,7 @@ def test_plain_protsae_has_the_pre_activations_of_drive_and_free_latents(make_pr
 
 
 @torch.no_grad()
-def test_plain_protsae_lies_beside_the_whole_one(make_protsae, x, tmp_path):
+def test_plain_protsae_is_written_next_to_the_whole_one(make_protsae, x, tmp_path):
     sae = make_protsae(residue_level=(1,))
     written = export_saelens(sae, tmp_path / "sae", METADATA, plain=True)
     about = json.loads((tmp_path / "sae/protsae.json").read_text())
@@ -241,7 +241,7 @@ def test_plain_protsae_lies_beside_the_whole_one(make_protsae, x, tmp_path):
     torch.testing.assert_close(plain.encode(x), forward_of(tmp_path / "sae", x)[0])
 
 
-def test_files_beside_belong_to_their_dictionary(make_protsae, tmp_path):
+def test_additional_files_must_match_their_dictionary(make_protsae, tmp_path):
     export_saelens(make_protsae(), tmp_path, plain=True)
     path = tmp_path / "sae_weights.safetensors"
     kept = path.read_bytes()

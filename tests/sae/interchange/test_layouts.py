@@ -136,7 +136,7 @@ def test_group_sizes_of_matryoshka_are_kept(tmp_path):
 
 
 @torch.no_grad()
-def test_token_normalised_codes_decode_beside_their_tokens(tmp_path):
+def test_token_normalised_codes_decode_with_their_tokens(tmp_path):
     path, codes, reconstruction = foreign.write_interprot(tmp_path)
     sae = load_sae(path, k=K)
     assert isinstance(sae, TokenNormalisedSae)
@@ -146,7 +146,7 @@ def test_token_normalised_codes_decode_beside_their_tokens(tmp_path):
     close(sae.decode(torch.from_numpy(codes).float(), like=like), reconstruction)
 
 
-def test_interprots_k_is_its_default_and_said_to_be(tmp_path, monkeypatch):
+def test_interprot_k_defaults_with_a_note(tmp_path, monkeypatch):
     path, codes, _ = foreign.write_interprot(tmp_path)
     monkeypatch.setattr("protsae.sae.interchange.interprot.DEFAULT_K", 3)
     dictionary = read_dictionary(path)
@@ -218,7 +218,7 @@ def test_interplm_config_is_read_for_the_class_name_and_never_run(tmp_path, text
         read_dictionary(path)
 
 
-def test_topk_and_batch_topk_are_told_apart_by_the_config_only(tmp_path):
+def test_only_the_config_distinguishes_topk_and_batch_topk(tmp_path):
     path, codes, _ = foreign.write_batch_topk(tmp_path)
     assert read_dictionary(path).activation == "batch_topk"
     (tmp_path / "config.json").unlink()

@@ -85,7 +85,7 @@ def test_saelens_scaling_factor(tmp_path):
         read_dictionary(folder)
 
 
-def test_saelens_expected_average_is_said(tmp_path):
+def test_saelens_expected_average_gives_a_note(tmp_path):
     folder, _, _ = foreign.write_saelens(tmp_path, "standard")
     changed(folder / "cfg.json", normalize_activations="expected_average_only_in")
     assert "taken as 1, as SAELens does" in read_dictionary(folder).notes[0]

@@ -71,7 +71,7 @@ def test_codes_that_are_zero_get_no_gradient(weights):
     assert torch.equal(bias.grad, expected.double())
 
 
-def test_dead_latents_are_encoded_beside_the_live(weights):
+def test_dead_latents_are_encoded_with_the_live(weights):
     leaves = [tensor.clone().requires_grad_() for tensor in weights]
     copies = [tensor.clone().requires_grad_() for tensor in weights]
     dead = torch.zeros(D_SAE, dtype=torch.bool)
@@ -94,8 +94,7 @@ def test_no_more_dead_latents_than_there_are(weights):
 
 def test_rows_in_parts_give_the_same(weights, monkeypatch):
     whole, _ = encode_top_k(*weights, K)
-    for module in ("encoding", "plain"):
-        monkeypatch.setattr(f"protsae.sae.kernels.{module}._CHUNK_BYTES", 8 * D_SAE * 3)
+    monkeypatch.setattr("protsae.sae.kernels.plain._CHUNK_BYTES", 8 * D_SAE * 3)
     parts, _ = encode_top_k(*weights, K)
     torch.testing.assert_close(parts.dense(D_SAE), whole.dense(D_SAE), rtol=1e-12, atol=1e-12)
 
@@ -143,7 +142,7 @@ def test_decoding_by_groups_passes_gradcheck_and_adds_up():
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2**24])
 def test_energies_of_prefixes_pass_gradcheck(chunk_bytes, monkeypatch):
-    monkeypatch.setattr("protsae.sae.kernels.ordered._CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr("protsae.sae.kernels.plain._CHUNK_BYTES", chunk_bytes)
     columns = _draw(N, D_SAE, seed=5).topk(K, dim=1).indices
     shares = _draw(N, K + 1, seed=9).abs()
     inputs = (_draw(N, D_MODEL), _draw(N, K, seed=6).abs(), _draw(D_SAE, D_MODEL, seed=8))
@@ -163,7 +162,7 @@ def test_energies_of_prefixes_pass_gradcheck(chunk_bytes, monkeypatch):
 @pytest.mark.parametrize("chunk_bytes", [1, 2**24])
 @pytest.mark.parametrize("k", [1, 4, 15, 40])
 def test_the_largest_of_a_batch_equal_a_sort(weights, k, chunk_bytes, monkeypatch):
-    monkeypatch.setattr("protsae.sae.kernels.batch._CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr("protsae.sae.kernels.plain._CHUNK_BYTES", chunk_bytes)
     x, weight, bias = weights
     x = x * torch.linspace(0.1, 5, N).unsqueeze(1)  # rows from none to many
     leaves = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
@@ -181,7 +180,7 @@ def test_the_largest_of_a_batch_equal_a_sort(weights, k, chunk_bytes, monkeypatc
         torch.testing.assert_close(copy.grad, gradient)
 
 
-def test_dead_latents_are_encoded_beside_the_largest_of_a_batch(weights):
+def test_dead_latents_are_encoded_with_the_largest_of_a_batch(weights):
     dead = torch.zeros(D_SAE, dtype=torch.bool)
     dead[3::4] = True
     _, expected = encode_top_k(*weights, K, dead=dead, k_dead=3)

@@ -8,8 +8,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from protsae.sae.base import TrainingBatch
-from protsae.sae.config import ProtSaeConfig
-from protsae.sae.registry import TOPK_FAMILY, UNGUIDED, build, unguided_config
+from protsae.sae.config import CONFIGS, ProtSaeConfig, shaped_config
+from protsae.sae.registry import TOPK_FAMILY, UNGUIDED, build
 
 N, D_MODEL, D_SAE, K = 512, 8, 256, 4
 N_CONCEPTS = 3
@@ -36,7 +36,7 @@ def _sae(architecture):
         concept_ids = tuple(f"GO:{i:07d}" for i in range(N_CONCEPTS))
         config = ProtSaeConfig(d_model=D_MODEL, d_sae=D_SAE, k=K, concept_ids=concept_ids)
         return build(config, generator)
-    return build(unguided_config(architecture, {}, d_model=D_MODEL, d_sae=D_SAE, k=K), generator)
+    return build(shaped_config(CONFIGS[architecture], {}, d_model=D_MODEL, d_sae=D_SAE, k=K), generator)
 
 
 def _step(sae, n_dead):
@@ -55,8 +55,7 @@ def _step(sae, n_dead):
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
-    for module in ("encoding", "batch", "plain", "ordered"):
-        monkeypatch.setattr(f"protsae.sae.kernels.{module}._CHUNK_BYTES", 64 * D_SAE * 4)
+    monkeypatch.setattr("protsae.sae.kernels.plain._CHUNK_BYTES", 64 * D_SAE * 4)
     monkeypatch.setattr("protsae.sae.kernels.encoding._FEWEST_ROWS", 64)
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protsae.sae.kernels import cpu, encoding, screening
+from protsae.sae.kernels import cpu, encoding, plain, screening
 from protsae.training.threads import torch_threads
 
 N, D_MODEL, D_SAE, K = 40, 24, 640, 5
@@ -74,7 +74,7 @@ def test_equals_float64_whatever_the_sizes(seed, spread, scale, bias_scale, k):
     _assert_exact(x, rows.T, bias_scale * torch.randn(D_SAE, generator=generator), k)
 
 
-def test_nearly_equal_latents_are_told_apart():
+def test_nearly_equal_latents_are_distinguished():
     """All within bfloat16's rounding of each other: more candidates than are settled one by one."""
     generator = torch.Generator().manual_seed(1)
     x, row = torch.randn(N, D_MODEL, generator=generator), torch.randn(D_MODEL, generator=generator)
@@ -117,7 +117,7 @@ def test_threads_and_chunks_change_no_bit(inputs, monkeypatch):
     found = []
     for n_threads, n_rows in ((1, 512), (2, 7), (3, 13)):
         monkeypatch.setattr(encoding, "_FEWEST_ROWS", n_rows)
-        monkeypatch.setattr(encoding, "_CHUNK_BYTES", 1)
+        monkeypatch.setattr(plain, "_CHUNK_BYTES", 1)
         with torch_threads(n_threads):
             found.append(cpu.encode(*inputs, K)[0])
     assert all(torch.equal(a, b) for one in found[1:] for a, b in zip(one, found[0], strict=True))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protsae.sae.kernels import cpu, plain, top_k
+from protsae.sae.kernels import compress, cpu, plain
 from protsae.training.threads import torch_threads
 
 
@@ -90,8 +90,8 @@ def test_threads_and_runs_change_no_bit():
 def test_other_number_formats_take_the_plain_way(monkeypatch):
     asked = []
     monkeypatch.setattr(plain, "select", lambda numbers, k, inside: asked.append(k) or (numbers, numbers))
-    top_k(torch.ones(2, 3, dtype=torch.bfloat16), 2)
-    assert asked == [2]
+    compress(torch.ones(2, 3, dtype=torch.bfloat16))
+    assert asked == [3]
 
 
 def test_rows_of_a_slice_are_read_where_they_lie(kernels):

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from protsae.sae.base import SparseAutoencoder, TrainingBatch
-from protsae.sae.losses import auxk_loss, reconstruction_loss, scatter_codes
+from protsae.sae.codes import SparseCodes
+from protsae.sae.losses import auxk_loss, reconstruction_loss
 from protsae.sae.topk import TopKSae
 from protsae.training import optimiser as optimiser_module
 from protsae.training.optimiser import SaeAdam
@@ -20,7 +21,7 @@ def _dense_total(sae: TopKSae, batch: TrainingBatch) -> torch.Tensor:
     scaled = (batch.x - sae.input_mean) * sae.input_scale
     pre_acts = scaled @ sae.encoder + sae.b_enc
     values, columns = pre_acts.topk(sae.config.k, dim=1)
-    x_hat = scatter_codes(functional.relu(values), columns, sae.config.d_sae) @ sae.W_dec + sae.b_dec
+    x_hat = SparseCodes(functional.relu(values), columns).dense(sae.config.d_sae) @ sae.W_dec + sae.b_dec
     aux = auxk_loss(scaled - x_hat, pre_acts, sae.W_dec, batch.dead)
     return reconstruction_loss(x_hat, scaled) + sae.config.aux_coefficient * aux
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from protsae.probing.config import ComparisonConfig
-from protsae.sae.config import GuidanceConfig
+from protsae.sae.guidance_config import GuidanceConfig
 from protsae.sweeps.config import ABLATED, JudgingConfig, SweepConfig
 from protsae.training.config import TrainerConfig
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.sae.config import GuidanceConfig
+from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import DictionaryConfig, TrainerConfig
 
 

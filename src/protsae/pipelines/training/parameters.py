@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from protsae.core.config import Config
-from protsae.sae.config import GuidanceConfig
+from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import ParquetConfig, TrainerConfig
 
 

@@ -125,8 +125,6 @@ class Dictionary:
         Raises:
             InputError: TopK with factors that differ: the latents with the largest codes would change.
         """
-        needed = {"jumprelu": ("threshold",), "batch_topk": ("threshold", "k"), "gated": ("b_mag", "r_mag")}
-        assert all(getattr(self, name) is not None for name in needed.get(self.activation, ()))
         if self.activation == "topk" and not bool((factor == factor[0]).all()):
             raise InputError(
                 "TopK picks the largest codes: with a factor of its own for each latent it would pick "

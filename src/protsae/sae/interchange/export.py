@@ -7,11 +7,11 @@ import torch
 
 from protsae import __version__
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.interchange.beside import write_beside
 from protsae.sae.interchange.dictionary import Dictionary
 from protsae.sae.interchange.folding import dictionary_of, nearest_dictionary
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.interchange.saelens import WEIGHTS, write_saelens
+from protsae.sae.interchange.whole_module import write_whole_module
 from protsae.sae.protsae import ProtSae
 
 
@@ -51,7 +51,7 @@ def export_saelens(
         dictionary = dictionary.with_codes_times(torch.full_like(dictionary.b_enc, codes_scale).double())
     write_saelens(dictionary, Path(folder), _metadata(sae, about, codes_scale, dictionary.notes))
     if whole is not None:
-        write_beside(whole, Path(folder) / WEIGHTS, dictionary.notes, about)
+        write_whole_module(whole, Path(folder) / WEIGHTS, dictionary.notes, about)
     return dictionary
 
 

@@ -39,7 +39,7 @@ def dictionary_of(sae: SparseAutoencoder | TokenNormalisedSae) -> Dictionary:
     if type(sae) not in _FOLDED:
         raise InputError(f"{type(sae).__name__} has no plain dictionary")
     with torch.no_grad():
-        return _on_raw_input(sae, _FOLDED[type(sae)](sae))
+        return _FOLDED[type(sae)](sae).on_raw_input(sae.input_mean, float(sae.input_scale))
 
 
 def nearest_dictionary(sae: ProtSae) -> Dictionary:
@@ -49,7 +49,7 @@ def nearest_dictionary(sae: ProtSae) -> Dictionary:
     """
     with torch.no_grad():
         near = _dictionary(sae, "topk", sae.W_enc, _biases(sae), k=sae.config.k)
-    return _on_raw_input(sae, near).with_notes(
+    return near.on_raw_input(sae.input_mean, float(sae.input_scale)).with_notes(
         f"TopK takes its {sae.config.k} latents among all; ProtSAE takes them among the free ones, and "
         "defined latents are active beside them wherever their drive is positive",
         "forced activation: ProtSAE lifts a gated defined latent to the mean of the token's free codes",
@@ -68,7 +68,7 @@ def _relu(sae: ReluSae) -> Dictionary:
     return _dictionary(sae, "relu", sae.encoder, sae.b_enc)
 
 
-def _topk(sae: TopKSae | OrderedSae) -> Dictionary:
+def _topk(sae: TopKSae) -> Dictionary:
     return _dictionary(sae, "topk", sae.encoder, sae.b_enc, k=sae.config.k)
 
 
@@ -88,9 +88,8 @@ def _jumprelu(sae: JumpReluSae) -> Dictionary:
 
 
 def _gated(sae: GatedSae) -> Dictionary:
-    return _dictionary(
-        sae, "gated", sae.encoder, sae.b_enc, b_mag=sae.b_mag.detach(), r_mag=sae.log_scale.detach()
-    )
+    magnitude = {"b_mag": sae.b_mag.detach(), "r_mag": sae.log_scale.detach()}
+    return _dictionary(sae, "gated", sae.encoder, sae.b_enc, **magnitude)
 
 
 def _gba(sae: GbaSae) -> Dictionary:
@@ -124,7 +123,3 @@ def _biases(sae: ProtSae) -> Tensor:
     else:
         defined = sae.b_def if guidance.defined_bias == "free" else torch.zeros_like(sae.b_def)
     return torch.cat([defined, sae.b_free])
-
-
-def _on_raw_input(sae: SparseAutoencoder, dictionary: Dictionary) -> Dictionary:
-    return dictionary.on_raw_input(sae.input_mean, float(sae.input_scale))

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from protsae.core.tensor_files import load_plain_torch, load_safetensors
 from protsae.sae.interchange.dictionary import Dictionary
-from protsae.sae.interchange.states import check_names, floats, tensors_of, whole_number
+from protsae.sae.interchange.states import check_names, read_fields, tensors_of, whole_number
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_K = 128  # the default of InterProt's own class, with which its published loader builds it
 _PREFIX = "sae_model."
+_TENSORS = {"W_enc": "w_enc", "b_enc": "b_enc", "W_dec": "w_dec", "b_dec": "b_pre"}
 
 
 def read_interprot(path: Path, k: int | None = None) -> Dictionary:
@@ -30,24 +31,21 @@ def read_interprot(path: Path, k: int | None = None) -> Dictionary:
         InputError: not such a file, or a k that does not fit.
     """
     state, stored_k = _read(path)
-    check_names(path, state, ("w_enc", "w_dec", "b_enc", "b_pre"), optional=("stats_last_nonzero",))
+    check_names(path, state, _TENSORS.values(), optional=("stats_last_nonzero",))
     notes = []
     if k is None and stored_k is None:
         notes.append(f"InterProt's files do not hold k: taken as its default, {DEFAULT_K}")
     if "stats_last_nonzero" in state:
         notes.append("stats_last_nonzero, a counter of training, was left out")
-    b_pre = floats(state["b_pre"])
-    return Dictionary(
-        activation="topk",
-        W_enc=floats(state["w_enc"]),
-        b_enc=floats(state["b_enc"]),
-        W_dec=floats(state["w_dec"]),
-        b_dec=b_pre,
+    read = Dictionary(
+        "topk",
+        **read_fields(state, _TENSORS),
         k=k or stored_k or DEFAULT_K,
         input_norm="layer_norm",
         metadata={"layout": "interprot"},
         notes=tuple(notes),
-    ).with_input_minus(b_pre)
+    )
+    return read.with_input_minus(read.b_dec)
 
 
 def _read(path: Path) -> tuple[dict[str, "Tensor"], int | None]:

@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple, get_args
 from protsae.core.errors import InputError, about
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint, is_checkpoint
-from protsae.sae.interchange.beside import read_beside
 from protsae.sae.interchange.dictionary import Dictionary
 from protsae.sae.interchange.dictionary_learning import read_dictionary_learning
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
@@ -16,20 +15,32 @@ from protsae.sae.interchange.interprot import read_interprot
 from protsae.sae.interchange.modules import module_of
 from protsae.sae.interchange.saelens import CFG, WEIGHTS, read_saelens
 from protsae.sae.interchange.sparsify import read_sparsify
+from protsae.sae.interchange.whole_module import read_whole_module
 
 Layout = Literal["saelens", "interplm", "interprot", "sparsify", "dictionary_learning"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
 
-class Choices(NamedTuple):
-    """What a file may leave open."""
+class Reader(NamedTuple):
+    """How a layout is read."""
 
-    k: int | None = None
-    """Latents per token: InterProt's files do not hold it."""
-    activation: Literal["topk", "batch_topk"] | None = None
-    """InterPLM's and dictionary_learning's files have the same tensors for both."""
-    normalise_codes: bool = False
-    """Divide InterPLM's codes by `activation_rescale_factor`."""
+    read: Callable[..., Dictionary]
+    """Given a path and choices."""
+    file: str
+    """The file that is read of a folder; empty: `read` takes folders as they are."""
+    choices: tuple[str, ...]
+    """What a file may leave open. `k`: latents per token, which InterProt's files do not hold. `activation`:
+    topk or batch_topk, for which InterPLM's and dictionary_learning's files have the same tensors.
+    `normalise_codes`: divide InterPLM's codes by `activation_rescale_factor`."""
+
+
+_READERS: dict[Layout, Reader] = {
+    "saelens": Reader(read_saelens, "", ()),
+    "sparsify": Reader(read_sparsify, "", ()),
+    "interprot": Reader(read_interprot, "", ("k",)),
+    "interplm": Reader(read_interplm, "ae.pt", ("activation", "normalise_codes")),
+    "dictionary_learning": Reader(read_dictionary_learning, "ae.pt", ("activation",)),
+}
 
 
 def read_dictionary(
@@ -40,7 +51,7 @@ def read_dictionary(
     Args:
         path: a folder or a file, see docs/interchange.md.
         layout: one of `LAYOUTS`; `auto`: told by names of files and tensors.
-        **choices: fields of `Choices`.
+        **choices: what the file leaves open, see `Reader.choices`.
 
     Raises:
         InputError: not such a file, damaged, one that would run code, of a kind that cannot be read, or
@@ -52,10 +63,12 @@ def read_dictionary(
     if layout != "auto" and layout not in LAYOUTS:
         raise InputError(f"unknown layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
     found: Layout = layout_of(source) if layout == "auto" else layout
-    chosen = Choices(**choices)  # type: ignore[arg-type]
-    _check_use(found, chosen)
+    reader = _READERS[found]
+    given = {name: value for name, value in choices.items() if value}
+    if useless := [name for name in given if name not in reader.choices]:
+        raise InputError(f"layout {found} has no use for {useless[0]}")
     with about(source):
-        return _READERS[found](source, chosen)
+        return reader.read(source / reader.file if source.is_dir() else source, **given)
 
 
 def load_sae(
@@ -70,7 +83,7 @@ def load_sae(
     Args:
         path: a checkpoint of this package, or as `read_dictionary`.
         layout: as `read_dictionary`.
-        **choices: fields of `Choices`.
+        **choices: what the file leaves open, see `Reader.choices`.
 
     Raises:
         InputError: as `read_dictionary`.
@@ -79,7 +92,7 @@ def load_sae(
     if layout == "auto":
         if source.is_file() and is_checkpoint(source):
             return SaeCheckpoint(source).load()
-        if source.is_dir() and (whole := read_beside(source)) is not None:
+        if source.is_dir() and (whole := read_whole_module(source)) is not None:
             return whole.load()
     return module_of(read_dictionary(source, layout, **choices))
 
@@ -129,37 +142,3 @@ def _of_torch_file(path: Path) -> Layout:
     ):
         return "interplm"
     return "dictionary_learning"
-
-
-def _file_in(path: Path, name: str) -> Path:
-    return path / name if path.is_dir() else path
-
-
-def _folder_of(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
-
-
-_READERS: dict[Layout, Callable[[Path, Choices], Dictionary]] = {
-    "saelens": lambda path, _: read_saelens(_folder_of(path)),
-    "sparsify": lambda path, _: read_sparsify(_folder_of(path)),
-    "interprot": lambda path, choices: read_interprot(path, choices.k),
-    "interplm": lambda path, choices: read_interplm(
-        _file_in(path, "ae.pt"), choices.activation, choices.normalise_codes
-    ),
-    "dictionary_learning": lambda path, choices: read_dictionary_learning(
-        _file_in(path, "ae.pt"), choices.activation
-    ),
-}
-_USED: dict[Layout, tuple[str, ...]] = {
-    "saelens": (),
-    "sparsify": (),
-    "interprot": ("k",),
-    "interplm": ("activation", "normalise_codes"),
-    "dictionary_learning": ("activation",),
-}
-
-
-def _check_use(layout: Layout, choices: Choices) -> None:
-    given = [name for name, value in choices._asdict().items() if value != Choices._field_defaults[name]]
-    if useless := [name for name in given if name not in _USED[layout]]:
-        raise InputError(f"layout {layout} has no use for {useless[0]}")

@@ -1,20 +1,12 @@
 """Modules of the registry for plain dictionaries."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.config import (
-    BatchTopKConfig,
-    GatedConfig,
-    JumpReluConfig,
-    MatryoshkaConfig,
-    ReluConfig,
-    SaeConfig,
-    TopKConfig,
-)
+from protsae.sae.config import SaeConfig, parse_config, takes_k
 from protsae.sae.interchange.dictionary import Dictionary
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.registry import build
@@ -41,37 +33,26 @@ def module_of(dictionary: Dictionary) -> SparseAutoencoder | TokenNormalisedSae:
 
 
 def _config(dictionary: Dictionary) -> SaeConfig:
-    d_model, d_sae, k = dictionary.d_model, dictionary.d_sae, dictionary.k
-    if dictionary.activation == "relu":
-        return ReluConfig(d_model=d_model, d_sae=d_sae)
-    if dictionary.activation == "gated":
-        return GatedConfig(d_model=d_model, d_sae=d_sae)
-    if dictionary.activation == "jumprelu":
-        return JumpReluConfig(d_model=d_model, d_sae=d_sae)
-    if k is None:
-        raise InputError(f"{dictionary.activation} needs k, the number of latents per token")
-    if dictionary.activation == "topk":
-        return TopKConfig(d_model=d_model, d_sae=d_sae, k=k)
-    if dictionary.group_sizes is None:
-        return BatchTopKConfig(d_model=d_model, d_sae=d_sae, k=k)
-    shares = tuple(size / d_sae for size in dictionary.group_sizes)
-    return MatryoshkaConfig(d_model=d_model, d_sae=d_sae, k=k, group_shares=shares)
+    activation, d_sae, sizes = dictionary.activation, dictionary.d_sae, dictionary.group_sizes
+    architecture = activation if sizes is None else "matryoshka"
+    fields: dict[str, Any] = {"architecture": architecture, "d_model": dictionary.d_model, "d_sae": d_sae}
+    if takes_k(architecture):
+        if dictionary.k is None:
+            raise InputError(f"{activation} needs k, the number of latents per token")
+        fields["k"] = dictionary.k
+    if sizes is not None:
+        fields["group_shares"] = tuple(size / d_sae for size in sizes)
+    return parse_config(fields)
 
 
 def _tensors(dictionary: Dictionary) -> dict[str, "Tensor"]:
-    tensors = {
-        "encoder": dictionary.W_enc,
-        "b_enc": dictionary.b_enc,
-        "W_dec": dictionary.W_dec,
-        "b_dec": dictionary.b_dec,
-    }
+    names = {"encoder": "W_enc", "b_enc": "b_enc", "W_dec": "W_dec", "b_dec": "b_dec"}
     if dictionary.activation == "gated":
-        assert dictionary.b_mag is not None and dictionary.r_mag is not None
-        tensors |= {"b_mag": dictionary.b_mag, "log_scale": dictionary.r_mag}
-    elif dictionary.activation == "jumprelu":
-        assert dictionary.threshold is not None
-        tensors["log_threshold"] = dictionary.threshold.double().log().to(dictionary.threshold.dtype)
-    elif dictionary.activation == "batch_topk":
-        assert dictionary.threshold is not None
-        tensors["threshold"] = dictionary.threshold[0]
+        names |= {"b_mag": "b_mag", "log_scale": "r_mag"}
+    tensors: dict[str, Tensor] = {name: getattr(dictionary, field) for name, field in names.items()}
+    if (threshold := dictionary.threshold) is not None:
+        if dictionary.activation == "jumprelu":
+            tensors["log_threshold"] = threshold.double().log().to(threshold.dtype)
+        else:
+            tensors["threshold"] = threshold[0]
     return tensors

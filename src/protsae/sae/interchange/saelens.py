@@ -9,26 +9,24 @@ folder counts as older than 6.0, and its metadata as unknown.
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, write_text_atomic
 from protsae.core.tensor_files import load_safetensors
 from protsae.sae.interchange.dictionary import Activation, Dictionary, TokenNorm
-from protsae.sae.interchange.states import check_names, floats, per_latent, read_json, whole_number
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from protsae.sae.interchange.states import check_names, read_fields, read_json, whole_number
 
 CFG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 LAYOUT_VERSION = "6.54.12"  # the release that our folders were last loaded with
-_COMMON = ("W_enc", "W_dec", "b_dec")
+_COMMON = {"W_enc": "W_enc", "b_enc": "b_enc", "W_dec": "W_dec", "b_dec": "b_dec"}
 _TENSORS = {
-    "standard": (*_COMMON, "b_enc"),
-    "topk": (*_COMMON, "b_enc"),
-    "jumprelu": (*_COMMON, "b_enc", "threshold"),
-    "gated": (*_COMMON, "b_gate", "b_mag", "r_mag"),
+    "standard": _COMMON,
+    "topk": _COMMON,
+    "jumprelu": {**_COMMON, "threshold": "threshold"},
+    "gated": {**_COMMON, "b_enc": "b_gate", "b_mag": "b_mag", "r_mag": "r_mag"},
 }
+"""Architecture to the tensors that it stores, by the name of their field in a `Dictionary`."""
 _WRITTEN: dict[Activation, str] = {
     "relu": "standard",
     "topk": "topk",
@@ -37,10 +35,7 @@ _WRITTEN: dict[Activation, str] = {
     "gated": "gated",
 }
 _READ: dict[str, Activation] = {
-    "standard": "relu",
-    "topk": "topk",
-    "jumprelu": "jumprelu",
-    "gated": "gated",
+    name: activation for activation, name in _WRITTEN.items() if activation != "batch_topk"
 }
 _NORM_WRITTEN: dict[TokenNorm, str] = {
     "none": "none",
@@ -65,18 +60,11 @@ def write_saelens(dictionary: Dictionary, folder: Path, metadata: dict[str, Any]
 
     if taken := [name for name in (CFG, WEIGHTS) if (folder / name).exists()]:
         raise InputError(f"{folder / taken[0]} exists already: give another folder, or remove that one")
-    gated = dictionary.activation == "gated"
-    tensors: dict[str, Tensor | None] = {
-        "W_enc": dictionary.W_enc,
-        "W_dec": dictionary.W_dec,
-        "b_dec": dictionary.b_dec,
-        "b_gate" if gated else "b_enc": dictionary.b_enc,
-        "b_mag": dictionary.b_mag,
-        "r_mag": dictionary.r_mag,
-        "threshold": dictionary.threshold,
-    }
+    architecture = _WRITTEN[dictionary.activation]
+    names = _TENSORS[architecture]
+    tensors = {name: getattr(dictionary, field).contiguous() for field, name in names.items()}
     cfg: dict[str, Any] = {
-        "architecture": _WRITTEN[dictionary.activation],
+        "architecture": architecture,
         "d_in": dictionary.d_model,
         "d_sae": dictionary.d_sae,
         "dtype": str(dictionary.W_enc.dtype).removeprefix("torch."),
@@ -94,17 +82,17 @@ def write_saelens(dictionary: Dictionary, folder: Path, metadata: dict[str, Any]
         cfg |= {"k": dictionary.k, "rescale_acts_by_decoder_norm": False}
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / WEIGHTS) as temporary:
-        kept = {name: tensor.contiguous() for name, tensor in tensors.items() if tensor is not None}
-        save_file(kept, str(temporary))
+        save_file(tensors, str(temporary))
     write_text_atomic(folder / CFG, json.dumps(cfg, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_saelens(folder: Path) -> Dictionary:
+def read_saelens(path: Path) -> Dictionary:
     """Read a folder.
 
     Raises:
         InputError: not such a folder, or an architecture or a normalisation that no module here has.
     """
+    folder = path if path.is_dir() else path.parent
     cfg_path, path = folder / CFG, folder / WEIGHTS
     cfg = _settings(cfg_path)
     architecture = cfg["architecture"]
@@ -122,19 +110,13 @@ def read_saelens(folder: Path) -> Dictionary:
     if norm not in _NORM_READ:
         raise InputError(f"{cfg_path}: normalize_activations {norm!r}; can be read: {', '.join(_NORM_READ)}")
     state = load_safetensors(path)[0]
-    check_names(path, state, _TENSORS[architecture], optional=("scaling_factor",))
+    check_names(path, state, _TENSORS[architecture].values(), optional=("scaling_factor",))
     if not bool((state.get("scaling_factor", state["b_dec"].new_ones(1)) == 1).all()):
         raise InputError(f"{path}: a fine-tuning scaling factor that is not 1 cannot be read")
     read = Dictionary(
-        activation=_READ[architecture],
-        W_enc=floats(state["W_enc"]),
-        b_enc=floats(state["b_gate" if architecture == "gated" else "b_enc"]),
-        W_dec=floats(state["W_dec"]),
-        b_dec=floats(state["b_dec"]),
+        _READ[architecture],
+        **read_fields(state, _TENSORS[architecture]),
         k=whole_number(cfg_path, "k", cfg.get("k")) if architecture == "topk" else None,
-        threshold=per_latent(state["threshold"], state["W_enc"].shape[1]) if "threshold" in state else None,
-        b_mag=floats(state["b_mag"]) if "b_mag" in state else None,
-        r_mag=floats(state["r_mag"]) if "r_mag" in state else None,
         input_norm=_NORM_READ[norm],
         metadata={"layout": "saelens", "config": cfg},
         notes=tuple(notes),

@@ -9,18 +9,20 @@ from pathlib import Path
 from protsae.core.errors import InputError
 from protsae.core.tensor_files import load_safetensors
 from protsae.sae.interchange.dictionary import Dictionary
-from protsae.sae.interchange.states import check_names, floats, read_json, whole_number
+from protsae.sae.interchange.states import check_names, read_fields, read_json, whole_number
 
+_TENSORS = {"W_enc": "encoder.weight", "b_enc": "encoder.bias", "W_dec": "W_dec", "b_dec": "b_dec"}
 _OTHER_MODELS = ("transcode", "skip_connection", "embed_skip", "gram_lookup")
 
 
-def read_sparsify(folder: Path) -> Dictionary:
+def read_sparsify(path: Path) -> Dictionary:
     """Read a hook point's folder.
 
     Raises:
         InputError: not such a folder, or a model that is no plain TopK autoencoder: a transcoder, a skip
             connection, groups instead of TopK.
     """
+    folder = path if path.is_dir() else path.parent
     cfg_path, path = folder / "cfg.json", folder / "sae.safetensors"
     cfg = read_json(cfg_path)
     if others := [name for name in _OTHER_MODELS if cfg.get(name)]:
@@ -28,14 +30,11 @@ def read_sparsify(folder: Path) -> Dictionary:
     if cfg.get("activation", "topk") != "topk":
         raise InputError(f"{cfg_path}: activation {cfg['activation']!r}; only 'topk' can be read")
     state = load_safetensors(path)[0]
-    check_names(path, state, ("encoder.weight", "encoder.bias", "W_dec", "b_dec"))
-    b_dec = floats(state["b_dec"])
-    return Dictionary(
-        activation="topk",
-        W_enc=floats(state["encoder.weight"].T),
-        b_enc=floats(state["encoder.bias"]),
-        W_dec=floats(state["W_dec"]),
-        b_dec=b_dec,
+    check_names(path, state, _TENSORS.values())
+    read = Dictionary(
+        "topk",
+        **read_fields(state, _TENSORS),
         k=whole_number(cfg_path, "k", cfg.get("k")),
         metadata={"layout": "sparsify", "hook_point": folder.name, "config": cfg},
-    ).with_input_minus(b_dec)
+    )
+    return read.with_input_minus(read.b_dec)

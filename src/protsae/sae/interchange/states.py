@@ -1,7 +1,7 @@
 """State dicts of other libraries: names checked, numbers in float32 or float64."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +33,23 @@ def floats(tensor: "Tensor") -> "Tensor":
     return tensor.contiguous() if tensor.dtype == torch.float64 else tensor.float().contiguous()
 
 
-def per_latent(threshold: "Tensor", d_sae: int) -> "Tensor":
-    """Return thresholds [d_sae], negative ones at zero: after a ReLU they mean the same."""
-    return floats(threshold).clamp_min(0).expand(d_sae).contiguous()
+def read_fields(state: dict[str, "Tensor"], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return fields of a `Dictionary` from tensors of a state dict.
+
+    Args:
+        state: tensors by name.
+        names: field to the name of its tensor. Weights of linear layers (`NAME.weight`) are transposed, and
+            thresholds are one for each latent. Fields whose tensor is absent are left out.
+    """
+    fields = {
+        field: floats(state[name].T if name.endswith(".weight") else state[name])
+        for field, name in names.items()
+        if name in state
+    }
+    if "threshold" in fields:
+        d_sae = fields["W_enc"].shape[1]  # after a ReLU, negative thresholds mean the same as zero
+        fields["threshold"] = fields["threshold"].clamp_min(0).expand(d_sae).contiguous()
+    return fields
 
 
 def tensors_of(path: Path, content: Any, kind: str) -> dict[str, "Tensor"]:

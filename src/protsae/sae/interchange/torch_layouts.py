@@ -15,13 +15,11 @@ Revisions of the last two before release 0.1.0 multiply codes by the norms of th
 does not, and trains JumpReLU to unit norms.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from protsae.core.errors import InputError
 from protsae.sae.interchange.dictionary import Activation, Dictionary
-from protsae.sae.interchange.states import check_names, floats, per_latent
+from protsae.sae.interchange.states import check_names, read_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,125 +30,50 @@ State = dict[str, "Tensor"]
 _UNIT = 1e-3  # norms within this of 1 make no difference that float16 weights would not
 
 
-class Shape(NamedTuple):
+class Layout(NamedTuple):
     """How one class stores itself."""
 
-    names: frozenset[str]
-    """Its tensors."""
-    optional: frozenset[str]
-    """Those that some versions leave out."""
-    read: Callable[[State], Dictionary]
+    activation: Activation
+    names: dict[str, str]
+    """Field of a `Dictionary` to the name of its tensor."""
+    is_shifted: bool
+    """Whether the decoder's bias is taken from the input."""
+    others: frozenset[str] = frozenset()
+    """Tensors that are numbers: k, sizes of groups, and thresholds that are not used."""
+    optional: frozenset[str] = frozenset()
+    """Tensors that some versions leave out."""
+    has_free_rows: bool = False
+    """Whether some revisions multiplied codes by the norms of the decoder rows."""
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Tensors that every version has."""
+        return frozenset(self.names.values()) | self.others - self.optional
+
+    def fits(self, names: set[str]) -> bool:
+        """Return whether a state dict of these names may be of the class."""
+        return self.needed <= names <= self.needed | self.optional
 
 
-def _linear(state: State, activation: Activation, bias: str) -> Dictionary:
-    threshold = None if activation in ("relu", "topk") else state["threshold"]
-    return Dictionary(
-        activation=activation,
-        W_enc=floats(state["encoder.weight"].T),
-        b_enc=floats(state["encoder.bias"]),
-        W_dec=floats(state["decoder.weight"].T),
-        b_dec=floats(state[bias]),
-        k=int(state["k"]) if "k" in state else None,
-        threshold=None if threshold is None else per_latent(threshold, len(state["encoder.weight"])),
-    )
+def _layers(bias: str, **further: str) -> dict[str, str]:
+    """Return the names of a class with linear layers, given that of its decoder's bias."""
+    layers = {"W_enc": "encoder.weight", "b_enc": "encoder.bias", "W_dec": "decoder.weight"}
+    return {**layers, "b_dec": bias, **further}
 
 
-def _relu(state: State) -> Dictionary:
-    read = _linear(state, "relu", "bias")
-    return read.with_input_minus(read.b_dec)
+_GATES = {"b_enc": "gate_bias", "b_mag": "mag_bias", "r_mag": "r_mag"}
+_PARAMETERS = {name: name for name in ("W_enc", "b_enc", "W_dec", "b_dec", "threshold")}
+_K, _THRESHOLD = frozenset({"k"}), frozenset({"threshold"})
 
-
-def _relu_new(state: State) -> Dictionary:
-    return _linear(state, "relu", "decoder.bias")
-
-
-def _topk(state: State) -> Dictionary:
-    read = _linear(state, "topk", "b_dec")
-    return read.with_input_minus(read.b_dec)
-
-
-def _batch_topk(state: State) -> Dictionary:
-    _check_threshold(state)
-    read = _linear(state, "batch_topk", "b_dec")
-    return read.with_input_minus(read.b_dec)
-
-
-def _matryoshka(state: State) -> Dictionary:
-    _check_threshold(state)
-    sizes = tuple(state["group_sizes"].tolist())
-    read = _parameters(state, "batch_topk", k=int(state["k"]), group_sizes=sizes)
-    return read.with_input_minus(read.b_dec)
-
-
-def _parameters(state: State, activation: Activation, **fields: Any) -> Dictionary:
-    W_enc = floats(state["W_enc"])
-    return Dictionary(
-        activation=activation,
-        W_enc=W_enc,
-        b_enc=floats(state["b_enc"]),
-        W_dec=floats(state["W_dec"]),
-        b_dec=floats(state["b_dec"]),
-        threshold=per_latent(state["threshold"], W_enc.shape[1]),
-        **fields,
-    )
-
-
-def _jumprelu(state: State) -> Dictionary:
-    return _with_word_on_norms(_parameters(state, "jumprelu"))
-
-
-def _jumprelu_linear(state: State) -> Dictionary:
-    return _linear(state, "jumprelu", "decoder.bias")
-
-
-def _gated(state: State) -> Dictionary:
-    read = Dictionary(
-        activation="gated",
-        W_enc=floats(state["encoder.weight"].T),
-        b_enc=floats(state["gate_bias"]),
-        W_dec=floats(state["decoder.weight"].T),
-        b_dec=floats(state["decoder_bias"]),
-        b_mag=floats(state["mag_bias"]),
-        r_mag=floats(state["r_mag"]),
-    )
-    return _with_word_on_norms(read).with_input_minus(read.b_dec)
-
-
-def _with_word_on_norms(read: Dictionary) -> Dictionary:
-    norms = read.W_dec.double().norm(dim=1)
-    if bool(((norms - 1).abs() < _UNIT).all()):
-        return read
-    return read.with_notes(
-        "decoder rows are not of unit norm: codes are those of dictionary_learning 0.1.0; revisions before "
-        "it multiplied them by the rows' norms"
-    )
-
-
-def _check_threshold(state: State) -> None:
-    if float(state["threshold"]) < 0:
-        raise InputError(
-            f"its threshold is {float(state['threshold']):g}: it was never set in training, and without it "
-            "BatchTopK's codes depend on the batch"
-        )
-
-
-_LAYERS = frozenset({"encoder.weight", "encoder.bias", "decoder.weight"})
-_PARAMETERS = frozenset({"W_enc", "b_enc", "W_dec", "b_dec", "threshold"})
-_NONE: frozenset[str] = frozenset()
-
-CLASSES: dict[str, Shape] = {
-    "AutoEncoder": Shape(_LAYERS | {"bias"}, _NONE, _relu),
-    "AutoEncoderNew": Shape(_LAYERS | {"decoder.bias"}, _NONE, _relu_new),
-    "AutoEncoderTopK": Shape(_LAYERS | {"b_dec", "k"}, frozenset({"threshold"}), _topk),
-    "BatchTopKSAE": Shape(_LAYERS | {"b_dec", "k", "threshold"}, _NONE, _batch_topk),
-    "MatryoshkaBatchTopKSAE": Shape(_PARAMETERS | {"k", "group_sizes"}, _NONE, _matryoshka),
-    "JumpReluAutoEncoder": Shape(_PARAMETERS, _NONE, _jumprelu),
-    "JumpReLUSAE": Shape(_LAYERS | {"decoder.bias", "threshold"}, _NONE, _jumprelu_linear),
-    "GatedAutoEncoder": Shape(
-        frozenset({"decoder_bias", "encoder.weight", "r_mag", "gate_bias", "mag_bias", "decoder.weight"}),
-        _NONE,
-        _gated,
-    ),
+CLASSES: dict[str, Layout] = {
+    "AutoEncoder": Layout("relu", _layers("bias"), True),
+    "AutoEncoderNew": Layout("relu", _layers("decoder.bias"), False),
+    "AutoEncoderTopK": Layout("topk", _layers("b_dec"), True, _K, optional=_THRESHOLD),
+    "BatchTopKSAE": Layout("batch_topk", _layers("b_dec", threshold="threshold"), True, _K),
+    "MatryoshkaBatchTopKSAE": Layout("batch_topk", _PARAMETERS, True, _K | {"group_sizes"}),
+    "JumpReluAutoEncoder": Layout("jumprelu", _PARAMETERS, False, has_free_rows=True),
+    "JumpReLUSAE": Layout("jumprelu", _layers("decoder.bias", threshold="threshold"), False),
+    "GatedAutoEncoder": Layout("gated", _layers("decoder_bias", **_GATES), True, has_free_rows=True),
 }
 """By dictionary_learning's name; `JumpReLUSAE` is InterPLM's."""
 
@@ -167,11 +90,7 @@ def read_state(path: "Path", state: State, name: str | None) -> Dictionary:
         InputError: tensors that the class does not have, or that belong to more than one class.
     """
     if name is None:
-        fitting = [
-            known
-            for known, shape in CLASSES.items()
-            if shape.names <= set(state) <= shape.names | shape.optional
-        ]
+        fitting = [known for known, layout in CLASSES.items() if layout.fits(set(state))]
         if len(fitting) > 1:
             raise InputError(
                 f"{path} may be of class {' or '.join(fitting)}, whose files have the same tensors: "
@@ -180,7 +99,24 @@ def read_state(path: "Path", state: State, name: str | None) -> Dictionary:
         if not fitting:
             raise InputError(f"{path} is of no known class; its tensors are {', '.join(sorted(state))}")
         name = fitting[0]
-    shape = CLASSES[name]
-    check_names(path, state, shape.names, shape.optional)
-    read = shape.read(state)
-    return replace(read, metadata={**read.metadata, "class": name})
+    layout = CLASSES[name]
+    check_names(path, state, layout.needed, layout.optional)
+    if layout.activation == "batch_topk" and float(state["threshold"]) < 0:
+        raise InputError(
+            f"its threshold is {float(state['threshold']):g}: it was never set in training, and without it "
+            "BatchTopK's codes depend on the batch"
+        )
+    read = Dictionary(
+        layout.activation,
+        **read_fields(state, layout.names),
+        k=int(state["k"]) if "k" in state else None,
+        group_sizes=tuple(state["group_sizes"].tolist()) if "group_sizes" in state else None,
+        metadata={"class": name},
+    )
+    norms = read.W_dec.double().norm(dim=1)
+    if layout.has_free_rows and bool(((norms - 1).abs() >= _UNIT).any()):
+        read = read.with_notes(
+            "decoder rows are not of unit norm: codes are those of dictionary_learning 0.1.0; revisions "
+            "before it multiplied them by the rows' norms"
+        )
+    return read.with_input_minus(read.b_dec) if layout.is_shifted else read

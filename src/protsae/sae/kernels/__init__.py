@@ -21,13 +21,7 @@ import torch
 from torch import Tensor
 
 from protsae.sae.codes import SparseCodes
-from protsae.sae.kernels.functions import Decode, DecodeGroups, Encode, backend
-from protsae.sae.kernels.ordered import PrefixEnergies
-
-
-def top_k(pre_acts: Tensor, k: int) -> SparseCodes:
-    """Return the k largest of each row of [n, d_sae], negative ones as 0. No gradient flows."""
-    return SparseCodes(*backend(pre_acts).select(pre_acts.detach(), k, None))
+from protsae.sae.kernels.functions import Decode, DecodeGroups, Encode, PrefixEnergies, backend
 
 
 def compress(latent_acts: Tensor) -> SparseCodes:
@@ -35,7 +29,8 @@ def compress(latent_acts: Tensor) -> SparseCodes:
 
     Rows with fewer than the most are filled up with zeros of latents that are not active.
     """
-    return SparseCodes(*backend(latent_acts).compress(latent_acts.detach()))
+    found: SparseCodes = backend(latent_acts).compress(latent_acts.detach())
+    return found
 
 
 def encode_top_k(
@@ -44,7 +39,7 @@ def encode_top_k(
     """Return the k largest of `x weight + bias` per row, ReLU applied, and of the dead latents the `k_dead`
     largest.
 
-    Pre-activations are computed some rows at a time, and are nowhere held for the whole batch.
+    Pre-activations are computed some rows at a time, and are never held for the whole batch.
 
     Args:
         x: [n, d_model].
@@ -68,22 +63,14 @@ def encode_batch_top_k(
 
     Should several equal the smallest of them, all may stay.
     """
+    inside, kernels, revived = _columns_of(dead), backend(weight), None
     with torch.no_grad():
-        live = backend(weight).encode_batch(x, weight, bias, k)
-    return _encoded(x, weight, bias, *live), encode_dead(x, weight, bias, dead, k_dead)
-
-
-def encode_dead(
-    x: Tensor, weight: Tensor, bias: Tensor, dead: Tensor | None, k_dead: int
-) -> SparseCodes | None:
-    """Return the second result of `encode_top_k` alone."""
-    inside = _columns_of(dead)
-    if inside is None:
-        return None
-    with torch.no_grad():
-        at_once = min(k_dead, len(inside))
-        (values, places), _ = backend(weight).encode(x, weight[:, inside], bias[inside], at_once)
-    return _encoded(x, weight, bias, values, inside[places])
+        live = kernels.encode_batch(x, weight, bias, k)
+        if inside is not None:
+            at_once = min(k_dead, len(inside))
+            (values, places), _ = kernels.encode(x, weight[:, inside], bias[inside], at_once)
+            revived = values, inside[places]
+    return _encoded(x, weight, bias, *live), None if revived is None else _encoded(x, weight, bias, *revived)
 
 
 def sparse_encode(x: Tensor, weight: Tensor, bias: Tensor, columns: Tensor, pre_acts: Tensor) -> SparseCodes:
@@ -124,7 +111,7 @@ def sparse_decode_groups(codes: SparseCodes, rows: Tensor, ends: tuple[int, ...]
 
 
 def prefix_energies(start: Tensor, codes: SparseCodes, rows: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-    """See `ordered.PrefixEnergies`, whose codes these are."""
+    """See `functions.PrefixEnergies`, whose codes these are."""
     values = codes.values.to(rows.dtype)
     left, energies = PrefixEnergies.apply(start, values, codes.columns, rows, shares)  # type: ignore[no-untyped-call]
     return left, energies
@@ -138,16 +125,3 @@ def _columns_of(dead: Tensor | None) -> Tensor | None:
 def _encoded(x: Tensor, weight: Tensor, bias: Tensor, values: Tensor, columns: Tensor) -> SparseCodes:
     chosen: Tensor = Encode.apply(x, weight, bias, values, columns)  # type: ignore[no-untyped-call]
     return SparseCodes(chosen, columns)
-
-
-__all__ = [
-    "compress",
-    "encode_batch_top_k",
-    "encode_dead",
-    "encode_top_k",
-    "prefix_energies",
-    "sparse_decode",
-    "sparse_decode_groups",
-    "sparse_encode",
-    "top_k",
-]

@@ -9,71 +9,49 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from protsae.core.parallel import even_bounds, run_parts
-from protsae.sae.kernels import balls, lasso, lifting, rows, thresholds, updates
+from protsae.core.parallel import even_bounds
+from protsae.sae.kernels import ball_loops, lasso, lifting, prefix_loops, rows, thresholds, updates
 from protsae.sae.kernels.batch import compress, encode_batch
 from protsae.sae.kernels.encoding import encode, select
+from protsae.sae.kernels.loops import as_array, run_bounds, run_rows
+from protsae.sae.kernels.plain import rows_at_once
 
-__all__ = [
-    "adam",
-    "add_rows",
-    "ball_excess",
-    "ball_excess_back",
-    "between",
-    "compress",
-    "dot_rows",
-    "encode",
-    "encode_batch",
-    "fired",
-    "gather_rows",
-    "lasso_codes",
-    "lift",
-    "lift_back",
-    "measure",
-    "select",
-]
+__all__ = ["compress", "encode", "encode_batch", "select"]  # the kernels that other modules hold
 
 _PARTS = 16
-"""Parts whose sums are added up in the end: their number, and so the bits, depend on no thread."""
+"""Parts whose sums are added up in the end. Their number, and so the bits, does not depend on threads."""
 Floats = NDArray[np.floating]
 
 
 def fired(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
     """See `plain.fired`."""
     out = torch.zeros(d_sae, dtype=torch.bool)
-    rows.mark(values.detach().contiguous().numpy(), columns.contiguous().numpy(), out.numpy())
+    rows.mark(as_array(values), as_array(columns), out.numpy())
     return out
 
 
 def between(numbers: Tensor, labelled: Tensor, segment: Tensor, n_above: Tensor) -> Tensor:
     """Return what `thresholds.between` fills [m]."""
     out = numbers.new_empty(numbers.shape[1])
-    arrays = [t.detach().contiguous().numpy() for t in (numbers, labelled, segment, n_above)]
     integers = np.empty(0, np.int32 if numbers.dtype == torch.float32 else np.int64)
-
-    def work(first: int, last: int) -> None:
-        thresholds.between(arrays[0], arrays[1], arrays[2], arrays[3], integers, out.numpy(), first, last)
-
-    run_parts(work, even_bounds(len(out), torch.get_num_threads()))
+    run_rows(thresholds.between, len(out), numbers, labelled, segment, n_above, integers, out)
     return out
 
 
 def ball_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how far balls stick out of others and how far their centres are apart; see `balls.excess`."""
+    """Return how far balls stick out of others and how far their centres are apart."""
     distances, out = radii.new_empty(len(pairs)), radii.new_empty(len(pairs))
-    points, reach, ends = (t.detach().contiguous().numpy() for t in (centres, radii, pairs))
-    balls.excess(points, reach, ends, distances.numpy(), out.numpy())
+    ball_loops.excess(*map(as_array, (centres, radii, pairs, distances, out)))
     return out, distances
 
 
 def ball_excess_back(
     gradient: Tensor, centres: Tensor, pairs: Tensor, distances: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradients of centres and radii; see `balls.excess_back`."""
-    slopes, points, ends, apart = (t.contiguous().numpy() for t in (gradient, centres, pairs, distances))
+    """Return the gradients of centres and radii."""
     of_centres = torch.empty_like(centres, memory_format=torch.contiguous_format)
     of_radii = centres.new_empty(len(centres))
-    balls.excess_back(slopes, points, ends, apart, of_centres.numpy(), of_radii.numpy())
+    ball_loops.excess_back(*map(as_array, (gradient, centres, pairs, distances, of_centres, of_radii)))
     return of_centres, of_radii
 
 
@@ -81,21 +59,13 @@ def lift(
     scale: Tensor, levels: Tensor, logits: Tensor, gate_logit: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return evidence, driven, values and columns as `lifting.lift` fills them."""
-    table, gate, scales, heights = (
-        t.detach().contiguous().numpy() for t in (logits, gate_logit, scale, levels)
-    )
-    n, counts = len(table), np.empty(len(table), np.int64)
-    bounds = even_bounds(n, torch.get_num_threads())
-    run_parts(lambda first, last: lifting.count_open(table, gate, counts, first, last), bounds)
-    w = int(counts.max(initial=0))
+    n = len(logits)
+    counts = torch.empty(n, dtype=torch.int64)
+    run_rows(lifting.count_open, n, logits, gate_logit, counts)
+    w = int(counts.max()) if n else 0
     evidence, driven, values = (logits.new_empty(n, w) for _ in range(3))
     columns = torch.empty(n, w, dtype=torch.int64)
-    found, drive, lifted, places = (t.numpy() for t in (evidence, driven, values, columns))
-
-    def work(first: int, last: int) -> None:
-        lifting.lift(table, gate, scales, heights, found, drive, lifted, places, first, last)
-
-    run_parts(work, bounds)
+    run_rows(lifting.lift, n, logits, gate_logit, scale, levels, evidence, driven, values, columns)
     return evidence, driven, values, columns
 
 
@@ -103,72 +73,75 @@ def lift_back(
     gradient: Tensor, evidence: Tensor, driven: Tensor, columns: Tensor, levels: Tensor, m: int
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of scale [m] and levels [n]; see `lifting.lift_back`."""
-    g, found, drive, places, heights = (
-        t.contiguous().numpy() for t in (gradient, evidence, driven, columns, levels)
-    )
     of_levels, of_scale = torch.empty_like(levels), levels.new_empty(_PARTS, m)
-    parts = np.array(even_bounds(len(g), _PARTS))
-    outputs = of_levels.numpy(), of_scale.numpy()
-
-    def work(first: int, last: int) -> None:
-        lifting.lift_back(g, found, drive, places, heights, outputs[0], outputs[1], parts, first, last)
-
-    run_parts(work, even_bounds(_PARTS, torch.get_num_threads()))
+    parts = np.array(even_bounds(len(gradient), _PARTS))
+    outputs = (of_levels, of_scale, parts)
+    run_rows(lifting.lift_back, _PARTS, gradient, evidence, driven, columns, levels, *outputs)
     return of_scale.sum(dim=0), of_levels
 
 
 def lasso_codes(gram: Tensor, slopes: Tensor, bounds: Tensor, most_steps: int) -> tuple[Tensor, Tensor]:
     """Return codes [n, m] and which rows are not solved [n]; see `lasso.descend`."""
     codes, is_open = torch.empty_like(slopes), torch.empty(len(slopes), dtype=torch.bool)
-    left, products, limits = slopes.clone().numpy(), gram.contiguous().numpy(), bounds.contiguous().numpy()
-
-    def work(first: int, last: int) -> None:
-        lasso.descend(left, products, limits, most_steps, codes.numpy(), is_open.numpy(), first, last)
-
-    run_parts(work, even_bounds(len(codes), torch.get_num_threads()))
+    run_rows(lasso.descend, len(codes), slopes.clone(), gram, bounds, most_steps, codes, is_open)
     return codes, is_open
 
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """See `plain.add_rows`."""
     out = weights.new_empty(len(values), weights.shape[1])
-    codes, places, table = (tensor.contiguous().numpy() for tensor in (values, columns, weights))
-
-    def work(first: int, last: int) -> None:
-        rows.add_rows(codes, places, table, out.numpy(), first, last)
-
-    run_parts(work, even_bounds(len(values), torch.get_num_threads()))
+    run_rows(rows.add_rows, len(out), values, columns, weights, out)
     return out
 
 
 def dot_rows(values: Tensor, columns: Tensor, weights: Tensor, vectors: Tensor) -> Tensor:
     """See `plain.dot_rows`."""
     out = weights.new_empty(columns.shape)
-    codes, places, table, left = (t.contiguous().numpy() for t in (values, columns, weights, vectors))
-
-    def work(first: int, last: int) -> None:
-        rows.dot_rows(codes, places, table, left, out.numpy(), first, last)
-
-    run_parts(work, even_bounds(len(columns), torch.get_num_threads()))
+    run_rows(rows.dot_rows, len(out), values, columns, weights, vectors, out)
     return out
 
 
 def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -> Tensor:
     """See `plain.gather_rows`."""
-    d_sae = len(out)
-    sums = out.new_empty(d_sae)
-    codes = values.contiguous().numpy()
-    begins, entries = rows.by_column(codes, columns.contiguous().numpy(), d_sae)
-    arrays = (codes, begins, entries, vectors.contiguous().numpy())
-
-    def work(first: int, last: int) -> None:
-        rows.gather_rows(*arrays, out.numpy(), sums.numpy(), first, last)
-
-    n_parts = torch.get_num_threads()
+    sums, codes = out.new_empty(len(out)), as_array(values)
+    begins, entries = rows.by_column(codes, as_array(columns), len(out))
     # Parts of as many entries each; the rows that have none cost something too.
-    load = begins + np.arange(d_sae + 1)
-    run_parts(work, np.searchsorted(load, np.linspace(0, load[-1], n_parts + 1)).tolist())
+    load = begins + np.arange(len(out) + 1)
+    bounds = np.searchsorted(load, np.linspace(0, load[-1], torch.get_num_threads() + 1)).tolist()
+    run_bounds(rows.gather_rows, bounds, codes, begins, entries, vectors, out.numpy(), sums)
     return sums
+
+
+def prefix_energies(
+    start: Tensor, values: Tensor, columns: Tensor, weights: Tensor, shares: Tensor
+) -> tuple[Tensor, Tensor]:
+    """See `plain.prefix_energies`."""
+    residual = torch.empty_like(start, memory_format=torch.contiguous_format)
+    energies = start.new_empty(len(start))
+    inputs = (start, values, columns, weights, shares)
+    run_rows(prefix_loops.prefix_energies, len(start), *inputs, residual, energies)
+    return residual, energies
+
+
+def prefix_energies_back(
+    saved: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], of_residual: Tensor, of_energies: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `plain.prefix_energies_back`. The gradients of rows, one for every code, are held for some rows of
+    the batch at a time."""
+    left, values, columns, weights, shares = saved
+    (n, k), d = values.shape, left.shape[1]
+    of_start, of_values, of_rows = torch.empty_like(left), torch.empty_like(values), torch.zeros_like(weights)
+    n_rows = rows_at_once(left.element_size() * max(1, k) * d)
+    vectors = left.new_empty(min(n, n_rows), k, d)
+    by_row = (left.clone(), values, columns, shares, of_energies, of_residual, of_start, of_values)
+    for chunk in (slice(first, first + n_rows) for first in range(0, n, n_rows)):
+        rest, codes, places, *others = (as_array(tensor[chunk]) for tensor in by_row)
+        arrays = (rest, codes, places, as_array(weights), *others, vectors)
+        run_rows(prefix_loops.prefix_energies_back, len(codes), *arrays)
+        begins, entries = rows.by_column(codes, places, len(weights))
+        flat = (codes.reshape(-1), begins, entries, vectors.view(-1, d))
+        run_rows(prefix_loops.subtract_by_column, len(weights), *flat, of_rows.numpy())
+    return of_start, of_values, of_rows
 
 
 def measure(parameter: Tensor, gradient: Tensor, *, unit: bool) -> float:
@@ -179,13 +152,9 @@ def measure(parameter: Tensor, gradient: Tensor, *, unit: bool) -> float:
         gradient: in memory of the parameter's strides.
         unit: take away what lies along the parameter's rows first, which are of unit norm.
     """
-    table, gradients = _table(parameter), _table(gradient)
+    table = _table(parameter)
     squares = np.empty(len(table), table.dtype)
-
-    def work(first: int, last: int) -> None:
-        updates.measure(gradients, table, unit, squares, first, last)
-
-    run_parts(work, even_bounds(len(table), torch.get_num_threads()))
+    run_rows(updates.measure, len(table), _table(gradient), table, unit, squares)
     return float(squares.sum(dtype=np.float64))
 
 
@@ -201,14 +170,9 @@ def adam(
         numbers: see `updates.adam`.
         unit: hold the parameter's rows at unit norm.
     """
-    table, gradients = _table(parameter), _table(gradient)
-    means, squares = map(_table, moments)
+    gradients, table, means, squares = map(_table, (gradient, parameter, *moments))
     of_format = np.array(numbers, table.dtype)
-
-    def work(first: int, last: int) -> None:
-        updates.adam(gradients, table, means, squares, of_format, unit, first, last)
-
-    run_parts(work, even_bounds(len(table), torch.get_num_threads()))
+    run_rows(updates.adam, len(table), gradients, table, means, squares, of_format, unit)
 
 
 def _table(tensor: Tensor) -> Floats:

@@ -25,14 +25,10 @@ def backend(tensor: Tensor) -> ModuleType:
         return cpu
     if tensor.device.type == "cuda" and _has_triton():
         warn_experimental("Training and encoding by the Triton kernels (sae.kernels.gpu)")
-        return _gpu_kernels()
+        from protsae.sae.kernels import gpu
+
+        return gpu
     return plain
-
-
-def _gpu_kernels() -> ModuleType:
-    from protsae.sae.kernels import gpu
-
-    return gpu
 
 
 @cache
@@ -145,6 +141,37 @@ def _groups(values: Tensor, columns: Tensor, ends: tuple[int, ...]) -> Iterator[
     for start, end in pairwise((0, *ends)):
         inside = (columns >= start) & (columns < end)
         yield values.where(inside, 0.0), (columns - start).where(inside, 0), slice(start, end)
+
+
+class PrefixEnergies(torch.autograd.Function):
+    """Weighted squares of what is left of vectors while the rows of their codes are taken away one by one."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, start: Tensor, values: Tensor, columns: Tensor, rows: Tensor, shares: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return what is left once all codes are taken away [n, d], and the energies [n]:
+        `sum over j = 0..k of shares[i, j] * ||start[i] - its first j codes' rows||^2`.
+
+        Args:
+            ctx: of autograd.
+            start: [n, d].
+            values: codes [n, k]; those of value 0 get no gradient.
+            columns: int64 [n, k].
+            rows: [d_sae, d].
+            shares: [n, k + 1]; they get no gradient.
+        """
+        residual, energies = backend(rows).prefix_energies(start, values, columns, rows, shares)
+        ctx.save_for_backward(residual, values, columns, rows, shares)
+        return residual, energies
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of start, values and rows."""
+        saved = ctx.saved_tensors
+        of_start, of_values, of_rows = backend(saved[3]).prefix_energies_back(saved, *gradients)
+        return of_start, of_values, None, of_rows, None
 
 
 class BallExcess(torch.autograd.Function):

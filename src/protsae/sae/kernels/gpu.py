@@ -13,18 +13,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from protsae.sae.kernels.plain import compress, encode, encode_batch, fired, select
+from protsae.sae.kernels import plain
 
-__all__ = [
-    "add_rows",
-    "compress",
-    "dot_rows",
-    "encode",
-    "encode_batch",
-    "fired",
-    "gather_rows",
-    "select",
-]
+compress, encode, encode_batch = plain.compress, plain.encode, plain.encode_batch
+fired, select = plain.fired, plain.select
+prefix_energies, prefix_energies_back = plain.prefix_energies, plain.prefix_energies_back
 
 _WIDEST = 512
 """Most dimensions that one program works on."""

@@ -7,11 +7,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from protsae.sae.codes import SparseCodes, joined_codes
+
 _CHUNK_BYTES = 16 * 2**20
-"""Memory of the pre-activations that are held at a time."""
+"""Memory of the intermediate numbers that are held at a time: few enough to stay in a processor's cache."""
 
 
-def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tensor]:
+def rows_at_once(bytes_per_row: int) -> int:
+    """Return how many rows of intermediate numbers are held at a time."""
+    return max(1, _CHUNK_BYTES // bytes_per_row)
+
+
+def select(numbers: Tensor, k: int, inside: Tensor | None) -> SparseCodes:
     """Return the k largest of each row, negative ones as 0, and their columns: [n, k] each.
 
     Args:
@@ -21,15 +28,15 @@ def select(numbers: Tensor, k: int, inside: Tensor | None) -> tuple[Tensor, Tens
     """
     candidates = numbers if inside is None else numbers[:, inside]
     values, columns = candidates.topk(k, dim=1, sorted=False)
-    return functional.relu(values), columns if inside is None else inside[columns]
+    return SparseCodes(functional.relu(values), columns if inside is None else inside[columns])
 
 
 def encode(
     x: Tensor, weight: Tensor, bias: Tensor, k: int, inside: Tensor | None = None, k_inside: int = 0
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor] | None]:
+) -> tuple[SparseCodes, SparseCodes | None]:
     """Return the k largest of `x weight + bias` per row as `select` does, and those inside some columns.
 
-    Pre-activations are computed some rows at a time, and are nowhere held for the whole batch.
+    Pre-activations are computed some rows at a time. They are never held for the whole batch.
 
     Args:
         x: [n, d].
@@ -40,15 +47,15 @@ def encode(
         k_inside: how many of these.
     """
     found, within = [], []
-    for part in torch.split(x, max(1, _CHUNK_BYTES // (weight.element_size() * weight.shape[1]))):
+    for part in torch.split(x, rows_at_once(weight.element_size() * weight.shape[1])):
         pre_acts = torch.addmm(bias, part, weight).to(weight.dtype)
         found.append(select(pre_acts, k, None))
         if inside is not None:
             within.append(select(pre_acts, k_inside, inside))
-    return joined(found), joined(within) if within else None
+    return joined_codes(found), joined_codes(within) if within else None
 
 
-def encode_batch(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def encode_batch(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> SparseCodes:
     """Return those of the n * k largest of `x weight + bias` in the whole batch that are positive.
 
     Returns:
@@ -57,6 +64,20 @@ def encode_batch(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> tuple[Tenso
     pre_acts = functional.relu(torch.addmm(bias, x, weight).to(weight.dtype))
     values, places = pre_acts.flatten().topk(k * len(x), sorted=False)
     return compress(torch.zeros_like(pre_acts).flatten().scatter_(0, places, values).view_as(pre_acts))
+
+
+def compress(latent_acts: Tensor) -> SparseCodes:
+    """Return the positive codes of each row of [n, d_sae] and their columns, [n, k] each, k the most of any
+    row; rows with fewer are filled up with zeros of other columns."""
+    k = int((latent_acts > 0).sum(dim=1).max()) if len(latent_acts) else 0
+    return select(latent_acts, k, None)
+
+
+def fired(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
+    """Return which latents have a positive code anywhere: bool [d_sae]."""
+    out = torch.zeros(d_sae, dtype=torch.bool, device=values.device)
+    out[columns[values > 0]] = True
+    return out
 
 
 def add_rows(values: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
@@ -89,21 +110,36 @@ def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -
     return sums
 
 
-def fired(values: Tensor, columns: Tensor, d_sae: int) -> Tensor:
-    """Return which latents have a positive code anywhere: bool [d_sae]."""
-    out = torch.zeros(d_sae, dtype=torch.bool, device=values.device)
-    out[columns[values > 0]] = True
-    return out
+def prefix_energies(
+    start: Tensor, values: Tensor, columns: Tensor, weights: Tensor, shares: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return what is left of `start` [n, d] without all codes, and the energies [n]:
+    `sum over j = 0..k of shares[i, j] * ||start[i] - its first j codes' rows||^2`."""
+    left, energies = start, shares[:, 0] * start.square().sum(dim=1)
+    for j in range(values.shape[1]):
+        left = left - values[:, j, None] * weights[columns[:, j]]
+        energies = energies + shares[:, j + 1] * left.square().sum(dim=1)
+    return left.clone() if left is start else left, energies
 
 
-def joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Return the outcomes of `select` for rows one after another."""
-    values, columns = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    return values, columns
+def prefix_energies_back(
+    saved: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], of_residual: Tensor, of_energies: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of start, values and weights.
 
-
-def compress(latent_acts: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the positive codes of each row of [n, d_sae] and their columns, [n, k] each, k the most of any
-    row; rows with fewer are filled up with zeros of other columns."""
-    k = int((latent_acts > 0).sum(dim=1).max()) if len(latent_acts) else 0
-    return select(latent_acts, k, None)
+    Args:
+        saved: what `prefix_energies` left of its start, and its other arguments.
+        of_residual: gradient [n, d].
+        of_energies: gradient [n].
+    """
+    left, values, columns, weights, shares = saved
+    k, of_rows, of_values = values.shape[1], torch.zeros_like(weights), torch.zeros_like(values)
+    factors = 2 * of_energies.unsqueeze(1) * shares
+    total = of_residual + factors[:, k, None] * left
+    for j in reversed(range(k)):
+        row, value = weights[columns[:, j]], values[:, j]
+        of_values[:, j] = -(total * row).sum(dim=1).where(value != 0, 0.0)
+        of_rows.index_add_(0, columns[:, j], value.unsqueeze(1) * total, alpha=-1)
+        left = left + value.unsqueeze(1) * row
+        total = total + factors[:, j, None] * left
+    return total, of_values, of_rows

@@ -6,21 +6,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from helpers.demo_selection import Candidate, choose
+from helpers.writing import subset, write_fasta, write_obo
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.ids import resolve_ids
 from protsae.annotations.rows import read_annotations
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, write_text_atomic
-from protsae.demo.selection import Candidate, choose
+from protsae.core.letters import AMINO_ACIDS
 from protsae.ontology.closure import ancestor_closure
-from protsae.ontology.obo import Ontology, read_obo, write_obo
+from protsae.ontology.obo import Ontology, read_obo
 from protsae.sequences.clustering import read_clusters
-from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta, write_fasta
+from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
 from protsae.sequences.homology import HomologySearchConfig, find_relatives
 from protsae.sequences.split import SplitConfig, split_of_cluster
 
 MIN_LENGTH, MAX_LENGTH = 50, 512
-STANDARD_RESIDUES = frozenset("ACDEFGHIKLMNPQRSTVWY")
+STANDARD_RESIDUES = frozenset(AMINO_ACIDS)
 ASPECTS = frozenset(("BPO", "CCO", "MFO"))
 
 
@@ -127,7 +129,7 @@ def _with_ancestors(ontology: Ontology, named: set[str]) -> Ontology:
         if term not in kept:
             kept.add(term)
             waiting += parents.get(term, [])
-    return ontology.subset(kept)
+    return subset(ontology, kept)
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""What is left of each row while its codes' rows are taken away one by one, compiled by numba.
+"""What is left of each row while the rows of its codes are taken away one by one, compiled by numba.
 
 Loops fill their part as those of `rows` do.
 """
@@ -43,7 +43,7 @@ def prefix_energies(
 
 
 @vectorised
-def walk_back(
+def prefix_energies_back(
     residual: Any,
     values: Any,
     columns: Ints,
@@ -100,8 +100,8 @@ def subtract_by_column(
 
     Args:
         values: [n * k].
-        begins: see `by_column`.
-        entries: see `by_column`.
+        begins: see `rows.by_column`.
+        entries: see `rows.by_column`.
         vectors: [n * k, d].
         out: [d_sae, d]; changed.
         first: column to begin with.

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 ABOUT, MODULE = "protsae.json", "protsae.safetensors"
 FORMAT = "protsae.beside"
+"""The name that exports carry since version 1."""
 FORMAT_VERSION = 1
 
 
-def write_beside(
+def write_whole_module(
     sae: "SparseAutoencoder", weights: Path, missing: "Sequence[str]", metadata: dict[str, Any]
 ) -> None:
     """Write both files beside the weights of a plain dictionary.
@@ -48,7 +49,7 @@ def write_beside(
     write_text_atomic(folder / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
-def read_beside(folder: Path) -> SaeCheckpoint | None:
+def read_whole_module(folder: Path) -> SaeCheckpoint | None:
     """Return the whole module's checkpoint, or None if nothing lies beside the dictionary.
 
     Raises:

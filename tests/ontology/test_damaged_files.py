@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.rubbish import ASCII, check_message, lines_of, soup, spoilt
+from tests.damaged_files import ASCII, check_message, lines_of, soup, spoilt
 
 from protsae.core.errors import InputError
 from protsae.ontology.norm_file import norm_text, read_norm
@@ -54,8 +54,8 @@ CHECKS = {"obo": (check_obo, OBO), "norm": (check_norm, NORM)}
 @pytest.mark.parametrize("kind", CHECKS)
 @settings(max_examples=100, deadline=None)
 @given(content=st.one_of(st.binary(), ASCII, soup(WORDS)))
-def test_rubbish(tmp_path_factory, kind: str, content: bytes):
-    CHECKS[kind][0](tmp_path_factory.mktemp("rubbish") / "x", content)
+def test_damaged_ontology_is_read_or_an_error_names_the_file(tmp_path_factory, kind: str, content: bytes):
+    CHECKS[kind][0](tmp_path_factory.mktemp("damaged") / "x", content)
 
 
 @settings(max_examples=200, deadline=None)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.annotations.files import gaf_line
-from tests.rubbish import ASCII, check_message, lines_of, soup, spoilt
+from tests.damaged_files import ASCII, check_message, lines_of, soup, spoilt
 from tests.sequences.flat_file import dat_record
 
 from protsae.annotations.config import AnnotationsConfig
@@ -114,8 +114,8 @@ def test_the_sound_files_are_read(tmp_path: Path, kind: str):
 @pytest.mark.parametrize("kind", ["auto", *KINDS])
 @settings(max_examples=120, deadline=None)
 @given(content=st.one_of(st.binary(), ASCII, soup(TOKENS)))
-def test_rubbish_is_rows_or_an_error_that_names_the_file(tmp_path_factory, kind: str, content: bytes):
-    check(tmp_path_factory.mktemp("rubbish") / "x", content, kind)
+def test_damaged_file_is_rows_or_an_error_that_names_it(tmp_path_factory, kind: str, content: bytes):
+    check(tmp_path_factory.mktemp("damaged") / "x", content, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""Ninety proteins in which a site is a C before a W, and dimension 0 of the activations knows it."""
+"""Ninety proteins in which a site is a C before a W, marked by dimension 0 of the activations."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ CONCEPTS = pd.DataFrame(
 OF_RESIDUES = [1, 3, 4]
 
 
-class World:
+class ToyProteins:
     """Sites (one residue, or two as one instance), loops of random length, an empty concept; GO:1 is "has a
     site", GO:2 a coin. Some proteins are not labelled for shapes."""
 

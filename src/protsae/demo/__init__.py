@@ -1,1 +1,0 @@
-"""The embedded demo data: how it was cut from the full files, so that anyone can cut it again."""
