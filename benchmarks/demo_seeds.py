@@ -27,7 +27,6 @@ from protsae.encoding.reading import encode_and_store
 from protsae.encoding.reconstruction import split_rows
 from protsae.encoding.run import Run
 from protsae.metrics.table import concat_metrics
-from protsae.probing.collect import all_metrics, subsumption_rows
 from protsae.probing.estimates import Evaluations
 from protsae.probing.judge import (
     Judge,
@@ -41,6 +40,7 @@ from protsae.probing.judge import (
 from protsae.probing.residue_scores import FLOORS, STRATUM, evaluate_residues
 from protsae.probing.scores import REFERENCES, probe_scores
 from protsae.probing.shuffles import shuffle_labels
+from protsae.probing.subsumption import all_metrics, subsumption_rows
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.protsae import ProtSae
 from protsae.training.dictionaries import Defaults, Dictionary

@@ -22,8 +22,7 @@ from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT
 from protsae.core.files import sha256_file, write_text_atomic
 from protsae.disentanglement.embeddings import COLUMNS as EMBEDDING_COLUMNS
-from protsae.disentanglement.measuring import measure_concepts, measure_monosemanticity, protein_panels
-from protsae.disentanglement.panels import AnnotationTables
+from protsae.disentanglement.measuring import JudgedProteins, measure_concepts, measure_monosemanticity
 from protsae.encoding.config import EncodingConfig
 from protsae.encoding.reading import encode_and_store, mean_activations
 from protsae.encoding.run import Run
@@ -50,11 +49,15 @@ class SweepRun(FinishedRun):
         batches = load("params:sweeps.judging").encoding
         self.encoding = EncodingConfig(residues_per_batch=batches.residues_per_batch)
         self.ontology = Ontology(load("concept_terms"), load("concept_relations"))
-        tables = AnnotationTables(load("protein_concepts"), self.ontology.terms, self.ontology.relations)
-        nobody = pd.DataFrame(columns=EMBEDDING_COLUMNS)
-        split = self.of_latents.split
-        self.panels = protein_panels(self.encoded, tables, nobody, split)
-        self.ids = {split: self.labelled.ids[split]}
+        self.judged = JudgedProteins.of(
+            self.encoded["protein_id"],
+            self.of_latents.split,
+            proteins=self.encoded,
+            protein_concepts=load("protein_concepts"),
+            concept_terms=self.ontology.terms,
+            concept_relations=self.ontology.relations,
+            judge_embeddings=pd.DataFrame(columns=EMBEDDING_COLUMNS),
+        )
 
     def checkpoint(self, member: Member) -> Path:
         """Return where a member's checkpoint lies once it is trained."""
@@ -70,9 +73,9 @@ class SweepRun(FinishedRun):
         run, sae = replace(Run.of(checkpoint), method=member.dictionary.name), checkpoint.load()
         found, codes = encode_and_store(self.store, sae, run, self.encoded, self.encoding)
         tables = found.latent_statistics, found.proteins
-        subject = EncodedDictionary.of(run, *tables, self.ids, self.of_latents.pooling)
-        concepts, panels = self.tables.concepts, self.panels
-        _, rows = measure_monosemanticity(subject, codes, concepts, self.encoded, panels, self.of_latents)
+        subject = EncodedDictionary.of(run, *tables, self.judged.ids, self.of_latents.pooling)
+        judged = self.judged, self.of_latents
+        _, rows = measure_monosemanticity(subject, *judged, codes, self.tables.concepts)
         arguments = found.proteins, found.latent_statistics, self.labelled, self.ontology
         _, _, more_rows = measure_concepts(codes, *arguments, self.of_concepts)
         return concat_metrics([rows, more_rows])
@@ -80,9 +83,8 @@ class SweepRun(FinishedRun):
     def neurons(self, hook_point: str) -> pd.DataFrame:
         """Return the rows of the activations' own dimensions."""
         means = mean_activations(self.store, hook_point, list(self.split_of))
-        subject = EncodedDictionary.neurons(hook_point, means, self.ids)
-        arguments = subject, None, None, self.encoded, self.panels
-        return measure_monosemanticity(*arguments, self.of_latents)[1]
+        subject = EncodedDictionary.neurons(hook_point, means, self.judged.ids)
+        return measure_monosemanticity(subject, self.judged, self.of_latents)[1]
 
 
 def written(path: Path) -> pd.DataFrame:

@@ -25,13 +25,14 @@ import yaml
 from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT
 from protsae.core.files import write_text_atomic
+from protsae.core.splits import HELD_OUT
 from protsae.encoding.reading import encode
 from protsae.encoding.reconstruction import split_rows
 from protsae.encoding.run import Run
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import ScoringConfig
 from protsae.probing.evaluation import evaluate_method
-from protsae.probing.scores import SCORED_SPLITS, probe_scores, select_latents
+from protsae.probing.scores import probe_scores, select_latents
 from protsae.probing.splits import feature_matrix
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
@@ -161,7 +162,7 @@ def main() -> None:
     parser.add_argument("--test", action="store_true", help="measure test proteins too")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "guidance.csv")
     arguments = parser.parse_args()
-    splits = SCORED_SPLITS if arguments.test else ("validation",)
+    splits = HELD_OUT if arguments.test else ("validation",)
     run = GuidanceRun(arguments.project, arguments.env, splits)
     logging.getLogger("protsae").setLevel(logging.WARNING)
     for seed in arguments.seeds:

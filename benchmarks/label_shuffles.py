@@ -100,8 +100,8 @@ class Shuffler:
         """Return how many concepts have a latent that passes: best F1 on validation, significant on test."""
         config: MatchingConfig = self.demo.load("params:interpretation.matching")
         latents = self.features[dictionary]
-        validation, test = splits["validation"], splits["test"]
-        matches = match_latents(latents["validation"], latents["test"], validation, test, config)
+        test = splits["test"]
+        matches = match_latents(latents, splits, config)
         best = matches.validation.f1.argmax(axis=0)
         fires = latents["test"][:, best] > matches.threshold[best, np.arange(len(best))]
         return int((benjamini_hochberg(firing_p_values(fires, test.labels, test.labelled)) <= RATE).sum())

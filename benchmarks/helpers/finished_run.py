@@ -97,9 +97,7 @@ class FinishedRun:
     @cached_property
     def labels(self) -> dict[str, SplitLabels]:
         """Labels by split, of all concepts."""
-        tables = self.tables
-        found = tables.protein_labels, tables.labelled_aspects
-        return labels_by_split(self.proteins, tables.concepts, *found, self.split_of)
+        return labels_by_split(self.proteins, self.tables, self.split_of)
 
     @cached_property
     def splits(self) -> dict[str, SplitLabels]:

@@ -183,9 +183,7 @@ def score_rows(
                 n=int(n_known[columns].max()) if len(columns) == 1 else len(columns),
                 stratum="residues",
                 intervals={
-                    name: percentile_interval(
-                        macro_mean(resampled[:, columns])[0], task.config.confidence
-                    ).pair
+                    name: percentile_interval(macro_mean(resampled[:, columns])[0], task.config.confidence)
                     for name, (_, resampled) in pairs.items()
                 },
                 **about,

@@ -69,7 +69,7 @@ def seed_rows(
             preset=Key.of(metric, aspect).preset,
             stratum=MEAN_OF_SEEDS if is_mean else SD_OF_SEEDS,
             supervision=supervision,
-            intervals={metric: percentile_interval(estimate.samples, confidence).pair} if is_mean else None,
+            intervals={metric: percentile_interval(estimate.samples, confidence)} if is_mean else None,
         )
     return metrics_table(records)
 

@@ -11,7 +11,7 @@ from helpers.shuffles import family_interval, firing_p_values, most_false
 def test_the_interval_is_students_with_bonferronis_level():
     values = [0.4, 0.5, 0.6, 0.5]
     half = t.ppf(1 - 0.05 / 10, 3) * np.std(values, ddof=1) / 2
-    assert family_interval(values, 5).pair == pytest.approx((0.5 - half, 0.5 + half))
+    assert family_interval(values, 5) == pytest.approx((0.5 - half, 0.5 + half))
 
 
 def test_p_values_are_fishers_among_the_labelled():

@@ -88,5 +88,5 @@ def test_pairs_are_nearest_within_the_vocabulary():
         columns=["child_id", "relation", "parent_id"],
     )
     concepts = pd.DataFrame({"concept_id": ["d", "a", "b"]})
-    assert nearest_pairs(concepts, terms, relations).tolist() == [[0, 2], [2, 1]]
-    assert nearest_pairs(concepts.iloc[:0], terms, relations).shape == (0, 2)
+    assert nearest_pairs(concepts, Ontology(terms, relations)).tolist() == [[0, 2], [2, 1]]
+    assert nearest_pairs(concepts.iloc[:0], Ontology(terms, relations)).shape == (0, 2)

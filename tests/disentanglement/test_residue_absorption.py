@@ -9,9 +9,9 @@ import pytest
 from tests.code_store import stored_codes
 
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
+from protsae.disentanglement.absorption import residue_absorption
 from protsae.disentanglement.config import AbsorptionConfig
 from protsae.disentanglement.nesting import COLUMNS
-from protsae.disentanglement.residue_absorption import residue_absorption
 from protsae.encoding.run import Run
 from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.metrics.association import THRESHOLDS

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 
 from protsae.disentanglement.config import MonosemanticityConfig
-from protsae.disentanglement.panels import AnnotationTables, Panel, annotation_panels, embedding_panels
+from protsae.disentanglement.panels import Panel, annotation_panels, embedding_panels
 from protsae.disentanglement.scoring import COLUMNS, score_latents, score_panels
 from protsae.encoding.run import Run
 from protsae.interpretation.dictionary import EncodedDictionary
 from protsae.metrics.monosemanticity import Groups, InnerProducts
 from protsae.metrics.table import METRIC_COLUMNS
+from protsae.ontology.obo import Ontology
 
 RUN = Run("protsae", 4, "layers.1.resid_post", 8)
 
@@ -103,7 +104,7 @@ def test_information_content_comes_from_training_proteins():
         [(p, split.get(p, "train"), f"c{p}") for p in [*owners, "w"]],
         columns=["protein_id", "split", "cluster_id"],
     )
-    (found,) = annotation_panels(AnnotationTables(annotations, terms, relations), proteins, "test")
+    (found,) = annotation_panels(annotations, Ontology(terms, relations), proteins, "test")
     assert (found.name, found.aspect, found.items.tolist()) == ("lin", "BPO", ["x", "y"])
     # of 3 training proteins a is on 2, b on 1: with one more, 3 and 2 of 4
     a, b = -np.log2(3 / 4), -np.log2(2 / 4)

@@ -152,7 +152,7 @@ def test_saving_copies_or_moves_the_folder_and_replaces_the_target(acts, tmp_pat
 
 
 def test_dictionaries_of_other_concepts_are_refused():
-    concepts = pd.DataFrame({"concept_idx": [1, 0], "concept_id": ["b", "a"]})
+    concepts = pd.DataFrame({"concept_idx": [0, 1], "concept_id": ["a", "b"]})
     require_concepts(("a", "b"), concepts)
     require_concepts((), concepts)
     with pytest.raises(InputError, match="in another order: train it again"):

@@ -1,5 +1,7 @@
 """A dictionary aligned with planted concepts, against loops over residues and instances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,7 +170,7 @@ def test_rows_of_metrics_are_means_over_concepts(aligned, table, task):
 def test_windows_see_the_neighbours_of_a_residue(toy, task):
     """One position and letter finds half of a site, two positions find all of it."""
     windows = Windows(1)
-    aligned = aligned_by(windows, LettersOnly(task.proteins), task.of_residues_only())
+    aligned = aligned_by(windows, LettersOnly(task.proteins), replace(task, proteins_too=False))
     assert set(aligned.pairs) == {"residue", "domain"}
     probes = aligned.k_sparse.set_index(["concept_id", "k"])["auc_test"]
     assert probes["site", 1] < 0.97 < probes["site", 2]

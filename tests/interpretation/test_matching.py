@@ -25,6 +25,11 @@ def case():
     return (*maxima, *labels)
 
 
+def matched(validation_max, test_max, validation, test, config):
+    pooled = {"validation": validation_max, "test": test_max}
+    return match_latents(pooled, {"validation": validation, "test": test}, config)
+
+
 def slow(maxima, threshold, labels, concept):
     keep = labels.labelled[:, concept]
     true, called = labels.labels[keep, concept], maxima[keep] > threshold
@@ -33,7 +38,7 @@ def slow(maxima, threshold, labels, concept):
 
 def test_equal_to_loops_over_latents_concepts_and_thresholds(case):
     validation_max, test_max, validation, test = case
-    found = match_latents(*case, CONFIG)
+    found = matched(*case, CONFIG)
     grid = threshold_grid(validation_max, CONFIG.quantiles)
     for latent in range(7):
         for concept in range(4):
@@ -55,7 +60,7 @@ def test_equal_to_loops_over_latents_concepts_and_thresholds(case):
 
 def test_the_floor_is_the_f1_of_a_latent_that_always_fires(case):
     *_, validation, test = case
-    found = match_latents(*case, CONFIG)
+    found = matched(*case, CONFIG)
     for concept in range(4):
         for labels, floor in ((validation, found.always_on_validation), (test, found.always_on)):
             keep = labels.labelled[:, concept]
@@ -73,7 +78,7 @@ def test_concept_and_threshold_are_chosen_on_validation_not_test():
     other = np.arange(20)[:, None] >= 14
     test_max = np.where(other, 2.0, 0.0)
     validation, test = labels_of(np.hstack([first, other])), labels_of(np.hstack([first, other]))
-    found = match_latents(validation_max, test_max, validation, test, CONFIG)
+    found = matched(validation_max, test_max, validation, test, CONFIG)
     assert rank_concepts(found)[0, 0] == 0
     assert found.threshold[0, 0] == 1.0
     assert found.validation.f1[0, 0] == 1.0
@@ -89,7 +94,7 @@ def test_a_common_concept_does_not_win_by_being_common():
     rare = np.arange(40)[:, None] >= 34
     maxima = np.where(rare | (np.arange(40)[:, None] == 0), 1.0, 0.0) + 0.5 * (np.arange(40)[:, None] > 1)
     labels = labels_of(np.hstack([common, rare]))
-    found = match_latents(maxima, maxima, labels, labels, CONFIG)
+    found = matched(maxima, maxima, labels, labels, CONFIG)
     assert found.validation.f1[0, 0] > found.validation.f1[0, 1]
     assert found.margin[0, 0] < found.margin[0, 1]
     assert rank_concepts(found)[0].tolist() == [1, 0]
@@ -97,7 +102,7 @@ def test_a_common_concept_does_not_win_by_being_common():
 
 def test_a_latent_that_never_fires_matches_nothing():
     truth = np.arange(6)[:, None] < 2
-    found = match_latents(np.zeros((6, 1)), np.zeros((6, 1)), labels_of(truth), labels_of(truth), CONFIG)
+    found = matched(np.zeros((6, 1)), np.zeros((6, 1)), labels_of(truth), labels_of(truth), CONFIG)
     assert found.validation.f1[0, 0] == 0
     assert found.test.f1[0, 0] == 0
 

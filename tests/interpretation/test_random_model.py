@@ -7,7 +7,7 @@ import torch
 from tests.conftest import DEMO
 
 from protsae.interpretation.config import BaselineConfig
-from protsae.interpretation.random_model import extract_into, train_topk
+from protsae.interpretation.random_model import extract_into, train_dictionary
 from protsae.plm import load_plm
 from protsae.plm.forward import Esm2Forward
 from protsae.probing.random_plm import random_model
@@ -39,7 +39,7 @@ def test_activations_are_those_of_random_weights(store, model):
 def test_a_dictionary_is_trained_on_training_proteins(store):
     proteins = pd.DataFrame({"protein_id": ["A", "B", "C"], "split": ["train", "validation", "train"]})
     config = BaselineConfig(n_directions=32, k=3, epochs=30)
-    sae = train_topk(store, HOOK, proteins, config)
+    sae = train_dictionary(store, HOOK, proteins, config)
     training = np.concatenate([block for name, block in store.iter_proteins(HOOK, ["A", "C"])])
     torch.testing.assert_close(sae.input_mean, torch.from_numpy(training.mean(axis=0)), atol=1e-6, rtol=1e-4)
     x = torch.from_numpy(training)

@@ -42,7 +42,7 @@ def vocabulary():
             "information_content_deepgo": [1.0, 1.5, 0.5, 2.5, 0.0],
         }
     )
-    return Vocabulary.of(concepts.sample(frac=1, random_state=0), terms, relations)
+    return Vocabulary.of(concepts, terms, relations)
 
 
 @pytest.fixture

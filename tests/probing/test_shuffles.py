@@ -98,8 +98,7 @@ def test_every_method_is_at_chance_on_shuffled_labels_only(toy):
 def selected(toy, splits):
     """Return q-values of the best latent of each concept, chosen on validation and counted on test."""
     config = MatchingConfig(pooling="mean", quantiles=(0.5, 0.75, 0.9))
-    arguments = toy.latents["validation"], toy.latents["test"], splits["validation"], splits["test"]
-    matches = match_latents(*arguments, config)
+    matches = match_latents(toy.latents, splits, config)
     best = matches.validation.f1.argmax(axis=0)
     threshold = matches.threshold[best, np.arange(N_CONCEPTS)]
     fires = toy.latents["test"][:, best] > threshold

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.core.errors import InputError
 from protsae.probing.splits import (
     SplitLabels,
@@ -25,10 +26,11 @@ LABELLED = pd.DataFrame(
     [(p, a) for p in "ABCDE" for a in ("BPO", "MFO") if (p, a) != ("B", "MFO")],
     columns=["protein_id", "aspect"],
 )
+TABLES = LabelTables(CONCEPTS, LABELS, LABELLED, pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)))
 
 
 def test_labels_of_the_proteins_that_were_encoded_in_order_of_id():
-    found = labels_by_split(PROTEINS, CONCEPTS, LABELS, LABELLED, {"A", "B", "C", "D", "E"})
+    found = labels_by_split(PROTEINS, TABLES, {"A", "B", "C", "D", "E"})
     assert {split: labels.protein_ids for split, labels in found.items()} == {
         "train": ["B", "E"],
         "validation": ["C"],
@@ -53,9 +55,7 @@ def test_features_come_in_the_order_asked():
 
 
 def test_concepts_of_whole_proteins_by_their_numbers():
-    concepts = pd.DataFrame(
-        {"concept_idx": [3, 0, 2, 1], "level": ["protein", "residue", "protein", "residue"]}
-    )
+    concepts = pd.DataFrame({"level": ["residue", "residue", "protein", "protein"]})
     columns = protein_level(concepts)
     assert columns.tolist() == [2, 3]
     labels = np.array([[0, 0, 1, 0], [0, 1, 0, 1]], dtype=bool)

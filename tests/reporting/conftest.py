@@ -4,8 +4,11 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 
+from protsae.fidelity.densities import HISTOGRAM_COLUMNS, density_histogram
+from protsae.metrics.table import stack_tables
 from protsae.reporting.alignment import alignment_curves
 from protsae.reporting.config import CardLimits, ReportTexts
 from protsae.reporting.dictionaries import Dictionaries
@@ -46,6 +49,13 @@ def dictionaries(example: ModuleType) -> Dictionaries:
     return example.DICTIONARIES
 
 
+def histograms(tables: ReportTables) -> pd.DataFrame:
+    """The densities of all dictionaries."""
+    statistics = {name: table for name, table in tables.statistics.items() if len(table)}
+    parts = [density_histogram(table, name) for name, table in statistics.items()]
+    return stack_tables(parts, HISTOGRAM_COLUMNS)
+
+
 def draw(tables: ReportTables, example: ModuleType, dictionaries: Dictionaries, n_rows: int | None) -> dict:
     """Every figure of the report, of the first rows of logs and of the tables that are not on the page."""
     logs = {name: log[:n_rows] for name, log in example.make_logs(dictionaries).items()}
@@ -56,7 +66,7 @@ def draw(tables: ReportTables, example: ModuleType, dictionaries: Dictionaries, 
         "training": training_curves(logs, dictionaries),
         "methods": method_comparison(tables.metrics, dictionaries),
         "concept_comparison": concept_comparison(tables.concept_metrics, dictionaries),
-        "density": latent_density(tables.statistics, dictionaries),
+        "density": latent_density(histograms(tables), dictionaries),
         "latent_f1": latent_f1(tables.latents, dictionaries),
         "recovered_loss": recovered_loss(tables.metrics, dictionaries),
         "alignment": alignment_curves(alignment, dictionaries),

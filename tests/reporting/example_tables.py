@@ -12,9 +12,7 @@ from protsae.reporting.tables import ReportTables
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 NAMES = {"BPO": "process", "MFO": "activity", "CCO": "compartment"}
-DICTIONARIES = Dictionaries(
-    ("protsae", "topk"), frozenset({"protsae"}), "protsae", "topk", {"protsae": "protsae", "topk": "topk"}
-)
+DICTIONARIES = Dictionaries({"protsae": "protsae", "topk": "topk"}, "protsae", "topk")
 GUIDED_SCORES = {"latent": ("training", 0.712), "predictor": ("training", 0.744), "probe": ("probe", 0.701)}
 FREE_SCORES = {"latent": ("selection", 0.655), "probe": ("probe", 0.693)}
 REFERENCES = {

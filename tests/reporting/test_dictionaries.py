@@ -13,10 +13,8 @@ ROOM = Path(module.__file__).parent
 
 
 def make(names="a b c", guided="", subject="a", rival=None, **architectures):
-    known = dict.fromkeys(names.split(), "topk")
-    return Dictionaries(
-        tuple(names.split()), frozenset(guided.split()), subject, rival, {**known, **architectures}
-    )
+    known = {name: "protsae" if name in guided.split() else "topk" for name in names.split()}
+    return Dictionaries({**known, **architectures}, subject, rival)
 
 
 def test_subject_and_rival_come_first_and_have_their_colours():
@@ -24,8 +22,6 @@ def test_subject_and_rival_come_first_and_have_their_colours():
     assert found.order == ("b", "a", "d", "c")
     assert [found.colour(name) for name in found.order] == ["#0072B2", "#D55E00", "#009E73", "#CC79A7"]
     assert found.colour("neurons") == "#8A929E"
-    assert (found.subject_latent, found.rival_latent) == ("b_latent", "a_latent")
-    assert make().rival_latent is None
 
 
 def test_free_latents_are_lighter_in_guided_dictionaries_alone():
@@ -41,7 +37,7 @@ def test_free_latents_are_lighter_in_guided_dictionaries_alone():
 
 
 def test_labels_are_architectures_with_names_where_ambiguous():
-    found = make("a b c d", guided="a", a="protsae", c="gated", d="mine")
+    found = make("a b c d", guided="a", c="gated", d="mine")
     assert [found.label(name) for name in "abcd"] == ["ProtSAE", "TopK SAE", "Gated SAE", "mine SAE"]
     shared = make("wide narrow", subject="wide")
     assert [shared.label(name) for name in shared.names] == ["TopK SAE (wide)", "TopK SAE (narrow)"]
@@ -61,7 +57,7 @@ def test_labels_are_architectures_with_names_where_ambiguous():
     ],
 )
 def test_methods_have_labels(method, label, in_text):
-    found = make("a", guided="a", a="protsae")
+    found = make("a", guided="a")
     assert found.method_label(method) == label
     assert found.label_in_text(method) == (in_text or label)
 
@@ -71,18 +67,12 @@ def test_methods_have_labels(method, label, in_text):
     [
         ({"subject": "x"}, "subject 'x' is not a dictionary of this run: choose from a, b, c"),
         ({"rival": "x"}, "rival 'x'"),
-        ({"guided": "x"}, "guided dictionary 'x'"),
         ({"rival": "a"}, "'a' is both subject and rival"),
     ],
 )
 def test_wrong_choices_are_refused(changed, message):
     with pytest.raises(InputError, match=re.escape(message)):
         make(**changed)
-
-
-def test_a_dictionary_without_architecture_is_refused():
-    with pytest.raises(InputError, match="'a' has no architecture"):
-        Dictionaries(("a",), frozenset(), "a", None, {})
 
 
 def test_no_other_file_of_the_room_names_a_dictionary():

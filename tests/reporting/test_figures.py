@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from protsae.fidelity.densities import density_histogram
 from protsae.reporting.figures import (
     concept_counts,
     latent_density,
@@ -113,7 +114,7 @@ def test_methods_are_sorted_with_intervals_and_floors(tables, example, dictionar
 
 def test_density_counts_every_latent_once(dictionaries):
     table = pd.DataFrame({"kind": "free", "density_test": [0.0, 0.001, 0.0011, 0.1, 1.0]})
-    figure = latent_density({"topk": table}, dictionaries)
+    figure = latent_density(density_histogram(table, "topk"), dictionaries)
     (line,) = figure.data
     assert "(5, of which 1 are never active)" in line.name
     assert sum(line.y) == pytest.approx(0.8)
@@ -170,7 +171,7 @@ def test_markup_in_names_is_escaped_for_plotly(tables, dictionaries):
 
 def test_figures_hold_plain_lists(tables, example, dictionaries):
     figures = [
-        latent_density(tables.statistics, dictionaries),
+        latent_density(density_histogram(tables.statistics["topk"], "topk"), dictionaries),
         latent_f1(tables.latents, dictionaries),
         training_curves(example.make_logs(), dictionaries),
     ]
@@ -201,8 +202,8 @@ def test_empty_logs_and_statistics_say_so(tables, example, dictionaries):
     assert training_curves(logs, dictionaries).layout.annotations[0].text == "No training log"
     dead = tables.statistics["topk"].assign(density_test=0.0)
     assert (
-        latent_density({"topk": dead}, dictionaries).layout.annotations[0].text
-        == "No latent fires on this split"
+        latent_density(density_histogram(dead, "topk"), dictionaries).layout.annotations[0].text
+        == "No latent is active on test residues"
     )
 
 

@@ -55,7 +55,7 @@ def test_main_result_states_scores_floors_and_paired_differences(dictionaries):
 
 
 def test_main_result_of_a_single_unguided_dictionary_names_no_other():
-    alone = Dictionaries(("a",), frozenset(), "a", None, {"a": "gated"})
+    alone = Dictionaries({"a": "gated"}, "a")
     said = main_result(auc_rows("a_latent", 0.6), auc_rows("a_latent", 0.6)[:0], alone)
     assert said == (
         "On test proteins, the best single latent of Gated SAE for each GO term, chosen on validation"

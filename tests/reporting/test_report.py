@@ -233,15 +233,9 @@ def test_a_script_that_would_end_its_element_is_refused():
         content_policy(["a = '</script>'"], [])
 
 
-THREE = Dictionaries(
-    ("gated", "protsae", "topk"),
-    frozenset({"protsae"}),
-    "protsae",
-    "topk",
-    {"protsae": "protsae", "topk": "topk", "gated": "gated"},
-)
-FREE_ALONE = Dictionaries(("mine",), frozenset(), "mine", None, {"mine": "jumprelu"})
-GUIDED_ALONE = Dictionaries(("mine",), frozenset({"mine"}), "mine", None, {"mine": "protsae"})
+THREE = Dictionaries({"gated": "gated", "protsae": "protsae", "topk": "topk"}, "protsae", "topk")
+FREE_ALONE = Dictionaries({"mine": "jumprelu"}, "mine")
+GUIDED_ALONE = Dictionaries({"mine": "protsae"}, "mine")
 
 
 def page_of(example, dictionaries):
@@ -304,7 +298,7 @@ def test_a_single_guided_dictionary_gives_a_whole_page(example):
 
 def test_hostile_names_of_dictionaries_stay_text(example):
     names = (HOSTILE, '" onclick="alert(5)')
-    hostile = Dictionaries(names, frozenset({names[0]}), names[0], names[1], dict.fromkeys(names, "protsae"))
+    hostile = Dictionaries(dict.fromkeys(names, "protsae"), *names[:2])
     parsed = page_of(example, hostile)
     assert f"ProtSAE ({HOSTILE}) defined latent" in parsed.text
     assert not any(name.startswith("on") for _, attrs in parsed.tags for name in attrs)

@@ -104,17 +104,16 @@ def what_happens(on: Bools, labels: Bools, pairs: Ints) -> NDArray[np.bool_]:
     return np.stack([carries, silent, fires, silent & fires])
 
 
-def nearest_pairs(concepts: pd.DataFrame, terms: pd.DataFrame, relations: pd.DataFrame) -> NDArray[np.int64]:
+def nearest_pairs(concepts: pd.DataFrame, ontology: Ontology) -> Ints:
     """Return the pairs (child, parent) of concepts with no other concept between [n_pairs, 2].
 
     By CAFA's rules: `is_a` and `part_of` within an aspect.
 
     Args:
         concepts: `concept_id`, in the order of the columns that the pairs name.
-        terms: the `concept_terms` table.
-        relations: the `concept_relations` table.
+        ontology: the tables `concept_terms` and `concept_relations`.
     """
-    closure = ancestor_closure(Ontology(terms=terms, relations=relations), "cafa")
+    closure = ancestor_closure(ontology, "cafa")
     rows = closure.index(concepts["concept_id"])
     above = closure.ancestors[rows][:, rows].toarray() & ~np.eye(len(rows), dtype=bool)
     between = above.astype(np.float32) @ above.astype(np.float32) > 0
@@ -221,7 +220,7 @@ def _metrics(
         _, _, both, expected = (rate[:, judged] for rate in events.rates(weights))
         samples = {"absorption": both, "absorption_excess": both - expected}
         intervals = {
-            name: percentile_interval(_mean_of_known(sample), config.confidence).pair
+            name: percentile_interval(_mean_of_known(sample), config.confidence)
             for name, sample in samples.items()
         }
         rows.append(metric_rows(values, n=len(part), intervals=intervals, **about))

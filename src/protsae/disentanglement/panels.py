@@ -31,33 +31,24 @@ class Panel:
     judge: Judge
 
 
-@dataclass(frozen=True)
-class AnnotationTables:
-    """What is known of the proteins, as the annotation pipeline writes it."""
-
-    protein_concepts: pd.DataFrame
-    """`protein_id`, `concept_id`."""
-    terms: pd.DataFrame
-    """The `concept_terms` table."""
-    relations: pd.DataFrame
-    """The `concept_relations` table."""
-
-
-def annotation_panels(tables: AnnotationTables, proteins: pd.DataFrame, split: str) -> list[Panel]:
+def annotation_panels(
+    protein_concepts: pd.DataFrame, ontology: Ontology, proteins: pd.DataFrame, split: str
+) -> list[Panel]:
     """Return one panel per aspect of concepts of whole proteins, in alphabetical order.
 
     Terms' information comes from the training split, whatever split is judged.
 
     Args:
-        tables: annotations and ontology.
+        protein_concepts: `protein_id`, `concept_id`.
+        ontology: the tables `concept_terms` and `concept_relations`.
         proteins: `protein_id`, `split`, `cluster_id` of those that have activations.
         split: the proteins to compare; those without an annotation in an aspect are no items there.
     """
-    closure = ancestor_closure(Ontology(terms=tables.terms, relations=tables.relations), "cafa")
-    of_proteins = tables.terms[(tables.terms["level"] == "protein") & ~tables.terms["is_obsolete"]]
+    closure, terms = ancestor_closure(ontology, "cafa"), ontology.terms
+    of_proteins = terms[(terms["level"] == "protein") & ~terms["is_obsolete"]]
     split_of = dict(zip(proteins["protein_id"], proteins["split"], strict=True))
-    where = tables.protein_concepts["protein_id"].map(split_of)
-    judged, trained = (tables.protein_concepts[where == name] for name in (split, "train"))
+    where = protein_concepts["protein_id"].map(split_of)
+    judged, trained = (protein_concepts[where == name] for name in (split, "train"))
     clusters = cluster_of(proteins)
     panels = []
     for aspect, terms in of_proteins.groupby("aspect", sort=True):

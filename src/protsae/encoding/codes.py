@@ -74,12 +74,12 @@ def require_concepts(concept_ids: Sequence[str], concepts: pd.DataFrame) -> None
 
     Args:
         concept_ids: concepts of the defined latents; none: nothing is refused.
-        concepts: `concept_idx`, `concept_id`.
+        concepts: `concept_id`, in the order of `concept_idx`.
 
     Raises:
         InputError: they differ.
     """
-    wanted = concepts.sort_values("concept_idx")["concept_id"].tolist()
+    wanted = concepts["concept_id"].tolist()
     if concept_ids and list(concept_ids) != wanted:
         differing = sorted(set(concept_ids).symmetric_difference(wanted))
         hint = f"such as {differing[0]}" if differing else "in another order"

@@ -156,7 +156,7 @@ class Resampled:
             return {name: (float(value), _MISSING) for name, value in found.items()}
         resampled = metric(self._weights @ of_owners)
         return {
-            name: (float(value), percentile_interval(resampled[name], self._confidence).pair)
+            name: (float(value), percentile_interval(resampled[name], self._confidence))
             for name, value in found.items()
         }
 

@@ -1,7 +1,7 @@
 """One dictionary aligned with all concepts: relevance F1, residue and domain-aware F1, k-sparse probes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from protsae.encoding.sampling import sampled_proteins
 from protsae.interpretation.config import ChoiceConfig, KSparseConfig
 from protsae.interpretation.identity import choose_letters, composition, count_letters, letter_ranks
 from protsae.interpretation.k_sparse import Sample, k_sparse_aucs
-from protsae.interpretation.matching import always_on_f1
+from protsae.interpretation.matching import Pooled, always_on_f1
 from protsae.interpretation.pairs import (
     ALIGNMENT_COLUMNS,
     Chosen,
@@ -24,10 +24,11 @@ from protsae.interpretation.pairs import (
     PairScores,
     score_pairs,
 )
-from protsae.interpretation.proteins import Pooled, align_proteins
+from protsae.interpretation.proteins import align_proteins
 from protsae.interpretation.residues import LEVELS, align_residues
 from protsae.interpretation.sources import CodeSource
 from protsae.metrics.association import harmonic
+from protsae.metrics.table import stack_tables
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels
 
@@ -87,10 +88,6 @@ class AlignmentTask:
             found["protein"] = align_proteins(pooled, self.protein_labels, one)
         return found
 
-    def of_residues_only(self) -> "AlignmentTask":
-        """Return the same without the concepts of whole proteins."""
-        return replace(self, proteins_too=False)
-
     def without_latents(self, level: str) -> NoLatentScores:
         """Return what latents of a level have to exceed."""
         proteins = self.proteins
@@ -148,14 +145,14 @@ def align(codes: CodeSource, pooled: Pooled, task: AlignmentTask) -> Alignment:
         residues = {split: residue_sample(proteins, codes.n_latents, split, parts[split]) for split in parts}
         names = [name for own, _ in parts["test"] for name in own]
         probes.append(_k_sparse_rows(task, "residue", residues, _owners(proteins, names)))
-    tables = _stacked([table for table, _ in probes], K_SPARSE_COLUMNS[1:])
+    tables = stack_tables((table for table, _ in probes), K_SPARSE_COLUMNS[1:])
     samples_of = {key: values for _, by_key in probes for key, values in by_key.items()}
     return Alignment(task.scores(found), tables, samples_of)
 
 
 def align_identity(task: AlignmentTask) -> Alignment:
     """Return residue identity as a method of its own: what the others are compared with."""
-    return Alignment(task.scores(task.identity), _stacked([], K_SPARSE_COLUMNS[1:]), {})
+    return Alignment(task.scores(task.identity), stack_tables([], K_SPARSE_COLUMNS[1:]), {})
 
 
 def alignment_table(method: str, supervision: str, alignment: Alignment) -> pd.DataFrame:
@@ -164,7 +161,7 @@ def alignment_table(method: str, supervision: str, alignment: Alignment) -> pd.D
         scores.table.assign(method=method, supervision=supervision, level=level)
         for level, scores in alignment.pairs.items()
     ]
-    return _stacked(parts, ALIGNMENT_COLUMNS)
+    return stack_tables(parts, ALIGNMENT_COLUMNS)[list(ALIGNMENT_COLUMNS)]
 
 
 def residue_sample(proteins: LabelledProteins, n_latents: int, split: str, parts: list[Part]) -> Sample:
@@ -210,10 +207,4 @@ def _k_sparse_rows(
             auc_test=probes.auc,
         )
         parts.append(table)
-    return _stacked(parts, K_SPARSE_COLUMNS[1:]), resampled
-
-
-def _stacked(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    if not parts:
-        return pd.DataFrame(columns=list(columns))
-    return pd.concat(parts, ignore_index=True)[list(columns)]
+    return stack_tables(parts, K_SPARSE_COLUMNS[1:])[list(K_SPARSE_COLUMNS[1:])], resampled

@@ -97,12 +97,14 @@ class BaselineConfig(Config):
     n_directions: int = Field(default=1024, ge=1)
     """Random unit vectors as an encoder, applied to centred activations."""
     k: int = Field(default=16, ge=1)
-    """The largest positive projections of a residue that stay, as in TopK."""
+    """The largest positive projections of a residue that stay."""
     flank: int = Field(default=4, ge=0)
     """Residues to either side in the one-hot windows."""
     random_plm: bool = False
-    """Also the neurons of a language model of the same shape with random weights, and a TopK dictionary of
+    """Also the neurons of a language model of the same shape with random weights, and a dictionary of
     `n_directions` latents trained on them: it costs an extraction into a temporary folder, and a training."""
+    architecture: str = "topk"
+    """Of that dictionary, which is the method `random_plm_<architecture>`."""
     epochs: int = Field(default=40, ge=1)
     """Passes of that training over the training proteins."""
     seed: int = 0

@@ -1,16 +1,20 @@
 """Which concept does a latent stand for? Thresholds and concepts chosen on validation, F1 reported on
 test."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from protsae.core.splits import HELD_OUT
 from protsae.interpretation.config import ThresholdConfig
 from protsae.probing.splits import SplitLabels
 
 Floats = NDArray[np.float64]
+Pooled = Mapping[str, NDArray[np.floating[Any]]]
+"""Split to latents of its proteins, pooled over residues [n_proteins, n_latents]."""
 
 
 @dataclass(frozen=True)
@@ -90,42 +94,28 @@ class FiringCounts:
         )
 
 
-def match_latents(
-    validation_pooled: NDArray[np.floating[Any]],
-    test_pooled: NDArray[np.floating[Any]],
-    validation: SplitLabels,
-    test: SplitLabels,
-    config: ThresholdConfig,
-) -> Matches:
+def match_latents(pooled: Pooled, labels: Mapping[str, SplitLabels], config: ThresholdConfig) -> Matches:
     """Choose a threshold for every pair of latent and concept on validation (the lowest on ties); apply it to
     test.
 
     Args:
-        validation_pooled: latents of validation proteins, pooled over residues [n, n_latents].
-        test_pooled: the same for test proteins.
-        validation: labels of the validation proteins.
-        test: labels of the test proteins.
+        pooled: split to the latents of its proteins, pooled over residues [n_proteins, n_latents].
+        labels: split to the labels of its proteins.
         config: which thresholds are tried.
     """
-    grid = threshold_grid(validation_pooled, config.quantiles)
-    shape = (validation_pooled.shape[1], test.labels.shape[1])
+    grid = threshold_grid(pooled["validation"], config.quantiles)
+    shape = (grid.shape[1], labels["test"].labels.shape[1])
     chosen, reported = ([np.full(shape, -1.0), np.zeros(shape), np.zeros(shape)] for _ in range(2))
     threshold = np.zeros(shape)
-    on_validation = FiringCounts(validation_pooled, grid, validation)
-    on_test = FiringCounts(test_pooled, grid, test)
+    on_validation, on_test = (FiringCounts(pooled[split], grid, labels[split]) for split in HELD_OUT)
     for level, of_latent in enumerate(grid):
         seen = on_validation.scores(level)
         better = seen.f1 > chosen[0]
         threshold = np.where(better, of_latent[:, None], threshold)
         _take(chosen, seen, better)
         _take(reported, on_test.scores(level), better)
-    return Matches(
-        threshold,
-        ThresholdScores(*chosen),
-        ThresholdScores(*reported),
-        always_on_f1(validation),
-        always_on_f1(test),
-    )
+    floors = (always_on_f1(labels[split]) for split in HELD_OUT)
+    return Matches(threshold, ThresholdScores(*chosen), ThresholdScores(*reported), *floors)
 
 
 def always_on_f1(labels: SplitLabels) -> Floats:

@@ -1,6 +1,7 @@
 """The methods of one run, each as three tables: pairs, probes on few latents, rows of the metrics table."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,10 +24,10 @@ from protsae.interpretation.align import (
 from protsae.interpretation.baselines import Dictionary, Neurons, RandomDirections, Trained, Windows
 from protsae.interpretation.config import BaselineConfig, ChoiceConfig
 from protsae.interpretation.dictionary import pooled_latents
-from protsae.interpretation.random_model import extract_into, train_topk
+from protsae.interpretation.random_model import extract_into, train_dictionary
 from protsae.interpretation.sources import FreshCodes, LettersOnly
 from protsae.interpretation.summary import metrics_of
-from protsae.metrics.table import concat_metrics
+from protsae.metrics.table import concat_metrics, stack_tables
 from protsae.plm.checkpoint import load_plm
 from protsae.probing.random_plm import random_model
 
@@ -57,11 +58,11 @@ def align_untrained(
 ) -> Tables:
     """Align everything that no autoencoder was trained for.
 
-    `neurons`, `random_directions` and, if asked for, `random_plm_neurons` and `random_plm_topk` (the one
-    exception, trained on a randomly initialised language model) read activations; `residue_windows` and
-    `residue_identity` the sequence alone. All choose latents on validation; residue identity also ranks amino
-    acids on training residues. Windows are judged on concepts of residues only: pooled over a protein, they
-    are its composition.
+    `neurons` and `random_directions` read activations, and so do, if asked for, `random_plm_neurons` and
+    `random_plm_<architecture>` (the one exception: it is trained, on a randomly initialised language model).
+    `residue_windows` and `residue_identity` read the sequence alone. All choose latents on validation;
+    residue identity also ranks amino acids on training residues. Windows are judged on concepts of residues
+    only: pooled over a protein, they are its composition.
     """
     mean = _mean(store, hook_point, task)
     at_hook_point = {"hook_point": hook_point, "seed": config.seed}
@@ -75,7 +76,7 @@ def align_untrained(
             found += _random_model(task, hook_point, config, plm, Path(folder) / "activations")
     if len(task.proteins.of_residues):
         source = LettersOnly(task.proteins)
-        found.append(_align_fresh(Windows(config.flank), source, task.of_residues_only(), {}))
+        found.append(_align_fresh(Windows(config.flank), source, replace(task, proteins_too=False), {}))
     found.append(({"method": IDENTITY}, "probe", align_identity(task)))
     return _tables(found, task.config)
 
@@ -89,11 +90,12 @@ def _random_model(
     neurons = Neurons("random_plm_neurons", _mean(store, hook_point, task))
     split_of = [(name, split) for split, names in task.proteins.ids.items() for name in names]
     proteins = pd.DataFrame(split_of, columns=["protein_id", "split"])
-    topk = Trained("random_plm_topk", train_topk(store, hook_point, proteins, config))
+    sae = train_dictionary(store, hook_point, proteins, config)
+    trained = Trained(f"random_plm_{config.architecture}", sae)
     about = {"hook_point": hook_point, "seed": config.seed}
     return [
         _align_fresh(neurons, store, task, about),
-        _align_fresh(topk, store, task, {**about, "k": config.k}),
+        _align_fresh(trained, store, task, {**about, "k": config.k}),
     ]
 
 
@@ -118,8 +120,4 @@ def _tables(found: Iterable[_Method], config: ChoiceConfig) -> Tables:
         pairs.append(alignment_table(about["method"], supervision, aligned))
         probes.append(aligned.k_sparse.assign(method=about["method"])[list(K_SPARSE_COLUMNS)])
         metrics.append(metrics_of(aligned, config, about, supervision))
-    return _stacked(pairs), _stacked(probes), concat_metrics(metrics)
-
-
-def _stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    return stack_tables(pairs), stack_tables(probes), concat_metrics(metrics)

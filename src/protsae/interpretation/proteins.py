@@ -1,17 +1,13 @@
 """Concepts of whole proteins: relevance F1 of pooled latents, by the rule that interpretation matches by."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from protsae.interpretation.config import ChoiceConfig
-from protsae.interpretation.matching import match_latents
+from protsae.interpretation.matching import Pooled, match_latents
 from protsae.interpretation.pairs import Chosen, PairCounts
 from protsae.probing.splits import SplitLabels
-
-Pooled = Mapping[str, NDArray[np.floating[Any]]]
 
 
 def align_proteins(
@@ -24,9 +20,7 @@ def align_proteins(
         labels: split to labels of these concepts.
         config: how latents are chosen.
     """
-    matches = match_latents(
-        pooled["validation"], pooled["test"], labels["validation"], labels["test"], config
-    )
+    matches = match_latents(pooled, labels, config)
     chosen = Chosen.best(matches.validation.f1, matches.threshold, config.n_latents)
     known = labels["test"].labelled[:, chosen.concept]
     positive = labels["test"].labels[:, chosen.concept] & known

@@ -41,21 +41,22 @@ def extract_into(
     return ActivationStore(folder)
 
 
-def train_topk(
+def train_dictionary(
     store: ActivationStore, hook_point: str, proteins: pd.DataFrame, config: BaselineConfig
 ) -> SparseAutoencoder:
-    """Train TopK on stored activations.
+    """Train a dictionary on stored activations.
 
     Args:
         store: activations.
         hook_point: where they were taken.
         proteins: `protein_id`, `split`.
-        config: number of latents, `k`, epochs and seed.
+        config: architecture, number of latents, `k`, epochs and seed.
 
     Raises:
         InputError: what `training.fit` refuses.
     """
     source = Source(store, hook_point, proteins[["protein_id", "split"]])
     size = Size(config.n_directions, config.k, config.seed)
-    (sae, _), _ = fit(TrainingTask("topk", source, size, TrainerConfig(epochs=config.epochs)))
+    trainer = TrainerConfig(epochs=config.epochs)
+    (sae, _), _ = fit(TrainingTask(config.architecture, source, size, trainer))
     return sae.eval()

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from protsae.interpretation.align import Alignment
 from protsae.interpretation.config import ChoiceConfig
 from protsae.interpretation.pairs import PairScores
-from protsae.metrics.bootstrap import macro_mean, percentile_interval
-from protsae.metrics.table import by_aspect, metric_records, metrics_table
+from protsae.metrics.bootstrap import percentile_interval
+from protsae.metrics.table import by_aspect, concat_metrics, metric_records, metrics_table
+from protsae.probing.estimates import Key, estimate_rows, macro
 
 STRATUM = {"protein": "proteins", "residue": "residues", "domain": "residues"}
 F1_NAMES = {"protein": "relevance_f1", "residue": "residue_f1", "domain": "domain_f1"}
@@ -42,26 +43,15 @@ def metrics_of(
     for level, scores in alignment.pairs.items():
         for aspect, inside in by_aspect(scores.table["aspect"]):
             records += _of_level(level, scores, inside, config, {**given, "aspect": aspect})
-    probes = alignment.k_sparse
-    for key, rows in probes.groupby(["level", "k"], sort=True) if len(probes) else ():
+    estimates = {}
+    for key, rows in alignment.k_sparse.groupby(["level", "k"], sort=True):
         level, k = str(key[0]), int(rows["k"].iloc[0])
-        samples = alignment.k_sparse_samples[level, k]
+        auc, samples = rows["auc_test"].to_numpy(np.float64), alignment.k_sparse_samples[level, k]
         for aspect, inside in by_aspect(rows["aspect"]):
-            mean, left_out = macro_mean(rows["auc_test"].to_numpy(np.float64)[inside])
-            about_k: dict[str, Any] = {
-                "n": int(inside.sum() - left_out),
-                "preset": f"k={k}",
-                "stratum": STRATUM[level],
-            }
-            resampled = macro_mean(samples[:, inside])[0]
-            records += metric_records(
-                {"k_sparse_auc": float(mean)},
-                intervals={"k_sparse_auc": percentile_interval(resampled, config.confidence).pair},
-                **given,
-                **about_k,
-                aspect=aspect,
-            )
-    return metrics_table(records)
+            of = Key("k_sparse_auc", aspect, f"k={k}", STRATUM[level])
+            estimates[of] = macro(auc[inside], samples[:, inside])
+    probes = estimate_rows(about["method"], "test", estimates, config.confidence, supervision)
+    return concat_metrics([metrics_table(records), probes.assign(**about)])
 
 
 def _of_level(
@@ -70,11 +60,11 @@ def _of_level(
     table = scores.table
     first = inside & (table["rank"] == 1).to_numpy()
     f1 = table["f1_test"].to_numpy(np.float64)
-    name = F1_NAMES[level]
-    values = {name: float(f1[first].mean()), f"{name}_top": float(f1[inside].mean())}
+    pairs = {F1_NAMES[level]: first, f"{F1_NAMES[level]}_top": inside}
+    values = {metric: float(f1[of_metric].mean()) for metric, of_metric in pairs.items()}
     intervals = {
-        metric: percentile_interval(scores.samples[:, pairs].mean(axis=1), config.confidence).pair
-        for metric, pairs in ((name, first), (f"{name}_top", inside))
+        metric: percentile_interval(scores.samples[:, of_metric].mean(axis=1), config.confidence)
+        for metric, of_metric in pairs.items()
     }
     about = {**given, "n": int(first.sum()), "stratum": STRATUM[level]}
     found = float(table["is_found"].to_numpy()[first].mean())

@@ -1,7 +1,6 @@
 """The tables of latents, of their concepts and of their examples."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,15 +32,6 @@ EXAMPLE_COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
-class Interpretation:
-    """Three tables of one dictionary, in the columns of docs/architecture.md."""
-
-    latents: pd.DataFrame
-    latent_concepts: pd.DataFrame
-    latent_examples: pd.DataFrame
-
-
 def interpret(
     codes: CodeStore,
     encoding: pd.DataFrame,
@@ -51,7 +41,7 @@ def interpret(
     descriptions: Mapping[str, str],
     matching: MatchingConfig,
     examples: ExampleConfig,
-) -> Interpretation:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Say what every latent of a dictionary stands for.
 
     Args:
@@ -62,13 +52,13 @@ def interpret(
         descriptions: protein id to description.
         matching: how concepts are matched.
         examples: how examples are drawn.
+
+    Returns:
+        The tables `latents`, `latent_concepts` and `latent_examples`, in the columns of docs/architecture.md.
     """
     codes.dictionary.require_concepts(proteins.concepts)
     subject = EncodedDictionary.of(codes.run, statistics, encoding, proteins.ids, matching.pooling)
-    judged = proteins.protein_labels
-    matches = match_latents(
-        subject.pooled["validation"], subject.pooled["test"], judged["validation"], judged["test"], matching
-    )
+    matches = match_latents(subject.pooled, proteins.protein_labels, matching)
     matched = proteins.concepts.iloc[proteins.of_proteins].reset_index(drop=True)
     best = best_concepts(matches)
     best = np.where(best < 0, -1, proteins.of_proteins[best] if len(matched) else -1)
@@ -81,7 +71,7 @@ def interpret(
     enrichment = AminoAcidCounts.of(codes, letters).enrichment()
     residues = top_residues(enrichment, examples.n_residues)
     windows = _windows(codes, top, letters, examples.flank)
-    return Interpretation(
+    return (
         latent_table(subject, statistics, proteins.concepts, matched, matches, residues),
         concept_table(subject, matched, matches, matching.n_concepts),
         example_table(subject, top, windows, best=best, descriptions=descriptions, splits=proteins.labels),

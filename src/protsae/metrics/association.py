@@ -198,10 +198,6 @@ class AssociationCounts:
             at_least(self.hit[concept]) / max(int(self.n_instances[concept]), 1),
         )
 
-    def false(self, concept: int) -> Ints:
-        """Return the labelled residues outside the concept that fire [n_latents, n_thresholds]."""
-        return at_least(self.active[self.group[concept]] - self.inside[concept])
-
     def always_on(self) -> Floats:
         """Return the F1 of an always-on latent [n_concepts]: 2 p / (1 + p), p the share of residues."""
         floor: Floats = 2 * self.n_positive / np.maximum(self.n_known + self.n_positive, 1)
@@ -209,7 +205,7 @@ class AssociationCounts:
 
 
 class AssociationAccumulator:
-    """Adds up shards of residues; those of several workers merge.
+    """Adds up parts of the residues.
 
     Args:
         largest: largest activation of each latent on the split of the selection [n_latents].
@@ -262,15 +258,6 @@ class AssociationAccumulator:
         counts.n_positive[:] += n_positive.sum(axis=0)
         counts.n_instances[:] += n_instances.sum(axis=0)
         counts.n_known[:] += truth.n_known()
-
-    def merge(self, other: "AssociationAccumulator") -> None:
-        """Add what another one has counted, of the same latents, concepts and thresholds."""
-        same = np.array_equal(self.largest, other.largest)
-        if not same or not np.array_equal(self.thresholds, other.thresholds):
-            raise ValueError("the other accumulator has other latents or thresholds")
-        for name in ("inside", "hit", "active", "n_positive", "n_instances", "n_known"):
-            mine = getattr(self._counts, name)
-            mine += getattr(other._counts, name)
 
     def counts(self) -> AssociationCounts:
         """Return what has been counted so far."""

@@ -6,8 +6,7 @@ affected, because the lean is shared.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +14,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A percentile interval of a bootstrap distribution."""
 
     low: float
     high: float
-
-    @property
-    def pair(self) -> tuple[float, float]:
-        """(low, high)."""
-        return self.low, self.high
 
 
 def cluster_weights(

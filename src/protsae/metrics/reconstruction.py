@@ -1,6 +1,5 @@
 """How well a dictionary gives activations back: sums over a whole split, in float64."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,16 +20,10 @@ class ReconstructionAccumulator:
     * `dead_share` = share of latents that are positive on no residue of the split.
 
     The result does not depend on how the residues are cut into batches.
-
-    Args:
-        mean: mu [d_model] where it is known (`ActivationStatistics.mean`); None: taken from the same pass.
     """
 
-    def __init__(
-        self, mean: "Sequence[float] | NDArray[np.floating[Any]] | torch.Tensor | None" = None
-    ) -> None:
-        self._mean_given = mean is not None
-        self._shift: NDArray[np.float64] | None = None if mean is None else np.asarray(mean, dtype=np.float64)
+    def __init__(self) -> None:
+        self._shift: NDArray[np.float64] | None = None
         self._shifted_sum: NDArray[np.float64] | float = 0.0
         self._shifted_squares = 0.0
         self._residual_squares = 0.0
@@ -84,42 +77,21 @@ class ReconstructionAccumulator:
         self._n_values += x.numel()
         self._fired = n_fired.copy() if self._fired is None else self._fired + n_fired
 
-    @property
-    def n_rows(self) -> int:
-        """Residues seen."""
-        return self._n_rows
-
-    @property
-    def n_fired(self) -> NDArray[np.int64]:
-        """Residues on which each latent is positive [d_sae]."""
-        return self._counts().copy()
-
-    @property
-    def density(self) -> NDArray[np.float64]:
-        """Share of residues on which each latent is positive [d_sae]."""
-        return self._counts() / self._n_rows
-
     def compute(self) -> dict[str, float]:
         """Return `fve`, `mse`, `l0` and `dead_share`; `fve` is NaN where the activations do not vary.
 
         Raises:
             ValueError: no residue was seen.
         """
-        fired = self._counts()
-        total = self._shifted_squares
-        if not self._mean_given:
-            total -= float(np.square(self._shifted_sum).sum()) / self._n_rows
+        if self._fired is None:
+            raise ValueError("no residues were given, so there is nothing to compute")
+        total = self._shifted_squares - float(np.square(self._shifted_sum).sum()) / self._n_rows
         return {
             "fve": 1.0 - self._residual_squares / total if total > 0 else float("nan"),
             "mse": self._residual_squares / self._n_values,
-            "l0": float(fired.sum()) / self._n_rows,
-            "dead_share": float((fired == 0).mean()),
+            "l0": float(self._fired.sum()) / self._n_rows,
+            "dead_share": float((self._fired == 0).mean()),
         }
-
-    def _counts(self) -> NDArray[np.int64]:
-        if self._fired is None:
-            raise ValueError("no residues were given, so there is nothing to compute")
-        return self._fired
 
 
 def participation(

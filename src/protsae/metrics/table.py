@@ -104,6 +104,16 @@ def metric_rows(values: Mapping[str, float], **labels: Any) -> pd.DataFrame:
     return metrics_table(metric_records(values, **labels))
 
 
+def stack_tables(tables: Iterable[pd.DataFrame], columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Stack tables; without any the result has `columns`.
+
+    Empty tables are left out, because their columns have no types.
+    """
+    found = list(tables)
+    kept = [table for table in found if len(table)] or found[:1] or [pd.DataFrame(columns=list(columns))]
+    return pd.concat(kept, ignore_index=True)
+
+
 def concat_metrics(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Stack metric tables in the order given; an empty list gives an empty table with the right columns."""
     kept = [table for table in tables if len(table)]

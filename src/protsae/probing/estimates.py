@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from protsae.metrics.bootstrap import macro_mean, percentile_interval
 from protsae.metrics.cafa import PRESET
-from protsae.metrics.table import metric_records, metrics_table
+from protsae.metrics.table import concat_metrics, metric_records, metrics_table
 
 Floats = NDArray[np.float64]
 
@@ -103,7 +103,7 @@ def estimate_rows(
             supervision=supervision,
             intervals=None
             if estimate.samples is None
-            else {key.metric: percentile_interval(estimate.samples, confidence).pair},
+            else {key.metric: percentile_interval(estimate.samples, confidence)},
         )
     ]
     return metrics_table(records)
@@ -125,4 +125,4 @@ def difference_rows(
             if key in right and estimate.samples is not None
         }
         tables.append(estimate_rows(f"{one} - {other}", "test", found, confidence))
-    return pd.concat(tables, ignore_index=True) if tables else metrics_table([])
+    return concat_metrics(tables)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
 from protsae.core.seeding import numpy_generator
+from protsae.core.splits import HELD_OUT
 from protsae.metrics.bootstrap import cluster_weights
 from protsae.metrics.cafa import PresetName, ProteinCurves, propagate_scores
 from protsae.metrics.ranking import Ranking
@@ -21,7 +22,6 @@ from protsae.probing.estimates import (
     macro,
     mean_of,
 )
-from protsae.probing.scores import SCORED_SPLITS
 from protsae.probing.splits import SplitLabels
 from protsae.probing.vocabulary import Vocabulary
 from protsae.sequences.bands import BANDS, identity_band
@@ -109,7 +109,7 @@ def evaluate_all(
     for method, by_split in scores.items():
         validation = splits["validation"]
         calibration = fit_calibration(by_split["validation"], validation.labels, validation.labelled)
-        for split in SCORED_SPLITS:
+        for split in HELD_OUT:
             found[method, split] = evaluate_method(
                 by_split[split],
                 calibration.probabilities(by_split[split]),
@@ -136,16 +136,16 @@ def identity_strata(proteins: pd.DataFrame) -> dict[str, str]:
 
 def scores_by_method(
     concept_scores: pd.DataFrame, splits: Mapping[str, SplitLabels], columns: NDArray[np.int64]
-) -> dict[str, dict[str, Floats]]:
+) -> dict[str, dict[str, NDArray[np.floating[Any]]]]:
     """Return method to split to scores [n, n_concepts] from the long table.
 
     Raises:
         InputError: a method does not score every concept of every protein exactly once.
     """
-    found: dict[str, dict[str, Floats]] = {}
+    found: dict[str, dict[str, NDArray[np.floating[Any]]]] = {}
     for method, table in concept_scores.groupby("method", sort=False):
         found[str(method)] = {}
-        for split in SCORED_SPLITS:
+        for split in HELD_OUT:
             ids = pd.Index(splits[split].protein_ids)
             row = ids.get_indexer(pd.Index(table["protein_id"]))
             here = table[row >= 0]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
+from protsae.core.splits import HELD_OUT
 from protsae.encoding.run import Run
-from protsae.metrics.table import metrics_table
+from protsae.metrics.table import concat_metrics, metrics_table, stack_tables
 from protsae.probing.baselines import score_baselines
 from protsae.probing.config import ComparisonConfig, EvaluationConfig, Pair, ScoringConfig
 from protsae.probing.estimates import (
@@ -30,7 +31,6 @@ from protsae.probing.estimates import (
 from protsae.probing.evaluation import evaluate_all, identity_strata, scores_by_method
 from protsae.probing.scores import (
     REFERENCES,
-    SCORED_SPLITS,
     prevalence_scores,
     probe_scores,
     select_latents,
@@ -88,7 +88,7 @@ class Judgement:
             )
             for (method, split), found in self.evaluations.items()
         ]
-        return pd.concat(tables, ignore_index=True) if tables else metrics_table([])
+        return concat_metrics(tables)
 
     def concepts(self, vocabulary: Vocabulary) -> pd.DataFrame:
         """Return one row per method, split and concept, in `CONCEPT_COLUMNS`."""
@@ -97,8 +97,7 @@ class Judgement:
             found.concepts.merge(about, on="concept_idx").assign(method=method, split=split)
             for (method, split), found in self.evaluations.items()
         ]
-        columns = list(CONCEPT_COLUMNS)
-        return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+        return stack_tables(tables, CONCEPT_COLUMNS)[list(CONCEPT_COLUMNS)]
 
     def estimates(self) -> pd.DataFrame:
         """Return all that was measured on test proteins, in `ESTIMATE_COLUMNS`.
@@ -149,13 +148,13 @@ class Judge:
         latent, predictor, probe = (f"{name}_{kind}" for kind in ("latent", "predictor", "probe"))
         values, supervision = {}, {latent: "training" if guided else "selection"}
         if guided:
-            values[latent] = {split: latents[split][:, self.columns] for split in SCORED_SPLITS}
+            values[latent] = {split: latents[split][:, self.columns] for split in HELD_OUT}
         else:
             chosen = select_latents(latents["validation"], validation.labels, validation.labelled)
-            values[latent] = {split: chosen.scores(latents[split]) for split in SCORED_SPLITS}
+            values[latent] = {split: chosen.scores(latents[split]) for split in HELD_OUT}
         if "protein_logits" in encoding:
             logits = self.features(encoding, "protein_logits")
-            values[predictor] = {split: logits[split][:, self.columns] for split in SCORED_SPLITS}
+            values[predictor] = {split: logits[split][:, self.columns] for split in HELD_OUT}
             supervision[predictor] = "training"
         values[probe] = dict(probe_scores(latents, self.splits, self.scoring))
         return Scores(values, {**supervision, probe: "probe"})
@@ -206,6 +205,13 @@ class Judge:
             )
         return Judgement(evaluations, scores.supervision, about)
 
+    def tables(
+        self, scores: Scores, about: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Judge scores; return rows of the metrics table, one row per concept, and all estimates."""
+        found = self.judge(scores, about)
+        return found.rows(self.evaluation.confidence), found.concepts(self.vocabulary), found.estimates()
+
     def features(self, table: pd.DataFrame, column: str) -> dict[str, Floats]:
         """Return the vectors of a column by split, in the order of the labels' proteins [n, d]."""
         return {split: feature_matrix(table, column, of.protein_ids) for split, of in self.splits.items()}
@@ -218,22 +224,14 @@ class Judge:
     @cached_property
     def splits(self) -> dict[str, SplitLabels]:
         """Labels by split, of the concepts of whole proteins."""
-        tables = self.known.tables
-        found = labels_by_split(
-            self.known.proteins,
-            tables.concepts,
-            tables.protein_labels,
-            tables.labelled_aspects,
-            self.available,
-        )
+        found = labels_by_split(self.known.proteins, self.known.tables, self.available)
         return {split: labels.of_concepts(self.columns) for split, labels in found.items()}
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The concepts of whole proteins."""
         concepts = self.known.tables.concepts
-        judged = concepts[concepts["concept_idx"].isin(self.columns)]
-        return Vocabulary.of(judged, self.known.terms, self.known.relations)
+        return Vocabulary.of(concepts.iloc[self.columns], self.known.terms, self.known.relations)
 
 
 def about_dictionary(run: Run, scores: Scores) -> dict[str, dict[str, Any]]:
@@ -253,7 +251,7 @@ def score_table(scores: Scores, judge: Judge) -> pd.DataFrame:
     concepts by index."""
     tables = []
     for method, by_split in scores.values.items():
-        for split in SCORED_SPLITS:
+        for split in HELD_OUT:
             n, n_concepts = by_split[split].shape
             tables.append(
                 pd.DataFrame(
@@ -266,7 +264,7 @@ def score_table(scores: Scores, judge: Judge) -> pd.DataFrame:
                     }
                 )
             )
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SCORE_COLUMNS))
+    return stack_tables(tables, SCORE_COLUMNS)
 
 
 def scores_of(table: pd.DataFrame, judge: Judge) -> Scores:
@@ -275,9 +273,8 @@ def scores_of(table: pd.DataFrame, judge: Judge) -> Scores:
     Raises:
         InputError: a method does not score every concept of every protein exactly once.
     """
-    found = scores_by_method(table, judge.splits, judge.columns)
-    values: dict[str, dict[str, Floats]] = {method: {**by_split} for method, by_split in found.items()}
     seen = table.drop_duplicates("method")
+    values = scores_by_method(table, judge.splits, judge.columns)
     return Scores(values, dict(zip(seen["method"], seen["supervision"], strict=True)))
 
 

@@ -24,7 +24,7 @@ class LabelledProteins:
     letters: dict[str, NDArray[np.uint8]]
     """Protein id to the character codes of its residues."""
     concepts: pd.DataFrame
-    """The `concepts` table, sorted by `concept_idx`."""
+    """The `concepts` table, in the order of `concept_idx`."""
     labels: dict[str, SplitLabels]
     """Split to the labels of its proteins, of all concepts."""
     spans: dict[str, pd.DataFrame]
@@ -41,8 +41,7 @@ class LabelledProteins:
             tables: concepts and what carries them.
             available: ids of the proteins with activations.
         """
-        named = tables.concepts, tables.protein_labels, tables.labelled_aspects
-        labels = labels_by_split(proteins, *named, set(available))
+        labels = labels_by_split(proteins, tables, set(available))
         ids = {split: of.protein_ids for split, of in labels.items()}
         column = np.cumsum(tables.is_residue_level) - 1
         kept = tables.residue_labels[tables.is_residue_level[tables.residue_labels["concept_idx"]]]

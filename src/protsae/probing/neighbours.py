@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from protsae.core.splits import HELD_OUT
 from protsae.metrics.bootstrap import macro_mean
 from protsae.metrics.ranking import roc_auc
 from protsae.probing.config import NeighbourConfig
@@ -15,7 +16,6 @@ from protsae.sequences.homology import HomologySearchConfig, Relative, find_rela
 
 Floats = NDArray[np.float64]
 
-SCORED_SPLITS = ("validation", "test")
 NEIGHBOUR_COLUMNS = ("protein_id", "neighbour_id", "identity", "bits")
 _SMALLEST_E_VALUE = 1e-300  # programs print 0 for less
 
@@ -35,7 +35,7 @@ def find_neighbours(proteins: pd.DataFrame, config: NeighbourConfig) -> pd.DataF
         split: dict(zip(table["protein_id"], table["sequence"], strict=True))
         for split, table in proteins.groupby("split")
     }
-    queries = {name: text for split in SCORED_SPLITS for name, text in by_split.get(split, {}).items()}
+    queries = {name: text for split in HELD_OUT for name, text in by_split.get(split, {}).items()}
     targets = by_split.get("train", {})
     search = HomologySearchConfig(
         min_identity=0,
@@ -78,7 +78,7 @@ def neighbour_scores(
     counted = train.labelled.astype(np.float64)
     prevalence = carried.sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
     sums = {}
-    for split in SCORED_SPLITS:
+    for split in HELD_OUT:
         weights = _weights(neighbours, splits[split].protein_ids, train.protein_ids)
         sums[split] = np.asarray(weights @ carried), np.asarray(weights @ counted)
 
@@ -94,7 +94,7 @@ def neighbour_scores(
             macro_mean(roc_auc(scores("validation", prior), validation.labels, validation.labelled))[0]
         ),
     )
-    return {split: scores(split, chosen) for split in SCORED_SPLITS}
+    return {split: scores(split, chosen) for split in HELD_OUT}
 
 
 def _bits(pair: Relative, search_space: float) -> float:

@@ -10,15 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
+from protsae.core.splits import HELD_OUT
 from protsae.encoding.codes import CodeStore
 from protsae.encoding.run import Run
 from protsae.metrics.association import ResidueTruth
-from protsae.metrics.bootstrap import macro_mean, percentile_interval
 from protsae.metrics.ranking import Ranking
-from protsae.metrics.table import by_aspect, concat_metrics, metric_rows, metrics_table
+from protsae.metrics.table import by_aspect, concat_metrics, metrics_table
 from protsae.probing.config import EvaluationConfig
+from protsae.probing.estimates import Key, estimate_rows, macro
 from protsae.probing.labelled import LabelledProteins
-from protsae.probing.scores import SCORED_SPLITS
 
 STRATUM = "residues"
 FLOORS = {"residue_identity": "probe", "prevalence": "none"}
@@ -85,7 +85,7 @@ def evaluate_residues(
 
     rates = identity_rates(lined_up("train"))
     found, per_concept = [], []
-    for name in SCORED_SPLITS:
+    for name in HELD_OUT:
         split = lined_up(name)
         scores = encoded_scores(codes, proteins, name)
         scores["residue_identity"] = rates.by_letter[split.letters]
@@ -94,7 +94,8 @@ def evaluate_residues(
         for method, values in scores.items():
             areas = concept_areas(values, split, weights)
             per_concept.append(_concept_rows(areas, split, concepts).assign(method=method, split=name))
-            found += _metric_tables(areas, concepts["aspect"], method, name, codes.run, config.confidence)
+            settings = codes.run, config.confidence
+            found.append(_metric_rows(areas, concepts["aspect"], method, name, *settings))
     table = pd.concat(per_concept, ignore_index=True)[list(CONCEPT_COLUMNS)]
     return concat_metrics(found), table
 
@@ -192,29 +193,13 @@ def _concept_rows(scores: ConceptAreas, split: ResidueSplit, concepts: pd.DataFr
     )
 
 
-def _metric_tables(
+def _metric_rows(
     scores: ConceptAreas, aspects: pd.Series, method: str, split: str, run: Run, confidence: float
-) -> list[pd.DataFrame]:
-    settings = {} if method in FLOORS else run.settings
-    tables = []
+) -> pd.DataFrame:
+    estimates = {}
     for aspect, inside in by_aspect(aspects):
         for metric, values in scores.values.items():
-            mean, left_out = macro_mean(values[inside])
-            intervals = None
-            if scores.samples is not None:
-                means, _ = macro_mean(scores.samples[metric][:, inside])
-                intervals = {metric: percentile_interval(means, confidence).pair}
-            tables.append(
-                metric_rows(
-                    {metric: float(mean)},
-                    method=method,
-                    aspect=aspect,
-                    split=split,
-                    n=int(inside.sum() - left_out),
-                    **settings,
-                    stratum=STRATUM,
-                    supervision=FLOORS.get(method, "training"),
-                    intervals=intervals,
-                )
-            )
-    return tables
+            samples = None if scores.samples is None else scores.samples[metric][:, inside]
+            estimates[Key(metric, aspect, "", STRATUM)] = macro(values[inside], samples)
+    rows = estimate_rows(method, split, estimates, confidence, FLOORS.get(method, "training"))
+    return rows.assign(**({} if method in FLOORS else run.settings))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from protsae.core.splits import HELD_OUT
 from protsae.metrics.ranking import pairwise_auc
 from protsae.probing.config import ScoringConfig
 from protsae.probing.logistic import choose_probes, fit_path
@@ -37,8 +38,6 @@ REFERENCES = {
     "random_plm_probe": Reference("probe", reads_activations=True),
 }
 """In the order of the tables."""
-
-SCORED_SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,11 @@ def probe_scores(
     chosen = choose_probes(
         candidates, features["validation"], validation.labels, validation.labelled, config.patience
     )
-    return {split: chosen.logits(features[split]) for split in SCORED_SPLITS}
+    return {split: chosen.logits(features[split]) for split in HELD_OUT}
 
 
 def prevalence_scores(splits: Mapping[str, SplitLabels]) -> dict[str, Floats]:
     """Give every protein the concept's share of positives among labelled training proteins."""
     train = splits["train"]
     prevalence = (train.labels & train.labelled).sum(axis=0) / np.maximum(train.labelled.sum(axis=0), 1)
-    return {split: np.tile(prevalence, (len(splits[split].protein_ids), 1)) for split in SCORED_SPLITS}
+    return {split: np.tile(prevalence, (len(splits[split].protein_ids), 1)) for split in HELD_OUT}

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from protsae.annotations.labels import label_matrix
+from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
-
-SPLITS = ("train", "validation", "test")
+from protsae.core.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class SplitLabels:
 
 def protein_level(concepts: pd.DataFrame) -> NDArray[np.int64]:
     """Return the `concept_idx` of the concepts of whole proteins, ascending: those that are scored."""
-    return np.sort(concepts.loc[concepts["level"] == "protein", "concept_idx"].to_numpy(np.int64))
+    return np.flatnonzero(concepts["level"] == "protein")
 
 
 def split_of_proteins(
@@ -58,28 +57,20 @@ def split_of_proteins(
 
 
 def labels_by_split(
-    proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    available: Collection[str],
-    splits: Sequence[str] = SPLITS,
+    proteins: pd.DataFrame, tables: LabelTables, available: Collection[str]
 ) -> dict[str, SplitLabels]:
     """Return the labels of every split, for the proteins that have activations.
 
     Args:
         proteins: the `proteins` table.
-        concepts: the `concepts` table.
-        protein_labels: the `protein_labels` table.
-        labelled_aspects: the `labelled_aspects` table.
+        tables: concepts and what carries them.
         available: ids of the proteins that were encoded.
-        splits: which splits.
     """
-    split_of = split_of_proteins(proteins, available, splits)
+    split_of = split_of_proteins(proteins, available)
     found = {}
-    for split in splits:
+    for split in SPLITS:
         ids = sorted(protein_id for protein_id, its_split in split_of.items() if its_split == split)
-        labels, labelled = label_matrix(protein_labels, labelled_aspects, concepts, ids)
+        labels, labelled = tables.matrix(ids)
         found[split] = SplitLabels(ids, np.asarray(labels, bool), np.asarray(labelled, bool))
     return found
 

@@ -25,7 +25,7 @@ class Vocabulary:
     """What evaluation needs to know of the concepts."""
 
     concepts: pd.DataFrame
-    """Rows of the `concepts` table, sorted by `concept_idx`: those that are judged, column by column."""
+    """Rows of the `concepts` table that are judged, column by column."""
     below: Mapping[PresetName, Below]
     """Preset to, per concept, the indices of the concepts below it."""
 
@@ -35,14 +35,13 @@ class Vocabulary:
 
         `cafa` follows `is_a` and `part_of` within an aspect, `deepgo` every relation.
         """
-        ordered = concepts.sort_values("concept_idx", ignore_index=True)
-        ontology, ids = Ontology(terms=terms, relations=relations), ordered["concept_id"].tolist()
+        ontology, ids = Ontology(terms=terms, relations=relations), concepts["concept_id"].tolist()
         below: dict[PresetName, Below] = {}
         for preset in INFORMATION_COLUMNS:
             above = reachable(ontology, preset, ids)
             np.fill_diagonal(above, val=False)
             below[preset] = [np.flatnonzero(column).tolist() for column in above.T]
-        return cls(ordered, below)
+        return cls(concepts.reset_index(drop=True), below)
 
     @property
     def descendants(self) -> Below:

@@ -2,10 +2,10 @@
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import GREEN, GREY, ORANGE, PURPLE, SKY
+from protsae.reporting.panels import Panels
 from protsae.reporting.style import empty_figure, known_first, plain, styled
 
 LEVEL_TITLES = {
@@ -28,14 +28,10 @@ def alignment_curves(concept_alignment: pd.DataFrame, dictionaries: Dictionaries
     levels = known_first(best["level"].tolist(), tuple(LEVEL_TITLES))
     if not levels:
         return empty_figure("No concept was aligned")
-    figure = make_subplots(
-        cols=len(levels),
-        horizontal_spacing=0.07,
-        subplot_titles=[LEVEL_TITLES.get(level, plain(level)) for level in levels],
-    )
+    titles = [LEVEL_TITLES.get(level, plain(level)) for level in levels]
+    panels = Panels(titles, horizontal_spacing=0.07)
     lines = _lines(best["method"].tolist(), dictionaries)
-    named: set[str] = set()
-    for column, level in enumerate(levels, start=1):
+    for panel, level in enumerate(levels):
         of_level = best[best["level"] == level]
         curves = {method: of_level.loc[of_level["method"] == method, "f1_test"] for method in lines}
         always_on = of_level.drop_duplicates("concept_id")["f1_always_on"]
@@ -46,20 +42,17 @@ def alignment_curves(concept_alignment: pd.DataFrame, dictionaries: Dictionaries
             label += " (floor)" if method == FLOOR_METHOD else ""
             ordered = values.sort_values(ascending=False)
             few = len(ordered) < 20
-            figure.add_scatter(
+            trace = go.Scatter(
                 x=[round((i + 1) / len(ordered), 4) for i in range(len(ordered))],
                 y=[round(float(value), 4) for value in ordered],
                 mode="lines+markers" if few else "lines",
                 line=lines.get(method, {"color": GREY, "width": 1.5, "dash": "dot"}),
                 name=label,
-                legendgroup=method,
-                showlegend=method not in named,
                 hovertemplate=f"{label}<br>best %{{x:.0%}} of {len(ordered)} concepts: at least %{{y:.3f}}"
                 "<extra></extra>",
-                row=1,
-                col=column,
             )
-            named.add(method)
+            panels.add(trace, panel, method)
+    figure = panels.figure
     figure.update_xaxes(tickformat=".0%", title_text="share of the concepts")
     figure.update_yaxes(rangemode="tozero")
     figure.update_yaxes(title_text="F1 on test, best latent", col=1)

@@ -8,10 +8,10 @@ from typing import Literal
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import REFERENCE_LABELS, Dictionaries
 from protsae.reporting.palette import BLUE, DICTIONARY_COLOURS, GREEN, GREY, SKY
+from protsae.reporting.panels import Panels, error_bars
 from protsae.reporting.selection import rounded
 from protsae.reporting.style import ASPECTS, METRIC_LABELS, empty_figure, plain, styled
 
@@ -113,36 +113,25 @@ def ablation_figure(metrics: pd.DataFrame, ablations: Sequence[str], whole: str)
     if table.empty:
         return empty_figure("No ablations in this sweep")
     shown = [metric for metric in _PAIRED if metric in set(table["metric"])]
-    figure = make_subplots(
-        cols=len(shown),
-        shared_yaxes=True,
-        horizontal_spacing=0.03,
-        subplot_titles=[METRIC_LABELS.get(metric, metric).split(" (")[0] for metric in shown],
-    )
-    for column, metric in enumerate(shown, start=1):
+    titles = [METRIC_LABELS.get(metric, metric).split(" (")[0] for metric in shown]
+    panels = Panels(titles, shared_yaxes=True, horizontal_spacing=0.03)
+    for panel, metric in enumerate(shown):
         rows = table[table["metric"] == metric]
         for part, colour in zip(("latent", "predictor", ""), (BLUE, GREEN, GREY), strict=True):
             bars = rows[rows["part"] == part]
             if bars.empty:
                 continue
-            figure.add_bar(
+            trace = go.Bar(
                 x=rounded(bars["difference"], 5),
                 y=bars["ablation"].tolist(),
                 orientation="h",
-                error_x={
-                    "type": "data",
-                    "array": rounded(bars["high"] - bars["difference"], 5),
-                    "arrayminus": rounded(bars["difference"] - bars["low"], 5),
-                    "thickness": 1,
-                },
+                error_x=error_bars(bars[["difference", "low", "high"]], 5, thickness=1),
                 name=part or "dictionary",
-                legendgroup=part,
-                showlegend=not any(trace.name == (part or "dictionary") for trace in figure.data),
                 marker_color=colour,
                 hovertemplate="%{y}: %{x:+.4f}<extra></extra>",
-                row=1,
-                col=column,
             )
+            panels.add(trace, panel, part)
+    figure = panels.figure
     figure.update_xaxes(title_text="difference", zeroline=True)
     return styled(figure, height=120 + 60 * table["ablation"].nunique())
 
@@ -190,29 +179,22 @@ def layer_figure(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure
 
 def _two_panels(lines: Mapping[str, pd.DataFrame], dictionaries: Dictionaries) -> go.Figure:
     """Draw FVE and the latents' AUC over the index of each table: a line per name, bars from low to high."""
-    figure = make_subplots(cols=2, horizontal_spacing=0.12)
+    panels = Panels(["", ""], horizontal_spacing=0.12)
     colours = _colours(lines, dictionaries)
     for name, table in lines.items():
-        for column, metric in enumerate(("fve", "auc"), start=1):
+        for panel, metric in enumerate(("fve", "auc")):
             shown = table[table[metric].notna()]
-            figure.add_scatter(
+            trace = go.Scatter(
                 x=shown.index.tolist(),
                 y=rounded(shown[metric], 5),
-                error_y={
-                    "type": "data",
-                    "array": rounded(shown[f"{metric}_high"] - shown[metric], 5),
-                    "arrayminus": rounded(shown[metric] - shown[f"{metric}_low"], 5),
-                    "thickness": 1,
-                },
+                error_y=error_bars(shown[[f"{metric}{end}" for end in _ENDS]], 5, thickness=1),
                 mode="lines+markers",
                 name=plain(name),
-                legendgroup=name,
-                showlegend=column == 1,
                 line={"color": colours[name], "width": 2},
                 hovertemplate=f"{plain(name)}<br>%{{x}}: %{{y}}<extra></extra>",
-                row=1,
-                col=column,
             )
+            panels.add(trace, panel, name)
+    figure = panels.figure
     figure.update_yaxes(title_text=METRIC_LABELS["fve"], col=1)
     figure.update_yaxes(title_text="AUC of latents, mean of aspects", col=2)
     return styled(figure)

@@ -44,58 +44,47 @@ class Dictionaries:
     """Which dictionaries a run compares.
 
     Raises:
-        InputError: subject, rival or a guided dictionary that is not listed; a rival that is the subject; a
-            dictionary without an architecture.
+        InputError: subject or rival is not listed; the rival is the subject.
     """
 
-    names: tuple[str, ...]
-    """As in the configuration; the scores of a dictionary are named `<name>_latent` and so on."""
-    guided: frozenset[str]
-    """Those with defined latents and a predictor."""
+    architectures: Mapping[str, str]
+    """Name, as in the configuration, to architecture; scores of a dictionary are named `<name>_latent` and so
+    on."""
     subject: str
     """Whose concepts are shown first."""
-    rival: str | None
+    rival: str | None = None
     """What the subject is compared with."""
-    architectures: Mapping[str, str]
-    """Name to architecture."""
 
     @classmethod
     def of(cls, listed: Mapping[str, Any], comparison: ComparisonConfig) -> "Dictionaries":
         """Read the parameters `dictionaries` and `comparison`."""
         entries = DictionariesConfig.model_validate(dict(listed)).root
         architectures = {name: entry.architecture for name, entry in entries.items() if entry is not None}
-        guided = frozenset(name for name, kind in architectures.items() if knows_concepts(kind))
-        names = tuple(architectures)
-        return cls(names, guided, comparison.subject, comparison.rival, architectures)
+        return cls(architectures, comparison.subject, comparison.rival)
 
     def __post_init__(self) -> None:
-        listed = ", ".join(self.names) or "none"
-        roles = {"subject": [self.subject], "rival": [self.rival] if self.rival is not None else []}
-        for role, chosen in {**roles, "guided dictionary": sorted(self.guided)}.items():
-            for name in chosen:
-                if name not in self.names:
-                    raise InputError(f"{role} '{name}' is not a dictionary of this run: choose from {listed}")
+        for role, name in (("subject", self.subject), ("rival", self.rival)):
+            if name is not None and name not in self.names:
+                listed = ", ".join(self.names) or "none"
+                raise InputError(f"{role} '{name}' is not a dictionary of this run: choose from {listed}")
         if self.rival == self.subject:
             raise InputError(f"'{self.subject}' is both subject and rival: name another rival, or null")
-        for name in self.names:
-            if name not in self.architectures:
-                raise InputError(f"dictionary '{name}' has no architecture: give it one")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, as configured."""
+        return tuple(self.architectures)
+
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """Those with defined latents and a predictor."""
+        return tuple(name for name in self.names if knows_concepts(self.architectures[name]))
 
     @property
     def order(self) -> tuple[str, ...]:
         """Subject, rival, then the others as configured."""
         first = [self.subject, *([self.rival] if self.rival is not None else [])]
         return (*first, *(name for name in self.names if name not in first))
-
-    @property
-    def subject_latent(self) -> str:
-        """The method that scores proteins by single latents of the subject."""
-        return f"{self.subject}_latent"
-
-    @property
-    def rival_latent(self) -> str | None:
-        """The same of the rival, or None without one."""
-        return None if self.rival is None else f"{self.rival}_latent"
 
     def label(self, name: str) -> str:
         """Return the label of a dictionary; it holds the name if two dictionaries share an architecture."""

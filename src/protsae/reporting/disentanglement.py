@@ -2,10 +2,10 @@
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import GREY
+from protsae.reporting.panels import Panels
 from protsae.reporting.selection import rounded
 from protsae.reporting.style import ASPECTS, empty_figure, latent_kinds, plain, styled
 
@@ -35,29 +35,23 @@ def monosemanticity_curves(monosemanticity: pd.DataFrame, dictionaries: Dictiona
     if judged.empty:
         return empty_figure("No latent was active in enough homology clusters")
     aspects = judged["aspect"].fillna("")
-    panels = sorted(set(zip(judged["judge"], aspects, strict=True)), key=judge_order)
-    figure = make_subplots(
-        cols=len(panels), shared_yaxes=True, subplot_titles=[plain(judge_label(*panel)) for panel in panels]
-    )
+    judges = sorted(set(zip(judged["judge"], aspects, strict=True)), key=judge_order)
+    panels = Panels([plain(judge_label(*judge)) for judge in judges], shared_yaxes=True)
     shares = [i / (_QUANTILES - 1) for i in range(_QUANTILES)]
-    seen: set[tuple[str, str]] = set()
-    for column, (judge, aspect) in enumerate(panels, start=1):
+    for panel, (judge, aspect) in enumerate(judges):
         here = judged[(judged["judge"] == judge) & (aspects == aspect)]
-        for method, kind, label, colour, part in latent_kinds(here, dictionaries):
-            figure.add_scatter(
+        for _, _, label, colour, part in latent_kinds(here, dictionaries):
+            trace = go.Scatter(
                 x=shares,
                 y=rounded(part["score"].quantile([1 - share for share in shares])),
                 mode="lines",
                 line={"color": colour, "width": 2},
                 name=label,
-                legendgroup=label,
-                showlegend=(method, kind) not in seen,
                 hovertemplate=f"{label} ({len(part):,} judged)<br>best %{{x:.0%}}: at least %{{y:.3f}}"
                 "<extra></extra>",
-                row=1,
-                col=column,
             )
-            seen.add((method, kind))
+            panels.add(trace, panel, label)
+    figure = panels.figure
     figure.add_hline(y=0, line={"color": GREY, "width": 1, "dash": "dot"})
     figure.update_xaxes(tickformat=".0%")
     figure.update_xaxes(title_text="share of the judged latents", col=1)

@@ -1,14 +1,13 @@
 """Figures of how much of the language model's loss dictionaries recover."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from protsae.reporting.dictionaries import Dictionaries
-from protsae.reporting.selection import blank, number, records, rounded
+from protsae.reporting.panels import Panels, error_bars
+from protsae.reporting.selection import records, rounded, text
 from protsae.reporting.style import axis_range, empty_figure, known_first, plain, styled
 
 _PRESETS = {
@@ -59,60 +58,34 @@ def fidelity_strata(metrics: pd.DataFrame, dictionaries: Dictionaries) -> go.Fig
 
 def _prepared(metrics: pd.DataFrame) -> pd.DataFrame:
     table = metrics[metrics["metric"].isin(list(_PANELS)) & metrics["value"].notna()]
-    texts = {
-        name: ["" if blank(value) else str(value) for value in table[name]] for name in ("preset", "stratum")
-    }
-    return table.assign(**texts)
+    return table.assign(**{name: table[name].map(text) for name in ("preset", "stratum")})
 
 
 def _panels(
-    panels: dict[str, pd.DataFrame], order: Sequence[str], dictionaries: Dictionaries, shared: bool
+    tables: dict[str, pd.DataFrame], order: Sequence[str], dictionaries: Dictionaries, shared: bool
 ) -> go.Figure:
-    figure = make_subplots(
-        cols=len(panels),
-        shared_yaxes=shared,
-        horizontal_spacing=0.06 if shared else 0.12,
-        subplot_titles=list(panels),
-    )
-    named: set[str] = set()
-    most = 1
-    for column, table in enumerate(panels.values(), start=1):
+    panels = Panels(list(tables), shared_yaxes=shared, horizontal_spacing=0.06 if shared else 0.12)
+    figure, most = panels.figure, 1
+    for panel, table in enumerate(tables.values()):
         for method in known_first(table["method"].tolist(), dictionaries.order):
-            rows = records(table[table["method"] == method])
-            figure.add_scatter(
-                x=rounded(row["value"] for row in rows),
-                y=[row["shown"] for row in rows],
-                error_x=_interval(rows),
+            rows = table[table["method"] == method]
+            trace = go.Scatter(
+                x=rounded(rows["value"]),
+                y=rows["shown"].tolist(),
+                error_x=error_bars(
+                    rows[["value", "low", "high"]], 4, symmetric=False, width=3, thickness=1.5
+                ),
                 mode="markers",
                 orientation="h",
                 marker={"size": 9, "color": dictionaries.colour(method)},
                 name=plain(dictionaries.method_label(method)),
-                legendgroup=method,
-                showlegend=method not in named,
                 hovertemplate="%{y}: %{x:.4f}",
-                row=1,
-                col=column,
             )
-            named.add(method)
+            panels.add(trace, panel, method)
         present = [name for name in order if name in set(table["shown"])]
         most = max(most, len(present))
-        figure.update_yaxes(categoryorder="array", categoryarray=present[::-1], col=column)
-        figure.update_xaxes(range=axis_range(records(table)), col=column)
+        figure.update_yaxes(categoryorder="array", categoryarray=present[::-1], col=panel + 1)
+        figure.update_xaxes(range=axis_range(records(table)), col=panel + 1)
     figure.update_xaxes(title_text="loss recovered (1: as the model itself)")
     figure.update_layout(scattermode="group")
-    return styled(figure, height=(22 * len(named) + 14) * most + 150, top=80, legend_lift=30)
-
-
-def _interval(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return error bars; a bootstrap interval that does not hold the value ends at it."""
-    ends = [(number(row["low"]), float(row["value"]), number(row["high"])) for row in rows]
-    above = [0.0 if high is None else max(0.0, high - value) for _, value, high in ends]
-    below = [0.0 if low is None else max(0.0, value - low) for low, value, _ in ends]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": rounded(above),
-        "arrayminus": rounded(below),
-        "width": 3,
-        "thickness": 1.5,
-    }
+    return styled(figure, height=(22 * len(panels.groups) + 14) * most + 150, top=80, legend_lift=30)

@@ -13,8 +13,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from protsae.core.splits import EXCLUDED, SPLITS
+from protsae.fidelity.densities import STEP
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.palette import GREY
+from protsae.reporting.panels import Panels
 from protsae.reporting.selection import macro_scores, number, rounded, text
 from protsae.reporting.style import (
     ASPECT_NAMES,
@@ -26,6 +28,7 @@ from protsae.reporting.style import (
     axis_range,
     empty_figure,
     known_first,
+    latent_kinds,
     plain,
     styled,
 )
@@ -45,7 +48,6 @@ _TERMS = (
     "axiom_violation",
     "subsumption_auc",
 )
-_DENSITY_STEP = 0.25  # decades
 _FLOOR_DASHES = {"prevalence": "dot", "shuffled_labels": "dash"}
 
 
@@ -98,29 +100,22 @@ def concept_counts(concepts: pd.DataFrame) -> go.Figure:
         return empty_figure("No concepts")
     aspects = known_first(concepts["aspect"].tolist(), ASPECTS)
     widths = [int((concepts["aspect"] == aspect).sum()) for aspect in aspects]
-    figure = make_subplots(
-        cols=len(aspects),
-        shared_yaxes=True,
-        column_widths=widths,
-        horizontal_spacing=0.03,
-        subplot_titles=[ASPECT_NAMES.get(aspect, aspect) for aspect in aspects],
-    )
-    for column, aspect in enumerate(aspects, start=1):
+    titles = [ASPECT_NAMES.get(aspect, aspect) for aspect in aspects]
+    panels = Panels(titles, shared_yaxes=True, column_widths=widths, horizontal_spacing=0.03)
+    for panel, aspect in enumerate(aspects):
         rows = concepts[concepts["aspect"] == aspect]
         rows = rows.sort_values(["n_train", "concept_id"], ascending=[False, True])
         for split in SPLITS:
-            figure.add_bar(
+            trace = go.Bar(
                 x=rows["concept_id"].tolist(),
                 y=[int(count) for count in rows[f"n_{split}"]],
                 customdata=[plain(name) for name in rows["name"]],
                 name=split,
-                legendgroup=split,
-                showlegend=column == 1,
                 marker_color=SPLIT_COLOURS[split],
                 hovertemplate="%{customdata}<br>%{x}: %{y} proteins",
-                row=1,
-                col=column,
             )
+            panels.add(trace, panel, split)
+    figure = panels.figure
     figure.update_xaxes(showticklabels=False, showgrid=False, title_text="concepts")
     figure.update_yaxes(title_text="positive proteins", col=1)
     figure.update_layout(barmode="stack", bargap=0.15)
@@ -138,28 +133,16 @@ def training_curves(logs: Mapping[str, pd.DataFrame], dictionaries: Dictionaries
     terms = [term for term in _TERMS if term in present]
     if not terms:
         return empty_figure("No training log")
-    columns = min(3, len(terms))
-    n_rows = -(-len(terms) // columns)
     titles = [METRIC_LABELS.get(term, term.replace("/", ": ").replace("_", " ")) for term in terms]
-    figure = make_subplots(
-        rows=n_rows,
-        cols=columns,
-        subplot_titles=titles,
-        horizontal_spacing=0.08,
-        vertical_spacing=0.32 / n_rows,
-    )
-    named: set[tuple[str, str]] = set()
-    for index, term in enumerate(terms):
+    panels = Panels(titles, min(3, len(terms)), horizontal_spacing=0.08, vertical_spacing=0.32)
+    for panel, term in enumerate(terms):
         for method in known_first(list(logs), dictionaries.order):
             log = logs[method]
             for split, rows in log[log["term"] == term].groupby("split", sort=True):
-                key = (method, str(split))
-                figure.add_scatter(
+                trace = go.Scatter(
                     x=[int(step) for step in rows["step"]],
                     y=rounded(rows["value"], 6),
                     name=f"{plain(dictionaries.method_label(method))}, {split}",
-                    legendgroup="/".join(key),
-                    showlegend=key not in named,
                     mode="lines",
                     line={
                         "color": dictionaries.colour(method),
@@ -167,61 +150,36 @@ def training_curves(logs: Mapping[str, pd.DataFrame], dictionaries: Dictionaries
                         "width": 2,
                     },
                     hovertemplate="step %{x}: %{y:.4g}",
-                    row=index // columns + 1,
-                    col=index % columns + 1,
                 )
-                named.add(key)
-    figure.update_xaxes(title_text="step", row=n_rows)
-    return styled(figure, height=230 * n_rows + 90, top=70, legend_lift=30)
+                panels.add(trace, panel, f"{method}/{split}")
+    panels.figure.update_xaxes(title_text="step", row=panels.n_rows)
+    return styled(panels.figure, height=230 * panels.n_rows + 90, top=70, legend_lift=30)
 
 
-def _density_counts(density: pd.Series, edges: np.ndarray) -> tuple[list[float], int]:
-    """Return the share of latents per bin of log10 density, and the number that never fire."""
-    values = density.to_numpy(dtype=float, na_value=0.0)
-    alive = values[values > 0]
-    counts = np.histogram(np.log10(alive), bins=edges)[0]
-    return (counts / max(len(values), 1)).round(5).tolist(), int((values <= 0).sum())
-
-
-def latent_density(
-    statistics: Mapping[str, pd.DataFrame], dictionaries: Dictionaries, split: str = "test"
-) -> go.Figure:
-    """Draw how often latents fire: share of latents over log10 of density, per dictionary and kind.
+def latent_density(histograms: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
+    """Draw how often latents are active: their share over log10 of density, per dictionary and kind.
 
     Args:
-        statistics: dictionary name to its latent statistics (`kind`, `density_<split>`).
+        histograms: `fidelity.densities.density_histogram` of all dictionaries.
         dictionaries: those of the run.
-        split: whose residues were counted.
     """
-    column = f"density_{split}"
-    frames = {method: table for method, table in statistics.items() if len(table) and column in table}
-    alive = [table[column][table[column] > 0] for table in frames.values()]
-    if not any(len(values) for values in alive):
-        return empty_figure("No latent fires on this split")
-    lowest = min(float(values.min()) for values in alive if len(values))
-    start = np.floor(np.log10(lowest) / _DENSITY_STEP) * _DENSITY_STEP
-    # The last bin is closed on the right, so a latent that fires everywhere (log10 = 0) is counted.
-    edges = np.append(np.arange(start, -_DENSITY_STEP / 2, _DENSITY_STEP), 0.0)
-    edges = edges if len(edges) > 1 else np.array([-_DENSITY_STEP, 0.0])
+    alive = histograms[histograms["log10_low"].notna()]
+    if not alive["n_latents"].any():
+        return empty_figure("No latent is active on test residues")
+    lows = np.arange(alive["log10_low"].min(), 0, STEP)
     figure = go.Figure()
-    for method in known_first(list(frames), dictionaries.order):
-        table = frames[method]
-        for kind, rows in table.groupby("kind", sort=True):
-            label = plain(dictionaries.kind_label(method, str(kind)))
-            shares, n_dead = _density_counts(rows[column], edges)
-            figure.add_scatter(
-                x=((edges[:-1] + edges[1:]) / 2).round(4).tolist(),
-                y=shares,
-                mode="lines",
-                line={
-                    "shape": "hvh",
-                    "width": 2,
-                    "color": dictionaries.latent_colour(method, str(kind)),
-                },
-                name=f"{label} ({len(rows):,}, of which {n_dead:,} are never active)",
-                hovertemplate="10^%{x}: %{y:.1%} of latents<extra></extra>",
-            )
-    figure.update_xaxes(title_text=f"log10 of density on {split} residues")
+    for _, _, label, colour, rows in latent_kinds(histograms, dictionaries):
+        counts, n_latents = rows.set_index("log10_low")["n_latents"], rows["n_latents"].sum()
+        n_dead = counts[counts.index.isna()].sum()
+        figure.add_scatter(
+            x=(lows + STEP / 2).round(4).tolist(),
+            y=rounded(counts.reindex(lows, fill_value=0) / n_latents, 5),
+            mode="lines",
+            line={"shape": "hvh", "width": 2, "color": colour},
+            name=f"{label} ({n_latents:,}, of which {n_dead:,} are never active)",
+            hovertemplate="10^%{x}: %{y:.1%} of latents<extra></extra>",
+        )
+    figure.update_xaxes(title_text="log10 of density on test residues")
     figure.update_yaxes(title_text="share of latents", tickformat=".0%", rangemode="tozero")
     return styled(figure)
 
@@ -235,64 +193,53 @@ def method_comparison(metrics: pd.DataFrame, dictionaries: Dictionaries, split: 
     labels = {method: plain(dictionaries.method_label(method)) for method in present}
     if not order:
         return empty_figure(f"No scores on the {split} split")
-    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06, subplot_titles=["AUC", "AUPR"])
-    named: set[str] = set()
-    for column, (metric, rows) in enumerate(scores.items(), start=1):
+    panels = Panels(["AUC", "AUPR"], shared_yaxes=True, horizontal_spacing=0.06)
+    figure = panels.figure
+    for panel, (metric, rows) in enumerate(scores.items()):
         for method in reversed(order):
             if method in rows:
-                _add_interval(figure, rows[method], labels[method], metric, column, named)
+                _add_interval(panels, rows[method], labels[method], metric, panel)
         for floor in (name for name in FLOORS if name in rows):
-            figure.add_scatter(
+            trace = go.Scatter(
                 x=[round(float(rows[floor]["value"]), 4)] * 2,
                 y=[labels[order[0]], labels[order[-1]]],
                 mode="lines",
                 line={"color": GREY, "dash": _FLOOR_DASHES[floor], "width": 2},
                 name=f"floor: {labels[floor].lower()}",
-                legendgroup=floor,
-                showlegend=floor not in named,
                 hovertemplate=f"{labels[floor]}: %{{x:.3f}}<extra></extra>",
-                row=1,
-                col=column,
             )
-            named.add(floor)
-        figure.update_xaxes(range=axis_range(rows.values()), col=column)
+            panels.add(trace, panel, floor)
+        figure.update_xaxes(range=axis_range(rows.values()), col=panel + 1)
     figure.update_yaxes(categoryorder="array", categoryarray=[labels[method] for method in order])
     return styled(figure, height=44 * len(order) + 130, top=70, legend_lift=30)
 
 
-def _add_interval(
-    figure: go.Figure, row: Mapping[str, Any], label: str, metric: str, column: int, named: set[str]
-) -> None:
+def _add_interval(panels: Panels, row: Mapping[str, Any], label: str, metric: str, panel: int) -> None:
     """Add one method's point and interval, coloured by how it saw labels."""
     supervision = text(row["supervision"]) or "none"
     value, low, high = (number(row[name]) for name in ("value", "low", "high"))
     assert value is not None
-    where = {"row": 1, "col": column}
-    style = {"legendgroup": supervision, "marker_color": SUPERVISION_COLOURS.get(supervision, GREY)}
-    bounds = ""
+    colour, bounds = SUPERVISION_COLOURS.get(supervision, GREY), ""
     if low is not None and high is not None:
         bounds = f" ({low:.3f} to {high:.3f})"
         # A line of its own and not an error bar: a bootstrap interval need not hold the value.
-        figure.add_scatter(
+        panels.figure.add_scatter(
             x=[round(low, 4), round(high, 4)],
             y=[label, label],
             mode="lines+markers",
-            marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": style["marker_color"]}},
-            line={"color": style["marker_color"], "width": 2},
+            marker={"symbol": "line-ns", "size": 11, "line": {"width": 2, "color": colour}},
+            line={"color": colour, "width": 2},
             legendgroup=supervision,
             showlegend=False,
             hoverinfo="skip",
-            **where,
+            **panels.place(panel),
         )
-    figure.add_scatter(
+    trace = go.Scatter(
         x=[round(value, 4)],
         y=[label],
         mode="markers",
-        marker_size=12,
+        marker={"size": 12, "color": colour},
         name=f"labels: {supervision}",
-        showlegend=supervision not in named,
         hovertemplate=f"%{{y}}<br>{METRIC_LABELS[metric]} {value:.3f}{bounds}<extra></extra>",
-        **style,
-        **where,
     )
-    named.add(supervision)
+    panels.add(trace, panel, supervision)

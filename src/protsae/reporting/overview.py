@@ -42,7 +42,7 @@ def main_result(
     """State the main result in plain words: AUC of the subject's latents, paired differences to others."""
     scores = {method: score_cell(row) for method, row in macro_scores(metrics, "auc", split).items()}
     subject, rival = dictionaries.subject, dictionaries.rival
-    own = dictionaries.subject_latent
+    own = f"{subject}_latent"
     if own not in scores:
         return f"No AUC of {dictionaries.label(subject)}'s latents was measured on the {split} split."
     if subject in dictionaries.guided:

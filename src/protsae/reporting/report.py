@@ -35,7 +35,6 @@ from protsae.reporting.evidence import (
     nesting_table,
 )
 from protsae.reporting.overview import health_table, main_result, method_rows, run_facts, sizes
-from protsae.reporting.slots import figure_slots
 from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING, known_first
 from protsae.reporting.tables import ReportTables
 from protsae.reporting.templates import FOLDER
@@ -57,7 +56,7 @@ def render_page(
 
     Args:
         tables: the tables of a run.
-        figures: key of a slot to its figure; every slot of `figure_slots` has one.
+        figures: key of each figure of the page to the figure.
         texts: title and what to say about model, labels and sources.
         limits: how many latents get a card.
         provenance: metadata of the subject's checkpoint, such as `model`, `hook_point`; long values are cut.
@@ -72,7 +71,7 @@ def render_page(
     pairs = paired_rows(tables.method_differences, dictionaries)
     methods = method_rows(tables.metrics, dictionaries)
     supervision = known_first([row["supervision"] for row in methods], tuple(SUPERVISION_MEANING))
-    slots, values = figure_slots(dictionaries), Values(tables.metrics)
+    values = Values(tables.metrics)
     css, application = _static("report.css"), _static("report.js")
     plotly_js = get_plotlyjs()
     context = {
@@ -100,8 +99,7 @@ def render_page(
         "cards": cards,
         "strips": _strips(cards["cards"]),
         "left_out": left_out(tables),
-        "figures": slots,
-        "figure_data": {slot.key: json.loads(figures[slot.key].to_json()) for slot in slots},
+        "figure_data": {key: json.loads(figure.to_json()) for key, figure in figures.items()},
         "provenance": _flat(provenance),
         "aspects": ASPECT_NAMES,
         "css": Markup(css),  # noqa: S704 - our own files and plotly's, no data in them

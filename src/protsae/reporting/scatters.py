@@ -43,7 +43,8 @@ def concept_comparison(
 
     Without a rival the linear probe on activations takes its place.
     """
-    across, up = dictionaries.rival_latent or "linear_probe", dictionaries.subject_latent
+    rival, up = dictionaries.rival, f"{dictionaries.subject}_latent"
+    across = "linear_probe" if rival is None else f"{rival}_latent"
     across_label, up_label = (plain(dictionaries.method_label(method)) for method in (across, up))
     rows = concept_metrics[(concept_metrics["split"] == split) & concept_metrics["auc"].notna()]
     left = rows.loc[rows["method"] == across, ["concept_id", "name", "aspect", "n_positive", "auc"]]

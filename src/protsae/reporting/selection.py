@@ -6,13 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.probing.estimates import PRESET_METRICS
-
 SCORE_METRICS = ("auc", "aupr", "fmax")
 """Those of scores that the report shows."""
 Cell = dict[str, float | None]
 """`value`, `low`, `high`."""
-ALL_SCORE_METRICS = frozenset({*SCORE_METRICS, *PRESET_METRICS})
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -25,9 +25,9 @@ from protsae.encoding.reading import encode, mean_activations
 from protsae.encoding.reconstruction import split_rows
 from protsae.encoding.run import Run
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
-from protsae.probing.collect import subsumption_rows
 from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, about_references
 from protsae.probing.splits import split_of_proteins
+from protsae.probing.subsumption import subsumption_rows
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.members import Member

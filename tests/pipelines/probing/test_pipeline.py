@@ -16,13 +16,13 @@ from protsae.encoding.config import BatchConfig
 from protsae.encoding.reading import encode, mean_activations
 from protsae.encoding.reconstruction import split_rows
 from protsae.encoding.run import Run
-from protsae.metrics.table import METRIC_COLUMNS, metrics_table
+from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
 from protsae.pipelines import encoding, reporting
 from protsae.pipelines.encoding.parameters import EncodingParameters
 from protsae.pipelines.probing import create_pipeline
 from protsae.pipelines.probing.nodes import evaluate_references, score_references
 from protsae.pipelines.probing.parameters import ProbingParameters
-from protsae.pipelines.wiring import Wiring
+from protsae.pipelines.wiring import LABELLED, Wiring
 from protsae.probing.config import DIFFERENCES, ComparisonConfig
 from protsae.probing.scores import REFERENCES
 from protsae.sae.config import ProtSaeConfig, TopKConfig
@@ -126,11 +126,13 @@ def inputs():
         "mean_activations": mean_activations(MemoryStore(activations, HOOK), HOOK, ids[:149]),
     }
     proteins = found["proteins"].query("split != 'excluded'")
+    found["fidelity_metrics"] = []
     for sae in (protsae, topk):
         run = Run(sae.config.architecture, 7, HOOK, sae.config.k)
         encoded = encode(found["activation_shards"], sae, run, proteins, BatchConfig())
         rows = split_rows(encoded.reconstruction_sums, encoded.latent_statistics, 6, run)
-        found[f"{run.method}.fidelity_metrics"] = rows
+        found["fidelity_metrics"].append(rows)
+    found["fidelity_metrics"] = concat_metrics(found["fidelity_metrics"])
     return found
 
 
@@ -250,7 +252,7 @@ def test_residue_level_concepts_are_judged_by_residues_alone(inputs):
     assert set(outputs["residue_concept_metrics"]["concept_id"]) == {"site"}
 
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
-    without = {name: inputs[name] for name in ("proteins", "concepts", "protein_labels", "labelled_aspects")}
+    without = {name: inputs[name] for name in LABELLED}
     means = inputs["mean_activations"]
     features = (outputs[name] for name in ("neighbours", "random_mean_activations"))
     without["proteins"] = mixed["proteins"]

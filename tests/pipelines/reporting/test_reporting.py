@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from protsae.disentanglement.nesting import COLUMNS
+from protsae.fidelity.densities import density_histogram
 from protsae.pipelines.reporting import create_pipeline
 from protsae.pipelines.reporting.parameters import ReportingParameters
 from protsae.pipelines.wiring import Wiring
@@ -52,6 +53,9 @@ def test_pipeline_writes_figures_and_page(example, tmp_path):
     tables, logs = example.make_tables(), example.make_logs()
     given = {
         **{field.name: getattr(tables, field.name) for field in dataclasses.fields(tables)},
+        "density_histogram": pd.concat(
+            [density_histogram(table, name) for name, table in tables.statistics.items()], ignore_index=True
+        ),
         **{f"{name}.latent_statistics": table for name, table in tables.statistics.items()},
         **{f"{name}.training_log": log for name, log in logs.items()},
         "protsae.sae_checkpoint": SimpleNamespace(metadata={"model": "esm2_tiny"}),

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from protsae.interpretation.config import BaselineConfig, ChoiceConfig, KSparseConfig
+from protsae.pipelines.wiring import stacked, stacked_metrics
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
@@ -12,21 +13,18 @@ Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 def align_dictionary(
     residue_codes: Any,
     encoding: pd.DataFrame,
-    *,
     proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    residue_labels: pd.DataFrame,
+    *,
     choice: ChoiceConfig,
     k_sparse: KSparseConfig,
+    **labels: pd.DataFrame,
 ) -> Tables:
     """Align the latents of a dictionary with all concepts, by its codes (a `CodeStore`)."""
     from protsae.annotations.labels import LabelTables
     from protsae.interpretation.align import AlignmentTask
     from protsae.interpretation.methods import align_trained
 
-    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
+    tables = LabelTables(**labels)
     task = AlignmentTask.of(proteins, tables, encoding["protein_id"], choice, k_sparse)
     return align_trained(residue_codes, encoding, task)
 
@@ -34,23 +32,20 @@ def align_dictionary(
 def align_baselines(
     activation_shards: Any,
     plm_checkpoint: Any,
-    *,
     proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    residue_labels: pd.DataFrame,
+    *,
     hook_point: str,
     choice: ChoiceConfig,
     k_sparse: KSparseConfig,
     baselines: BaselineConfig,
+    **labels: pd.DataFrame,
 ) -> Tables:
     """Align neurons, random directions, residue windows and residue identity with all concepts."""
     from protsae.annotations.labels import LabelTables
     from protsae.interpretation.align import AlignmentTask
     from protsae.interpretation.methods import align_untrained
 
-    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
+    tables = LabelTables(**labels)
     task = AlignmentTask.of(proteins, tables, activation_shards.protein_ids, choice, k_sparse)
     return align_untrained(task, activation_shards, hook_point, baselines, plm_checkpoint)
 
@@ -66,14 +61,6 @@ def collect_alignment(choice: ChoiceConfig, **parts: pd.DataFrame) -> tuple[pd.D
         Pairs of concept and latent, their counts, probes on few latents, rows of the metrics table.
     """
     from protsae.interpretation.summary import summarise
-    from protsae.metrics.table import concat_metrics
-    from protsae.pipelines.wiring import parts_of
 
-    pairs, probes = (_stacked(parts_of(parts, part)) for part in ("alignment", "k_sparse"))
-    metrics = concat_metrics(list(parts_of(parts, "alignment_metrics").values()))
-    return pairs, summarise(pairs, choice.confidence), probes, metrics
-
-
-def _stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    found = list(tables.values())
-    return pd.concat([table for table in found if len(table)] or found[:1], ignore_index=True)
+    pairs, probes = stacked(parts, "alignment"), stacked(parts, "k_sparse")
+    return pairs, summarise(pairs, choice.confidence), probes, stacked_metrics(parts, "alignment_metrics")

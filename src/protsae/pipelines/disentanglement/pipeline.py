@@ -1,8 +1,17 @@
 """Declaration of the disentanglement pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
+from protsae.pipelines.wiring import (
+    LABELLED,
+    ONTOLOGY,
+    Wiring,
+    as_named,
+    by_part,
+    node,
+    of_dictionary,
+    own,
+)
 
 from .nodes import (
     collect_disentanglement,
@@ -16,72 +25,44 @@ NEURONS = "neurons"
 """Stands for the dimensions of the activations, where a dictionary's name stands."""
 _MONOSEMANTICITY = ("monosemanticity", "monosemanticity_metrics")
 _ABSORPTION = ("absorption", "splitting", "absorption_metrics")
-_ONTOLOGY = ("concept_terms", "concept_relations")
-_ANNOTATED = ("proteins", "protein_concepts", *_ONTOLOGY, "judge_embeddings")
-_LABELS = ("protein_labels", "labelled_aspects", "residue_labels")
-_LABELLED = ("proteins", "concepts", *_LABELS, *_ONTOLOGY)
-_SETTINGS = {name: f"params:disentanglement.{name}" for name in ("monosemanticity", "absorption")}
+_ANNOTATED = as_named("proteins", "protein_concepts", "judge_embeddings") | ONTOLOGY
+_SETTING = {"config": "params:disentanglement.monosemanticity"}
 
 
 def _measures_of(name: str) -> Pipeline:
     """Return what is measured of each dictionary."""
-    own = {part: f"{name}.{part}" for part in ("residue_codes", "encoding", "latent_statistics")}
-    return of_dictionary(
-        name,
-        [
-            Node(
-                measure_monosemanticity,
-                inputs={
-                    **own,
-                    **{table: table for table in ("concepts", *_ANNOTATED)},
-                    "config": _SETTINGS["monosemanticity"],
-                },
-                outputs=[f"{name}.{part}" for part in _MONOSEMANTICITY],
-                name="measure_monosemanticity",
-            ),
-            Node(
-                measure_absorption,
-                inputs={**own, **{table: table for table in _LABELLED}, "config": _SETTINGS["absorption"]},
-                outputs=[f"{name}.{part}" for part in _ABSORPTION],
-                name="measure_absorption",
-            ),
-        ],
-    )
+    read = own(name, "residue_codes", "encoding", "latent_statistics")
+    nodes = [
+        node(
+            measure_monosemanticity,
+            read | as_named("concepts") | _ANNOTATED | _SETTING,
+            [f"{name}.{part}" for part in _MONOSEMANTICITY],
+        ),
+        node(
+            measure_absorption,
+            read | LABELLED | ONTOLOGY | {"config": "params:disentanglement.absorption"},
+            [f"{name}.{part}" for part in _ABSORPTION],
+        ),
+    ]
+    return of_dictionary(name, nodes)
 
 
 def create_pipeline(wiring: Wiring) -> Pipeline:
     """Return the disentanglement pipeline: MonoSemanticity, absorption and splitting of every dictionary."""
-    collected = by_part(wiring.names, *_MONOSEMANTICITY, *_ABSORPTION) | by_part([NEURONS], *_MONOSEMANTICITY)
-    shared = Pipeline(
-        [
-            Node(
-                read_judge_embeddings,
-                inputs=[
-                    "raw_judge_embeddings",
-                    "activation_shards",
-                    "mean_activations",
-                    _SETTINGS["monosemanticity"],
-                ],
-                outputs="judge_embeddings",
-                name="read_judge_embeddings",
-            ),
-            Node(
-                measure_neurons,
-                inputs={
-                    "mean_activations": "mean_activations",
-                    **{name: name for name in _ANNOTATED},
-                    "hook_point": "params:disentanglement.hook_point",
-                    "config": _SETTINGS["monosemanticity"],
-                },
-                outputs=[f"{NEURONS}.{part}" for part in _MONOSEMANTICITY],
-                name="measure_neurons",
-            ),
-            Node(
-                collect_disentanglement,
-                inputs=collected,
-                outputs=["monosemanticity", "absorption", "splitting", "disentanglement_metrics"],
-                name="collect_disentanglement",
-            ),
-        ]
-    )
-    return sum((_measures_of(name) for name in wiring.names), shared)
+    measured = by_part(wiring.names, *_MONOSEMANTICITY, *_ABSORPTION)
+    embedded = as_named("raw_judge_embeddings", "activation_shards", "mean_activations")
+    hook_point = {"hook_point": "params:disentanglement.hook_point"}
+    shared = [
+        node(read_judge_embeddings, embedded | _SETTING, "judge_embeddings"),
+        node(
+            measure_neurons,
+            as_named("mean_activations") | hook_point | _ANNOTATED | _SETTING,
+            [f"{NEURONS}.{part}" for part in _MONOSEMANTICITY],
+        ),
+        node(
+            collect_disentanglement,
+            measured | by_part([NEURONS], *_MONOSEMANTICITY),
+            ["monosemanticity", "absorption", "splitting", "disentanglement_metrics"],
+        ),
+    ]
+    return sum((_measures_of(name) for name in wiring.names), Pipeline(shared))

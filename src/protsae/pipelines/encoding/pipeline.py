@@ -1,8 +1,8 @@
 """Declaration of the encoding pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from protsae.pipelines.wiring import Wiring, of_dictionary
+from protsae.pipelines.wiring import Wiring, node, of_dictionary
 
 from .nodes import encode_proteins
 
@@ -10,13 +10,8 @@ from .nodes import encode_proteins
 def _encoding_of(name: str) -> Pipeline:
     """Return the pass of all proteins through one dictionary."""
     outputs = ("encoding", "latent_statistics", "reconstruction_sums", "residue_codes")
-    node = Node(
-        encode_proteins,
-        inputs=["activation_shards", f"{name}.sae_checkpoint", "proteins", "params:encoding"],
-        outputs=[f"{name}.{output}" for output in outputs],
-        name="encode_proteins",
-    )
-    return of_dictionary(name, [node])
+    inputs = ["activation_shards", f"{name}.sae_checkpoint", "proteins", "params:encoding"]
+    return of_dictionary(name, [node(encode_proteins, inputs, [f"{name}.{output}" for output in outputs])])
 
 
 def create_pipeline(wiring: Wiring) -> Pipeline:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
+from protsae.pipelines.wiring import stacked, stacked_metrics
 
 
 def choose_fidelity_sequences(
@@ -68,3 +69,8 @@ def judge_fidelity(
     found = reconstruction_rows(reconstruction_sums, latent_statistics, d_model, run, config)
     metrics = concat_metrics([found, loss_rows(plm_losses, spliced_losses, run, config)])
     return metrics, density_histogram(latent_statistics, run.method)
+
+
+def collect_fidelity(**parts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Stack the metrics and the histograms of all dictionaries: `fidelity_metrics`, `density_histogram`."""
+    return stacked_metrics(parts, "fidelity_metrics"), stacked(parts, "density_histogram")

@@ -5,6 +5,9 @@ from typing import Any
 import pandas as pd
 
 from protsae.interpretation.config import ExampleConfig, MatchingConfig
+from protsae.pipelines.wiring import stacked
+
+TABLES = ("latents", "latent_concepts", "latent_examples")
 
 
 def interpret_latents(
@@ -13,30 +16,29 @@ def interpret_latents(
     latent_statistics: pd.DataFrame,
     *,
     proteins: pd.DataFrame,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    residue_labels: pd.DataFrame,
     matching: MatchingConfig,
     examples: ExampleConfig,
+    **labels: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Match a dictionary's latents with concepts and residues, and draw examples, by its codes (a
-    `CodeStore`)."""
+    `CodeStore`).
+
+    Returns:
+        Latents, their concepts, their examples.
+    """
     from protsae.annotations.labels import LabelTables
     from protsae.interpretation.tables import interpret
     from protsae.probing.labelled import LabelledProteins
 
-    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    found = interpret(
+    return interpret(
         residue_codes,
         encoding,
         latent_statistics,
-        proteins=LabelledProteins.of(proteins, tables, encoding["protein_id"]),
+        proteins=LabelledProteins.of(proteins, LabelTables(**labels), encoding["protein_id"]),
         descriptions=dict(zip(proteins["protein_id"], proteins["description"], strict=True)),
         matching=matching,
         examples=examples,
     )
-    return found.latents, found.latent_concepts, found.latent_examples
 
 
 def collect_latents(**parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
@@ -49,8 +51,6 @@ def collect_latents(**parts: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
         The three tables, and the counts.
     """
     from protsae.interpretation.tables import summarise
-    from protsae.pipelines.wiring import parts_of
 
-    names = ("latents", "latent_concepts", "latent_examples")
-    stacked = [pd.concat(list(parts_of(parts, name).values()), ignore_index=True) for name in names]
-    return *stacked, summarise(stacked[0])
+    latents, concepts, examples = (stacked(parts, name) for name in TABLES)
+    return latents, concepts, examples, summarise(latents)

@@ -1,37 +1,21 @@
 """Declaration of the interpretation pipeline."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
-from protsae.pipelines.wiring import Wiring, by_part, of_dictionary
+from protsae.pipelines.wiring import LABELLED, Wiring, by_part, node, of_dictionary, own
 
-from .nodes import collect_latents, interpret_latents
+from .nodes import TABLES, collect_latents, interpret_latents
 
-_TABLES = ("latents", "latent_concepts", "latent_examples")
-_SHARED = ("proteins", "concepts", "protein_labels", "labelled_aspects", "residue_labels")
+_SETTINGS = {name: f"params:interpretation.{name}" for name in ("matching", "examples")}
 
 
 def _interpretation_of(name: str) -> Pipeline:
     """Return what is done with each dictionary."""
-    node = Node(
-        interpret_latents,
-        inputs={
-            **{table: table for table in _SHARED},
-            **{part: f"{name}.{part}" for part in ("residue_codes", "encoding", "latent_statistics")},
-            "matching": "params:interpretation.matching",
-            "examples": "params:interpretation.examples",
-        },
-        outputs=[f"{name}.{table}" for table in _TABLES],
-        name="interpret_latents",
-    )
-    return of_dictionary(name, [node])
+    inputs = LABELLED | own(name, "residue_codes", "encoding", "latent_statistics") | _SETTINGS
+    return of_dictionary(name, [node(interpret_latents, inputs, [f"{name}.{table}" for table in TABLES])])
 
 
 def create_pipeline(wiring: Wiring) -> Pipeline:
     """Return the interpretation pipeline: what every latent of every dictionary stands for."""
-    collect = Node(
-        collect_latents,
-        inputs=by_part(wiring.names, *_TABLES),
-        outputs=[*_TABLES, "latent_summary"],
-        name="collect_latents",
-    )
+    collect = node(collect_latents, by_part(wiring.names, *TABLES), [*TABLES, "latent_summary"])
     return sum((_interpretation_of(name) for name in wiring.names), Pipeline([collect]))

@@ -1,10 +1,11 @@
 """Nodes of the probing pipeline: from encoded proteins to scores, and what scores are worth."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from protsae.pipelines.wiring import LABELLED, ONTOLOGY, stacked, stacked_metrics
 from protsae.plm import load_plm
 from protsae.probing.config import (
     ComparisonConfig,
@@ -15,7 +16,10 @@ from protsae.probing.config import (
     ScoringConfig,
 )
 
-Judged = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+if TYPE_CHECKING:
+    from protsae.probing.judge import Judge
+
+JudgedTables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def find_neighbours(proteins: pd.DataFrame, config: NeighbourConfig) -> pd.DataFrame:
@@ -89,7 +93,7 @@ def evaluate_dictionary(
     *,
     evaluation: EvaluationConfig,
     **tables: pd.DataFrame,
-) -> Judged:
+) -> JudgedTables:
     """Judge a dictionary's scores per aspect, with intervals over homology clusters, and per concept.
 
     Returns:
@@ -100,8 +104,7 @@ def evaluate_dictionary(
 
     judge = _judge(tables, encoding["protein_id"], evaluation=evaluation)
     scores = scores_of(concept_scores, judge)
-    found = judge.judge(scores, about_dictionary(Run.of(sae_checkpoint), scores))
-    return found.rows(evaluation.confidence), found.concepts(judge.vocabulary), found.estimates()
+    return judge.tables(scores, about_dictionary(Run.of(sae_checkpoint), scores))
 
 
 def evaluate_references(
@@ -111,39 +114,13 @@ def evaluate_references(
     hook_point: str,
     evaluation: EvaluationConfig,
     **tables: pd.DataFrame,
-) -> Judged:
+) -> JudgedTables:
     """Judge the scores of references in the same way."""
     from protsae.probing.judge import about_references, scores_of
 
     judge = _judge(tables, mean_activations["protein_id"], evaluation=evaluation)
     scores = scores_of(concept_scores, judge)
-    found = judge.judge(scores, about_references(hook_point, scores))
-    return found.rows(evaluation.confidence), found.concepts(judge.vocabulary), found.estimates()
-
-
-def compare_methods(
-    differences: tuple[Pair, ...],
-    comparison: ComparisonConfig,
-    evaluation: EvaluationConfig,
-    **parts: pd.DataFrame,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare methods in pairs, on the same resamples of homology clusters.
-
-    Args:
-        differences: the pairs.
-        comparison: subject and rival.
-        evaluation: width of the intervals.
-        parts: `estimates` and `concept_metrics` of every dictionary and of the references.
-
-    Returns:
-        Rows of the metrics table, and all scores concept by concept.
-    """
-    from protsae.pipelines.wiring import parts_of
-    from protsae.probing.judge import differences as paired
-
-    estimates = pd.concat(list(parts_of(parts, "estimates").values()), ignore_index=True)
-    concepts = pd.concat(list(parts_of(parts, "concept_metrics").values()), ignore_index=True)
-    return paired(estimates, differences, comparison, evaluation.confidence), concepts
+    return judge.tables(scores, about_references(hook_point, scores))
 
 
 def score_residues(
@@ -151,11 +128,8 @@ def score_residues(
     encoding: pd.DataFrame,
     proteins: pd.DataFrame,
     *,
-    concepts: pd.DataFrame,
-    protein_labels: pd.DataFrame,
-    labelled_aspects: pd.DataFrame,
-    residue_labels: pd.DataFrame,
-    config: EvaluationConfig,
+    evaluation: EvaluationConfig,
+    **labels: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Judge the concepts of residues residue by residue, by the codes (a `CodeStore`) of a guided
     dictionary."""
@@ -163,26 +137,44 @@ def score_residues(
     from protsae.probing.labelled import LabelledProteins
     from protsae.probing.residue_scores import evaluate_residues
 
-    tables = LabelTables(concepts, protein_labels, labelled_aspects, residue_labels)
-    labelled = LabelledProteins.of(proteins, tables, encoding["protein_id"])
-    return evaluate_residues(residue_codes, labelled, config)
-
-
-def collect_residue_scores(**parts: pd.DataFrame) -> pd.DataFrame:
-    """Stack scores of residues concept by concept; floors, which all dictionaries share, once."""
-    from protsae.probing.residue_scores import CONCEPT_COLUMNS
-
-    tables = [pd.DataFrame(columns=list(CONCEPT_COLUMNS)), *parts.values()]
-    filled = [table for table in tables if len(table)] or tables[:1]
-    return pd.concat(filled, ignore_index=True).drop_duplicates(ignore_index=True)
+    labelled = LabelledProteins.of(proteins, LabelTables(**labels), encoding["protein_id"])
+    return evaluate_residues(residue_codes, labelled, evaluation)
 
 
 def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
     """Measure how well the predictor's geometry (of a `SaeCheckpoint`) obeys the ontology."""
     from protsae.encoding.run import Run
-    from protsae.probing.collect import subsumption_rows
+    from protsae.probing.subsumption import subsumption_rows
 
     return subsumption_rows(sae_checkpoint.load(), Run.of(sae_checkpoint), axioms, concepts)
+
+
+def compare_methods(
+    differences: tuple[Pair, ...],
+    comparison: ComparisonConfig,
+    evaluation: EvaluationConfig,
+    **parts: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Stack the scores of all methods, and compare pairs of them on the same resamples of homology clusters.
+
+    Args:
+        differences: the pairs.
+        comparison: subject and rival.
+        evaluation: width of the intervals.
+        parts: `score_metrics`, `concept_metrics` and `estimates` of every dictionary and of the references;
+            `residue_metrics`, `subsumption_metrics` and `residue_concept_metrics` of those that predict.
+
+    Returns:
+        Rows of the metrics table, differences as such rows, scores concept by concept of proteins, and of
+        residues.
+    """
+    from protsae.probing.judge import differences as paired
+    from protsae.probing.residue_scores import CONCEPT_COLUMNS
+
+    rows = stacked_metrics(parts, "score_metrics", "residue_metrics", "subsumption_metrics")
+    found = paired(stacked(parts, "estimates"), differences, comparison, evaluation.confidence)
+    of_residues = stacked(parts, "residue_concept_metrics", CONCEPT_COLUMNS)
+    return rows, found, stacked(parts, "concept_metrics"), of_residues.drop_duplicates(ignore_index=True)
 
 
 def _judge(
@@ -190,25 +182,19 @@ def _judge(
     available: pd.Series,
     scoring: ScoringConfig | None = None,
     evaluation: EvaluationConfig | None = None,
-) -> Any:
-    """Return the `judge.Judge` of proteins that were encoded.
+) -> "Judge":
+    """Return the judge of proteins that were encoded.
 
     Args:
-        tables: `proteins`, `concepts`, `protein_labels`, `labelled_aspects` and, to evaluate, `concept_terms`
-            and `concept_relations`.
+        tables: `wiring.LABELLED` and, to evaluate, `wiring.ONTOLOGY`.
         available: ids of the encoded proteins.
         scoring: settings, where proteins are scored.
         evaluation: settings, where scores are judged.
     """
-    from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
+    from protsae.annotations.labels import LabelTables
     from protsae.probing.judge import Judge, Known
 
-    labels = LabelTables(
-        tables["concepts"],
-        tables["protein_labels"],
-        tables["labelled_aspects"],
-        pd.DataFrame(columns=list(RESIDUE_LABEL_COLUMNS)),
-    )
-    ontology = (tables.get(name, pd.DataFrame()) for name in ("concept_terms", "concept_relations"))
+    labels = LabelTables(**{name: tables[name] for name in LABELLED if name != "proteins"})
+    ontology = (tables.get(name, pd.DataFrame()) for name in ONTOLOGY)
     known = Known(tables["proteins"], labels, *ontology)
     return Judge(known, set(available), scoring or ScoringConfig(), evaluation or EvaluationConfig())

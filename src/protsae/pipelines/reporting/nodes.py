@@ -15,14 +15,10 @@ Listed = dict[str, Any]
 
 
 def collect_metrics(**measured: pd.DataFrame) -> pd.DataFrame:
-    """Bring all metrics into one table: scores, what else was measured, then fidelity.
+    """Stack the rows of the metrics table that the stages before have measured."""
+    from protsae.metrics.table import concat_metrics
 
-    Args:
-        measured: rows of the metrics table, by what they are of.
-    """
-    from protsae.probing.collect import all_metrics
-
-    return all_metrics(list(measured.values()))
+    return concat_metrics(measured.values())
 
 
 def plot_data(proteins: pd.DataFrame, concepts: pd.DataFrame) -> tuple[Any, Any]:
@@ -52,14 +48,17 @@ def plot_methods(
 
 
 def plot_latents(
-    latents: pd.DataFrame, dictionaries: Listed, comparison: ComparisonConfig, **statistics: pd.DataFrame
+    latents: pd.DataFrame,
+    density_histogram: pd.DataFrame,
+    dictionaries: Listed,
+    comparison: ComparisonConfig,
 ) -> tuple[Any, Any]:
     """Return the figures (plotly) of latent density and of F1 on validation against test."""
     from protsae.reporting.figures import latent_density
     from protsae.reporting.scatters import latent_f1
 
     named = Dictionaries.of(dictionaries, comparison)
-    return latent_density(parts_of(statistics, "latent_statistics"), named), latent_f1(latents, named)
+    return latent_density(density_histogram, named), latent_f1(latents, named)
 
 
 def plot_evidence(
@@ -100,8 +99,8 @@ def render_report(
         cards: how many latents get a card.
         dictionaries: those of the run.
         comparison: subject and rival.
-        inputs: the fields of `ReportTables` by name, each slot's figure as `figure_<key>`, and of every
-            dictionary its `latent_statistics` and its `sae_checkpoint`, whose metadata the page states.
+        inputs: the fields of `ReportTables` by name, the figures as `figure_<key>`, and of every dictionary
+            its `latent_statistics` and its `sae_checkpoint`, whose metadata the page states.
     """
     from protsae.reporting.report import render_page
 

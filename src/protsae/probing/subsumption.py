@@ -1,12 +1,10 @@
-"""One table of all metrics, every row with the run that it belongs to."""
-
-from collections.abc import Sequence
+"""How well the geometry of a predictor obeys the ontology, as rows of the metrics table."""
 
 import pandas as pd
 
 from protsae.encoding.codes import require_concepts
 from protsae.encoding.run import Run
-from protsae.metrics.table import concat_metrics, metric_rows
+from protsae.metrics.table import metric_rows
 from protsae.sae.axioms import AxiomIndices
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.protsae import ProtSae
@@ -24,17 +22,11 @@ def subsumption_rows(
     if not isinstance(sae, ProtSae):
         return metric_rows({}, method=run.method)
     require_concepts(sae.concept_ids, concepts)
-    ordered = concepts.sort_values("concept_idx")
-    ontology = ConceptAxioms.of(AxiomIndices.from_table(axioms, len(ordered)), ordered["aspect"].tolist())
+    ontology = ConceptAxioms.of(AxiomIndices.from_table(axioms, len(concepts)), concepts["aspect"].tolist())
     return metric_rows(
         axiom_metrics(sae, ontology),
         **run.labels,
         aspect="all",
-        n=len(ordered),
+        n=len(concepts),
         supervision="training",
     )
-
-
-def all_metrics(measured: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Stack all that was measured; rows that several dictionaries share, such as floors, once."""
-    return concat_metrics(measured).drop_duplicates(ignore_index=True)

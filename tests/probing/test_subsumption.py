@@ -1,4 +1,4 @@
-"""Bringing metrics together: every row keeps to its run; geometry is measured on the real dictionary."""
+"""The geometry of predictors is measured on the dictionary itself."""
 
 import numpy as np
 import pandas as pd
@@ -7,24 +7,16 @@ import torch
 
 from protsae.core.errors import InputError
 from protsae.encoding.run import Run
-from protsae.metrics.table import metric_rows, metrics_table
-from protsae.probing.collect import all_metrics, subsumption_rows
+from protsae.probing.subsumption import subsumption_rows
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
 
 RUN = Run(method="protsae", seed=5, hook_point="layers.1.resid_post", k=4)
-CONCEPTS = pd.DataFrame({"concept_idx": [1, 0, 2], "concept_id": ["b", "a", "c"], "aspect": "MFO"})
+CONCEPTS = pd.DataFrame({"concept_idx": [0, 1, 2], "concept_id": ["a", "b", "c"], "aspect": "MFO"})
 AXIOMS = pd.DataFrame(  # 0 below 3 below 1: the way leads over a zero concept
     {"normal_form": ["NF1", "NF1", "NF4"], "c": [0, 3, 2], "relation": [-1, -1, 0], "d": [3, 1, 0]}
 )
-
-
-def test_rows_that_several_dictionaries_share_stand_once():
-    floor = metric_rows({"auc": 0.5}, method="residue_identity", split="test")
-    one, other = (metric_rows({"fve": value}, method=str(value), split="test") for value in (0.8, 0.9))
-    table = all_metrics([floor, metrics_table([]), floor, one, other])
-    assert table["method"].tolist() == ["residue_identity", "0.8", "0.9"]
 
 
 def test_subsumption_follows_axioms_over_zero_concepts():
