@@ -36,7 +36,7 @@ from protsae.probing.splits import feature_matrix
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.plan import Knowledge, Size, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, TrainingPlan
 
 METRICS = ("auc", "aupr", "fmax")
 
@@ -53,7 +53,7 @@ class Bench(FinishedRun):
         """Return the training that `settings` and the run's own parameters ask for."""
         given = dict(settings)
         architecture = given.pop("architecture", "protsae")
-        size = Size(
+        size = SizeAndSeed(
             given.pop("d_sae", self.load("params:training.d_sae")),
             given.pop("k", self.load("params:training.k")),
             seed,
@@ -72,7 +72,7 @@ class Bench(FinishedRun):
             "protsae", self.source, size, TrainerConfig(**trainer), shape, knowledge, warm_start
         )
 
-    def trained(self, architecture: str, size: Size, trainer: TrainerConfig) -> Path:
+    def trained(self, architecture: str, size: SizeAndSeed, trainer: TrainerConfig) -> Path:
         """Return the checkpoint of an unguided dictionary, trained where it was not yet."""
         path = Path(tempfile.gettempdir()) / f"protsae-donor-{architecture}-{size.seed}" / "sae.safetensors"
         TrainingPlan(architecture, self.source, size, trainer).run(path)

@@ -14,7 +14,7 @@ from protsae.plm.checkpoint import PlmModel
 from protsae.sae.base import SparseAutoencoder
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.task import Size, Source, TrainingTask
+from protsae.training.task import SizeAndSeed, Source, TrainingTask
 
 
 def extract_into(
@@ -56,6 +56,6 @@ def train_topk(
         InputError: what `training.fit` refuses.
     """
     source = Source(store, hook_point, proteins[["protein_id", "split"]])
-    size = Size(config.n_directions, config.k, config.seed)
+    size = SizeAndSeed(config.n_directions, config.k, config.seed)
     (sae, _), _ = fit(TrainingTask("topk", source, size, TrainerConfig(epochs=config.epochs)))
     return sae.eval()
