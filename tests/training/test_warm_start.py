@@ -95,7 +95,7 @@ def test_a_donor_of_other_activations_or_of_another_kind_is_refused(donor, tmp_p
         InputError, match=r"on layers\.0\.resid_post of a \(sha256 ab\) with d_model 5, the training that"
     ):
         load_donor(path, {**about, "hook_point": "layers.1.resid_post"}, D_MODEL)
-    with pytest.raises(InputError, match=r"a training on layers\.0\.resid_post of a \(sha256 cd\)"):
+    with pytest.raises(InputError, match=r"is on layers\.0\.resid_post of a \(sha256 cd\)"):
         load_donor(path, {**about, "model_sha256": "cd"}, D_MODEL)
     with pytest.raises(InputError, match="with d_model 6: train one on the same"):
         load_donor(path, about, D_MODEL + 1)
