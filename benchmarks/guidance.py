@@ -37,7 +37,7 @@ from protsae.probing.splits import feature_matrix
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.plan import Knowledge, Size, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, TrainingPlan
 
 METRICS = ("auc", "aupr", "fmax")
 
@@ -54,7 +54,7 @@ class GuidanceRun(FinishedRun):
         """Return the training by `settings` and, for the rest, the run's own parameters."""
         given = dict(settings)
         architecture = given.pop("architecture", "protsae")
-        size = Size(
+        size = SizeAndSeed(
             given.pop("d_sae", self.load("params:training.d_sae")),
             given.pop("k", self.load("params:training.k")),
             seed,
@@ -73,7 +73,7 @@ class GuidanceRun(FinishedRun):
             "protsae", self.source, size, TrainerConfig(**trainer), shape, knowledge, warm_start
         )
 
-    def trained(self, architecture: str, size: Size, trainer: TrainerConfig) -> Path:
+    def trained(self, architecture: str, size: SizeAndSeed, trainer: TrainerConfig) -> Path:
         """Return the checkpoint of an unguided dictionary, trained where it was not yet."""
         path = Path(tempfile.gettempdir()) / f"protsae-donor-{architecture}-{size.seed}" / "sae.safetensors"
         TrainingPlan(architecture, self.source, size, trainer).run(path)

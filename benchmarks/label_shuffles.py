@@ -39,7 +39,7 @@ from protsae.probing.scores import prevalence_scores, probe_scores, select_laten
 from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
 from protsae.training.fit import fit
-from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 
 RATE = 0.05
 Splits = dict[str, SplitLabels]
@@ -76,7 +76,7 @@ class Shuffler:
         """Return macro AUC of a ProtSAE trained on shuffled labels: its latents and its predictor."""
         demo = self.demo
         trainer = demo.load("params:training.trainer").model_copy(update={"epochs": epochs})
-        size = Size(demo.load("params:training.d_sae"), demo.load("params:training.k"), seed)
+        size = SizeAndSeed(demo.load("params:training.d_sae"), demo.load("params:training.k"), seed)
         source = Source(demo.store, demo.hook_point, demo.proteins)
         settings = {"guidance": demo.load("params:training.guidance")}
         knowledge = Knowledge(shuffled_tables(demo.tables, demo.proteins, seed), demo.axioms)

@@ -18,7 +18,7 @@ from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.guidance import firing_thresholds
 from protsae.training.config import TrainerConfig
-from protsae.training.plan import Size, Source
+from protsae.training.plan import SizeAndSeed, Source
 
 CONFIG = TrainerConfig(epochs=15, residues_per_protein=40, proteins_per_batch=8, learning_rate=1e-2)
 LENGTH, N_TRAIN, N_VALIDATION = 40, 40, 20
@@ -67,7 +67,9 @@ def tables(toy, planted):
 
 
 def _fit(source, tables, config=CONFIG, seed=0):
-    return fit_protsae(source, Size(64, 3, seed), config, GuidanceConfig(), tables=tables, axioms=AXIOMS)
+    return fit_protsae(
+        source, SizeAndSeed(64, 3, seed), config, GuidanceConfig(), tables=tables, axioms=AXIOMS
+    )
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.training.config import TrainerConfig
 from protsae.training.data import ConceptAxioms
 from protsae.training.fit import labelled_split_of, split_of
-from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 from protsae.training.validation import validate, validate_guided
 
 CURVE_COLUMNS = ("method", "seed", "step", "epoch", "metric", "value")
@@ -52,7 +52,7 @@ def measure_curves(
     """
     metadata, config = checkpoint.metadata, checkpoint.config
     source = Source(store, str(metadata["hook_point"]), proteins)
-    size = Size(int(config["d_sae"]), int(config.get("k") or 0), int(metadata["seed"]))
+    size = SizeAndSeed(int(config["d_sae"]), int(config.get("k") or 0), int(metadata["seed"]))
     task = TrainingTask(str(config["architecture"]), source, size, trainer, {}, knowledge)
     if knowledge is None:
         split, ontology = split_of(task, "validation"), None

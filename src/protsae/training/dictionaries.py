@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from protsae.core.errors import InputError
 from protsae.sae.config import CONFIGS, first_problem, knows_concepts, shaped_config, takes_k
 from protsae.training.config import DictionaryConfig, TrainerConfig
-from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, Source, TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Dictionary:
     name: str
     """What the tables call it."""
     architecture: str
-    size: Size
+    size: SizeAndSeed
     settings: dict[str, Any]
     """Fields of the architecture's config."""
     trainer: TrainerConfig
@@ -56,7 +56,7 @@ class Dictionary:
             raise InputError(f"trainer of {name}: {first_problem(error)}") from error
         d_sae, k = config.d_sae or defaults.d_sae, config.k or defaults.k
         seed = defaults.seed if config.seed is None else config.seed
-        return cls(name, architecture, Size(d_sae, k, seed), settings, trainer)
+        return cls(name, architecture, SizeAndSeed(d_sae, k, seed), settings, trainer)
 
     def check(self, name: str, defaults: Defaults) -> None:
         """Build the config, as training will, to refuse at once what cannot be trained.

@@ -6,9 +6,9 @@ from typing import Any
 
 from protsae.core.plan import Plan
 from protsae.training.run import REGISTRY, fingerprint_of, log_of, made_by, run
-from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 
-__all__ = ["REGISTRY", "Knowledge", "Size", "Source", "TrainingPlan", "log_of", "made_by"]
+__all__ = ["REGISTRY", "Knowledge", "SizeAndSeed", "Source", "TrainingPlan", "log_of", "made_by"]
 
 
 class TrainingPlan(TrainingTask, Plan):

@@ -21,7 +21,7 @@ class Source(NamedTuple):
     """`protein_id`, `split`."""
 
 
-class Size(NamedTuple):
+class SizeAndSeed(NamedTuple):
     """How large an autoencoder is, and its seed."""
 
     d_sae: int
@@ -45,7 +45,7 @@ class UnguidedTask:
     architecture: str
     """Name in `sae.registry.ARCHITECTURES`."""
     source: Source
-    size: Size
+    size: SizeAndSeed
     trainer: TrainerConfig
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the architecture's config, such as `guidance`."""
