@@ -141,7 +141,7 @@ def test_concepts_that_the_parents_do_not_know_are_counted(tmp_path: Path):
 def test_parents_that_form_a_cycle_are_refused(tmp_path: Path):
     table = file(tmp_path, "accession\tterm\nP1\ta\n")
     parents = file(tmp_path, "term\tparent\na\tb\nb\tc\nc\tb\n", "parents.tsv")
-    with pytest.raises(InputError, match="the parents of b come back to b"):
+    with pytest.raises(InputError, match="the parents of b form a cycle"):
         join(read_concept_table("t", table, parents))
     itself = file(tmp_path, "term\tparent\na\ta\n", "parents.tsv")
     with pytest.raises(InputError, match=r"parents.tsv:2: 'a' is its own parent"):
@@ -176,10 +176,10 @@ def test_binding_sites_of_several_classes_are_one_aspect(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("P1\t3;4\n", r"m.txt:1: '3;4' is not a position from 1 on"),
+        ("P1\t3;4\n", r"m.txt:1: '3;4' is not a 1-based position"),
         ("P1\t0\n", r"m.txt:1: '0' is not a position"),
         ("P1 3\n", r"m.txt:1: expected accession<TAB>positions"),
-        ("P1\t3\nP1\t4\n", r"m.txt:2: 'P1' already stands in line 1"),
+        ("P1\t3\nP1\t4\n", r"m.txt:2: 'P1' is already in line 1"),
     ],
 )
 def test_faults_of_binding_sites_are_named(tmp_path: Path, text: str, message: str):

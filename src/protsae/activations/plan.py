@@ -55,7 +55,7 @@ class ExtractionPlan(Plan):
     @property
     def recipe(self) -> Recipe:
         """What all jobs share, without the model's weights."""
-        about = {
+        footer = {
             "model": self.model.name,
             "model_sha256": self.model.sha256,
             "hook_points": list(self.hook_points),
@@ -65,7 +65,7 @@ class ExtractionPlan(Plan):
             "arithmetic": self.config.arithmetic,
             "code_sha256": self.code_sha256,
         }
-        return Recipe(self.config, self.hook_points, self.model.d_model, about)
+        return Recipe(self.config, self.hook_points, self.model.d_model, footer)
 
     def n_bytes(self, jobs: Sequence[ShardJob]) -> int:
         """Return the bytes of the vectors of `jobs` and of all statistics, before compression."""
@@ -84,8 +84,8 @@ def plan_extraction(
 ) -> ExtractionPlan:
     """Decide which protein goes into which shard.
 
-    Proteins are put in the order of a salted hash of their ids, whatever the split or the order of the input,
-    and cut into shards of equal numbers: every shard is a random sample of proteins.
+    Proteins are put in the order of a salted hash of their ids, which depends neither on the split nor
+    on the order of the input, and cut into shards of equal numbers: every shard is a random sample.
 
     Args:
         protein_ids: unique ids.
@@ -182,5 +182,5 @@ def _skipped(long_ids: list[str], by_id: dict[str, str], config: ExtractionConfi
 
 
 def shard_code_hash() -> str:
-    """Return the hash of the code that decides what is in a shard: no edit leaves stale shards behind."""
+    """Return the hash of the code that decides what is in a shard: an edit of it makes shards stale."""
     return code_hash(compute_shard, write_shard, protein_statistics, Passes)

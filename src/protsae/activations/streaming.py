@@ -44,7 +44,7 @@ class StreamingSampler(Sampler):
         drawn = np.minimum(self._n_stored, self._residues_per_protein)
         vector = store.d_model * storage_dtype(store.manifest.dtype).itemsize
         batch_rows = int(drawn.max()) * self._proteins_per_batch
-        # a batch as it leaves the buffer, joined, and as float32, beside the last one in the caller's hands
+        # a batch as it leaves the buffer, joined, and as float32, while the caller still holds the last one
         fixed = 2 * store.largest_group * vector + batch_rows * (
             2 * vector + _INDEX + 2 * _out(store.d_model)
         )
@@ -87,7 +87,7 @@ class StreamingSampler(Sampler):
                     protein = _pop(buffer, generator)
                     n_rows -= len(protein.rows)
                     yield protein
-            del residues, values  # views that would keep the row group beside the next one
+            del residues, values  # views that would keep the row group in memory
         while buffer:
             yield _pop(buffer, generator)
 

@@ -92,7 +92,7 @@ def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | Non
     made = executor.run(maker, plan.jobs)
     shards = []
     statistics_path = root / STATISTICS_NAME
-    schema = statistics_schema(plan.hook_points, plan.model.d_model, plan.recipe.about)
+    schema = statistics_schema(plan.hook_points, plan.model.d_model, plan.recipe.footer)
     with (
         atomic_path(statistics_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as statistics,
@@ -166,7 +166,7 @@ def _manifest(plan: ExtractionPlan, shards: list[ShardRecord], statistics: FileR
         hook_points=plan.hook_points,
         d_model=plan.model.d_model,
         dtype=plan.config.dtype,
-        compute_dtype=plan.recipe.about["compute_dtype"],
+        compute_dtype=plan.recipe.footer["compute_dtype"],
         arithmetic=plan.config.arithmetic,
         max_tokens_per_batch=plan.config.max_tokens_per_batch,
         **plan.config.model_dump(include=_RECORDED),

@@ -121,7 +121,7 @@ class SourcedConcepts(ConceptTables):
 def join_sources(
     sources: Sequence[ConceptSource], sequences: pd.DataFrame, config: SourcesConfig
 ) -> SourcedConcepts:
-    """Bring the sources to the proteins at hand, and propagate them to their parents.
+    """Join the sources to the proteins, and propagate their concepts to the parents.
 
     Args:
         sources: what the readers gave.
@@ -223,7 +223,7 @@ def ancestors_of_terms(terms: pd.DataFrame, relations: pd.DataFrame) -> dict[str
     for term_id in terms["term_id"]:
         above = reached([term_id], parents)
         if term_id in above:
-            raise InputError(f"the parents of {term_id} come back to {term_id}: remove one of them")
+            raise InputError(f"the parents of {term_id} form a cycle: remove one of them")
         if above:
             found[term_id] = sorted(above)
     return found

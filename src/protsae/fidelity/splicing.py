@@ -183,15 +183,15 @@ def _losses(
     for start, passage in zip(starts, batch, strict=False):
         masked[torch.from_numpy(start + passage.masked)] = True
         scored[torch.from_numpy(start + passage.masked[passage.scored])] = True
-    halfway = forward.run_to([passage.text for passage in batch], hook_point, masked)
-    values = replace(halfway.values)
+    paused = forward.run_to([passage.text for passage in batch], hook_point, masked)
+    values = replace(paused.values)
     found = []
     for condition in conditions:
         rows = ~masked if condition.unmasked_only else torch.ones_like(masked)
         function = None
         if condition.source is not None:
             function = _giving(values[condition.source][rows.to(forward.device)])
-        logits = forward.finish(halfway, function, rows, scored)
+        logits = forward.finish(paused, function, rows, scored)
         found.append(functional.cross_entropy(logits, targets, reduction="none").double().numpy())
     return found
 

@@ -62,7 +62,7 @@ class Statements:
         """Refuse what could not be resolved: ids that are absent or obsolete, chains of ids, cycles.
 
         Raises:
-            InputError: naming file, line and ids, and the way out.
+            InputError: naming file, line, ids and the fix.
         """
         self._check_ends(path, "relations name a parent", self.relations)
         self._check_ends(path, "logical clauses name a class", self.logic)

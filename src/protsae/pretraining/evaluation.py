@@ -85,7 +85,7 @@ def masked_scores(
     for members in token_budget_batches([len(crops[i]) for i in kept], config.tokens_per_batch):
         batch = [kept[m] for m in members]
         packed = tokenizer.pack([crops[i] for i in batch])
-        starts = np.cumsum([0, *packed.sizes[:-1]]) + 1  # behind each start token
+        starts = np.cumsum([0, *packed.sizes[:-1]]) + 1  # after each start token
         at = np.concatenate([start + chosen[i] for start, i in zip(starts, batch, strict=True)])
         lengths = np.repeat([len(sequences[i]) for i in batch], [len(chosen[i]) for i in batch])
         parts.append((lengths, *_guess(forward, masker.hide(packed, at).to(device))))

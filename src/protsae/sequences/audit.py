@@ -1,4 +1,4 @@
-"""The audit of a split: clusters are a claim, a search is the proof."""
+"""The audit of a split: a search for relatives across the splits that clusters define."""
 
 import logging
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class AuditConfig(Config):
 def audit_split(
     sequences: pd.DataFrame, assignment: pd.DataFrame, config: AuditConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Search validation and test among train, and take out what has a relative there.
+    """Search validation and test among train, and exclude proteins with a relative there.
 
     The nearest training protein is kept for every searched protein, excluded or not, also below the identity
     threshold (but significant and with the coverage asked for), so that scores can be given by bands of
@@ -180,17 +180,17 @@ def _counted(row: Mapping[str, Any]) -> str:
 
 
 def _warning(row: Mapping[str, Any]) -> str:
-    said = (
+    message = (
         f"{_counted(row)} have a relative in train and are excluded: the clusters are not sensitive enough."
     )
     n_unsearched = row["n_proteins"] - row["n_searched"]
     if n_unsearched:
-        said += (
+        message += (
             f" About {round(row['share_with_relative'] * n_unsearched)} of the {n_unsearched} {row['split']} "
             "proteins that were not searched have one too and stay. To search all, set "
             "splitting.audit.n_sampled: null"
         )
-    return said
+    return message
 
 
 def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Relative], config: AuditConfig) -> str:

@@ -119,7 +119,7 @@ def _merge_by_id(path: Path, config: SequenceTableConfig, residue_counts: Counte
             lines.append(record.line)
         elif records.sequences[row] != record.sequence:
             raise InputError(
-                f"{path}:{record.line}: id '{record.protein_id}' already stands in line {lines[row]}, with "
+                f"{path}:{record.line}: id '{record.protein_id}' is already in line {lines[row]}, with "
                 "another sequence. Remove or rename one of them"
             )
     return records

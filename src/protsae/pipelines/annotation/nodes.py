@@ -13,7 +13,7 @@ from protsae.annotations.merging import merge_sources
 from protsae.annotations.reading import SourceFiles, read_sources
 from protsae.annotations.rows import nested_counts, read_annotations
 from protsae.annotations.sources import ConceptTables, SourcesConfig, join_sources
-from protsae.core.errors import about
+from protsae.core.errors import naming
 from protsae.ontology.closure import Preset
 from protsae.ontology.norm_file import axioms_of, norm_text
 from protsae.ontology.obo import Ontology, read_obo
@@ -48,7 +48,7 @@ def join_annotations(
     ontology = Ontology(ontology_terms, ontology_relations, ontology_report["data_version"])
     counts: Counter[str] = Counter()
     annotations = read_annotations(raw_annotations, config, counts)
-    with about(raw_annotations):
+    with naming(raw_annotations):
         joined = joining.join_annotations(annotations, sequences, ontology, preset, join, config.isoforms)
     report = {**joined.report, "file": {"source": raw_annotations.name, **nested_counts(counts)}}
     return joined.protein_concepts, joined.annotation_ids, joined.annotation_accessions, report

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from protsae.core.errors import InputError, about
+from protsae.core.errors import InputError, naming
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint, is_checkpoint
 from protsae.sae.interchange.dictionary import Dictionary
@@ -67,7 +67,7 @@ def read_dictionary(
     given = {name: value for name, value in choices.items() if value}
     if useless := [name for name in given if name not in reader.choices]:
         raise InputError(f"layout {found} does not take {useless[0]}")
-    with about(source):
+    with naming(source):
         return reader.read(source / reader.file if source.is_dir() else source, **given)
 
 
