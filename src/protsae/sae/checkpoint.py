@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
-from protsae.sae.config import AnySaeConfig, first_problem, parse_config
+from protsae.sae.config import first_problem, parse_config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,11 +94,16 @@ class SaeCheckpoint:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        about = _checked(self.path, _read_header(self.path))
+        about = _read_header(self.path)
         self._version: int = about["format_version"]
         for version in range(self._version, FORMAT_VERSION):
             about = MIGRATIONS[version].header(about)
-        self._config = _config_of(self.path, about)
+        try:
+            self._config = parse_config(about["config"])
+        except ValidationError as error:
+            raise InputError(
+                f"{self.path} has a config that is not valid ({first_problem(error)}); {_AGAIN}"
+            ) from error
         self.config: dict[str, Any] = about["config"]
         self.metadata: dict[str, Any] = about["metadata"]
 
@@ -172,7 +177,8 @@ def _parse_header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    """Return the JSON that `save_sae` put in the header; check that the file is as long as its tensors."""
+    """Return the JSON that `save_sae` put in the header, of a version that can be read; check that the file
+    is as long as its tensors."""
     try:
         header, start = _parse_header(path)
         about = json.loads(header.pop("__metadata__")[_KEY])
@@ -185,11 +191,6 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has {path.stat().st_size} bytes, its header says {end}: truncated; {_AGAIN}"
         )
-    return dict(about)
-
-
-def _checked(path: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Return the header's content, of this format and of a version that can be read."""
     version = about.get("format_version")
     if about.get("format") != FORMAT or not isinstance(version, int) or version < 1:
         raise InputError(f"{path} is of format {about.get('format')!r}, not {FORMAT}; {_AGAIN}")
@@ -198,13 +199,4 @@ def _checked(path: Path, about: dict[str, Any]) -> dict[str, Any]:
             f"{path} has format version {version}, this protsae reads up to "
             f"{FORMAT_VERSION}: install a newer protsae"
         )
-    return about
-
-
-def _config_of(path: Path, about: dict[str, Any]) -> AnySaeConfig:
-    try:
-        return parse_config(about["config"])
-    except ValidationError as error:
-        raise InputError(
-            f"{path} has a config that is not valid ({first_problem(error)}); {_AGAIN}"
-        ) from error
+    return dict(about)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
@@ -112,6 +112,7 @@ class Reference:
     """Methods without training, judged on the activations of one hook point."""
 
     hook_point: str
+    like: ClassVar[None] = None
 
     @property
     def member_id(self) -> str:
@@ -133,7 +134,7 @@ class RunMember:
     def __call__(self, job: Job) -> dict[str, Any]:
         """Return `member`, `status` (trained, judged, kept) and seconds of training and judging."""
         folder = self.folder / job.member_id
-        if isinstance(job, Member) and job.like:
+        if job.like:
             job = job.matched(self._l0_of(job.like))
         plan = self.plan(job) if isinstance(job, Member) else None
         judging = self.data.judging_fingerprint(self.judging)
@@ -221,7 +222,7 @@ class SweepPlan(Plan):
             _LOGGER.info("%s: members of other lists stay: %s", folder, ", ".join(sorted(others)))
         runner = RunMember(self.data, self.judging, folder)
         # members that match another's L0 come after it
-        waves = [[job for job in jobs if _follows(job) == wave] for wave in (False, True)]
+        waves = [[job for job in jobs if (job.like is not None) == wave] for wave in (False, True)]
         executor = how or LocalExecutor()
         done = chain.from_iterable(executor.run(runner, wave) for wave in waves if wave)
         for number, outcome in enumerate(done, start=1):
@@ -262,10 +263,6 @@ class Sweep:
             rows = concat_metrics([metrics_table(found["metrics"])])
             tables.append(rows.assign(member=member)[["member", *METRIC_COLUMNS]])
         return pd.concat(tables, ignore_index=True)
-
-
-def _follows(job: Job) -> bool:
-    return isinstance(job, Member) and job.like is not None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

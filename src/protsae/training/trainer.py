@@ -91,6 +91,7 @@ class Trainer:
         self._step = self._epoch = self._n_batches = self._n_residues = 0
         self._silent_for = torch.zeros(sae.config.d_sae, dtype=torch.int64, device=self._device)
         self._of_epoch, self._recent = RunningMeans(), RunningMeans()
+        self._parts: tuple[Any, ...] = (self._choice, self._patience, self._of_epoch, self._recent)
         self._rows: list[tuple[int, int, str, str, float]] = []
 
     def fit(self, files: TrainingFiles | None = None) -> TrainingResult:
@@ -280,10 +281,7 @@ class Trainer:
             "module": self._sae.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "silent_for": self._silent_for,
-            "choice": self._choice.state(),
-            "patience": self._patience.state(),
-            "of_epoch": self._of_epoch.state(),
-            "recent": self._recent.state(),
+            "parts": [part.state() for part in self._parts],
             "rows": self._rows,
             "n_live_lines": files.live.n_lines,
             "random": torch.get_rng_state(),
@@ -303,10 +301,8 @@ class Trainer:
         self._sae.load_state_dict(state["module"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._silent_for = state["silent_for"].to(self._device)
-        self._choice.load_state(state["choice"])
-        self._patience.load_state(state["patience"])
-        self._of_epoch.load_state(state["of_epoch"])
-        self._recent.load_state(state["recent"])
+        for part, saved in zip(self._parts, state["parts"], strict=True):
+            part.load_state(saved)
         torch.set_rng_state(state["random"])
         if state["random_gpu"] is not None:
             torch.cuda.set_rng_state(state["random_gpu"])
