@@ -95,9 +95,9 @@ def test_a_table_with_positions_is_of_residues(tmp_path: Path):
         ("accession\tterm\tconcept\nP1\tx\ty\n", r"x.tsv:1: the header names concept_id twice"),
         ("accession\tterm\nP1\t\n", r"x.tsv:2: no term in this row"),
         ("accession\tterm\n", r"x.tsv: a header and no concepts below it"),
-        ("accession\tterm\tstart\tend\nP1\tx\t0\t3\n", r"x.tsv:2: start is '0', not a position"),
+        ("accession\tterm\tstart\tend\nP1\tx\t0\t3\n", r"x.tsv:2: start is '0', not a 1-based position"),
         ("accession\tterm\tstart\tend\nP1\tx\t4\t3\n", r"x.tsv:2: start 4 is after end 3"),
-        ("accession\tterm\tstart\nP1\tx\t4\n", r"x.tsv:2: end is '', not a position"),
+        ("accession\tterm\tstart\nP1\tx\t4\n", r"x.tsv:2: end is '', not a 1-based position"),
         (
             "accession\tterm\tname\nP1\tx\ta\nP1\tx\tb\n",
             r"x.tsv:3: concept 'x' is called \('b', ''\), and above",
@@ -177,7 +177,7 @@ def test_binding_sites_of_several_classes_are_one_aspect(tmp_path: Path):
     ("text", "message"),
     [
         ("P1\t3;4\n", r"m.txt:1: '3;4' is not a 1-based position"),
-        ("P1\t0\n", r"m.txt:1: '0' is not a position"),
+        ("P1\t0\n", r"m.txt:1: '0' is not a 1-based position"),
         ("P1 3\n", r"m.txt:1: expected accession<TAB>positions"),
         ("P1\t3\nP1\t4\n", r"m.txt:2: 'P1' is already in line 1"),
     ],
