@@ -1,4 +1,4 @@
-"""How well a dictionary reconstructs activations: sums by protein and amino acid, and rows of whole splits."""
+"""How well a dictionary reconstructs activations: sums by protein and amino acid, rows of whole splits."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -61,7 +61,8 @@ def of_neurons(name: str, mean: Tensor) -> Dictionary:
 def unit_directions(d_model: int, n: int, seed: int) -> Tensor:
     """Draw random unit vectors [d_model, n]."""
     drawn = torch.randn(d_model, n, generator=torch_generator(seed, "alignment", "directions"))
-    return drawn / drawn.norm(dim=0)
+    directions: Tensor = drawn / drawn.norm(dim=0)
+    return directions
 
 
 def of_random_directions(mean: Tensor, n_directions: int, k: int, seed: int) -> Dictionary:

@@ -180,7 +180,7 @@ class ProteinCurves:
         return replace(best, value=-best.value)
 
     def values(self, weights: NDArray[Any] | None = None) -> dict[str, Floats]:
-        """Return metric to values [...] for protein weights [..., n_proteins], each with its own best thresholds.
+        """Return metric to values [...] for protein weights [..., n_proteins], each with its best threshold.
 
         `fmax`, `wfmax`, `smin`, `coverage` (at the threshold of Fmax) and, by the rules of DeepGO,
         `aupr_curve`; NaN where no protein counts.

@@ -54,13 +54,17 @@ def metric_records(
         values: metric name to value.
         method: the score row or dictionary that is measured, such as `protsae_latent` or `topk`.
         intervals: metric name to (low, high), for the metrics that have an interval.
-        labels: the other columns, empty where they are not given. `aspect`: BPO, MFO, CCO, mean (of the three)
-            or all. `split`: train, validation or test. `n`: what the value is an average over (concepts for
-            `auc` and `aupr`, proteins for `fmax`, residues for `fve`, `l0` and their like). `seed`: seed of
-            the training run. `hook_point`: where the activations were taken. `k`: latents per residue of a
-            TopK dictionary. `preset`: rule set of the metric, such as `cafa`. `stratum`: part of the split,
-            where it was divided further. `supervision`: how the method saw labels: none, selection, probe or
-            training.
+        labels: the other columns, empty where they are not given:
+            `aspect`: BPO, MFO, CCO, mean (of the three) or all;
+            `split`: train, validation or test;
+            `n`: what the value is an average over (concepts for `auc` and `aupr`, proteins for `fmax`,
+            residues for `fve`, `l0` and their like);
+            `seed`: seed of the training run;
+            `hook_point`: where the activations were taken;
+            `k`: latents per residue of a TopK dictionary;
+            `preset`: rule set of the metric, such as `cafa`;
+            `stratum`: part of the split, where it was divided further;
+            `supervision`: how the method saw labels: none, selection, probe or training.
 
     Raises:
         TypeError: the table has no such column.

@@ -23,11 +23,11 @@ class ScoringConfig(Config):
     """Whether probes are fitted in double precision to a small gradient. False is some five times faster, and
     macro AUC the same to about 1e-5: for sweeps."""
     patience: int | None = Field(default=None, ge=1)
-    """Strengths are tried from the strongest on; after so many in a row without improvement the others are not tried. null: all are
+    """Strengths are tried from the strongest on, until so many in a row bring no improvement. null: all are
     tried."""
     neighbour_priors: tuple[Positive, ...] = Field(default=(10.0, 30.0, 100.0, 300.0), min_length=1)
-    """Weights of the prevalence relative to the neighbours by sequence, in bits, that are tried; the best macro
-    AUC on validation is chosen."""
+    """Weights of the prevalence relative to the neighbours by sequence, in bits, that are tried; that of the
+    best macro AUC on validation is chosen."""
     seed: int = 0
     """Seed of the permutation of `shuffled_labels`."""
 

@@ -14,8 +14,8 @@ def shuffle_labels(
 ) -> dict[str, SplitLabels]:
     """Permute whole label vectors among the proteins of each split in `which`.
 
-    Frequencies and co-occurrence of concepts stay the same, and so do the labelled aspects of a vector; only the
-    assignment to proteins is lost.
+    Frequencies and co-occurrence of concepts stay the same, and so do the labelled aspects of a vector; only
+    the assignment to proteins is lost.
     """
     found = dict(splits)
     for split in which:
