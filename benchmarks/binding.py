@@ -54,7 +54,13 @@ from protsae.core.splits import SPLITS
 from protsae.encoding.batches import Residues
 from protsae.encoding.run import Run
 from protsae.interpretation.align import AlignmentTask
-from protsae.interpretation.baselines import Dictionary, Neurons, RandomDirections, Trained, Windows
+from protsae.interpretation.baselines import (
+    Dictionary,
+    of_autoencoder,
+    of_neurons,
+    of_random_directions,
+    of_windows,
+)
 from protsae.interpretation.config import BaselineConfig, ChoiceConfig, KSparseConfig
 from protsae.interpretation.random_model import extract_into
 from protsae.interpretation.sources import FreshCodes, LettersOnly
@@ -203,7 +209,7 @@ def measure(
     task = AlignmentTask.of(inside, tables, list(sequences), ChoiceConfig(), KSparseConfig())
     source = Stored(folder, load_plm(arguments.plm), sequences)
     table, baselines = Table(task), BaselineConfig()
-    windows = Windows(baselines.flank)
+    windows = of_windows(baselines.flank)
     letters = LettersOnly(task.proteins)
     codes = FreshCodes(letters, "", windows, task.proteins, 65_536)
     one_hot = {split: residue_matrix(codes, task, split).toarray() for split in SPLITS}
@@ -218,13 +224,15 @@ def measure(
         }
         mean = torch.from_numpy(x["train"].mean(axis=0, dtype=np.float64)).float()
         table.add("linear_probe", "probe", dense_probe_scores(x, task, STRENGTHS), hook_point=hook_point)
-        table.add_latents(Neurons("neurons", mean), source, hook_point)
+        table.add_latents(of_neurons("neurons", mean), source, hook_point)
         for seed in SEEDS:
-            directions = RandomDirections.draw(mean, baselines.n_directions, baselines.k, seed)
+            directions = of_random_directions(mean, baselines.n_directions, baselines.k, seed)
             table.add_latents(directions, source, hook_point, k=baselines.k, seed=seed)
     for name, checkpoint in named:
         run = Run.of(checkpoint)
-        table.add_latents(Trained(name, checkpoint.load()), source, run.hook_point, seed=run.seed, k=run.k)
+        table.add_latents(
+            of_autoencoder(name, checkpoint.load()), source, run.hook_point, seed=run.seed, k=run.k
+        )
     return concat_metrics(table.parts)
 
 

@@ -40,7 +40,7 @@ from protsae.probing.judge import (
 from protsae.probing.residue_scores import FLOORS, STRATUM, evaluate_residues
 from protsae.probing.scores import REFERENCES, probe_scores
 from protsae.probing.shuffles import shuffle_labels
-from protsae.probing.subsumption import all_metrics, subsumption_rows
+from protsae.probing.subsumption import subsumption_rows
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.protsae import ProtSae
 from protsae.training.dictionaries import Defaults, Dictionary
@@ -112,7 +112,8 @@ class Demo(FinishedRun):
             {method: about for part in parts for method, about in part.about.items()},
         )
         rows = together.rows(judge.evaluation.confidence)
-        return all_metrics([rows, *others, *reconstructions]), together
+        measured = concat_metrics([rows, *others, *reconstructions])
+        return measured.drop_duplicates(ignore_index=True), together
 
     def _of_predictor(self, sae: ProtSae, codes: CodeStore) -> list[pd.DataFrame]:
         """Return the rows of residues, and of the predictor's geometry."""

@@ -17,7 +17,7 @@ from helpers.residue_scores import (
     score_rows,
 )
 from protsae.interpretation.align import AlignmentTask
-from protsae.interpretation.baselines import Neurons, Windows
+from protsae.interpretation.baselines import of_neurons, of_windows
 from protsae.interpretation.config import ChoiceConfig, KSparseConfig
 from protsae.interpretation.sources import FreshCodes, LettersOnly
 from protsae.metrics.table import METRIC_COLUMNS
@@ -37,7 +37,7 @@ def pair():
 @pytest.fixture(scope="module")
 def codes(pair):
     toy, task = pair
-    return FreshCodes(toy.store, HOOK, Neurons("neurons", torch.zeros(4)), task.proteins, 50)
+    return FreshCodes(toy.store, HOOK, of_neurons("neurons", torch.zeros(4)), task.proteins, 50)
 
 
 def rows_of(toy, split, concept):
@@ -126,7 +126,7 @@ def test_the_planted_latent_is_chosen_and_probes_find_it(pair, codes):
 
 def test_windows_over_whole_sites_beat_residue_identity(pair):
     _, task = pair
-    codes = FreshCodes(LettersOnly(task.proteins), "", Windows(1), task.proteins, 50)
+    codes = FreshCodes(LettersOnly(task.proteins), "", of_windows(1), task.proteins, 50)
     judged = judge_scores(probe_scores(codes, task, 5), task)
     identity = judge_scores(identity_scores(task), task)
     table = score_rows(judged, identity, task, {"method": "windows", "supervision": "probe", "seed": 4})

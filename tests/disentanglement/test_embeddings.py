@@ -68,7 +68,7 @@ def test_embeddings_of_an_unnamed_model_are_refused(tmp_path, activations):
     [
         (lambda p: written(p, [[1, 2], [1], [0, 1]], {"model": "m"}), "vectors of 1, 2 values"),
         (lambda p: written(p, [[1, 2], [1, np.nan], [0, 1]], {"model": "m"}), "vector of P1 has missing"),
-        (lambda p: written(p, np.eye(3), {"model": "m"}, ids=["P1", "P1", "P2"]), "P1 stands there twice"),
+        (lambda p: written(p, np.eye(3), {"model": "m"}, ids=["P1", "P1", "P2"]), "P1 occurs twice"),
         (lambda p: written(p, np.eye(3), {"model": "m"}, name="x") and rename(p), "found id, x"),
         (lambda p: p.write_text("protein_id,x") and p, "is not a Parquet file"),
     ],

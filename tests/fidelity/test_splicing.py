@@ -182,5 +182,5 @@ def test_another_language_model_is_refused(model):
     other = dataclasses.replace(model, sha256="0" * 64)
     with pytest.raises(InputError, match="the dictionary comes from a language model with checksum 00000"):
         require_same_model(other.sha256, model, "the dictionary")
-    with pytest.raises(InputError, match=r"\(none\).*Activations made elsewhere have no model here"):
+    with pytest.raises(InputError, match=r"\(none\).*Activations that were made elsewhere cannot be spliced"):
         require_same_model("", model, "the dictionary")

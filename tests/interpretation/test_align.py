@@ -13,14 +13,14 @@ from tests.metrics.slow_association import slow_counts, slow_f1
 from protsae.core.errors import InputError
 from protsae.interpretation import sources
 from protsae.interpretation.align import AlignmentTask, align, alignment_table
-from protsae.interpretation.baselines import Neurons, Windows
+from protsae.interpretation.baselines import of_neurons, of_windows
 from protsae.interpretation.config import ChoiceConfig, KSparseConfig
 from protsae.interpretation.pairs import ALIGNMENT_COLUMNS
 from protsae.interpretation.sources import FreshCodes, LettersOnly
 from protsae.interpretation.summary import metrics_of, summarise
 from protsae.metrics.table import METRIC_COLUMNS
 
-NEURONS = Neurons("neurons", torch.zeros(4))
+NEURONS = of_neurons("neurons", torch.zeros(4))
 
 
 def aligned_by(dictionary, source, task):
@@ -169,7 +169,7 @@ def test_rows_of_metrics_are_means_over_concepts(aligned, table, task):
 
 def test_windows_see_the_neighbours_of_a_residue(toy, task):
     """One position and letter finds half of a site, two positions find all of it."""
-    windows = Windows(1)
+    windows = of_windows(1)
     aligned = aligned_by(windows, LettersOnly(task.proteins), replace(task, proteins_too=False))
     assert set(aligned.pairs) == {"residue", "domain"}
     probes = aligned.k_sparse.set_index(["concept_id", "k"])["auc_test"]

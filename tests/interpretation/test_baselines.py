@@ -7,10 +7,11 @@ from tests.interpretation.toy_proteins import HOOK
 from protsae.encoding.batches import ProteinBatch
 from protsae.interpretation.baselines import (
     N_LETTERS,
-    Neurons,
-    RandomDirections,
-    Trained,
-    Windows,
+    of_autoencoder,
+    of_neurons,
+    of_random_directions,
+    of_windows,
+    unit_directions,
 )
 from protsae.interpretation.sources import LettersOnly
 from protsae.plm.residues import RESIDUES
@@ -37,7 +38,7 @@ def dense(codes, n_latents):
 
 def test_neurons_are_activations_on_either_side_of_the_mean():
     mean = torch.tensor([0.5, 0.0, -1.0])
-    found = dense(Neurons("neurons", mean).codes(batch(), letters()), 6)
+    found = dense(of_neurons("neurons", mean).codes(batch(), letters()), 6)
     centred = (batch().x - mean).numpy()
     np.testing.assert_allclose(
         found, np.concatenate([np.maximum(centred, 0), np.maximum(-centred, 0)], axis=1)
@@ -45,18 +46,19 @@ def test_neurons_are_activations_on_either_side_of_the_mean():
 
 
 def test_random_directions_keep_the_k_largest_positive_projections():
-    drawn = RandomDirections.draw(torch.zeros(3), 20, 4, seed=1)
-    assert torch.allclose(drawn.directions.norm(dim=0), torch.ones(20))
-    assert torch.equal(drawn.directions, RandomDirections.draw(torch.zeros(3), 20, 4, seed=1).directions)
+    directions = unit_directions(3, 20, seed=1)
+    assert torch.allclose(directions.norm(dim=0), torch.ones(20))
+    assert torch.equal(directions, unit_directions(3, 20, seed=1))
+    drawn = of_random_directions(torch.zeros(3), 20, 4, seed=1)
     found = dense(drawn.codes(batch(), letters()), 20)
-    projected = (batch().x @ drawn.directions).numpy()
+    projected = (batch().x @ directions).numpy()
     for row, values in zip(found, projected, strict=True):
         kept = np.sort(values)[-4:]
         np.testing.assert_allclose(np.sort(row[row > 0]), kept[kept > 0], rtol=1e-6)
 
 
 def test_windows_end_where_proteins_end_and_pass_over_unknown_letters():
-    found = dense(Windows(1).codes(batch(), letters()), 3 * N_LETTERS)
+    found = dense(of_windows(1).codes(batch(), letters()), 3 * N_LETTERS)
     c, w = RESIDUES.index("C"), RESIDUES.index("W")
     before, here, after = 0, N_LETTERS, 2 * N_LETTERS
     expected = [
@@ -73,7 +75,7 @@ def test_windows_end_where_proteins_end_and_pass_over_unknown_letters():
 @torch.no_grad()
 def test_a_trained_dictionary_gives_what_it_encodes():
     sae = TopKSae(TopKConfig(d_model=3, d_sae=12, k=2), torch.Generator().manual_seed(0))
-    found = dense(Trained("topk", sae).codes(batch(), letters()), 12)
+    found = dense(of_autoencoder("topk", sae).codes(batch(), letters()), 12)
     np.testing.assert_array_equal(found.astype(np.float32), sae.encode(batch().x).numpy())
 
 

@@ -75,7 +75,7 @@ def judged(evaluations) -> Judgement:
 
 
 def test_descendants_follow_the_relations_of_each_preset(vocabulary):
-    assert vocabulary.descendants == [[1], [], [3], [], []]
+    assert vocabulary.below["cafa"] == [[1], [], [3], [], []]
     assert vocabulary.below["deepgo"] == [[1, 3], [], [3], [], []]
     assert vocabulary.information("deepgo").tolist() == [1.0, 1.5, 0.5, 2.5, 0.0]
     assert {name: list(index) for name, index in vocabulary.columns().items()} == {
@@ -175,7 +175,7 @@ def test_micro_precision_pools_calibrated_propagated_pairs(vocabulary, splits, s
     test, validation = splits["test"], splits["validation"]
     values = scores["linear_probe"]
     calibration = fit_calibration(values["validation"], validation.labels, validation.labelled)
-    probabilities = propagate_scores(calibration.probabilities(values["test"]), vocabulary.descendants)
+    probabilities = propagate_scores(calibration.probabilities(values["test"]), vocabulary.below["cafa"])
     for aspect, columns in {"MFO": slice(2, 4), "all": slice(0, 5)}.items():
         counted = test.labelled[:, columns]
         pairs = test.labels[:, columns][counted], probabilities[:, columns][counted]

@@ -1,1 +1,1 @@
-"""Disentanglement: does a latent stand for one thing, and one latent for a thing?"""
+"""Disentanglement: does each latent stand for one thing, and each thing have one latent?"""

@@ -27,7 +27,7 @@ class MonosemanticityConfig(PoolingConfig):
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Of the intervals."""
     embedding_model: str | None = None
-    """Name of the model behind `raw_embeddings`, where the file's own metadata do not name it."""
+    """Name of the model of `raw_judge_embeddings`, if the file's own metadata do not name it."""
     seed: int = 0
     """Draws the residues: the same ones for every dictionary."""
 

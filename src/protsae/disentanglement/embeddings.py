@@ -53,7 +53,7 @@ def read_embeddings(
     vectors = _vectors(path, table)
     found = pd.DataFrame({"protein_id": table["protein_id"].astype(str), "model": name})
     if (twice := found["protein_id"].duplicated()).any():
-        raise InputError(f"{path}: protein {found.loc[twice, 'protein_id'].iloc[0]} stands there twice")
+        raise InputError(f"{path}: protein {found.loc[twice, 'protein_id'].iloc[0]} occurs twice")
     _refuse_activations(path, found["protein_id"], vectors, activations)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     found["embedding"] = list((vectors / np.where(norms > 0, norms, 1)).astype(np.float32))

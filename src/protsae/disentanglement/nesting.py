@@ -1,4 +1,4 @@
-"""What happens on the proteins or residues that carry the narrower of two nested concepts."""
+"""Activity of latents on the proteins or residues that carry the narrower of two nested concepts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

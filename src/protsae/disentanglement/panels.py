@@ -1,4 +1,4 @@
-"""Who judges: items with their similarities, by annotations, by embeddings of another model, by windows."""
+"""The judges: items with their similarities by annotations, by embeddings of another model, by windows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ LIN, WINDOWS, EMBEDDINGS = "lin", "windows", "embeddings"
 
 @dataclass(frozen=True)
 class Panel:
-    """Items of one kind and a judge of their likeness."""
+    """Items of one kind and a judge of their similarity."""
 
     name: str
     """`lin`, `windows`, or `embeddings:<model>`."""
@@ -82,7 +82,7 @@ def embedding_panels(embeddings: pd.DataFrame, proteins: pd.DataFrame, split: st
 def window_panel(
     sample: ResidueSample, sequences: Mapping[str, str], clusters: Mapping[str, str], flank: int
 ) -> Panel:
-    """Return the panel of residues whose likeness is that of the windows around them."""
+    """Return the panel of residues whose similarity is that of the windows around them."""
     items = sample.protein_ids
     groups = Groups.of([clusters[protein_id] for protein_id in items])
     return Panel(WINDOWS, "", items, InnerProducts(window_vectors(sequences, sample.items, flank), groups))

@@ -1,4 +1,4 @@
-"""Residues judged by what stands around them: windows in a reduced alphabet."""
+"""Residues judged by their neighbours: windows in a reduced alphabet."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from protsae.core.letters import character_codes, code_table
 REDUCED_ALPHABET = ("LVIM", "C", "A", "G", "ST", "P", "FYW", "EDNQ", "KR", "H")
 """The ten classes of Murphy, Wallqvist and Levy (Protein Engineering 13, 2000), from BLOSUM50."""
 OUTSIDE = len(REDUCED_ALPHABET)
-"""Class of the positions before the first and behind the last residue: nearness to an end is likeness too."""
+"""Class of positions before the first and after the last residue: being near an end is a similarity too."""
 _UNKNOWN = OUTSIDE + 1
 _CLASS = code_table(REDUCED_ALPHABET, _UNKNOWN)
 

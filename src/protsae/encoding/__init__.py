@@ -1,1 +1,1 @@
-"""Encoding: all stored residues pass through a dictionary once; every measure reads what that leaves."""
+"""Encoding: all stored residues pass through a dictionary once; every measure reads the results."""

@@ -48,7 +48,7 @@ Part = tuple[list[str], ResidueCodes]
 
 @dataclass(frozen=True)
 class CodedDictionary:
-    """What codes say of the dictionary that they come from."""
+    """The dictionary that codes come from."""
 
     run: Run
     d_model: int
@@ -113,7 +113,7 @@ class CodeWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for file in self._files.values():
             file.close()
 
@@ -150,7 +150,7 @@ class CodeWriter:
         self._n_codes += len(codes.latents)
 
     def close(self, *, temporary: bool = False) -> "CodeStore":
-        """Make the folder whole and open it, as a temporary one if asked for."""
+        """Complete the folder and open it, as a temporary one if asked for."""
         records = {f"{name}.bin": file.close() for name, file in self._files.items()}
         columns = ["protein_id", "split", "length", "first_row", "n_rows"]
         table = pd.DataFrame(self._proteins, columns=columns).astype(dict.fromkeys(columns[2:], "int64"))
@@ -178,7 +178,7 @@ class CodeStore:
 
         Args:
             root: folder with `codes.json`.
-            temporary: the folder goes when nothing needs the store any more.
+            temporary: the folder is removed when the store is no longer used.
 
         Raises:
             InputError: the folder is no such, is too new, or a file is missing or of another size.

@@ -131,17 +131,8 @@ class _Sums:
             codes = self._sae.sparse_codes(batch.x)
         self._pool(batch, codes, of_proteins)
         self._n_residues[batch.split] += len(batch.x)
-        self.reconstruction.update(
-            batch.protein_ids,
-            batch.lengths,
-            batch.residue_index,
-            batch.x.numpy(),
-            self._sae.decode_sparse(codes).numpy(),
-            mean,
-            codes.values.numpy(),
-            codes.columns.numpy(),
-            gates_open,
-        )
+        x_hat = self._sae.decode_sparse(codes).numpy()
+        self.reconstruction.update(batch, codes, x_hat, mean, gates_open)
         return codes, logits
 
     def _pool(self, batch: ProteinBatch, codes: SparseCodes, logits: Tensor | None) -> None:

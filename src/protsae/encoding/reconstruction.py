@@ -1,7 +1,7 @@
-"""How well a dictionary gives activations back: sums by protein and amino acid, and rows of whole splits."""
+"""How well a dictionary reconstructs activations: sums by protein and amino acid, rows of whole splits."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,10 @@ from protsae.core.splits import SPLITS
 from protsae.encoding.run import Run
 from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.plm.residues import RESIDUES
+
+if TYPE_CHECKING:
+    from protsae.encoding.batches import ProteinBatch
+    from protsae.sae.codes import SparseCodes
 
 Floats = NDArray[np.float64]
 
@@ -49,27 +53,19 @@ class ReconstructionSums:
 
     def update(
         self,
-        protein_ids: list[str],
-        lengths: list[int],
-        residue_index: NDArray[np.int64],
-        x: NDArray[np.float32],
+        batch: "ProteinBatch",
+        codes: "SparseCodes",
         x_hat: NDArray[np.float32],
         mean: Floats,
-        values: NDArray[np.floating[Any]],
-        columns: NDArray[np.int64],
         gates_open: NDArray[np.integer[Any]] | None,
     ) -> None:
         """Add the residues of some proteins of one split.
 
         Args:
-            protein_ids: the proteins.
-            lengths: residues of each.
-            residue_index: 0-based position of each residue in its protein [n].
-            x: activations [n, d_model].
+            batch: the proteins [n residues].
+            codes: their codes, not negative.
             x_hat: their reconstructions [n, d_model].
             mean: mean activation of the split [d_model].
-            values: codes, not negative [n, k].
-            columns: their latents [n, k].
             gates_open: open gates of each residue [n], where there are gates.
 
         Raises:
@@ -78,19 +74,15 @@ class ReconstructionSums:
         """
         from protsae.encoding import kernels
 
-        starts = np.cumsum(lengths) - lengths
-        group = np.concatenate(
-            [
-                self._groups(name, residue_index[start : start + length])
-                for name, start, length in zip(protein_ids, starts, lengths, strict=True)
-            ]
-        )
-        kernels.add_reconstruction(x, x_hat, mean, group, self._sums)
-        kernels.add_activity(values, columns, self._energy, self._n_defined, group, self._activity)
+        positions = np.split(batch.residue_index, np.cumsum(batch.lengths)[:-1])
+        group = np.concatenate(list(map(self._groups, batch.protein_ids, positions)))
+        kernels.add_reconstruction(batch.x.numpy(), x_hat, mean, group, self._sums)
+        arrays = codes.values.numpy(), codes.columns.numpy()
+        kernels.add_activity(*arrays, self._energy, self._n_defined, group, self._activity)
         if gates_open is not None:
             opened = np.bincount(group, gates_open, minlength=len(self._sums)).astype(np.float64)
             self._gates = opened if self._gates is None else self._gates + opened
-        for name in protein_ids:
+        for name in batch.protein_ids:
             owner = self._place[name]
             if not np.isfinite(self._sums[owner * _N_LETTERS : (owner + 1) * _N_LETTERS]).all():
                 raise InputError(f"{name}: an activation or its reconstruction is not finite: train it again")

@@ -22,7 +22,7 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those of what is called otherwise but was measured of it."""
+        """The same without its name, for methods that have another one."""
         return {"seed": self.seed, "hook_point": self.hook_point, "k": self.k}
 
     @classmethod

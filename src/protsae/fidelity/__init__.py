@@ -1,1 +1,1 @@
-"""What is left of activations and of the language model when a dictionary's reconstructions stand in."""
+"""How well activations and the language model are preserved when reconstructions replace activations."""

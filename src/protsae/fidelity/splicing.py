@@ -1,7 +1,7 @@
-"""Cross-entropy of masked residues while something else stands at a hook point.
+"""Cross-entropy of masked residues when the values at a hook point are replaced.
 
-Values are replaced at residues alone: start and end tokens keep theirs. All conditions go on from one and the
-same run up to the hook point, so that replacing nothing changes nothing, to the last bit.
+Values are replaced at residues only: start and end tokens keep theirs. All conditions continue from the same
+run up to the hook point, so that without a replacement the result is the same to the last bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +31,8 @@ from protsae.sae.checkpoint import SaeCheckpoint
 
 _DEVICE_KEY = "fidelity.passes.device"
 Replacements = Callable[[Tensor], Mapping[str, Tensor]]
-"""From the values at the hook point [n_residues, d_model] to what may stand in for them, by name, each of
-that shape."""
+"""From the values at the hook point [n_residues, d_model] to their replacements by name, each of that
+shape."""
 
 
 @dataclass(frozen=True)
@@ -258,6 +258,6 @@ def require_same_model(wanted: str, model: PlmModel, what: str) -> None:
     if wanted != model.sha256:
         raise InputError(
             f"{what} comes from a language model with checksum {wanted[:12] or '(none)'}, plm_checkpoint is "
-            f"{model.name} with {model.sha256[:12]}: splicing needs the very model; give it, or extract and "
-            "train again. Activations made elsewhere have no model here, and no splicing"
+            f"{model.name} with {model.sha256[:12]}: splicing needs the same model: give it, or "
+            "extract and train again. Activations that were made elsewhere cannot be spliced"
         )

@@ -1,1 +1,1 @@
-"""Interpretation: which latent stands for which concept, and what else is seen of it."""
+"""Interpretation: which latent stands for which concept, and on which residues it is active."""

@@ -59,7 +59,7 @@ class AlignmentTask:
         config: ChoiceConfig,
         k_sparse: KSparseConfig,
     ) -> "AlignmentTask":
-        """Line up the proteins that have activations, the `available` ones."""
+        """Take the proteins that have activations, the `available` ones."""
         return cls(LabelledProteins.of(proteins, tables, available), config, k_sparse)
 
     @cached_property
@@ -165,7 +165,7 @@ def alignment_table(method: str, supervision: str, alignment: Alignment) -> pd.D
 
 
 def residue_sample(proteins: LabelledProteins, n_latents: int, split: str, parts: list[Part]) -> Sample:
-    """Line up the codes of proteins with their labels, residue by residue."""
+    """Return the codes and the labels of proteins, residue by residue."""
     from scipy import sparse
 
     blocks = [

@@ -1,7 +1,7 @@
 """Dictionaries to compare trained ones with, as sparse codes of residues."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,19 +20,16 @@ N_LETTERS = len(AMINO_ACIDS)
 _PLACE = code_table(AMINO_ACIDS, -1)
 
 
-class Dictionary(Protocol):
+@dataclass(frozen=True)
+class Dictionary:
     """A way to describe a residue by few active latents."""
 
-    @property
-    def name(self) -> str:
-        """What the tables call it."""
-
-    @property
-    def n_latents(self) -> int:
-        """Its width."""
-
-    def codes(self, batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
-        """Return the codes of a batch's residues, `letters` being their character codes."""
+    name: str
+    """What the tables call it."""
+    n_latents: int
+    """Its width."""
+    codes: Callable[[ProteinBatch, NDArray[np.uint8]], ResidueCodes]
+    """From a batch and the character codes of its residues to their codes."""
 
 
 def letter_places(letters: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -40,91 +37,58 @@ def letter_places(letters: NDArray[np.uint8]) -> NDArray[np.int64]:
     return _PLACE[letters]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The latents of a sparse autoencoder that is not encoded by the pipeline."""
+def of_autoencoder(name: str, sae: SparseAutoencoder) -> Dictionary:
+    """Return the latents of a sparse autoencoder that is not encoded by the pipeline."""
 
-    name: str
-    sae: SparseAutoencoder
+    def codes(batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
+        found = sae.sparse_codes(batch.x)
+        return packed_codes(found.values.numpy(), found.columns.numpy())
 
-    @property
-    def n_latents(self) -> int:
-        """Its width."""
-        return self.sae.config.d_sae
-
-    def codes(self, batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
-        """Return what it encodes."""
-        codes = self.sae.sparse_codes(batch.x)
-        return packed_codes(codes.values.numpy(), codes.columns.numpy())
+    return Dictionary(name, sae.config.d_sae, codes)
 
 
-@dataclass(frozen=True)
-class Neurons:
-    """Activations less their mean over training residues: what lies above it, then what lies below."""
+def of_neurons(name: str, mean: Tensor) -> Dictionary:
+    """Return two latents per dimension: activations minus their mean over training residues [d_model], where
+    they are positive, then the same with the sign reversed."""
 
-    name: str
-    mean: Tensor
-    """[d_model]."""
-
-    @property
-    def n_latents(self) -> int:
-        """Two per dimension."""
-        return 2 * len(self.mean)
-
-    def codes(self, batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
-        """Return every dimension by its sign."""
-        centred = batch.x - self.mean
+    def codes(batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
+        centred = batch.x - mean
         return ResidueCodes.of_dense(torch.cat([centred, -centred], dim=1).numpy())
 
-
-@dataclass(frozen=True)
-class RandomDirections:
-    """Projections on random unit vectors, of which the k largest stay: an untrained TopK."""
-
-    name: str
-    mean: Tensor
-    directions: Tensor
-    """[d_model, n_directions], unit columns."""
-    k: int
-
-    @classmethod
-    def draw(cls, mean: Tensor, n_directions: int, k: int, seed: int) -> "RandomDirections":
-        """Draw them."""
-        generator = torch_generator(seed, "alignment", "directions")
-        drawn = torch.randn(len(mean), n_directions, generator=generator)
-        return cls("random_directions", mean, drawn / drawn.norm(dim=0), k)
-
-    @property
-    def n_latents(self) -> int:
-        """Number of directions."""
-        return self.directions.shape[1]
-
-    def codes(self, batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
-        """Return the largest projections, where they are positive."""
-        bias = torch.zeros(self.n_latents)
-        codes, _ = encode_top_k(batch.x - self.mean, self.directions, bias, self.k)
-        return packed_codes(codes.values.numpy(), codes.columns.numpy())
+    return Dictionary(name, 2 * len(mean), codes)
 
 
-@dataclass(frozen=True)
-class Windows:
-    """One latent for each amino acid at each distance: what a linear filter on the sequence sees."""
+def unit_directions(d_model: int, n: int, seed: int) -> Tensor:
+    """Draw random unit vectors [d_model, n]."""
+    drawn = torch.randn(d_model, n, generator=torch_generator(seed, "alignment", "directions"))
+    directions: Tensor = drawn / drawn.norm(dim=0)
+    return directions
 
-    flank: int
-    name: str = "residue_windows"
 
-    @property
-    def n_latents(self) -> int:
-        """Amino acids times positions."""
-        return N_LETTERS * (2 * self.flank + 1)
+def of_random_directions(mean: Tensor, n_directions: int, k: int, seed: int) -> Dictionary:
+    """Return projections of centred activations on random unit vectors; the k largest stay, where they are
+    positive: an untrained TopK."""
+    directions, bias = unit_directions(len(mean), n_directions, seed), torch.zeros(n_directions)
 
-    def codes(self, batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
-        """Return ones; neighbours beyond the ends of the protein have none."""
-        places = letter_places(letters)
-        ends = np.cumsum(batch.lengths)
-        protein = np.repeat(np.arange(len(ends)), batch.lengths)
-        rows = np.arange(len(places))[:, None] + np.arange(-self.flank, self.flank + 1)
-        inside = (rows >= (ends - batch.lengths)[protein, None]) & (rows < ends[protein, None])
+    def codes(batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
+        found, _ = encode_top_k(batch.x - mean, directions, bias, k)
+        return packed_codes(found.values.numpy(), found.columns.numpy())
+
+    return Dictionary("random_directions", n_directions, codes)
+
+
+def of_windows(flank: int) -> Dictionary:
+    """Return one latent, 1 or 0, for each amino acid at each distance: what a linear filter on the sequence
+    sees. Positions beyond the ends of the protein have none."""
+    offsets = np.arange(-flank, flank + 1)
+
+    def codes(batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
+        places, ends = letter_places(letters), np.cumsum(batch.lengths)
+        rows = np.arange(len(places))[:, None] + offsets
+        begin, end = (np.repeat(of, batch.lengths)[:, None] for of in (ends - batch.lengths, ends))
+        inside = (rows >= begin) & (rows < end)
         found = np.where(inside, places[np.clip(rows, 0, len(places) - 1)], -1)
-        columns = found + N_LETTERS * np.arange(2 * self.flank + 1)
+        columns = found + N_LETTERS * np.arange(len(offsets))
         return packed_codes((found >= 0).astype(np.float32), columns)
+
+    return Dictionary("residue_windows", N_LETTERS * len(offsets), codes)

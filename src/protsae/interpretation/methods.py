@@ -21,7 +21,13 @@ from protsae.interpretation.align import (
     align_identity,
     alignment_table,
 )
-from protsae.interpretation.baselines import Dictionary, Neurons, RandomDirections, Trained, Windows
+from protsae.interpretation.baselines import (
+    Dictionary,
+    of_autoencoder,
+    of_neurons,
+    of_random_directions,
+    of_windows,
+)
 from protsae.interpretation.config import BaselineConfig, ChoiceConfig
 from protsae.interpretation.dictionary import pooled_latents
 from protsae.interpretation.random_model import extract_into, train_dictionary
@@ -66,9 +72,9 @@ def align_untrained(
     """
     mean = _mean(store, hook_point, task)
     at_hook_point = {"hook_point": hook_point, "seed": config.seed}
-    directions = RandomDirections.draw(mean, config.n_directions, config.k, config.seed)
+    directions = of_random_directions(mean, config.n_directions, config.k, config.seed)
     found = [
-        _align_fresh(Neurons("neurons", mean), store, task, {"hook_point": hook_point}),
+        _align_fresh(of_neurons("neurons", mean), store, task, {"hook_point": hook_point}),
         _align_fresh(directions, store, task, {**at_hook_point, "k": config.k}),
     ]
     if config.random_plm:
@@ -76,7 +82,7 @@ def align_untrained(
             found += _random_model(task, hook_point, config, plm, Path(folder) / "activations")
     if len(task.proteins.of_residues):
         source = LettersOnly(task.proteins)
-        found.append(_align_fresh(Windows(config.flank), source, replace(task, proteins_too=False), {}))
+        found.append(_align_fresh(of_windows(config.flank), source, replace(task, proteins_too=False), {}))
     found.append(({"method": IDENTITY}, "probe", align_identity(task)))
     return _tables(found, task.config)
 
@@ -87,11 +93,11 @@ def _random_model(
     """Align the neurons of a language model with random weights, and a dictionary trained on them."""
     model = random_model(load_plm(plm), config.seed)
     store = extract_into(folder, model, hook_point, task.proteins.sequences())
-    neurons = Neurons("random_plm_neurons", _mean(store, hook_point, task))
+    neurons = of_neurons("random_plm_neurons", _mean(store, hook_point, task))
     split_of = [(name, split) for split, names in task.proteins.ids.items() for name in names]
     proteins = pd.DataFrame(split_of, columns=["protein_id", "split"])
     sae = train_dictionary(store, hook_point, proteins, config)
-    trained = Trained(f"random_plm_{config.architecture}", sae)
+    trained = of_autoencoder(f"random_plm_{config.architecture}", sae)
     about = {"hook_point": hook_point, "seed": config.seed}
     return [
         _align_fresh(neurons, store, task, about),

@@ -14,7 +14,7 @@ from protsae.interpretation.baselines import Dictionary
 from protsae.metrics.association import ResidueCodes
 from protsae.probing.labelled import LabelledProteins
 
-_MAX_KEPT = 20_000_000  # codes of a split, 160 MB: beyond, it is encoded anew when it is read again
+_MAX_KEPT = 20_000_000  # codes of a split, 160 MB: above, it is encoded again when it is read again
 
 
 class CodeSource(Protocol):
@@ -57,7 +57,7 @@ class FreshCodes:
         return self._dictionary.n_latents
 
     def read(self, protein_ids: Collection[str]) -> Iterator[Part]:
-        """Yield proteins in stored order: those that were kept, or encoded anew."""
+        """Yield proteins in stored order: those that were kept, or encoded again."""
         wanted = set(protein_ids)
         kept = [split for split in self._kept if wanted <= set(self._proteins.ids[split])]
         parts = (

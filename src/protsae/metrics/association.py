@@ -3,7 +3,7 @@
 The domain-aware F1 of InterPLM (Simon and Zou 2025): a latent, divided by its largest activation, fires where
 it exceeds a threshold. Precision counts residues: those inside the concept among those that fire. Recall
 counts instances (domains, sites, bonds): those with any residue that fires among all of them. An instance
-belongs to one protein, whatever stands beside it in the stream.
+belongs to one protein, whatever follows it in the stream.
 
 Each code lies at one level, the number of thresholds that it exceeds, so residues and instances are counted
 once, by level, and every threshold is a running sum. Nothing of residues x latents is ever held: memory is
@@ -89,7 +89,7 @@ class ResidueTruth:
         lengths: Mapping[str, int],
         known: NDArray[np.bool_],
     ) -> "ResidueTruth":
-        """Line up the spans of `protein_ids`, in their order; those that are not labelled are left out.
+        """Order the spans as `protein_ids`; spans of concepts that are not labelled are left out.
 
         Args:
             residue_labels: `annotations.labels.RESIDUE_LABEL_COLUMNS`, concepts by their columns in `known`.
@@ -98,7 +98,7 @@ class ResidueTruth:
             known: [n_proteins, n_concepts].
 
         Raises:
-            InputError: a span ends behind its protein's last residue.
+            InputError: a span ends after the last residue of its protein.
         """
         sizes = np.array([lengths[protein_id] for protein_id in protein_ids], dtype=np.int64)
         first_row = np.concatenate([[0], np.cumsum(sizes)])

@@ -1,8 +1,8 @@
 """Intervals by resampling homology clusters, so that relatives never count as independent evidence.
 
-Average precision is biased upwards in a resample, where a positive that was drawn twice stands beside itself:
-its percentile intervals lean upwards and can begin at the value itself. Differences between methods are less
-affected, because the lean is shared.
+Average precision is biased upwards in a resample, where a positive that is drawn twice has two neighbouring
+ranks: its percentile intervals are shifted upwards and can begin at the value itself. Differences between
+methods are less affected, because both are shifted.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Protein-centric metrics by the rules of CAFA and of DeepGO: Fmax, weighted Fmax, Smin, coverage.
 
-The two presets differ, and figures of one never stand beside those of the other without their name:
+The two presets differ, so a figure is always named with its preset:
 
 | | `cafa` | `deepgo` |
 | --- | --- | --- |
@@ -30,7 +30,7 @@ _TIE = 1e-12  # sums of the same numbers in another order: the first of equal th
 
 
 class Rules(NamedTuple):
-    """What a preset leaves open to no one."""
+    """The rules of a preset."""
 
     thresholds: Floats
     """Ascending; a concept is predicted where its score is at least the threshold."""
@@ -180,7 +180,7 @@ class ProteinCurves:
         return replace(best, value=-best.value)
 
     def values(self, weights: NDArray[Any] | None = None) -> dict[str, Floats]:
-        """Return metric to values [...] for protein weights [..., n_proteins], thresholds chosen anew each.
+        """Return metric to values [...] for protein weights [..., n_proteins], each with its best threshold.
 
         `fmax`, `wfmax`, `smin`, `coverage` (at the threshold of Fmax) and, by the rules of DeepGO,
         `aupr_curve`; NaN where no protein counts.

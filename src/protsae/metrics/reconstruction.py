@@ -1,4 +1,4 @@
-"""How well a dictionary gives activations back: sums over a whole split, in float64."""
+"""How well a dictionary reconstructs activations: sums over a whole split, in float64."""
 
 from typing import TYPE_CHECKING, Any
 

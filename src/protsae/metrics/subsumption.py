@@ -1,4 +1,4 @@
-"""Does the geometry of the concepts know the ontology? Subsumption AUC."""
+"""Subsumption AUC: does the geometry of the concepts follow the ontology?"""
 
 from typing import Any
 
@@ -20,8 +20,8 @@ def subsumption_auc(
     """Rank true (descendant, ancestor) pairs against other pairs of the same aspect.
 
     A pair (c, d) scores -(||c - d|| + r_c - r_d): high where the ball of c lies inside the ball of d.
-    Negatives are the ordered pairs of one aspect that are no subsumption, so a true pair turned round is
-    among them; beyond 50,000 they are a random sample of that many.
+    Negatives are the ordered pairs of one aspect that are no subsumption, including true pairs in reverse
+    order; beyond 50,000 they are a random sample of that many.
 
     Args:
         centres: concept centres [n_concepts, d_model].

@@ -33,59 +33,50 @@ _DTYPES = {
 }
 
 
+_EMPTY: dict[str, Any] = {
+    column: None if column in ("n", "seed", "k") else ""
+    for column in METRIC_COLUMNS
+    if column not in ("method", "metric", "value", "low", "high")
+}
+"""Columns of a row that may be left out."""
+
+
 def metric_records(
     values: Mapping[str, float],
     *,
     method: str,
-    aspect: str = "",
-    split: str = "",
-    n: int | None = None,
-    seed: int | None = None,
-    hook_point: str = "",
-    k: int | None = None,
-    preset: str = "",
-    stratum: str = "",
-    supervision: str = "",
     intervals: Mapping[str, tuple[float, float]] | None = None,
+    **labels: Any,
 ) -> list[dict[str, Any]]:
     """Return one record per metric of `values`, with the keys of `METRIC_COLUMNS`.
 
     Args:
         values: metric name to value.
         method: the score row or dictionary that is measured, such as `protsae_latent` or `topk`.
-        aspect: BPO, MFO, CCO, mean (of the three) or all; empty where it does not apply.
-        split: train, validation or test.
-        n: what the value is an average over (concepts for `auc` and `aupr`, proteins for `fmax`, residues for
-            `fve`, `l0` and their like).
-        seed: seed of the training run.
-        hook_point: where the activations were taken.
-        k: latents per residue of a TopK dictionary.
-        preset: rule set of the metric, such as `cafa`.
-        stratum: part of the split, where it was divided further.
-        supervision: how the method saw labels: none, selection, probe or training.
         intervals: metric name to (low, high), for the metrics that have an interval.
+        labels: the other columns, empty where they are not given:
+            `aspect`: BPO, MFO, CCO, mean (of the three) or all;
+            `split`: train, validation or test;
+            `n`: what the value is an average over (concepts for `auc` and `aupr`, proteins for `fmax`,
+            residues for `fve`, `l0` and their like);
+            `seed`: seed of the training run;
+            `hook_point`: where the activations were taken;
+            `k`: latents per residue of a TopK dictionary;
+            `preset`: rule set of the metric, such as `cafa`;
+            `stratum`: part of the split, where it was divided further;
+            `supervision`: how the method saw labels: none, selection, probe or training.
+
+    Raises:
+        TypeError: the table has no such column.
     """
-    bounds = intervals or {}
-    missing = (float("nan"), float("nan"))
-    return [
-        {
-            "method": method,
-            "aspect": aspect,
-            "split": split,
-            "metric": metric,
-            "value": value,
-            "n": n,
-            "seed": seed,
-            "hook_point": hook_point,
-            "k": k,
-            "preset": preset,
-            "stratum": stratum,
-            "low": bounds.get(metric, missing)[0],
-            "high": bounds.get(metric, missing)[1],
-            "supervision": supervision,
-        }
-        for metric, value in values.items()
-    ]
+    if unknown := sorted(set(labels).difference(_EMPTY)):
+        raise TypeError(f"the table of metrics has no column {unknown[0]}")
+    records = []
+    for metric, value in values.items():
+        low, high = (intervals or {}).get(metric, (float("nan"), float("nan")))
+        own = {"method": method, "metric": metric, "value": value, "low": low, "high": high}
+        records.append(own | _EMPTY | labels)
+    return records
 
 
 def by_aspect(aspects: pd.Series) -> list[tuple[str, NDArray[np.bool_]]]:

@@ -1,5 +1,5 @@
-"""What of the configuration decides which nodes there are: the list of dictionaries and where activations
-come from."""
+"""How nodes are declared: the list of dictionaries, inputs that many nodes share, and what all dictionaries
+collect."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The baselines that decide whether what a language model has learnt matters.
+"""Baselines that show whether the pretraining of the language model matters.
 
 Neighbours by sequence (`neighbours.py`), a linear probe on residue composition, and a linear probe on the
 mean activations of the same model with random weights. Prevalence and shuffled labels are in `scores.py`.

@@ -1,8 +1,8 @@
 """Scores of any kind to probabilities: Platt scaling per concept, fitted on validation proteins.
 
 CAFA's Fmax compares scores of different concepts with one threshold, so that latents, logits and
-probabilities must share a scale. Every method gets the same mapping. It can not reverse an order: a concept
-whose score speaks against it on validation gets the constant rate instead.
+probabilities must share a scale. Every method gets the same mapping. It never reverses an order: a concept
+whose score is negatively related to it on validation gets the constant rate instead.
 """
 
 from dataclasses import dataclass

@@ -23,13 +23,13 @@ class ScoringConfig(Config):
     """Whether probes are fitted in double precision to a small gradient. False is some five times faster, and
     macro AUC the same to about 1e-5: for sweeps."""
     patience: int | None = Field(default=None, ge=1)
-    """Strengths are tried from the strongest on; so many in a row that are no better end that. null: all are
+    """Strengths are tried from the strongest on, until so many in a row bring no improvement. null: all are
     tried."""
     neighbour_priors: tuple[Positive, ...] = Field(default=(10.0, 30.0, 100.0, 300.0), min_length=1)
-    """Weights of the prevalence beside the neighbours by sequence, in bits, that are tried; one is chosen, by
-    macro AUC on validation."""
+    """Weights of the prevalence relative to the neighbours by sequence, in bits, that are tried; that of the
+    best macro AUC on validation is chosen."""
     seed: int = 0
-    """Seed of the permutation behind `shuffled_labels`."""
+    """Seed of the permutation of `shuffled_labels`."""
 
 
 class NeighbourConfig(Config):
@@ -44,7 +44,7 @@ class NeighbourConfig(Config):
 
 
 class RandomPlmConfig(Config):
-    """The model with random weights, for the baseline without learning."""
+    """The model with random weights, for the baseline without pretraining."""
 
     seed: int = 0
     """Seed of its weights."""

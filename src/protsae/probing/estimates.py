@@ -38,8 +38,8 @@ class Estimate:
 
     value: float
     n: int
-    """Concepts behind `auc` and `aupr`, pairs behind `aupr_micro`, else proteins; for aspect `mean` the
-    number of aspects."""
+    """Number of concepts for `auc` and `aupr`, of pairs for `aupr_micro`, else of proteins; for aspect `mean`
+    of aspects."""
     samples: Floats | None = None
     """The metric in every resample of clusters [n_resamples]; None without intervals."""
 

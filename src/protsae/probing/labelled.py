@@ -1,4 +1,4 @@
-"""Proteins of the three splits, lined up with their labels, sequences and homology clusters."""
+"""Proteins of the three splits with their labels, sequences and homology clusters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class LabelledProteins:
 
     @classmethod
     def of(cls, proteins: pd.DataFrame, tables: LabelTables, available: Iterable[str]) -> "LabelledProteins":
-        """Line up the proteins of the three splits that have activations.
+        """Take the proteins of the three splits that have activations.
 
         Args:
             proteins: `protein_id`, `sequence`, `split`, `cluster_id`.

@@ -1,4 +1,4 @@
-"""The baseline by sequence: what the most similar training proteins carry, weighted by their alignments."""
+"""The baseline by sequence: concepts of the most similar training proteins, weighted by their alignments."""
 
 from collections.abc import Mapping, Sequence
 

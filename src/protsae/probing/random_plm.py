@@ -1,4 +1,4 @@
-"""A language model of the same shape that has learnt nothing: what its mean activations tell of a protein."""
+"""A language model of the same shape with random weights, and its mean activations."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

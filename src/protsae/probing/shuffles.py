@@ -1,4 +1,4 @@
-"""What remains of any score once labels say nothing: the null that every method is held against."""
+"""Scores on shuffled labels: the null that every method is compared with."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from protsae.core.seeding import numpy_generator
 from protsae.probing.splits import SplitLabels
 
 LEARNT = ("train", "validation")
-"""Splits that a method learns from: validation chooses strengths, latents and scales."""
+"""Splits that a method learns from: strengths, latents and scales are chosen on validation."""
 
 
 def shuffle_labels(
@@ -14,8 +14,8 @@ def shuffle_labels(
 ) -> dict[str, SplitLabels]:
     """Permute whole label vectors among the proteins of each split in `which`.
 
-    Frequencies and co-occurrence of concepts stay, and which aspects a vector is labelled in; what is lost is
-    whose vector it is.
+    Frequencies and co-occurrence of concepts stay the same, and so do the labelled aspects of a vector; only
+    the assignment to proteins is lost.
     """
     found = dict(splits)
     for split in which:

@@ -1,4 +1,4 @@
-"""Proteins, their splits and their labels, lined up."""
+"""Labels and features of proteins, split by split."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
-from protsae.metrics.cafa import PRESET, PresetName
+from protsae.metrics.cafa import PresetName
 from protsae.ontology.closure import reachable
 from protsae.ontology.obo import Ontology
 
@@ -42,11 +42,6 @@ class Vocabulary:
             np.fill_diagonal(above, val=False)
             below[preset] = [np.flatnonzero(column).tolist() for column in above.T]
         return cls(concepts.reset_index(drop=True), below)
-
-    @property
-    def descendants(self) -> Below:
-        """`below` of preset `cafa`."""
-        return self.below[PRESET]
 
     def information(self, preset: PresetName) -> NDArray[np.float64]:
         """Return the information content of the concepts among training proteins, in bits [n_concepts].

@@ -25,7 +25,7 @@ SUPERVISION_MEANING = {
     "training": "labels of training proteins shaped the dictionary itself",
     "selection": "labels of validation proteins chose one latent and its sign",
     "probe": "labels of training proteins fitted a classifier on top",
-    "transfer": "labels of training proteins are handed on to similar sequences",
+    "transfer": "labels of training proteins are transferred to similar sequences",
     "none": "no labels but how common a term is",
 }
 ASPECTS = ("BPO", "MFO", "CCO")

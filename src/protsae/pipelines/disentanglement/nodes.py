@@ -1,4 +1,4 @@
-"""Nodes of the disentanglement pipeline: one thing per latent, one latent per thing?"""
+"""Nodes of the disentanglement pipeline: MonoSemanticity, absorption and splitting."""
 
 from pathlib import Path
 from typing import Any

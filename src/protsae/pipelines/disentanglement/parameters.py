@@ -8,7 +8,7 @@ class DisentanglementParameters(Config):
     """The top-level key `disentanglement`."""
 
     hook_point: str
-    """Activations whose dimensions are scored beside the latents; the dictionaries know their own."""
+    """Activations whose dimensions are scored for comparison with latents; dictionaries have their own."""
     monosemanticity: MonosemanticityConfig = MonosemanticityConfig()
     """How MonoSemanticity is measured."""
     absorption: AbsorptionConfig = AbsorptionConfig()

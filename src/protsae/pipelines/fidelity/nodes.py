@@ -1,4 +1,4 @@
-"""Nodes of the fidelity pipeline: what is left of activations and language model under each dictionary."""
+"""Nodes of the fidelity pipeline: how well each dictionary preserves activations and language model."""
 
 from pathlib import Path
 from typing import Any

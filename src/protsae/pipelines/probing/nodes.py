@@ -1,4 +1,4 @@
-"""Nodes of the probing pipeline: from encoded proteins to scores, and what scores are worth."""
+"""Nodes of the probing pipeline: from encoded proteins to scores, and their evaluation."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
