@@ -9,10 +9,10 @@ per threshold binarise the sparse matrix of activations; per concept multiply it
 (instance numbers), sum for true and false positives, and count distinct instances latent by latent, from the
 arrays of the sparse matrix (a matrix of each column, as there, takes far longer). It is timed on 10 concepts
 at one threshold, on the same shards, in the same process (`peer_seconds_measured`); `peer_seconds` is that
-scaled to 400 concepts and five thresholds. Making the data is in neither time. One thread.
+scaled to 400 concepts and five thresholds. Neither time includes making the data. One thread.
 `max_abs_diff`: the largest difference in domain-aware F1, from the peer's over these 10 concepts and all
 latents, and from a loop over residues in plain Python over a corner of the first shard, at all thresholds.
-`peak_mb`: the most that this process took (VmHWM), the peer's part and imports included.
+`peak_mb`: peak memory of this process (VmHWM), with the peer's part and imports.
 The last line printed is one JSON object.
 """
 

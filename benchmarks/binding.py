@@ -8,20 +8,20 @@ MEMBERS is a folder of autoencoders, one folder each with `sae.safetensors`, as 
 makes it. PROTEINS is the `proteins.parquet` of that run: how many of the binding proteins have a relative
 among its training proteins is counted.
 
-The 1,314 proteins, which no dictionary was trained for, are clustered by homology, dealt to splits by cluster
+The 1,314 proteins, which no dictionary was trained for, are clustered by homology, split by cluster
 and audited by search, as in every run; relatives of training proteins leave the held-out splits. Their
 activations come from the language model, run whole. Scores of residues:
 
 `<member>_latent`: the latent of best F1 on validation, one per class. `<member>_probe_20`: a logistic
 regression on the 20 latents that correlate most with the class in training. `neurons_latent`,
-`random_directions_latent`, `residue_windows_latent`: the best latent of what knows nothing. `linear_probe`,
-`residue_windows_probe`: logistic regressions on activations, and on one-hot windows of nine residues, their
-strength chosen on validation. `residue_identity`: the share of positives among training residues of the amino
-acid.
+`random_directions_latent`, `residue_windows_latent`: the best latent of each untrained baseline.
+`linear_probe`, `residue_windows_probe`: logistic regressions on activations, and on one-hot windows of nine
+residues, their strength chosen on validation. `residue_identity`: the share of positives among training
+residues of the amino acid.
 
 AUC, average precision and F1 (threshold chosen on validation) on test residues, with 95 % intervals over
 resampled homology clusters; `..._over_identity` are paired differences from residue identity. The table has
-the columns of metrics.csv; beside it lies the same as Markdown, means over seeds.
+the columns of metrics.csv; a Markdown file next to it has means over seeds.
 """
 
 import argparse

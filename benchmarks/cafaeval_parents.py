@@ -1,4 +1,4 @@
-"""Whether the parents of preset `cafa` are those that the tool cafaeval builds from the same file.
+"""Check that the parents of preset `cafa` are those that the tool cafaeval builds from the same file.
 
     python benchmarks/cafaeval_parents.py [--ontology FILE ...] [--output docs/results/cafaeval_parents.json]
 

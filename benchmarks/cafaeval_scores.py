@@ -1,4 +1,4 @@
-"""Whether Fmax, weighted Fmax and Smin of preset `cafa` are those of the tool cafaeval, thresholds included.
+"""Check that Fmax, weighted Fmax and Smin of preset `cafa` are those of the tool cafaeval, with thresholds.
 
     python benchmarks/cafaeval_scores.py [--output docs/results/cafaeval_scores.json]
 

@@ -211,7 +211,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--shuffles", type=int, default=80, help="of labels, behind the floor")
+    parser.add_argument("--shuffles", type=int, default=80, help="number of label shuffles for the floor")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "demo.csv")
     parser.add_argument("--conf-source", type=Path, default=None, help="another folder of configuration")
     arguments = parser.parse_args()

@@ -4,9 +4,9 @@ During or after `kedro run --env swissprot --pipelines sweeps --params ingestion
 
     python benchmarks/disentanglement.py [--env swissprot] [--members protsae- topk-] [--again]
 
-`member` and `checkpoint` (the first digits of its SHA-256) stand before the columns of metrics.csv. A member
+`member` and `checkpoint` (the first digits of its SHA-256) precede the columns of metrics.csv. A member
 whose checkpoint has its rows is not measured again. Prints means over seeds, and which members of the list
-are missing; `--members` takes those whose folder's name begins so.
+are missing; `--members` selects those whose folder's name begins with one of these.
 """
 
 import argparse
@@ -37,8 +37,8 @@ COLUMNS = ["member", "checkpoint", *METRIC_COLUMNS]
 DIGITS = 12
 
 
-class Bench(FinishedRun):
-    """A run whose sweep is under way or done."""
+class SweepRun(FinishedRun):
+    """A run whose sweep is in progress or finished."""
 
     def __init__(self, environment: str) -> None:
         """Open the run."""
@@ -127,28 +127,28 @@ def main() -> None:
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--output", type=Path, default=TARGET)
     arguments = parser.parse_args()
-    bench = Bench(arguments.env)
+    run = SweepRun(arguments.env)
     logging.getLogger("protsae").setLevel(logging.WARNING)
-    order = ["neurons", *(member.member_id for member in bench.members)]
+    order = ["neurons", *(member.member_id for member in run.members)]
     done = set() if arguments.again else set(written(arguments.output)["checkpoint"])
-    for hook_point in dict.fromkeys(member.hook_point for member in bench.members):
-        key = bench.store.fingerprint()[:DIGITS]
+    for hook_point in dict.fromkeys(member.hook_point for member in run.members):
+        key = run.store.fingerprint()[:DIGITS]
         if key not in done:
-            write(arguments.output, "neurons", key, bench.neurons(hook_point), order)
-    for member in bench.members:
-        if not bench.is_finished(member) or not member.member_id.startswith(tuple(arguments.members)):
+            write(arguments.output, "neurons", key, run.neurons(hook_point), order)
+    for member in run.members:
+        if not run.is_finished(member) or not member.member_id.startswith(tuple(arguments.members)):
             continue
-        key = sha256_file(bench.checkpoint(member))[:DIGITS]
+        key = sha256_file(run.checkpoint(member))[:DIGITS]
         if key in done:
             continue
         started = time.perf_counter()
-        write(arguments.output, member.member_id, key, bench.dictionary(member), order)
+        write(arguments.output, member.member_id, key, run.dictionary(member), order)
         print(f"{member.member_id}: {time.perf_counter() - started:.0f} s", flush=True)
     pd.set_option("display.width", 250, "display.max_columns", 50)
     print(summary(written(arguments.output)).to_string())
-    missing = [member.member_id for member in bench.members if not bench.is_finished(member)]
+    missing = [member.member_id for member in run.members if not run.is_finished(member)]
     print(
-        f"{len(bench.members) - len(missing)} of {len(bench.members)} members are finished; missing: "
+        f"{len(run.members) - len(missing)} of {len(run.members)} members are finished; missing: "
         f"{', '.join(missing) or 'none'}"
     )
 

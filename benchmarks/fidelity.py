@@ -1,12 +1,12 @@
 """Fidelity of a sweep's finished members: docs/results/fidelity.csv, and how it was made in fidelity.json.
 
-Usage, while or after `kedro run --env swissprot --pipelines sweeps` runs:
+Usage, during or after `kedro run --env swissprot --pipelines sweeps`:
 
     python benchmarks/fidelity.py [--data data/swissprot] [--plm ../shared/plm/esm2_mini.safetensors]
         [--proteins 300]
 
-Members that have their rows, for the very checkpoint, are not measured again: run it as often as you like.
-Test proteins are a sample; reconstruction is measured on the same ones. Prints means over seeds.
+Members that have rows for the same checkpoint are not measured again: the command can be repeated.
+Test proteins are a sample; reconstruction is measured on the same sample. Prints means over seeds.
 """
 
 import argparse
@@ -36,8 +36,8 @@ STRATA = ("", *LONG.values())
 SHOWN = ("fve", "l0", "mlm_ce_clean", "mlm_ce_sae", "mlm_ce_mean", "loss_recovered", "loss_recovered_mean")
 
 
-class Bench:
-    """What all members are measured against: the sample, its masks and the losses without any of them."""
+class FidelityTest:
+    """The test of all members: the sample, its masks and the losses without a dictionary."""
 
     def __init__(self, data: Path, plm: Path, hook_point: str, n_proteins: int) -> None:
         self.store = ActivationStore(data / "04_feature/activations")
@@ -89,21 +89,21 @@ def main() -> None:
     tables = [pd.read_csv(TABLE)] if done else []
     members = finished(given.data / "06_models/sweeps")
     todo = {name: c for name, c in members.items() if done.get(name) != c.metadata["fingerprint"]}
-    bench: Bench | None = None
+    test: FidelityTest | None = None
     for name, checkpoint in todo.items():
-        if bench is None:
+        if test is None:
             hook_point = str(checkpoint.metadata["hook_point"])
-            bench = Bench(given.data, given.plm, hook_point, given.proteins)
+            test = FidelityTest(given.data, given.plm, hook_point, given.proteins)
         started = time.monotonic()
         tables = [table[table["member"] != name] for table in tables]
-        tables.append(bench.measure(checkpoint).assign(member=name))
+        tables.append(test.measure(checkpoint).assign(member=name))
         done[name] = checkpoint.metadata["fingerprint"]
         table = pd.concat(tables, ignore_index=True).sort_values("member", kind="stable")
         columns = ["member", *METRIC_COLUMNS]
         write_text_atomic(TABLE, table[columns].to_csv(index=False, float_format="%.6g"))
-        # where the data lie is the machine's business
+        # without the path of the data, which differs between machines
         command = {"command": f"python benchmarks/fidelity.py --proteins {given.proteins}"}
-        content = {**made, **command, "n_proteins_asked": given.proteins, **bench.report, "checkpoints": done}
+        content = {**made, **command, "n_proteins_asked": given.proteins, **test.report, "checkpoints": done}
         write_json(ABOUT, content)
         print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
     print(summary(pd.read_csv(TABLE)).round(4).to_string())

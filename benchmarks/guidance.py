@@ -7,8 +7,8 @@ Writes one row per setting and seed; settings that have their row already are no
 
 A setting names fields of `GuidanceConfig` or `TrainerConfig`, `d_sae`, `k`, `aux_coefficient`,
 `architecture`; `warm_start=topk` starts the free latents from a TopK autoencoder of the same size and
-seed, which is trained first; `architecture=linear_probe` is the probe on mean activations. What is not
-named has the value of the run.
+seed, which is trained first; `architecture=linear_probe` is the probe on mean activations. All other
+settings have the values of the run.
 """
 
 import argparse
@@ -37,13 +37,13 @@ from protsae.probing.splits import feature_matrix
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.plan import Knowledge, Size, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, TrainingPlan
 
 METRICS = ("auc", "aupr", "fmax")
 
 
-class Bench(FinishedRun):
-    """A finished run, and what other settings make of it."""
+class GuidanceRun(FinishedRun):
+    """A finished run, on which other settings are trained and measured."""
 
     def __init__(self, project: Path, environment: str, measured: tuple[str, ...]) -> None:
         """Open the run; `measured`: splits whose proteins are encoded."""
@@ -51,10 +51,10 @@ class Bench(FinishedRun):
         self.measured = measured
 
     def plan(self, settings: dict[str, Any], seed: int) -> TrainingPlan:
-        """Return the training that `settings` and the run's own parameters ask for."""
+        """Return the training by `settings` and, for the rest, the run's own parameters."""
         given = dict(settings)
         architecture = given.pop("architecture", "protsae")
-        size = Size(
+        size = SizeAndSeed(
             given.pop("d_sae", self.load("params:training.d_sae")),
             given.pop("k", self.load("params:training.k")),
             seed,
@@ -73,7 +73,7 @@ class Bench(FinishedRun):
             "protsae", self.source, size, TrainerConfig(**trainer), shape, knowledge, warm_start
         )
 
-    def trained(self, architecture: str, size: Size, trainer: TrainerConfig) -> Path:
+    def trained(self, architecture: str, size: SizeAndSeed, trainer: TrainerConfig) -> Path:
         """Return the checkpoint of an unguided dictionary, trained where it was not yet."""
         path = Path(tempfile.gettempdir()) / f"protsae-donor-{architecture}-{size.seed}" / "sae.safetensors"
         TrainingPlan(architecture, self.source, size, trainer).run(path)
@@ -163,14 +163,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results" / "guidance.csv")
     arguments = parser.parse_args()
     splits = HELD_OUT if arguments.test else ("validation",)
-    bench = Bench(arguments.project, arguments.env, splits)
+    run = GuidanceRun(arguments.project, arguments.env, splits)
     logging.getLogger("protsae").setLevel(logging.WARNING)
     for seed in arguments.seeds:
         for settings in arguments.settings:
             done = written(arguments.output)
             if len(done) and ((done["settings"] == settings) & (done["seed"] == seed)).any():
                 continue
-            row = {"settings": settings, "seed": seed, **bench.measure(parse(settings), seed)}
+            row = {"settings": settings, "seed": seed, **run.measure(parse(settings), seed)}
             table = pd.concat([written(arguments.output), pd.DataFrame([row])], ignore_index=True)
             write_text_atomic(arguments.output, table.to_csv(index=False, float_format="%.5g"))
             shown = {name: round(float(v), 4) for name, v in row.items() if isinstance(v, float)}

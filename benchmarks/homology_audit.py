@@ -1,13 +1,13 @@
-"""How much a cluster file leaks, and how much of it the built-in search sees.
+"""How much a split by a cluster file leaks, and how much of it the built-in search finds.
 
     python benchmarks/homology_audit.py [--mmseqs] [--output docs/results/homology_audit.json]
 
-1. `split`: deals all proteins of Swiss-Prot 2014 to train, validation and test by the clusters as given, and
-   by the clusters that are too insensitive on purpose; draws test proteins as the audit does and searches
+1. `split`: assigns all proteins of Swiss-Prot 2014 to train, validation and test by the clusters as given,
+   and by insensitive clusters as a negative control; draws test proteins as the audit does and searches
    them among all of train.
 2. `planted`: relatives of real proteins with a known share of identical residues, among real proteins; a
-   search finds the pair, or clusters hold both.
-3. `shuffled`: real proteins in random residue order among real proteins: whatever is found is false.
+   search finds the pair, or one cluster has both.
+3. `shuffled`: real proteins in random residue order among real proteins: every hit is false.
 
 With `--mmseqs` the same is done by MMseqs2 (`-s 7.5`), which must be installed.
 The last line printed is one JSON object.

@@ -4,12 +4,13 @@ Needs the outputs of a finished `kedro run`.
 
     python benchmarks/label_shuffles.py [--shuffles 20] [--retrain EPOCHS]
 
-Whole label vectors are permuted among training and among validation proteins; every method learns and chooses
-from these, and is judged by the true labels of test. No method may rank: the family-wise interval of each
-one's mean macro AUC has to contain .5. Likewise latents are chosen by F1 on shuffled validation labels and
-tested on shuffled test labels: no more shuffles may hold one that passes than Benjamini and Hochberg allow.
-`--retrain` also trains ProtSAE on every shuffle, for so many epochs: its latents and predictor are the only
-rows that see labels in training. The last line printed is one JSON object.
+Whole label vectors are permuted among training and among validation proteins; every method learns and
+chooses from these, and is judged by the true labels of test. No method may rank better than chance: the
+family-wise interval of each mean macro AUC has to contain .5. Likewise latents are chosen by F1 on shuffled
+validation labels and tested on shuffled test labels: no more shuffles may have a latent that passes than
+Benjamini-Hochberg allows. `--retrain` also trains ProtSAE on every shuffle, for this number of epochs: its
+latents and predictor are the only rows that see labels in training. The last line printed is one JSON
+object.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from protsae.probing.scores import prevalence_scores, probe_scores, select_laten
 from protsae.probing.shuffles import LEARNT, shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix
 from protsae.training.fit import fit
-from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 
 RATE = 0.05
 Splits = dict[str, SplitLabels]
@@ -75,7 +76,7 @@ class Shuffler:
         """Return macro AUC of a ProtSAE trained on shuffled labels: its latents and its predictor."""
         demo = self.demo
         trainer = demo.load("params:training.trainer").model_copy(update={"epochs": epochs})
-        size = Size(demo.load("params:training.d_sae"), demo.load("params:training.k"), seed)
+        size = SizeAndSeed(demo.load("params:training.d_sae"), demo.load("params:training.k"), seed)
         source = Source(demo.store, demo.hook_point, demo.proteins)
         settings = {"guidance": demo.load("params:training.guidance")}
         knowledge = Knowledge(shuffled_tables(demo.tables, demo.proteins, seed), demo.axioms)

@@ -1,4 +1,4 @@
-"""What each unguided architecture finds of planted dictionaries, with and without hierarchy.
+"""How well each unguided architecture recovers planted dictionaries, with and without hierarchy.
 
 `python benchmarks/planted.py [--seeds 3] [--steps 2000]` writes docs/results/planted.csv and prints it; the
 last line is one JSON object: absorption of each architecture as a share of TopK's in the same run. Codes are

@@ -5,9 +5,9 @@ During or after `kedro run --env swissprot --pipelines sweeps --params ingestion
     python benchmarks/probing.py [--env swissprot]
 
 Latents, predictor and probe of each member, as the sweep judged them, and all baselines, which are judged
-here and kept beside the run (`07_model_output/probing`), on test proteins: per aspect, with intervals over
-homology clusters; of each seed, their mean and spread, by band of identity to training, and paired
-differences (method `a - b`). Ablations are left out. Says which members of the list are missing.
+here and kept in the run's folder (`07_model_output/probing`), on test proteins: per aspect, with intervals
+over homology clusters; of each seed, their mean and spread, by band of identity to training, and paired
+differences (method `a - b`). Ablations are left out. Missing members of the list are named.
 """
 
 import argparse
@@ -47,8 +47,8 @@ FLOORS = ("prevalence", "shuffled_labels")
 SEED = re.compile(r"-seed\d+")
 
 
-class Bench(FinishedRun):
-    """A run whose sweep is under way or done."""
+class SweepRun(FinishedRun):
+    """A run whose sweep is in progress or finished."""
 
     @property
     def data(self) -> SweepData:
@@ -58,7 +58,7 @@ class Bench(FinishedRun):
 
     @property
     def compared(self) -> list[Member]:
-        """Members of the sweep but for ablations."""
+        """Members of the sweep except ablations."""
         return [member for member in self.members if member.dictionary.name not in self.sweep.ablations]
 
 
@@ -245,27 +245,27 @@ def main() -> None:
     )
     parser.add_argument("--env", default="swissprot", help="environment of the run")
     parser.add_argument(
-        "--shuffles", type=int, default=10, help="of labels, behind the floor shuffled_labels"
+        "--shuffles", type=int, default=10, help="number of label shuffles for the floor shuffled_labels"
     )
     parser.add_argument("--work", type=Path, default=None, help="where what was judged is kept")
     parser.add_argument("--output", type=Path, default=TABLE)
     given = parser.parse_args()
-    bench, about = Bench(given.env), provenance()
-    work = given.work or bench.sweep_folder.parents[1] / "07_model_output/probing"
+    run, about = SweepRun(given.env), provenance()
+    work = given.work or run.sweep_folder.parents[1] / "07_model_output/probing"
     work.mkdir(parents=True, exist_ok=True)
-    judging = bench.load("params:sweeps.judging")
-    judge = bench.data.judge(judging)
-    arguments = (bench.load(f"params:probing.{name}") for name in ("neighbours", "random_plm"))
-    references = JudgeReferences(bench.data, judging, work, Path(bench.load("plm_checkpoint")), *arguments)
+    judging = run.load("params:sweeps.judging")
+    judge = run.data.judge(judging)
+    arguments = (run.load(f"params:probing.{name}") for name in ("neighbours", "random_plm"))
+    references = JudgeReferences(run.data, judging, work, Path(run.load("plm_checkpoint")), *arguments)
     tables = {}
-    for hook_point in dict.fromkeys(member.hook_point for member in bench.compared):
+    for hook_point in dict.fromkeys(member.hook_point for member in run.compared):
         found = references(hook_point)
         tables[f"references-{hook_point}"] = found[found["method"] != "shuffled_labels"]
         for seed, table in enumerate(references.shuffled(hook_point, given.shuffles)):
             tables[f"shuffled-{hook_point}-seed{seed}"] = table
-    missing, how = [], bench.data.judging_fingerprint(judging)
-    for member in bench.compared:
-        table = members_table(bench.sweep_folder / member.member_id, how)
+    missing, how = [], run.data.judging_fingerprint(judging)
+    for member in run.compared:
+        table = members_table(run.sweep_folder / member.member_id, how)
         if table is None:
             missing.append(member.member_id)
         else:
@@ -280,7 +280,7 @@ def main() -> None:
         "n_concepts": len(judge.columns),
         "n_resamples": judging.evaluation.n_resamples,
         "pooling": judging.scoring.pooling,
-        "members": [member.member_id for member in bench.compared if member.member_id in tables],
+        "members": [member.member_id for member in run.compared if member.member_id in tables],
         "missing": missing,
     }
     write_json(given.output.with_suffix(".json"), content)

@@ -53,7 +53,7 @@ def dense_loss(sae: TopKSae, batch: TrainingBatch) -> torch.Tensor:
 
 def sparse_loss(sae: TopKSae, batch: TrainingBatch) -> torch.Tensor:
     """Return the loss as in training."""
-    return sae.loss_terms(batch)["loss/total"]
+    return sae.step_output(batch).losses["loss/total"]
 
 
 def stepper(d_sae: int, k: int, *, dense: bool) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""How near activations of windows come to those of the whole protein, by distance from the window's cut.
+"""Similarity of activations of windows to those of the whole protein, by distance from the window's cut.
 
     python benchmarks/windows.py [--data ../shared/data/swissprot_go/proteins.fasta.gz]
                                  [--model data/01_raw/demo/esm2_mini.safetensors] [--proteins 40]

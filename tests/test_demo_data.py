@@ -18,7 +18,7 @@ SHARED = ROOT.parent / "shared"
 
 
 @pytest.mark.shared
-@pytest.mark.skipif(not SHARED.is_dir(), reason="the full files are not beside the checkout")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the full files are not next to the checkout")
 def test_the_slice_is_reproduced_byte_for_byte_from_the_full_files(tmp_path):
     swissprot = SHARED / "data/swissprot_go"
     sources = Sources(

@@ -43,7 +43,7 @@ class Planted:
     def hierarchical(
         cls, n_parents: int, n_children: int, d_model: int, n_active: float, generator: torch.Generator
     ) -> "Planted":
-        """Return parents with `n_children` each, children behind all parents.
+        """Return parents with `n_children` each, children after all parents.
 
         `n_active` parents fire per sample on average. A child fires in 0.6 / n_children of its parent's
         samples, so that a parent fires without any child in about half of them.

@@ -1,4 +1,4 @@
-"""What every committed result says of its making (command, commit, machine), and how it is written."""
+"""The origin of every committed result (command, commit, machine), and how it is written."""
 
 import json
 import os

@@ -1,13 +1,12 @@
 """The parameters of all pipelines: their models, what they share, and how what is not given is filled in."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, RootModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from protsae.core.config import Config, unknown_key_message
+from protsae.core.config import UNKNOWN_KEY, Config, unknown_key_message
 from protsae.core.errors import InputError
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
@@ -180,49 +179,15 @@ def _value_at(complete: Mapping[str, Any], path: str | None) -> Any:
 
 
 def _problems(model: type[BaseModel], values: Any, key: str) -> list[str]:
-    """Return what is wrong with one pipeline's block; unknown keys hide others, so look again without."""
-    values = deepcopy(values)
-    unknown: list[str] = []
-    while True:
-        try:
-            model.model_validate(values)
-        except ValidationError as error:
-            others = []
-            removed = False
-            for detail in error.errors():
-                place = (key, *detail["loc"])
-                if names := _unknown_keys(detail["msg"]):
-                    unknown += [f"{_dotted(*place, name)}: {message}" for name, message in names.items()]
-                    removed |= _remove(values, detail["loc"], names)
-                else:
-                    given = f" (given: {detail['input']!r})" if not isinstance(detail["input"], dict) else ""
-                    others.append(f"{_dotted(*place)}: {detail['msg'].removeprefix('Value error, ')}{given}")
-            if not removed:
-                return unknown + others
-        else:
-            return unknown
-
-
-def _unknown_keys(message: str) -> dict[str, str]:
-    """Return the unknown keys that a message of `Config` names, each with its part of the message."""
-    parts = message.removeprefix("Value error, ").split("; ")
-    return {part.split("'")[1]: part for part in parts if part.startswith("unknown key '")}
-
-
-def _remove(values: Any, place: tuple[int | str, ...], names: Mapping[str, str]) -> bool:
-    """Delete keys from the block at `place`; return whether that block was found."""
-    for step in place:
-        try:
-            values = values[step]
-        except (KeyError, IndexError, TypeError):
-            return False
-    if not isinstance(values, dict):
-        return False
-    found = [name for name in names if name in values]
-    for name in found:
-        del values[name]
-    return bool(found)
-
-
-def _dotted(*steps: int | str) -> str:
-    return ".".join(map(str, steps))
+    """Return the errors in one pipeline's block, each with its dotted path."""
+    try:
+        model.model_validate(values)
+    except ValidationError as error:
+        problems = []
+        for detail in error.errors():
+            place = ".".join(map(str, (key, *detail["loc"])))
+            is_shown = detail["type"] != UNKNOWN_KEY and not isinstance(detail["input"], dict)
+            given = f" (given: {detail['input']!r})" if is_shown else ""
+            problems.append(f"{place}: {detail['msg'].removeprefix('Value error, ')}{given}")
+        return problems
+    return []

@@ -1,46 +1,18 @@
 """The pipelines by name: each is its nodes and all their ancestors, so that any name runs from a clone."""
 
+from importlib import import_module
+
 from kedro.pipeline import Pipeline
 
 from protsae.config_loader import wiring as configured
-from protsae.pipelines import (
-    alignment,
-    annotation,
-    disentanglement,
-    dynamics,
-    encoding,
-    extraction,
-    fidelity,
-    ingestion,
-    interpretation,
-    labelling,
-    pretraining,
-    probing,
-    reporting,
-    splitting,
-    sweeps,
-    training,
-)
 from protsae.pipelines.wiring import Wiring
 
-PIPELINES = {
-    "ingestion": ingestion,
-    "annotation": annotation,
-    "splitting": splitting,
-    "labelling": labelling,
-    "extraction": extraction,
-    "training": training,
-    "encoding": encoding,
-    "fidelity": fidelity,
-    "probing": probing,
-    "interpretation": interpretation,
-    "disentanglement": disentanglement,
-    "alignment": alignment,
-    "reporting": reporting,
-    "pretraining": pretraining,
-    "sweeps": sweeps,
-    "dynamics": dynamics,
-}
+PIPELINES = (
+    *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
+    *("probing", "interpretation", "disentanglement", "alignment", "reporting"),
+    *("pretraining", "sweeps", "dynamics"),
+)
+"""Packages of `protsae.pipelines`, in the order of their work."""
 BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics"})
 """What `__default__` leaves out: two take hours, one needs snapshots of trainings. The product of pretraining
 comes in as an input, `plm_checkpoint`."""
@@ -59,10 +31,10 @@ def own_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
         wiring: dictionaries and source; None: those of the project's configuration.
     """
     wiring = wiring or configured()
-    names = ON_FILES if wiring.source == "parquet" else tuple(PIPELINES)
+    names = ON_FILES if wiring.source == "parquet" else PIPELINES
     found = {}
     for name in names:
-        create = PIPELINES[name].create_pipeline
+        create = import_module(f"protsae.pipelines.{name}").create_pipeline
         nodes = (create(wiring) if name in WIRED else create()).nodes
         found[name] = Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False, tags=name)
     return found

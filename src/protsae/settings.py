@@ -10,7 +10,7 @@ HOOKS = (RunRecordHooks(), VizHooks())
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = ARGUMENTS
 
-# Nothing that the person at the keyboard could act on: Kedro's own call into omegaconf, and names of datasets
+# Warnings that users can do nothing about: Kedro's own call into omegaconf, and names of datasets
 # that are namespaces on purpose (`protsae.encoding`, `topk.encoding`).
 warnings.filterwarnings("ignore", message="register_new_resolver\\(\\) is deprecated")
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")

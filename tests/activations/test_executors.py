@@ -72,7 +72,7 @@ def test_two_workers_one_of_which_is_killed_give_all_results_in_order(tmp_path):
 
 
 @needs_ray
-def test_shards_made_by_ray_are_the_same_bytes_and_errors_come_through(model, extraction, tmp_path):
+def test_shards_made_by_ray_are_equal_and_errors_are_passed_on(model, extraction, tmp_path):
     import ray
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)

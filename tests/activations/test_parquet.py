@@ -114,7 +114,7 @@ def test_rows_of_a_protein_apart_are_refused(proteins, tmp_path):
         ParquetStore(tmp_path)
 
 
-def test_a_missing_column_a_choice_of_two_and_another_kind_are_refused(proteins, tmp_path):
+def test_missing_ambiguous_and_wrong_columns_are_refused(proteins, tmp_path):
     path = tmp_path / "0.parquet"
     write(path, proteins)
     with pytest.raises(InputError, match=r"0\.parquet has no column 'x'; its columns: protein_id, embedding"):

@@ -54,7 +54,7 @@ def test_statistics_are_those_of_the_stored_rows(store):
     assert statistics.outlier_ratio == pytest.approx(gamma, rel=1e-9)
 
 
-def test_protein_means_are_those_of_the_stored_rows_in_the_order_asked(store):
+def test_protein_means_are_in_the_order_requested(store):
     asked = [store.protein_ids[i] for i in (7, 1, 9, 2)]
     rows = dict(store.iter_proteins(HOOK_POINT, asked))
     expected = [rows[name].astype(np.float64).mean(axis=0) for name in asked]

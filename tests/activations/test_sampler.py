@@ -44,7 +44,7 @@ def test_every_row_is_one_of_its_protein_s_and_none_is_drawn_twice(store, protei
 
 
 @pytest.mark.parametrize("changes", [{}, {"residues_per_protein": 1000}, {"proteins_per_batch": 100}])
-def test_every_row_is_the_stored_one_of_its_protein_at_its_residue_index(store, protein_ids, changes):
+def test_every_row_is_the_stored_row_of_its_residue(store, protein_ids, changes):
     stored = dict(store.iter_proteins(HOOK_POINT))
     for batch in epoch_of(store, protein_ids, epoch=2, **changes):
         assert batch.residue_index.dtype == torch.int64

@@ -44,7 +44,7 @@ def store(model, tmp_path_factory):
 
 
 def limit_for(store, buffered_proteins):
-    """Return GB that leave a buffer of so many proteins beside two row groups and a batch."""
+    """Return GB that leave a buffer of so many proteins in addition to two row groups and a batch."""
     vector, n_rows = 2 * D_MODEL, 16 * 10
     batch = n_rows * (vector + vector + 8 + 2 * (4 * D_MODEL + 16))
     return (2 * store.largest_group * vector + batch + buffered_proteins * 10 * (vector + 8) + 1) / 1e9
@@ -135,7 +135,7 @@ def test_memory_stays_within_the_limit(model, tmp_path, monkeypatch):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert n_rows == 800 * 300
-    assert 0.15 * total < peak < limit + 3e5  # beside it some small Python objects
+    assert 0.15 * total < peak < limit + 3e5  # plus some small Python objects
 
 
 def test_the_sampler_is_chosen_by_memory(store):

@@ -102,7 +102,7 @@ def test_every_id_has_its_fate(toy: Ontology):
     ]
 
 
-def test_a_successor_that_the_file_does_not_hold_leaves_the_id_obsolete(toy: Ontology):
+def test_missing_successor_leaves_the_id_obsolete(toy: Ontology):
     terms = toy.terms.assign(replaced_by=toy.terms["replaced_by"].replace("GO:9000002", "GO:5555555"))
     fates = resolve_ids(pd.Series(["GO:9000001"], dtype="str"), Ontology(terms, toy.relations))
     assert fates.to_numpy().tolist() == [["GO:9000001", "obsolete", "", 1]]

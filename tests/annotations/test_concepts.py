@@ -11,7 +11,7 @@ from scipy.sparse import csc_array, csr_array
 
 from protsae.annotations.concepts import SplitMinimum, VocabularyConfig, choose_concepts
 from protsae.annotations.merging import merge_sources
-from protsae.annotations.sources import SourceTables
+from protsae.annotations.sources import ConceptTables
 from protsae.annotations.spans import span_table
 from protsae.core.errors import InputError
 from protsae.ontology.information import cafa_information, deepgo_information
@@ -61,11 +61,11 @@ def config(**changes: object) -> VocabularyConfig:
     return VocabularyConfig.model_validate(values)
 
 
-def no_sources() -> SourceTables:
+def no_sources() -> ConceptTables:
     def empty(*columns: str) -> pd.DataFrame:
         return pd.DataFrame(columns=list(columns), dtype="str")
 
-    return SourceTables(
+    return ConceptTables(
         empty("term_id", "name", "aspect", "definition", "level"),
         empty("child_id", "relation", "parent_id"),
         empty("protein_id", "concept_id", "is_direct"),
@@ -78,7 +78,7 @@ def choose(
     settings: VocabularyConfig,
     held: dict[str, tuple[str, ...]] = HELD,
     backwards: bool = False,
-    sources: SourceTables | None = None,
+    sources: ConceptTables | None = None,
     spans: tuple[tuple[object, ...], ...] = (),
 ) -> SimpleNamespace:
     step = -1 if backwards else 1
@@ -205,7 +205,7 @@ def test_a_concept_of_residues_has_its_prevalence_among_residues(toy: Ontology):
         for concept, instance, start, end in (("m:one", 0, 0, 3), ("m:one", 1, 2, 5), ("m:two", 0, 0, 10))
     )
     held = sorted({(protein, concept, True) for protein, concept, *_ in spans})
-    sources = SourceTables(
+    sources = ConceptTables(
         pd.DataFrame(terms, columns=["term_id", "name", "aspect", "definition", "level"]),
         no_sources().relations,
         pd.DataFrame(held, columns=["protein_id", "concept_id", "is_direct"]),

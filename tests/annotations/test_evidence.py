@@ -54,7 +54,7 @@ def test_nothing_left_says_what_the_file_holds(tmp_path: Path):
 
 
 @pytest.mark.parametrize("evidence", ["experimental", "curated", ["IDA"]])
-def test_a_filter_on_a_file_without_codes_points_to_files_that_have_them(tmp_path: Path, evidence: object):
+def test_filter_on_a_file_without_codes_names_other_formats(tmp_path: Path, evidence: object):
     path = write(tmp_path, "Entry\tGene Ontology IDs", "P1\tGO:1; GO:2")
     config = AnnotationsConfig.model_validate({"evidence": evidence})
     with pytest.raises(InputError, match=r"without evidence codes. Give a GAF or a \.dat file.*evidence=all"):

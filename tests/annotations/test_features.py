@@ -88,7 +88,7 @@ def test_other_cells_are_refused(text: str, message: str):
         parse_features(text, "x:2", Counter())
 
 
-def test_flat_files_of_today_and_of_before_2019_give_the_same_features():
+def test_flat_files_before_and_after_2019_give_equal_features():
     source = read_features(Path(__file__).parent / "data/features.dat")
     rows = source.spans.groupby("accession")[["term_id", "start", "end"]]
     assert {accession: table.to_numpy().tolist() for accession, table in rows} == {

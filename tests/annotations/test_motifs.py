@@ -31,7 +31,7 @@ def found(pattern: str, **sequences: str) -> list[tuple[str, int, int, int]]:
         ("<A-x>", "AC", [(0, 2)]),
         ("S-S", "SSS", [(0, 2), (1, 3)]),
         ("A-x-A.", "AXA", [(0, 3)]),
-        ("A-{P}-A", "AXA", []),  # nobody knows what X is
+        ("A-{P}-A", "AXA", []),  # X is unknown
         ("L(3)", "LLLL", [(0, 3), (1, 4)]),
         ("A-x(0,1)-C", "ACAGC", [(0, 2), (2, 5)]),
     ],

@@ -96,7 +96,7 @@ def test_equal_to_a_loop_on_random_spans(drawn):
 
 
 def test_span_past_the_end_of_its_protein_is_refused():
-    with pytest.raises(InputError, match=r"1 residue labels end behind .* 2 to 3 of C, which has 2 residues"):
+    with pytest.raises(InputError, match=r"1 residue labels end after .* 2 to 3 of C, which has 2 residues"):
         ResidueLabels.of(SPANS.iloc[:5], ["A", "C", "B"], {**LENGTHS, "C": 2})
 
 

@@ -95,9 +95,9 @@ def test_a_table_with_positions_is_of_residues(tmp_path: Path):
         ("accession\tterm\tconcept\nP1\tx\ty\n", r"x.tsv:1: the header names concept_id twice"),
         ("accession\tterm\nP1\t\n", r"x.tsv:2: no term in this row"),
         ("accession\tterm\n", r"x.tsv: a header and no concepts below it"),
-        ("accession\tterm\tstart\tend\nP1\tx\t0\t3\n", r"x.tsv:2: start is '0', not a position"),
+        ("accession\tterm\tstart\tend\nP1\tx\t0\t3\n", r"x.tsv:2: start is '0', not a 1-based position"),
         ("accession\tterm\tstart\tend\nP1\tx\t4\t3\n", r"x.tsv:2: start 4 is after end 3"),
-        ("accession\tterm\tstart\nP1\tx\t4\n", r"x.tsv:2: end is '', not a position"),
+        ("accession\tterm\tstart\nP1\tx\t4\n", r"x.tsv:2: end is '', not a 1-based position"),
         (
             "accession\tterm\tname\nP1\tx\ta\nP1\tx\tb\n",
             r"x.tsv:3: concept 'x' is called \('b', ''\), and above",
@@ -121,7 +121,7 @@ def test_rows_that_cannot_be_used_are_counted_and_too_many_stop(tmp_path: Path):
     assert found.report["t"]["n_spans_outside_sequence"] == 1
 
 
-def test_rows_of_other_proteins_do_not_hide_positions_outside_the_sequence(tmp_path: Path):
+def test_rows_of_other_proteins_do_not_hide_invalid_positions(tmp_path: Path):
     others = "".join(f"Q{i}\tx\t1\t2\n" for i in range(100))
     table = file(tmp_path, "accession\tterm\tstart\tend\nP1\tx\t1\t9\n" + others)
     with pytest.raises(InputError, match=r"t: 1 of 1 spans cannot be used"):
@@ -141,7 +141,7 @@ def test_concepts_that_the_parents_do_not_know_are_counted(tmp_path: Path):
 def test_parents_that_form_a_cycle_are_refused(tmp_path: Path):
     table = file(tmp_path, "accession\tterm\nP1\ta\n")
     parents = file(tmp_path, "term\tparent\na\tb\nb\tc\nc\tb\n", "parents.tsv")
-    with pytest.raises(InputError, match="the parents of b come back to b"):
+    with pytest.raises(InputError, match="the parents of b form a cycle"):
         join(read_concept_table("t", table, parents))
     itself = file(tmp_path, "term\tparent\na\ta\n", "parents.tsv")
     with pytest.raises(InputError, match=r"parents.tsv:2: 'a' is its own parent"):
@@ -176,10 +176,10 @@ def test_binding_sites_of_several_classes_are_one_aspect(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("P1\t3;4\n", r"m.txt:1: '3;4' is not a position from 1 on"),
-        ("P1\t0\n", r"m.txt:1: '0' is not a position"),
+        ("P1\t3;4\n", r"m.txt:1: '3;4' is not a 1-based position"),
+        ("P1\t0\n", r"m.txt:1: '0' is not a 1-based position"),
         ("P1 3\n", r"m.txt:1: expected accession<TAB>positions"),
-        ("P1\t3\nP1\t4\n", r"m.txt:2: 'P1' already stands in line 1"),
+        ("P1\t3\nP1\t4\n", r"m.txt:2: 'P1' is already in line 1"),
     ],
 )
 def test_faults_of_binding_sites_are_named(tmp_path: Path, text: str, message: str):
@@ -224,9 +224,7 @@ TEXTS = st.text(alphabet="P1\t\n,x03 ", max_size=60) | st.text(max_size=30)
 
 @settings(max_examples=150, deadline=None)
 @given(TEXTS, st.booleans())
-def test_any_text_as_table_or_binding_sites_is_read_or_refused_clearly(
-    tmp_path_factory, text: str, header: bool
-):
+def test_any_text_as_table_or_sites_is_read_or_refused(tmp_path_factory, text: str, header: bool):
     path = tmp_path_factory.mktemp("x") / "x.tsv"
     path.write_bytes((("accession\tterm\tstart\tend\n" if header else "") + text).encode())
     for read in (lambda: read_concept_table("t", path, None), lambda: read_binding_sites({"t": path})):

@@ -41,7 +41,7 @@ def test_a_header_that_names_a_column_twice_or_not_is_refused(tmp_path: Path, he
         read(path)
 
 
-def test_qualifiers_negate_and_isoforms_are_split_from_their_accession(tmp_path: Path):
+def test_qualifiers_negate_and_isoforms_are_split_off(tmp_path: Path):
     path = write(
         tmp_path,
         "protein\tqualifier\tterm",
@@ -69,7 +69,7 @@ def test_a_uniprot_export_gives_a_row_per_entry_and_term(tmp_path: Path):
     assert (counts["n_entries"], counts["n_entries_without_terms"], counts["n_rows_in_file"]) == (3, 1, 3)
 
 
-def test_an_export_that_names_its_terms_is_read_by_the_ids_in_brackets(tmp_path: Path):
+def test_export_with_names_is_read_by_the_ids_in_brackets(tmp_path: Path):
     header = "Entry\tGene Ontology (GO)\tGene Ontology (cellular component)"
     both = "a; b [GO:1]; c [x] [GO:2]"
     rows, counts = read(write(tmp_path, header, f"P1\t{both}\tc [x] [GO:2]", "P2\t\t", "P3\td [GO:3];\t"))

@@ -24,19 +24,19 @@ JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3, min_stratum=5
 
 
 @pytest.fixture(scope="module")
-def bench() -> ModuleType:
+def benchmark() -> ModuleType:
     return load_script("probing")
 
 
 @pytest.fixture(scope="module")
-def judged(bench, data, tmp_path_factory):
+def judged(benchmark, data, tmp_path_factory):
     """Two seeds of two architectures, as their sweep judged them, and what needs no dictionary."""
-    root = tmp_path_factory.mktemp("bench")
+    root = tmp_path_factory.mktemp("benchmark")
     plan = sweep_of(data, {"architecture": "topk"}, {"architecture": "protsae"}, epochs=8, seeds=[0, 1])
     plan = replace(plan, judging=JUDGING)
     plan.run(root / "sweep")
 
-    class References(bench.JudgeReferences):
+    class References(benchmark.JudgeReferences):
         def _baseline_tables(self, hook_point):
             made.append(hook_point)
             return None, None  # toy proteins have neither sequences nor a language model
@@ -54,9 +54,9 @@ def judged(bench, data, tmp_path_factory):
     assert made == [HOOK]  # the second time it was kept
     for member in plan.members:
         folder = root / "sweep" / member.member_id
-        assert bench.members_table(folder, "judged in another way") is None
-        tables[member.member_id] = bench.members_table(folder, how)
-    assert bench.members_table(root / "sweep/not-made", how) is None
+        assert benchmark.members_table(folder, "judged in another way") is None
+        tables[member.member_id] = benchmark.members_table(folder, how)
+    assert benchmark.members_table(root / "sweep/not-made", how) is None
     return tables
 
 
@@ -71,9 +71,9 @@ def test_estimates_are_those_of_the_metrics_table(judged, data):
     assert rows["seed"].isna().all()
 
 
-def test_the_table_joins_seeds_and_pairs_differences(bench, judged):
-    groups = list(bench.groups(judged))
-    table = bench.table_of(groups, 0.95)
+def test_the_table_joins_seeds_and_pairs_differences(benchmark, judged):
+    groups = list(benchmark.groups(judged))
+    table = benchmark.table_of(groups, 0.95)
     assert tuple(table.columns) == METRIC_COLUMNS
     methods = {
         "linear_probe",
@@ -108,6 +108,6 @@ def test_the_table_joins_seeds_and_pairs_differences(bench, judged):
     assert "linear_probe - composition_probe" in set(names)
     assert "linear_probe - linear_probe" not in set(names)
     assert not any("prevalence" in name or "shuffled" in name for name in names)
-    shown = bench.summary(table)
+    shown = benchmark.summary(table)
     assert shown.loc[("prevalence", 0), "auc"] == 0.5
     assert isinstance(shown, pd.DataFrame)

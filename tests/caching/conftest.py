@@ -35,7 +35,7 @@ FILES = {
     "src/toy/__init__.py": "",
     "src/toy/cli.py": "from protsae.cli import cli, run\n",
     "src/toy/settings.py": """
-        import protsae.settings  # silences the warnings that nobody can act on
+        import protsae.settings  # silences warnings that users cannot act on
         from protsae.hooks import RunRecordHooks, VizHooks
         HOOKS = (RunRecordHooks(), VizHooks())
         """,

@@ -20,7 +20,7 @@ def built(toy):
     return toy
 
 
-def test_first_run_runs_all_and_says_never_run_the_second_runs_nothing(toy):
+def test_first_run_runs_everything_the_second_nothing(toy):
     assert toy.run() == dict.fromkeys(ALL, "never run")
     assert toy.run() == {}
     assert set(toy.last_lines[:5]) == {f"skip  {name:<15}  up to date" for name in ALL}

@@ -205,7 +205,7 @@ class Vouched(Elsewhere):
         return str(self.content)
 
 
-def test_dataset_without_path_always_runs_unless_it_offers_a_fingerprint(nodes, tmp_path, capsys):
+def test_dataset_without_path_or_fingerprint_always_runs(nodes, tmp_path, capsys):
     shown = json_at(tmp_path, "shown.json")
     pipeline = Pipeline([Node(nodes.show, "raw", "shown", name="show")])
     for _ in range(2):
@@ -237,9 +237,7 @@ def test_partitions_and_cached_datasets_are_hashed_by_their_files(nodes, tmp_pat
 
 
 @pytest.mark.parametrize("what", ["code", "input"])
-def test_a_run_during_which_its_code_or_input_is_edited_does_not_count(
-    nodes, tmp_path, what, monkeypatch, capsys
-):
+def test_run_is_not_recorded_if_code_or_input_changes_meanwhile(nodes, tmp_path, what, monkeypatch, capsys):
     raw, shown = json_at(tmp_path, "raw.json"), json_at(tmp_path, "shown.json")
     raw.save(1)
     source = tmp_path / "lone_nodes.py"
@@ -273,7 +271,7 @@ def test_module_edited_after_its_import_is_not_vouched_for(nodes, tmp_path, monk
     assert "always: lone_nodes was edited after this process imported it" in capsys.readouterr().out
 
 
-def test_failed_node_leaves_no_record_and_the_nodes_before_it_are_kept(nodes, tmp_path, monkeypatch):
+def test_failed_node_has_no_record_and_earlier_nodes_do(nodes, tmp_path, monkeypatch):
     raw, made, shown = (json_at(tmp_path, f"{name}.json") for name in ("raw", "made", "shown"))
     raw.save(1)
     pipeline = Pipeline([Node(nodes.make, "raw", "made"), Node(nodes.show, "made", "shown")])

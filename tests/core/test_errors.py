@@ -2,16 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from protsae.core.errors import InputError, about
+from protsae.core.errors import InputError, naming
 
 
 def test_the_file_is_named_once():
-    with pytest.raises(InputError, match=r"^a\.tsv: no rows$"), about(Path("a.tsv")):
+    with pytest.raises(InputError, match=r"^a\.tsv: no rows$"), naming(Path("a.tsv")):
         raise InputError("no rows")
-    with pytest.raises(InputError, match=r"^a\.tsv:3: no id$"), about(Path("a.tsv")):
+    with pytest.raises(InputError, match=r"^a\.tsv:3: no id$"), naming(Path("a.tsv")):
         raise InputError("a.tsv:3: no id")
 
 
 def test_other_errors_pass():
-    with pytest.raises(KeyError), about(Path("a.tsv")):
+    with pytest.raises(KeyError), naming(Path("a.tsv")):
         raise KeyError

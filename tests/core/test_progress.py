@@ -3,7 +3,7 @@ import logging
 from protsae.core import progress
 
 
-def test_items_pass_through_unchanged_and_a_line_is_logged_per_interval(monkeypatch, caplog):
+def test_items_pass_unchanged_with_one_log_line_per_interval(monkeypatch, caplog):
     times = iter([0.0, 10.0, 31.0, 40.0, 62.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
     with caplog.at_level(logging.INFO):

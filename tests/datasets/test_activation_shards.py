@@ -7,7 +7,6 @@ from tests.plm.tiny_esm2 import fair_esm_activations, random_sequences, tiny_esm
 from protsae.activations import writer
 from protsae.activations.config import ExtractionConfig
 from protsae.activations.plan import plan_extraction
-from protsae.activations.writer import ShardsPlan
 from protsae.core.errors import InputError
 from protsae.datasets import ActivationShardsDataset
 
@@ -24,9 +23,7 @@ def plan(tmp_path):
         long_sequences="full",
         max_residues=1022,
     )
-    return ShardsPlan(
-        plan_extraction(list(SEQUENCES), list(SEQUENCES.values()), tiny_model(tmp_path), config)
-    )
+    return plan_extraction(list(SEQUENCES), list(SEQUENCES.values()), tiny_model(tmp_path), config)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def measured(latents, kind, own=(-1, -1)):
     return table, rows.set_index(["metric", "stratum"])
 
 
-def test_a_parents_latent_that_falls_silent_under_its_child_is_absorbed():
+def test_parent_latent_silent_under_its_child_is_absorbed():
     """The child's fires on 24 of its 30, the parent's on all that is left: silent on 24, both on 24."""
     table, rows = measured([range(24, 60), range(24)], ["free", "free"])
     (row,) = table.to_dict("records")

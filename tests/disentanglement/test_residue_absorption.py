@@ -85,7 +85,7 @@ def lined_up(proteins, tables):
     return LabelledProteins.of(everyone, tables, everyone["protein_id"])
 
 
-def test_a_planted_latent_of_sites_that_is_silent_on_metals_is_absorbed():
+def test_site_latent_that_is_silent_on_metals_is_absorbed():
     """Of 10 residues 0 to 5 are a site, 0 to 3 a metal; latent 0 fires on 3 to 5, latent 1 on 0 to 2."""
     x = np.zeros((10, 2))
     x[3:6, 0], x[:3, 1] = 2.0, 1.0

@@ -85,7 +85,7 @@ def test_panel_of_few_clusters_judges_no_latent_and_says_so():
     assert tuple(nobody.columns) == COLUMNS
 
 
-def test_annotations_of_training_proteins_inform_those_of_the_judged_split():
+def test_information_content_comes_from_training_proteins():
     terms = pd.DataFrame(
         {
             "term_id": ["r", "a", "b", "m"],

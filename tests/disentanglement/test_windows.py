@@ -24,7 +24,7 @@ def compared(first: str, i: int, second: str, j: int, flank: int) -> float:
     return hits / (2 * flank + 1)
 
 
-def test_the_alphabet_is_the_published_one_and_covers_each_amino_acid_once():
+def test_alphabet_is_as_published_and_has_each_amino_acid_once():
     assert sorted("".join(REDUCED_ALPHABET)) == sorted("ACDEFGHIKLMNPQRSTVWY")
     assert len(REDUCED_ALPHABET) == 10
     assert CLASS["L"] == CLASS["V"] == CLASS["I"] == CLASS["M"]

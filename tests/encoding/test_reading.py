@@ -152,7 +152,7 @@ def test_a_plain_dictionary_has_no_rows_about_concepts(source):
 
 
 @pytest.mark.parametrize("residues_per_batch", [1, 8, 999])
-def test_codes_of_held_out_splits_and_of_a_sample_of_training_are_kept(source, residues_per_batch):
+def test_codes_of_held_out_splits_and_a_training_sample_are_kept(source, residues_per_batch):
     sae = guided(residue_level=("GO:2",))
     config = EncodingConfig(residues_per_batch=residues_per_batch, train_residues=4, seed=1)
     found, codes = encode_and_store(source, sae, RUN, proteins(source), config)

@@ -53,7 +53,7 @@ def test_only_stored_proteins_of_the_test_split_take_part():
     assert report["scored"] == {"protein": 1, "whole": 0, "joined": 0}
 
 
-def test_a_sample_is_drawn_by_the_seed_and_what_is_not_drawn_is_counted():
+def test_sample_depends_on_the_seed_and_counts_the_rest():
     proteins = table(train0="A", **{f"test{i}": "ACDEF"[i % 5] * (i + 1) for i in range(20)})
     found, report = chosen(proteins, max_proteins=8, n_long=0)
     assert len(found) == 8

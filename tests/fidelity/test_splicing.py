@@ -94,7 +94,7 @@ def test_splices_equal_hooks_on_fair_esm(model, sequences, guided):
 
         return replace
 
-    assert (guided.encode(torch.randn(50, 24))[:, :3] > 0).any()  # else nothing tells the parts apart
+    assert (guided.encode(torch.randn(50, 24))[:, :3] > 0).any()  # otherwise the parts are equal
     expected = {
         "sae": reference(sequences, guided),
         "sae_unmasked": reference(sequences, guided, masked_too=False),

@@ -168,7 +168,7 @@ def test_rows_of_metrics_are_means_over_concepts(aligned, table, task):
 
 
 def test_windows_see_the_neighbours_of_a_residue(toy, task):
-    """One position and letter tells half of a site, two positions tell it all."""
+    """One position and letter finds half of a site, two positions find all of it."""
     windows = of_windows(1)
     aligned = aligned_by(windows, LettersOnly(task.proteins), replace(task, proteins_too=False))
     assert set(aligned.pairs) == {"residue", "domain"}

@@ -63,8 +63,8 @@ def test_windows_end_where_proteins_end_and_pass_over_unknown_letters():
     before, here, after = 0, N_LETTERS, 2 * N_LETTERS
     expected = [
         {here + c, after + w},  # C of A: nothing before it
-        {before + c, here + w},  # W of A: an X behind it
-        {before + w},  # X of A: B begins behind it
+        {before + c, here + w},  # W of A: an X after it
+        {before + w},  # X of A: B begins after it
         {here + w, after + c},
         {before + w, here + c},
     ]

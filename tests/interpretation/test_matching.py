@@ -107,7 +107,7 @@ def test_a_latent_that_never_fires_matches_nothing():
     assert found.test.f1[0, 0] == 0
 
 
-def test_top_proteins_are_ranked_by_the_pooled_latent_and_carry_their_peak():
+def test_top_proteins_are_ranked_by_pooled_latent_with_their_peak():
     none = np.zeros((2, 1), dtype=bool)
     splits = {"validation": SplitLabels(["a", "b"], none, none), "test": SplitLabels(["c", "d"], none, none)}
     pooled = {"validation": np.array([[0.1], [0.0]]), "test": np.array([[0.3], [0.1]])}

@@ -30,7 +30,7 @@ def test_weights_count_a_protein_as_often_as_it_was_drawn():
             assert f1[w, pair] == pytest.approx(2 * p * r / (p + r) if p + r else 0)
 
 
-def test_the_best_latents_of_each_concept_come_first_on_ties_the_first():
+def test_best_latents_come_first_and_ties_by_position():
     f1 = np.array([[0.1, 0.5], [0.9, 0.5], [0.9, 0.6]])
     chosen = Chosen.best(f1, 10 * f1, 2)
     assert chosen.concept.tolist() == [0, 0, 1, 1]
@@ -70,7 +70,7 @@ def test_found_is_above_one_half_and_above_both_baselines(inside, fired, there, 
     assert row["precision_test"] == inside / fired
 
 
-def test_shuffled_labels_find_no_more_than_the_false_discovery_rate_allows():
+def test_shuffled_labels_respect_the_false_discovery_rate():
     """Twenty shuffles of whole label vectors: no concept passes, though the best of 300 latents is taken."""
     rng = np.random.default_rng(1)
     config = ChoiceConfig(n_resamples=100)

@@ -95,7 +95,7 @@ def test_counts_and_f1_equal_a_loop_over_residues_and_instances(seed):
         assert floor[concept] == pytest.approx(always, abs=1e-15)
 
 
-def test_a_hand_computed_case_with_a_domain_on_either_side_of_a_border():
+def test_hand_computed_case_with_domains_across_a_border():
     """P0 ends in a domain and P1 begins with one of the same number: two instances, of which one is hit."""
     proteins = {"P0": np.array([[0], [0], [1.0]], np.float32), "P1": np.array([[0], [0], [0.9]], np.float32)}
     spans = [("P0", 0, 0, 1, 3), ("P1", 0, 0, 0, 2)]

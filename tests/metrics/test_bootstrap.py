@@ -48,7 +48,7 @@ def test_interval_holds_the_central_share_and_skips_missing_values():
     np.testing.assert_array_equal(left_out, [2, 1])
 
 
-def test_two_hundred_resamples_of_fifty_concepts_take_under_three_seconds():
+def test_200_resamples_of_50_concepts_take_under_three_seconds():
     generator = np.random.default_rng(0)
     labels, scores = generator.random((200, 50)) < 0.2, generator.random((200, 50))
     weights = cluster_weights(generator.integers(0, 80, size=200), 200, numpy_generator(0))

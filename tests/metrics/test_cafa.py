@@ -126,7 +126,7 @@ def test_propagation_is_the_maximum_over_descendants():
     np.testing.assert_array_equal(RAW, before)
 
 
-def test_no_true_concept_gives_nan_and_uncalibrated_scores_are_refused():
+def test_no_true_concept_is_nan_uncalibrated_scores_are_refused():
     assert np.isnan(ProteinCurves(np.ones((2, 2)), np.zeros((2, 2))).fmax().value)
     with pytest.raises(ValueError, match="between 0 and 1"):
         ProteinCurves(np.array([[1.5]]), np.array([[True]]))

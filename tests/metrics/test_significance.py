@@ -5,7 +5,7 @@ import numpy as np
 from protsae.metrics.significance import benjamini_hochberg
 
 
-def test_each_rate_is_the_smallest_at_which_the_hypothesis_is_rejected():
+def test_q_value_is_the_smallest_rate_that_rejects():
     p_values = np.random.default_rng(0).random(50) ** 3
     n = len(p_values)
     for p, q in zip(p_values, benjamini_hochberg(p_values), strict=True):

@@ -43,7 +43,7 @@ def test_every_form_is_read_and_written(tmp_path: Path):
     assert norm_text(axioms) == LINES
 
 
-def test_blank_lines_repetitions_and_the_order_of_a_pair_do_not_matter(tmp_path: Path):
+def test_blank_lines_repetitions_and_pair_order_do_not_matter(tmp_path: Path):
     again = "\n\nGO_0000002   and GO_0000001 SubClassOf GO_0000003\n" + LINES.replace("\n", "\r\n")
     assert read_norm(write(tmp_path, again))[0].to_numpy().tolist() == ROWS
 

@@ -30,7 +30,7 @@ def logic_file(folder: Path) -> Path:
     return write(folder, HEAD + term("GO:1", *lines, lines[1]) + others)
 
 
-def test_logical_clauses_are_read_with_modifiers_comments_and_repetitions(tmp_path: Path):
+def test_logical_clauses_may_have_modifiers_and_comments(tmp_path: Path):
     ontology = read_obo(logic_file(tmp_path))
     assert list(ontology.logic.itertuples(index=False, name=None)) == LOGIC
     assert ontology.unused_clauses == {}

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.toy_ontology import ancestors_of
 
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology
@@ -91,7 +92,7 @@ def test_random_ontologies_equal_a_slow_version_in_sets(data):
     tables = [pairs({p: " ".join(sorted(terms)) for p, terms in of.items()}) for of in (trained, compared)]
     found = annotation_similarity(tables[1], tables[0], closure, closure.term_ids)
 
-    above = {t: closure.ancestors_of([t]) for t in closure.term_ids}
+    above = {t: ancestors_of(closure, [t]) for t in closure.term_ids}
     having = {t: sum(any(t in above[u] for u in terms) for terms in trained.values()) for t in above}
     information = {t: -np.log2((having[t] + 1) / (len(trained) + 1)) for t in above}
     full = {p: set().union(*(above[t] for t in terms)) for p, terms in compared.items()}
@@ -107,7 +108,7 @@ def test_random_ontologies_equal_a_slow_version_in_sets(data):
     assert (rows <= 1 + 1e-6).all()
 
 
-def test_terms_of_other_aspects_and_proteins_without_terms_are_left_out():
+def test_other_aspects_and_proteins_without_terms_are_left_out():
     closure = ancestor_closure(TOY)
     trained = pairs({"a": "t03", "b": "t02"})
     found = annotation_similarity(
@@ -117,7 +118,7 @@ def test_terms_of_other_aspects_and_proteins_without_terms_are_left_out():
     np.testing.assert_allclose(found.rows(np.arange(2)), 1, atol=1e-6)
 
 
-def test_information_is_finite_for_a_term_that_no_training_protein_has():
+def test_information_is_finite_for_terms_without_proteins():
     np.testing.assert_allclose(term_information(np.array([0, 1, 7]), 7), [3, 2, 0])
 
 

@@ -68,7 +68,7 @@ def test_no_length_is_cut_and_every_point_has_a_row_per_residue(tmp_path, length
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_mixed_and_shuffled_batches_equal_fair_esm_on_each_protein_alone(tmp_path, n_threads, torch_threads):
+def test_mixed_batches_equal_fair_esm_on_single_proteins(tmp_path, n_threads, torch_threads):
     torch_threads(n_threads)
     sequences = random_sequences(EDGE_LENGTHS * 2)
     random.Random(0).shuffle(sequences)

@@ -142,7 +142,7 @@ def test_files_that_are_missing_or_broken_are_named(tmp_path):
         load_plm(folder)
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"x": "../model.safetensors"}}))
-    with pytest.raises(InputError, match="names no files beside it"):
+    with pytest.raises(InputError, match="names no files of its folder"):
         load_plm(folder)
     index.unlink()
     with pytest.raises(InputError, match=r"has neither model\.safetensors nor .*pytorch_model\.bin is not"):

@@ -70,7 +70,7 @@ def patch_between(layer, changed):
 
 
 @pytest.mark.parametrize("point", EVERY_POINT)
-def test_the_identity_changes_no_value_and_zero_equals_a_hook_on_fair_esm(tmp_path, point):
+def test_identity_patch_changes_nothing_and_zero_equals_a_hook(tmp_path, point):
     forward = Esm2Forward(tiny_model(tmp_path), EVERY_POINT)
     plain = forward.run(SEQUENCES, logits=True)
     same = forward.run(SEQUENCES, {point: lambda x: x}, logits=True)

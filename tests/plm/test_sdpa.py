@@ -75,7 +75,7 @@ class OneDevice(TorchDispatchMode):
 
 @pytest.mark.parametrize("arithmetic", ["fair_esm", "bfloat16"])
 def test_all_operands_are_on_the_device_and_results_come_back(tmp_path, arithmetic):
-    """The device `meta` computes nothing but knows where everything is."""
+    """The device `meta` computes nothing but tracks where tensors are."""
     model, sequences = tiny_model(tmp_path), random_sequences([5, 5, 9])
     devices = []
     patch = Patch(lambda value: devices.append(value.device.type) or value * 2)

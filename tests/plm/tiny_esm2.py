@@ -61,7 +61,7 @@ def tiny_model(folder: Path, seed: int = 0) -> PlmModel:
 
 
 def random_sequences(lengths: list[int], seed: int = 0) -> list[str]:
-    """Return sequences of all letters that ESM-2 knows."""
+    """Return sequences of all letters in ESM-2's alphabet."""
     generator = torch.Generator().manual_seed(seed)
     return [
         "".join(LETTERS[i] for i in torch.randint(len(LETTERS), (n,), generator=generator)) for n in lengths

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from protsae.core.letters import AMINO_ACIDS
 from protsae.pretraining.config import PretrainerConfig, ShapeConfig
-from protsae.pretraining.masking import AMINO_ACIDS
 from protsae.pretraining.plan import PretrainingPlan, plan_pretraining
 
 

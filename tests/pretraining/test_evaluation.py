@@ -8,6 +8,7 @@ import torch
 from tests.pretraining.conftest import random_proteins
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.pretraining.config import PerplexityConfig
 from protsae.pretraining.evaluation import (
     MaskedScores,
@@ -17,7 +18,6 @@ from protsae.pretraining.evaluation import (
     summarise,
     validation_terms,
 )
-from protsae.pretraining.masking import AMINO_ACIDS
 from protsae.pretraining.model import build_module
 
 CPU = torch.device("cpu")

@@ -6,9 +6,10 @@ import torch
 from esm import Alphabet
 from tests.pretraining.conftest import random_proteins
 
+from protsae.core.letters import AMINO_ACIDS
 from protsae.plm.tokens import Tokenizer
 from protsae.pretraining.config import MaskConfig
-from protsae.pretraining.masking import AMINO_ACIDS, Masker
+from protsae.pretraining.masking import Masker
 
 ALPHABET = Alphabet.from_architecture("ESM-1b")
 TOKENS = [ALPHABET.get_idx(letter) for letter in AMINO_ACIDS]

@@ -12,7 +12,7 @@ from protsae.pretraining.evaluation import masked_scores, residue_frequencies, s
 from protsae.pretraining.report import pretraining_report
 
 
-def test_each_split_is_judged_against_the_training_split_s_frequencies(tmp_path):
+def test_floor_uses_the_frequencies_of_the_training_split(tmp_path):
     path = tmp_path / "plm.safetensors"
     toy_plan().run(path)
     train, validation, test = ["A" * 30 + "C" * 20], random_proteins(6, 1), ["A" * 40, "C" * 40]

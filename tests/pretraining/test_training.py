@@ -55,7 +55,7 @@ def kill_at(monkeypatch, step: int) -> None:
     monkeypatch.setattr(Pretrainer, "_train_step", train_step)
 
 
-def test_a_planted_rule_is_learned_and_beats_the_floor_on_unseen_proteins(tmp_path):
+def test_planted_rule_is_learned_and_beats_the_floor(tmp_path):
     config = PretrainerConfig(
         steps=250, tokens_per_batch=1024, max_residues=30, validate_every=50, learning_rate=1e-2, device="cpu"
     )

@@ -170,7 +170,7 @@ def test_deepgo_propagates_labels_and_scores_across_aspects(vocabulary):
     assert found["fmax", "BPO"].n == 0
 
 
-def test_micro_precision_pools_the_pairs_of_calibrated_propagated_scores(vocabulary, splits, scores):
+def test_micro_precision_pools_calibrated_propagated_pairs(vocabulary, splits, scores):
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, EvaluationConfig(n_resamples=20))
     test, validation = splits["test"], splits["validation"]
     values = scores["linear_probe"]

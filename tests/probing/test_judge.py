@@ -177,7 +177,7 @@ def test_methods_say_what_they_were_scored_from():
     }
 
 
-def test_pairs_follow_subject_and_rival_and_unknown_methods_are_refused():
+def test_pairs_are_of_subject_and_rival_unknown_ones_refused():
     rows = [
         {"method": method, "metric": "auc", "aspect": "mean", "preset": "", "stratum": ""}
         | {"value": value, "n": 3, "samples": value + np.arange(4) / 100}

@@ -44,7 +44,7 @@ SUPERVISION = {"protsae_latent": "training", "protsae_predictor": "training", **
 
 
 class ToyProteins:
-    """Forty-five proteins; a site is a C more often than not, and dimension 0 of the activations tells it."""
+    """Forty-five proteins; a site is a C more often than not, and dimension 0 of the activations marks it."""
 
     def __init__(self):
         rng = np.random.default_rng(0)

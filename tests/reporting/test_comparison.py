@@ -109,7 +109,7 @@ def test_curves_hold_one_point_per_variant_without_ablations(metrics, dictionari
     assert (trace.error_y.array, trace.error_y.arrayminus) == ((0.01,), (0.01,))
 
 
-def test_layers_are_drawn_in_their_order_and_only_where_there_are_several(metrics, dictionaries):
+def test_layers_are_drawn_in_order_if_there_are_several(metrics, dictionaries):
     assert not layer_figure(metrics, dictionaries).data
     table = _table(
         *(

@@ -22,7 +22,7 @@ ONSETS = pd.DataFrame(
 )
 
 
-def test_every_metric_is_a_panel_with_its_curve_in_order_and_its_onset(dictionaries):
+def test_every_metric_is_a_panel_with_curve_and_onset(dictionaries):
     figure = dynamics_figure(CURVES, ONSETS, dictionaries)
     titles = [annotation.text for annotation in figure.layout.annotations]
     assert titles == ["Variance explained (fve)", "Active latents per residue (l0)"]

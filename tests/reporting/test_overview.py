@@ -111,7 +111,7 @@ def test_paired_rows_keep_order_and_the_overview_has_the_subject(dictionaries):
     assert leading_pairs(rows[:1], dictionaries) == rows[:1]
 
 
-def test_mean_is_preferred_to_all_and_other_strata_and_splits_are_left_out():
+def test_mean_is_preferred_and_other_strata_are_left_out():
     metrics = concat_metrics(
         [
             auc_rows("a", 0.7),

@@ -310,7 +310,7 @@ def test_hostile_names_of_dictionaries_stay_text(example):
     assert not any("<img" in label for label in labels)
 
 
-def test_paired_differences_are_on_the_first_screen_and_in_the_section(parsed):
+def test_paired_differences_are_in_overview_and_section(parsed):
     rows = [row for row in parsed.rows if row and "minus TopK best latent" in row[0]]
     assert len(rows) == 2
     assert rows[0][1:] == ["+0.057+0.031 to +0.084", "higher"]

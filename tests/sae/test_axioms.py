@@ -128,7 +128,7 @@ def test_nf4_takes_the_radius_of_c_and_not_of_the_relation_number():
     assert radii.grad.tolist() == [0, 0, -1, 0, 0, -1]
 
 
-def test_a_ball_well_inside_costs_nothing_and_outside_costs_its_excess():
+def test_ball_inside_costs_nothing_and_outside_its_excess():
     centres = torch.tensor([[0.0, 0.0], [0.3, 0.4], [3.0, 4.0]], dtype=torch.float64)
     radii = torch.tensor([1.0, 0.2, 0.5], dtype=torch.float64)
     assert ax.nf1_loss(centres, radii, torch.tensor([[1, 0]]), G) == 0
@@ -212,5 +212,5 @@ def test_a_table_without_axioms_has_only_concepts():
 
 
 def test_other_forms_are_refused():
-    with pytest.raises(InputError, match=r"form NF9 are not known: .* NF1, NF2, NF3, NF4, DISJOINT"):
+    with pytest.raises(InputError, match=r"form NF9 are unknown: .* NF1, NF2, NF3, NF4, DISJOINT"):
         ax.AxiomIndices.from_table(_table(("NF9", 0, -1, 3)), 3)

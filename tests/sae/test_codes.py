@@ -3,6 +3,7 @@
 import torch
 
 from protsae.sae.codes import SparseCodes, joined_codes, mean_active
+from protsae.sae.kernels import fired
 
 CODES = SparseCodes(torch.tensor([[0.5, 0.0], [2.0, 1.0]]), torch.tensor([[3, 1], [0, 3]]))
 
@@ -20,7 +21,7 @@ def test_joined_codes_are_as_wide_as_the_widest():
 
 
 def test_a_latent_that_was_chosen_at_zero_did_not_fire():
-    assert CODES.fired(5).tolist() == [True, False, False, True, False]
+    assert fired(CODES, 5).tolist() == [True, False, False, True, False]
 
 
 def test_l0_counts_the_positive_codes():

@@ -20,7 +20,7 @@ def test_k_above_the_free_latents_is_refused():
 
 def test_residue_level_names_concepts():
     settings = {"d_model": 4, "d_sae": 16, "k": 2, "concept_ids": ("a", "b", "c")}
-    with pytest.raises(ValidationError, match="residue_level names d, which is none of the concepts"):
+    with pytest.raises(ValidationError, match="residue_level names d, which is not in concept_ids"):
         ProtSaeConfig(**settings, residue_level=("b", "d"))
     assert ProtSaeConfig(**settings, residue_level=("c", "a")).residue_level == ("c", "a")
     assert ProtSaeConfig(**settings).residue_level == ()

@@ -116,13 +116,13 @@ def test_reconstruction_loss_is_in_units_of_the_training_variance(sae, batch):
     _encoding_as_it_trains(sae, batch)
     residual = (sae(batch.x) - batch.x).square().sum()
     expected = residual / (batch.x - batch.x.mean(dim=0)).square().sum()
-    torch.testing.assert_close(sae.loss_terms(batch)["loss/reconstruction"], expected)
+    torch.testing.assert_close(sae.step_output(batch).losses["loss/reconstruction"], expected)
 
 
 def test_loss_changes_nothing(sae, batch):
     before = {name: tensor.clone() for name, tensor in sae.state_dict().items()}
-    first = sae.loss_terms(batch)
-    second = sae.loss_terms(batch)
+    first = sae.step_output(batch).losses
+    second = sae.step_output(batch).losses
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert all(torch.equal(tensor, before[name]) for name, tensor in sae.state_dict().items())
 
@@ -141,12 +141,12 @@ def test_gradients_of_every_term_equal_finite_differences(trained, form, batch):
         for step in (1e-6, -2e-6):
             with torch.no_grad():
                 parameter.add_(step * directions[name])
-                sides.append({term: float(value) for term, value in sae.loss_terms(batch).items()})
+                sides.append({term: float(value) for term, value in sae.step_output(batch).losses.items()})
         with torch.no_grad():
             parameter.add_(1e-6 * directions[name])
         numeric[name] = {term: (sides[0][term] - sides[1][term]) / 2e-6 for term in sides[0]}
     n_moving = 0
-    for term, value in sae.loss_terms(batch).items():
+    for term, value in sae.step_output(batch).losses.items():
         if not value.requires_grad:
             continue
         gradients = torch.autograd.grad(
@@ -165,7 +165,7 @@ def test_decoder_projection_leaves_no_gradient_along_the_rows(trained, form, bat
     sae = trained
     if form == "relu/in_penalty":
         pytest.skip("its rows are free while it trains")
-    sae.loss_terms(batch)["loss/total"].backward()
+    sae.step_output(batch).losses["loss/total"].backward()
     assert (sae.W_dec.grad * sae.W_dec).sum(dim=1).abs().max() > 1e-3
     sae.project_decoder_gradient()
     assert (sae.W_dec.grad * sae.W_dec).sum(dim=1).abs().max() < 1e-14
@@ -182,9 +182,9 @@ def test_decoder_rows_have_unit_norm_after_training(trained, batch):
 
 def test_loss_falls_when_one_batch_is_repeated(trained, batch):
     sae = trained
-    before = sae.loss_terms(batch)["loss/total"]
+    before = sae.step_output(batch).losses["loss/total"]
     train(sae, [batch] * 60)
-    assert sae.loss_terms(batch)["loss/total"] < 0.7 * before
+    assert sae.step_output(batch).losses["loss/total"] < 0.7 * before
 
 
 def test_step_says_what_fired_and_how_much(sae, batch):
@@ -252,7 +252,7 @@ def test_the_topk_family_fires_k_latents_per_residue(architecture, make_unguided
 def test_order_of_the_latents_does_not_matter(architecture, make_unguided, batch):
     """Matryoshka and Ordered are about the order; GBA's groups are made of it."""
     sae = make_unguided(architecture)
-    losses, codes = sae.loss_terms(batch), sae.encode(batch.x)
+    losses, codes = sae.step_output(batch).losses, sae.encode(batch.x)
     order = torch.randperm(sae.config.d_sae, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         for tensor in sae.state_dict().values():
@@ -260,7 +260,7 @@ def test_order_of_the_latents_does_not_matter(architecture, make_unguided, batch
                 if tensor.shape[axis] == sae.config.d_sae:
                     tensor.copy_(tensor.index_select(axis, order))
     torch.testing.assert_close(sae.encode(batch.x), codes[:, order])
-    torch.testing.assert_close(sae.loss_terms(batch), losses)
+    torch.testing.assert_close(sae.step_output(batch).losses, losses)
 
 
 @pytest.mark.parametrize("architecture", ["batch_topk", "gated", "jumprelu", "matryoshka", "ordered", "relu"])
@@ -268,9 +268,9 @@ def test_auxk_has_a_weight_where_one_is_given(architecture, make_unguided, batch
     sae = make_unguided(architecture, **SMALL.get(architecture, {}), aux_coefficient=0.5)
     none = make_unguided(architecture, **SMALL.get(architecture, {}), aux_coefficient=0.0)
     dead = replace(batch, dead=torch.arange(16) % 3 == 0)
-    terms = sae.loss_terms(dead)
+    terms = sae.step_output(dead).losses
     assert terms["loss/aux"] > 0
-    expected = none.loss_terms(dead)["loss/total"] + 0.5 * terms["loss/aux"]
+    expected = none.step_output(dead).losses["loss/total"] + 0.5 * terms["loss/aux"]
     torch.testing.assert_close(terms["loss/total"], expected)
 
 
@@ -297,7 +297,7 @@ def test_a_step_in_bfloat16_gives_nearly_the_same_loss(trained, batch):
         name: getattr(batch, name).float() for name in ("x", "labels") if getattr(batch, name) is not None
     }
     batch = replace(batch, **floats)
-    expected = float(sae.loss_terms(batch)["loss/total"].detach())
+    expected = float(sae.step_output(batch).losses["loss/total"].detach())
     with torch.autocast("cpu", torch.bfloat16):
         output = sae.step_output(batch)
     if output.logits is not None:

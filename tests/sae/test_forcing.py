@@ -102,7 +102,7 @@ def test_all_latents_compete_for_k_places(scope):
     ],
     ids=str,
 )
-def test_codes_at_open_gates_alone_are_the_same_with_the_same_gradients(settings):
+def test_codes_at_open_gates_have_equal_values_and_gradients(settings):
     guidance = GuidanceConfig(**settings)
     assert is_plain(guidance)
     weights = torch.randn(N, M, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

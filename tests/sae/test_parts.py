@@ -23,7 +23,7 @@ def part(batch, first, last):
 
 
 def as_workers(sae, parts):
-    """The outputs of the parts, each as a worker computes it that knows the others' counts."""
+    """The outputs of the parts, each as computed by a worker that has the others' counts."""
     counts = []
     for one in parts:
         counts.append([])

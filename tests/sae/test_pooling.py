@@ -91,5 +91,5 @@ def test_log_sum_exp_lies_between_mean_and_maximum():
 
 
 def test_poolings_that_learn_need_their_weights():
-    with pytest.raises(ValueError, match="attention pools with weights"):
+    with pytest.raises(ValueError, match="pooling by attention needs weights"):
         pool_logits(LOGITS, SEGMENT, 3, "attention")

@@ -15,7 +15,7 @@ M = 4
 
 def _reconstruction_gradient(sae, batch, name):
     sae.zero_grad()
-    sae.loss_terms(batch)["loss/reconstruction"].backward()
+    sae.step_output(batch).losses["loss/reconstruction"].backward()
     return dict(sae.named_parameters())[name].grad
 
 
@@ -38,7 +38,7 @@ def test_reconstruction_reaches_the_others(make_protsae, batch, name):
 @pytest.mark.parametrize("term", ["loss/annotation", "loss/axiom"])
 def test_guidance_reaches_the_predictor_and_not_the_autoencoder(make_protsae, batch, term):
     sae = make_protsae()
-    sae.loss_terms(batch)[term].backward()
+    sae.step_output(batch).losses[term].backward()
     assert sae.W_pred.grad.abs().max() > 1e-4
     for name in ("log_scale", "W_free", "b_free", "W_dec", "b_dec"):
         assert getattr(sae, name).grad is None, name
@@ -49,7 +49,7 @@ def test_predictor_gradient_of_guidance_equals_finite_differences(make_protsae, 
     sae = make_protsae(detach=detach)
 
     def loss():
-        terms = sae.loss_terms(batch)
+        terms = sae.step_output(batch).losses
         total = terms["loss/annotation"] + terms["loss/axiom"]
         return total if detach else total + terms["loss/reconstruction"]
 
@@ -223,7 +223,7 @@ def test_rates_start_predictor_and_gate(make_protsae):
 
 def test_total_weighs_the_terms(make_protsae, batch):
     sae = make_protsae(lambda_annotation=2.0, lambda_axiom=3.0, lambda_norm=0.25)
-    terms = sae.loss_terms(replace(batch, dead=torch.ones(16, dtype=torch.bool)))
+    terms = sae.step_output(replace(batch, dead=torch.ones(16, dtype=torch.bool))).losses
     expected = (
         terms["loss/reconstruction"]
         + 2 * terms["loss/annotation"]
@@ -237,19 +237,19 @@ def test_total_weighs_the_terms(make_protsae, batch):
 
 def test_auxk_never_touches_defined_latents(make_protsae, batch):
     sae = make_protsae()
-    sae.loss_terms(replace(batch, dead=torch.ones(16, dtype=torch.bool)))["loss/aux"].backward()
+    sae.step_output(replace(batch, dead=torch.ones(16, dtype=torch.bool))).losses["loss/aux"].backward()
     assert sae.W_dec.grad[M:].abs().max() > 0
     assert not sae.W_dec.grad[:M].any()
 
 
 def test_unlabelled_batches_are_refused(make_protsae, batch):
     with pytest.raises(ValueError, match="labelled batches"):
-        make_protsae().loss_terms(replace(batch, labels=None))
+        make_protsae().step_output(replace(batch, labels=None))
 
 
 def test_residue_level_concepts_need_residue_labels(make_protsae, batch):
     with pytest.raises(ValueError, match="residue_labels"):
-        make_protsae(residue_level=(1,)).loss_terms(batch)
+        make_protsae(residue_level=(1,)).step_output(batch)
 
 
 def test_residue_labels_reach_the_rows_of_residue_level_concepts(make_protsae, batch, x):
@@ -258,7 +258,7 @@ def test_residue_labels_reach_the_rows_of_residue_level_concepts(make_protsae, b
 
     def gradient(residue_labels):
         sae.zero_grad()
-        loss = sae.loss_terms(replace(batch, residue_labels=residue_labels))["loss/annotation"]
+        loss = sae.step_output(replace(batch, residue_labels=residue_labels)).losses["loss/annotation"]
         loss.backward()
         return sae.W_pred.grad.clone(), loss
 
@@ -282,13 +282,13 @@ def test_annotation_loss_can_average_all_residues_of_a_protein(make_protsae, bat
     probability = torch.sigmoid(sae.predictor_logits(means))
     chances = torch.where(batch.labels > 0, probability, 1 - probability)
     expected = -chances.log()[batch.labelled].mean()
-    found = sae.loss_terms(replace(batch, protein_means=means))
+    found = sae.step_output(replace(batch, protein_means=means)).losses
     torch.testing.assert_close(found["loss/annotation"], expected)
-    sampled = make_protsae().loss_terms(batch)["loss/annotation"]
+    sampled = make_protsae().step_output(batch).losses["loss/annotation"]
     assert sampled.item() != pytest.approx(expected.item(), rel=1e-3)
     with pytest.raises(ValueError, match="train on batches with protein_means"):
-        sae.loss_terms(batch)
-    both = make_protsae(annotation_residues="both").loss_terms(replace(batch, protein_means=means))
+        sae.step_output(batch)
+    both = make_protsae(annotation_residues="both").step_output(replace(batch, protein_means=means)).losses
     torch.testing.assert_close(both["loss/annotation"], (expected + sampled) / 2)
 
 
@@ -298,7 +298,9 @@ def test_two_means_of_a_protein_leave_the_labels_of_residues_alone(make_protsae,
     of_residues = (torch.rand(len(batch.x), 4, generator=torch.Generator().manual_seed(6)) < 0.4).double()
     given = replace(batch, protein_means=means, residue_labels=of_residues)
     ways = {
-        way: make_protsae(annotation_residues=way, residue_level=(1, 2)).loss_terms(given)["loss/annotation"]
+        way: make_protsae(annotation_residues=way, residue_level=(1, 2))
+        .step_output(given)
+        .losses["loss/annotation"]
         for way in ("sampled", "all", "both")
     }
     torch.testing.assert_close(ways["both"], (ways["sampled"] + ways["all"]) / 2)
@@ -315,7 +317,7 @@ def headed(make_protsae):
     return sae
 
 
-def test_a_protein_head_and_the_pooled_residues_score_proteins_together(headed, x):
+def test_protein_head_and_pooled_residues_score_together(headed, x):
     segment = torch.arange(20) // 8
     residues = headed.predictor_logits(x)
     found = headed.protein_logits(x, residues, segment, 3)
@@ -334,7 +336,7 @@ def test_protein_head_learns_without_changing_the_predictor(headed, make_protsae
     given = replace(batch, protein_means=means, residue_labels=torch.zeros(20, M, dtype=torch.float64))
     plain = make_protsae(lambda_annotation=2.0, residue_level=(1,))
     headed.load_state_dict(plain.state_dict(), strict=False)
-    terms = headed.loss_terms(given)
+    terms = headed.step_output(given).losses
     residues = headed.predictor_logits(means)
     logits = 2 * headed.protein_logits(means, residues, torch.arange(3), 3) - residues
     chances = torch.where(batch.labels > 0, logits.sigmoid(), 1 - logits.sigmoid())
@@ -348,7 +350,7 @@ def test_protein_head_learns_without_changing_the_predictor(headed, make_protsae
         + headed.config.guidance.lambda_axiom * terms["loss/axiom"],
     )
     terms["loss/total"].backward()
-    plain.loss_terms(given)["loss/total"].backward()
+    plain.step_output(given).losses["loss/total"].backward()
     assert headed.W_protein.grad[[0, 2, 3]].abs().min() > 0
     assert not headed.W_protein.grad[1].any()
     for name, parameter in plain.named_parameters():
@@ -366,7 +368,7 @@ def test_protein_head_starts_at_the_prevalence_and_has_its_own_rate(make_protsae
 
 def test_a_protein_head_needs_means(headed, batch):
     with pytest.raises(ValueError, match="train on batches with protein_means"):
-        headed.loss_terms(batch)
+        headed.step_output(batch)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def _fvu(residual):
 
 
 def _terms(sae, batch):
-    return {name: float(value.detach()) for name, value in sae.loss_terms(batch).items()}
+    return {name: float(value.detach()) for name, value in sae.step_output(batch).losses.items()}
 
 
 def _kept(pre):
@@ -166,7 +166,7 @@ def test_jumprelu_and_the_gradients_of_its_thresholds(kind, make_unguided, batch
     terms = _terms(sae, batch)
     assert terms["loss/sparsity"] == pytest.approx(count, rel=1e-12)
     assert terms["loss/total"] == pytest.approx(_fvu(residual) + 0.7 * count, rel=1e-12)
-    sae.loss_terms(batch)["loss/total"].backward()
+    sae.step_output(batch).losses["loss/total"].backward()
     near = (np.abs(pre - theta) < width / 2) / width
     assert near.any()
     dz = 2 * residual @ w["W_dec"].T / (N * D)
@@ -190,7 +190,7 @@ def test_gated(make_unguided, batch):
     l1 = np.maximum(gate, 0).sum(axis=1).mean() / math.sqrt(D)
     assert _terms(sae, batch)["loss/total"] == pytest.approx(fit + by_gate + 0.7 * l1, rel=1e-12)
     np.testing.assert_allclose(sae.encode(batch.x).detach().numpy(), z, atol=1e-12)
-    sae.loss_terms(batch)["loss/gate"].backward()
+    sae.step_output(batch).losses["loss/gate"].backward()
     assert sae.W_dec.grad is None and sae.b_dec.grad is None and sae.encoder.grad.abs().max() > 0
 
 

@@ -75,7 +75,7 @@ def test_a_coder_weighs_codes_as_if_inputs_had_unit_norm(make_splice, x):
 
 def test_objective_is_what_the_codes_minimise(make_splice, batch):
     sae = make_splice()
-    terms, codes = sae.loss_terms(batch), sae.encode(batch.x)
+    terms, codes = sae.step_output(batch).losses, sae.encode(batch.x)
     scaled = sae.scale_input(batch.x)
     fit = float((scaled - codes @ sae.W_dec).square().mean())
     assert float(terms["loss/total"]) == pytest.approx(fit / 2 + 0.05 * float(codes.sum()) / 20 / 6**0.5)
@@ -89,7 +89,7 @@ def test_more_penalty_fewer_codes(make_splice, x):
 
 def test_unsolved_residues_are_counted_and_refused(solver):
     x, directions = _problem(25, 40, 12, seed=0)
-    with pytest.raises(InputError, match=r"\d+ of 25 residues are not coded after 10 steps: raise max_iter"):
+    with pytest.raises(InputError, match=r"\d+ of 25 residues have no code after 10 steps: raise max_iter"):
         non_negative_lasso(x, directions, 1e-3, 1e-9, 10)
 
 

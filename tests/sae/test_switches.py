@@ -33,7 +33,7 @@ SWITCHES = [
 def test_gradients_equal_finite_differences(make_protsae, batch, guidance):
     """Without the stop-gradient, which is meant to make them differ."""
     sae = make_protsae(detach=False, **guidance)
-    sae.loss_terms(batch)["loss/total"].backward()
+    sae.step_output(batch).losses["loss/total"].backward()
     generator = torch.Generator().manual_seed(3)
     step, n_seen = 1e-6, 0
     for name, parameter in sae.named_parameters():
@@ -45,7 +45,7 @@ def test_gradients_equal_finite_differences(make_protsae, batch, guidance):
         for sign in (1, -1):
             with torch.no_grad():
                 parameter.add_(sign * step * direction)
-                values.append(float(sae.loss_terms(batch)["loss/total"]))
+                values.append(float(sae.step_output(batch).losses["loss/total"]))
                 parameter.sub_(sign * step * direction)
         numeric = (values[0] - values[1]) / (2 * step)
         assert float((parameter.grad * direction).sum()) == pytest.approx(numeric, rel=1e-5, abs=1e-8), name
@@ -66,7 +66,7 @@ def test_annotation_loss_and_protein_score_share_their_pooling(make_protsae, bat
     expected = masked_bce(pooled, batch.labels, batch.labelled)
     if pooling == "residue":
         expected = masked_bce(logits, batch.labels[batch.segment], batch.labelled[batch.segment])
-    torch.testing.assert_close(sae.loss_terms(batch)["loss/annotation"], expected)
+    torch.testing.assert_close(sae.step_output(batch).losses["loss/annotation"], expected)
 
 
 @pytest.mark.parametrize("pooling", ["attention", "log_sum_exp"])
@@ -81,7 +81,7 @@ def test_only_a_pooling_that_learns_has_weights(make_protsae, pooling):
 
 def test_a_sum_over_concepts_weighs_their_number(make_protsae, batch):
     mean, total = make_protsae(), make_protsae(bce_reduction="sum")
-    one, other = mean.loss_terms(batch), total.loss_terms(batch)
+    one, other = mean.step_output(batch).losses, total.step_output(batch).losses
     assert one["loss/annotation"] == other["loss/annotation"]
     difference = other["loss/total"] - one["loss/total"]
     torch.testing.assert_close(difference, (M - 1) * one["loss/annotation"])
@@ -89,7 +89,7 @@ def test_a_sum_over_concepts_weighs_their_number(make_protsae, batch):
 
 def test_a_raw_reconstruction_loss_is_the_squared_error_in_raw_units(make_protsae, batch):
     scaled, raw = make_protsae(), make_protsae(loss_scale="raw")
-    one, other = scaled.loss_terms(batch), raw.loss_terms(batch)
+    one, other = scaled.step_output(batch).losses, raw.step_output(batch).losses
     assert one["loss/reconstruction"] == other["loss/reconstruction"]
     squared = (raw(batch.x) - batch.x).square().sum(dim=1).mean()
     difference = other["loss/total"] - one["loss/total"]
@@ -102,7 +102,7 @@ def test_decoder_centred_predictor_subtracts_and_trains_the_bias(make_protsae, b
     torch.testing.assert_close(sae.predictor_logits(x), expected)
     for term in ("loss/annotation", "loss/reconstruction"):
         sae.zero_grad()
-        sae.loss_terms(batch)[term].backward()
+        sae.step_output(batch).losses[term].backward()
         assert sae.b_dec.grad.abs().max() > 1e-4, term
     assert sae.W_pred.grad is None or not sae.W_pred.grad.any()
 
@@ -111,7 +111,7 @@ def test_a_free_decoder_keeps_gradient_and_norm(make_protsae, batch):
     sae = make_protsae(unit_decoder=False)
     with torch.no_grad():
         rows = sae.W_dec.mul_(2).clone()
-    sae.loss_terms(batch)["loss/total"].backward()
+    sae.step_output(batch).losses["loss/total"].backward()
     before = sae.W_dec.grad.clone()
     sae.project_decoder_gradient()
     sae.normalise_decoder()
@@ -134,7 +134,7 @@ def test_batch_norm_normalises_each_dimension_of_the_centres(make_protsae):
 def test_nf4_and_margin_reach_the_axiom_loss(make_protsae, batch):
     sae = make_protsae(nf4="containment", axiom_margin=0.3)
     expected = axiom_loss(*sae.balls(), sae.relations, batch.axioms, 0.3, "containment")
-    assert sae.loss_terms(batch)["loss/axiom"] == expected
+    assert sae.step_output(batch).losses["loss/axiom"] == expected
 
 
 def test_axioms_are_drawn_anew_after_every_step_and_not_within(make_protsae, batch):
@@ -145,7 +145,7 @@ def test_axioms_are_drawn_anew_after_every_step_and_not_within(make_protsae, bat
         drawn = AxiomSampler(batch.axioms, 1, 2).draw(seed, step)
         expected = axiom_loss(*sae.balls(), sae.relations, drawn, 0.0)
         output = sae.step_output(batch)
-        assert output.losses["loss/axiom"] == sae.loss_terms(batch)["loss/axiom"] == expected
+        assert output.losses["loss/axiom"] == sae.step_output(batch).losses["loss/axiom"] == expected
         seen.append(float(expected.detach()))
         sae.after_step(batch, output)
     assert sae.axiom_draw.tolist() == [seed, 6]
@@ -154,11 +154,11 @@ def test_axioms_are_drawn_anew_after_every_step_and_not_within(make_protsae, bat
 
 
 def test_hierarchy_and_decorrelation_are_terms_only_where_asked_for(make_protsae, batch, x):
-    assert not {"loss/hierarchy", "loss/decorrelation"} & set(make_protsae().loss_terms(batch))
+    assert not {"loss/hierarchy", "loss/decorrelation"} & set(make_protsae().step_output(batch).losses)
     sae = make_protsae(lambda_hierarchy=2.0, lambda_decorrelation=3.0)
     # Its own axioms end in zero concepts: 0 and 1 are of the vocabulary, 4 is not.
     nf1 = torch.tensor([[0, 1], [1, 4]])
-    terms = sae.loss_terms(_with_axioms(batch, nf1))
+    terms = sae.step_output(_with_axioms(batch, nf1)).losses
     pooled = sae.protein_logits(x, sae.predictor_logits(x), batch.segment, 3)
     torch.testing.assert_close(terms["loss/hierarchy"], (pooled[:, 0] - pooled[:, 1]).relu().mean())
     rest = {"reconstruction": 1.0, "annotation": 1.0, "axiom": 0.01, "hierarchy": 2.0, "decorrelation": 3.0}
@@ -177,7 +177,7 @@ def test_decorrelation_is_of_the_codes(make_protsae, batch, x):
     correlation = torch.corrcoef(codes[spread])
     first_free = int(spread[:M].sum())
     expected = correlation[:first_free, first_free:].square().sum() / (M * (16 - M))
-    torch.testing.assert_close(sae.loss_terms(batch)["loss/decorrelation"], expected)
+    torch.testing.assert_close(sae.step_output(batch).losses["loss/decorrelation"], expected)
 
 
 def test_an_open_gate_fires_more_often(make_protsae, batch):

@@ -23,7 +23,7 @@ def test_auxk_uses_only_dead_latents(make_topk, batch):
     sae = make_topk()
     dead = torch.zeros(16, dtype=torch.bool)
     dead[[2, 5, 11, 12, 15]] = True
-    sae.loss_terms(replace(batch, dead=dead))["loss/aux"].backward()
+    sae.step_output(replace(batch, dead=dead)).losses["loss/aux"].backward()
     touched = sae.encoder.grad.abs().sum(dim=0) > 0
     assert touched.any()
     assert not (touched & ~dead).any()
@@ -45,10 +45,14 @@ def test_auxk_equals_a_slow_reference():
 
 
 def test_no_dead_latents_no_auxk(make_topk, batch):
-    assert make_topk().loss_terms(batch)["loss/aux"] == 0
+    assert make_topk().step_output(batch).losses["loss/aux"] == 0
 
 
 def test_total_weighs_auxk(make_topk, batch):
-    terms = make_topk(aux_coefficient=0.5).loss_terms(replace(batch, dead=torch.ones(16, dtype=torch.bool)))
+    terms = (
+        make_topk(aux_coefficient=0.5)
+        .step_output(replace(batch, dead=torch.ones(16, dtype=torch.bool)))
+        .losses
+    )
     assert terms["loss/total"] == terms["loss/reconstruction"] + 0.5 * terms["loss/aux"]
     assert terms["loss/aux"] > 0

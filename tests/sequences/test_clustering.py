@@ -82,7 +82,7 @@ def test_clusters_are_read_with_blank_lines_and_repeated_rows(tmp_path: Path) ->
     assert read_clusters(path) == {"P1": "C1", "P2": "C1"}
 
 
-def test_given_clusters_are_taken_by_id_or_alias_and_copies_unite_them(tmp_path: Path) -> None:
+def test_given_clusters_match_id_or_alias_and_copies_unite_them(tmp_path: Path) -> None:
     sequences = _sequences(dict.fromkeys("zabcde", "MKV"), {"a": "x;y", "e": "w"})
     rows = "z\tC1\ny\tC1\nc\tC7\nd\tC3\nx\tC3\ne\tC9\nw\tC7\ngone\tC5\n"
     table, report = cluster_table(sequences, _clusters(tmp_path, "accession\tcluster_id\n" + rows), GIVEN)

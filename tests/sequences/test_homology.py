@@ -42,7 +42,7 @@ def _mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
     return "".join(child)
 
 
-def test_words_are_numbered_in_base_twenty_and_leave_out_unknown_residues() -> None:
+def test_words_are_numbers_in_base_20_without_unknown_residues() -> None:
     where, words = words_of(encode("ACDXYYYA"))
     assert where.tolist() == [0, 4, 5]
     assert words.tolist() == [0 * 400 + 1 * 20 + 2, 19 * 400 + 19 * 20 + 19, 19 * 400 + 19 * 20 + 0]
@@ -64,7 +64,7 @@ def test_similar_words_are_those_that_blosum62_scores_high_enough(word: str) -> 
     assert similar[begin[number] : begin[number + 1]].tolist() == expected
 
 
-def test_substitution_scores_are_blosum62_and_unknown_scores_minus_four() -> None:
+def test_substitution_scores_are_blosum62_unknown_minus_four() -> None:
     scores = substitution_scores()
     assert scores[AMINO_ACIDS.index("W"), AMINO_ACIDS.index("W")] == 11
     assert scores[AMINO_ACIDS.index("L"), AMINO_ACIDS.index("D")] == -4

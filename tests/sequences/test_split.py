@@ -68,7 +68,7 @@ def _concepts(pairs: list[tuple[str, str]]) -> pd.DataFrame:
 NOTHING_KNOWN = _concepts([])
 
 
-def test_the_table_has_the_split_of_every_cluster_and_the_report_counts() -> None:
+def test_split_table_has_every_cluster_and_the_report_counts() -> None:
     cluster_of = {"b": "C1", "a": "C1", **{f"p{n}": f"p{n}" for n in range(30)}}
     table, report = split_table(_table(cluster_of), NOTHING_KNOWN, CONFIG)
     assert list(table.columns) == ["protein_id", "cluster_id", "split"]

@@ -83,7 +83,7 @@ def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:
 
 def test_one_id_with_two_sequences_names_both_lines(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"proteins\.fasta:4: id 'P1' already stands in line 1, with another sequence"
+        InputError, match=r"proteins\.fasta:4: id 'P1' is already in line 1, with another sequence"
     ):
         _table(tmp_path, ">sp|P1|X\nMKV\nLL\n>P1\nMKV\n")
 

@@ -1,4 +1,4 @@
-"""Parameters that no pipeline knows are refused, all at once and with the nearest name."""
+"""Unknown parameters are refused, all at once and with the nearest name."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def base_parameters() -> dict[str, object]:
 
 
 @pytest.mark.filterwarnings("ignore:register_new_resolver")  # Kedro's own call
-def test_every_pipeline_has_a_model_and_the_project_s_own_parameters_pass():
+def test_every_pipeline_has_a_model_that_accepts_base_parameters():
     with_own = [name for name in PIPELINES if name in PARAMETER_MODELS]
     assert list(PARAMETER_MODELS) == ["shared", "dictionaries", "comparison", *with_own]
     complete = complete_parameters(base_parameters())
@@ -94,11 +94,11 @@ def test_one_message_lists_all_problems():
     )
     assert told == [
         "parameters: other: unknown key 'other', known keys: probing, training",
-        "parameters: training.kk: unknown key 'kk', did you mean 'k'?",
-        "parameters: training.optimiser.step: unknown key 'step', did you mean 'steps'?",
-        "parameters: training.optimiser.zzz: unknown key 'zzz', known keys: lr, steps",
         "parameters: training.k: Input should be a valid integer, unable to parse string as an integer "
         "(given: 'many')",
+        "parameters: training.optimiser.step: unknown key 'step', did you mean 'steps'?",
+        "parameters: training.optimiser.zzz: unknown key 'zzz', known keys: lr, steps",
+        "parameters: training.kk: unknown key 'kk', did you mean 'k'?",
         "parameters: probing.strengths.1: Input should be a valid number, unable to parse string as a number "
         "(given: 'x')",
     ]

@@ -15,7 +15,7 @@ BEFORE = [
 ]
 
 
-def test_events_of_skipped_nodes_are_kept_and_those_of_run_nodes_replaced():
+def test_events_of_skipped_nodes_are_kept_others_replaced():
     now = [
         {"event": "before_pipeline_run", "timestamp": "3"},
         {"event": "after_node_run", "node_id": "n2", "duration": 5.0},

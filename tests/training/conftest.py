@@ -12,7 +12,7 @@ import torch
 from protsae.activations.sampler import ResidueBatch
 from protsae.annotations.labels import RESIDUE_LABEL_COLUMNS, LabelTables
 from protsae.training.config import TrainerConfig
-from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, Source, TrainingPlan
 
 D_MODEL, N_ATOMS, ACTIVE = 24, 32, 3
 
@@ -125,4 +125,4 @@ def toy_plan(toy: ToyProteins, architecture: str, **trainer: Any) -> TrainingPla
         )
         axioms = [("NF1", 0, -1, 1), ("NF4", 1, 0, 2)]
         knowledge = Knowledge(tables, pd.DataFrame(axioms, columns=["normal_form", "c", "relation", "d"]))
-    return TrainingPlan(architecture, source, Size(48, 3, 0), config, {}, knowledge)
+    return TrainingPlan(architecture, source, SizeAndSeed(48, 3, 0), config, {}, knowledge)

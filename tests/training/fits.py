@@ -6,16 +6,16 @@ from protsae.annotations.labels import LabelTables
 from protsae.sae.guidance_config import GuidanceConfig
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import Fitted, fit
-from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 
 
-def fit_topk(source: Source, size: Size, config: TrainerConfig) -> Fitted:
+def fit_topk(source: Source, size: SizeAndSeed, config: TrainerConfig) -> Fitted:
     return fit(TrainingTask("topk", source, size, config))
 
 
 def fit_protsae(
     source: Source,
-    size: Size,
+    size: SizeAndSeed,
     config: TrainerConfig,
     guidance: GuidanceConfig,
     *,

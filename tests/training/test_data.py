@@ -13,7 +13,7 @@ from protsae.sae.axioms import AxiomIndices
 from protsae.training.data import ConceptAxioms, Labels, labels_of
 
 
-def test_rates_count_labelled_proteins_with_one_pseudo_count_of_each_kind():
+def test_rates_count_labelled_proteins_with_pseudo_counts():
     labels = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
     labelled = torch.tensor([[True, True], [True, True], [True, False]])
     assert Labels(labels, labelled).rates().tolist() == [torch.tensor(3 / 5).item(), 1 / 4]

@@ -11,7 +11,7 @@ from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.training.config import TrainerConfig
 from protsae.training.directions import ClassMeans
 from protsae.training.fit import fit
-from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, Source, TrainingPlan
 
 
 def _residues():
@@ -68,7 +68,7 @@ def plan(toy):
         return TrainingPlan(
             "splice",
             Source(toy.store(), "layers.0.resid_post", proteins),
-            Size(48, 3, 0),
+            SizeAndSeed(48, 3, 0),
             TrainerConfig(residues_per_protein=16, proteins_per_batch=10),
             settings,
             Knowledge(tables, axioms),
@@ -98,5 +98,5 @@ def test_without_concepts_there_is_nothing_to_code_on(plan):
     empty = LabelTables(
         tables.concepts.head(0), tables.protein_labels, tables.labelled_aspects, tables.residue_labels
     )
-    with pytest.raises(InputError, match="no concepts for SpLiCE"):
+    with pytest.raises(InputError, match="no concepts to guide splice"):
         fit(plan(tables=empty))

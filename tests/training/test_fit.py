@@ -15,7 +15,7 @@ from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import TOPK_FAMILY, UNGUIDED
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.plan import Size, Source, TrainingPlan
+from protsae.training.plan import SizeAndSeed, Source, TrainingPlan
 
 CONFIG = TrainerConfig(epochs=2, residues_per_protein=16, proteins_per_batch=10)
 CONCEPTS = pd.DataFrame(
@@ -47,7 +47,7 @@ def _bytes(fitted, path):
 
 def test_same_seed_same_bytes_of_checkpoint_and_log(source, tables, tmp_path):
     def run(name, seed):
-        fitted = fit_protsae(source, Size(48, 3, seed), CONFIG, GuidanceConfig(), **tables)
+        fitted = fit_protsae(source, SizeAndSeed(48, 3, seed), CONFIG, GuidanceConfig(), **tables)
         return _bytes(fitted, tmp_path / name)
 
     first, second, other = run("a", 0), run("b", 0), run("c", 1)
@@ -56,19 +56,19 @@ def test_same_seed_same_bytes_of_checkpoint_and_log(source, tables, tmp_path):
     assert first[0] != other[0]
 
 
-def test_proteins_above_the_memory_limit_are_streamed_and_train_as_well(source, caplog):
+def test_training_streams_proteins_above_the_memory_limit(source, caplog):
     caplog.set_level("INFO")
     roomy = CONFIG.model_copy(update={"proteins_per_batch": 5})
-    held = fit_topk(source, Size(48, 3, 0), roomy)
+    held = fit_topk(source, SizeAndSeed(48, 3, 0), roomy)
     assert "streaming" not in caplog.text
-    streamed = fit_topk(source, Size(48, 3, 0), roomy.model_copy(update={"max_memory_gb": 8e-5}))
+    streamed = fit_topk(source, SizeAndSeed(48, 3, 0), roomy.model_copy(update={"max_memory_gb": 8e-5}))
     assert "40 proteins take" in caplog.text
     fve = [fitted[0][1]["training"]["validation/fve"] for fitted in (held, streamed)]
     assert abs(fve[1] - fve[0]) < 0.1 < min(fve)
 
 
 def test_checkpoint_records_model_hook_point_and_seed(source, tables, tmp_path):
-    (sae, metadata), log = fit_protsae(source, Size(48, 3, 5), CONFIG, GuidanceConfig(), **tables)
+    (sae, metadata), log = fit_protsae(source, SizeAndSeed(48, 3, 5), CONFIG, GuidanceConfig(), **tables)
     save_sae(sae, tmp_path / "sae", metadata)
     handle = SaeCheckpoint(tmp_path / "sae")
     expected = {
@@ -86,7 +86,7 @@ def test_checkpoint_records_model_hook_point_and_seed(source, tables, tmp_path):
 
 
 def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables, toy):
-    (sae, _), _ = fit_protsae(source, Size(48, 3, 0), CONFIG, GuidanceConfig(), **tables)
+    (sae, _), _ = fit_protsae(source, SizeAndSeed(48, 3, 0), CONFIG, GuidanceConfig(), **tables)
     rows = torch.cat([torch.from_numpy(x) for x in toy.x[:40]]).double()
     torch.testing.assert_close(sae.input_mean.double(), rows.mean(dim=0), rtol=1e-5, atol=1e-6)
     positives = torch.from_numpy(toy.labels[:40].sum(axis=0))
@@ -96,9 +96,7 @@ def test_centring_and_rates_come_from_the_training_proteins_alone(source, tables
 
 
 @pytest.mark.parametrize("asked", [{"annotation_residues": "all"}, {"protein_head": True}])
-def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(
-    source, tables, toy, monkeypatch, asked
-):
+def test_annotation_loss_can_use_all_residues_of_proteins(source, tables, toy, monkeypatch, asked):
     seen = []
     step = ProtSae.step_output
 
@@ -109,7 +107,7 @@ def test_all_residues_of_training_proteins_can_enter_the_annotation_loss(
     monkeypatch.setattr(ProtSae, "step_output", watched)
     guidance = GuidanceConfig(**asked)
     config = CONFIG.model_copy(update={"residues_per_protein": 3, "epochs": 1})
-    fit_protsae(source, Size(24, 4, 0), config, guidance, **tables)
+    fit_protsae(source, SizeAndSeed(24, 4, 0), config, guidance, **tables)
     expected = {tuple(x.mean(axis=0)) for x in toy.x[:40]}
     assert {tuple(row) for batch in seen for row in batch.protein_means.numpy()} == expected
 
@@ -123,7 +121,7 @@ def test_axioms_of_every_form_reach_training(source, tables):
     def losses(*left_out: str) -> list[float]:
         kept = [row for row in (*rows, *more) if row[0] not in left_out]
         given = {**tables, "axioms": pd.DataFrame(kept, columns=columns)}
-        (sae, _), log = fit_protsae(source, Size(48, 3, 0), CONFIG, GuidanceConfig(), **given)
+        (sae, _), log = fit_protsae(source, SizeAndSeed(48, 3, 0), CONFIG, GuidanceConfig(), **given)
         assert (sae.config.n_zero, sae.config.n_relations) == (2, 2)
         return log.loc[log["term"] == "loss/axiom", "value"].tolist()
 
@@ -133,7 +131,7 @@ def test_axioms_of_every_form_reach_training(source, tables):
 
 
 def test_topk_needs_no_labels(source):
-    (sae, metadata), log = fit_topk(source, Size(48, 3, 0), CONFIG)
+    (sae, metadata), log = fit_topk(source, SizeAndSeed(48, 3, 0), CONFIG)
     assert sae.config.k == 3
     assert metadata["training"]["n_steps"] == 8
     assert metadata["training"]["n_residues"] == 2 * 40 * 16
@@ -142,28 +140,28 @@ def test_topk_needs_no_labels(source):
 
 def test_k_larger_than_what_is_free(source, tables):
     with pytest.raises(InputError, match="k 49 needs as many free latents, but d_sae 48 leaves 48"):
-        fit_topk(source, Size(48, 49, 0), CONFIG)
+        fit_topk(source, SizeAndSeed(48, 49, 0), CONFIG)
     with pytest.raises(InputError, match="k 47 needs as many free latents, but d_sae 48 leaves 46"):
-        fit_protsae(source, Size(48, 47, 0), CONFIG, GuidanceConfig(), **tables)
+        fit_protsae(source, SizeAndSeed(48, 47, 0), CONFIG, GuidanceConfig(), **tables)
 
 
 def test_no_concepts(source, tables):
     with pytest.raises(InputError, match="no concepts"):
         none = replace(tables["tables"], concepts=CONCEPTS.head(0))
-        fit_protsae(source, Size(48, 3, 0), CONFIG, GuidanceConfig(), tables=none, axioms=AXIOMS)
+        fit_protsae(source, SizeAndSeed(48, 3, 0), CONFIG, GuidanceConfig(), tables=none, axioms=AXIOMS)
 
 
 def test_a_split_without_proteins(source):
     proteins = source.proteins.replace("validation", "test")
     with pytest.raises(InputError, match="no protein of split 'validation'"):
-        fit_topk(source._replace(proteins=proteins), Size(48, 3, 0), CONFIG)
+        fit_topk(source._replace(proteins=proteins), SizeAndSeed(48, 3, 0), CONFIG)
 
 
 @pytest.mark.parametrize("architecture", UNGUIDED)
 def test_every_unguided_architecture_trains_by_its_name(architecture, source, tmp_path):
-    """The trainer knows none of them; k reaches those that have one, settings reach all."""
+    """The trainer has no case for any of them; k reaches those that have one, settings reach all."""
     setting = {"penalty": 0.01} if architecture in ("relu", "jumprelu", "gated") else {}
-    plan = TrainingPlan(architecture, source, Size(48, 3, 0), CONFIG, setting)
+    plan = TrainingPlan(architecture, source, SizeAndSeed(48, 3, 0), CONFIG, setting)
     first, second = (_bytes(fit(plan), tmp_path / name) for name in ("a", "b"))
     assert first[0] == second[0]
     config = SaeCheckpoint(tmp_path / "a").config
@@ -178,7 +176,7 @@ def test_the_last_epoch_is_kept_where_codes_grow_sparser(source):
     """Dense codes of the first epochs reconstruct better; their FVE is no reason to keep them."""
     config = CONFIG.model_copy(update={"epochs": 15, "learning_rate": 1e-2})
     settings = {"penalty": 5.0, "penalty_warmup": 0.9}
-    (_, metadata), log = fit(TrainingPlan("relu", source, Size(48, 3, 0), config, settings))
+    (_, metadata), log = fit(TrainingPlan("relu", source, SizeAndSeed(48, 3, 0), config, settings))
     validation = log[log["split"] == "validation"].pivot(index="epoch", columns="term", values="value")
     assert validation["fve"].idxmax() < 14
     assert validation["l0"].iloc[-1] < validation["l0"].iloc[0]

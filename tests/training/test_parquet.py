@@ -11,7 +11,7 @@ from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.training.config import ParquetConfig, TrainerConfig
 from protsae.training.parquet import read_parquet_tables
-from protsae.training.plan import Size, Source, TrainingPlan, log_of
+from protsae.training.plan import SizeAndSeed, Source, TrainingPlan, log_of
 
 CONFIG = TrainerConfig(
     epochs=8, residues_per_protein=16, proteins_per_batch=10, learning_rate=1e-2, device="cpu"
@@ -37,7 +37,7 @@ def folder(toy, tmp_path):
 
 
 def test_an_unguided_training_explains_the_planted_residues(folder, tmp_path):
-    plan = plan_on_parquet(ParquetStore(folder), "topk", Size(48, 4, 0), CONFIG)
+    plan = plan_on_parquet(ParquetStore(folder), "topk", SizeAndSeed(48, 4, 0), CONFIG)
     plan.run(tmp_path / "out/sae.safetensors")
     made = SaeCheckpoint(tmp_path / "out/sae.safetensors")
     assert made.metadata["training"]["validation/fve"] > 0.5
@@ -47,7 +47,7 @@ def test_an_unguided_training_explains_the_planted_residues(folder, tmp_path):
 
 
 def test_labels_of_the_files_guide_protsae(folder, tmp_path):
-    plan = plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG, min_proteins=5)
+    plan = plan_on_parquet(ParquetStore(folder), "protsae", SizeAndSeed(48, 3, 0), CONFIG, min_proteins=5)
     plan.run(tmp_path / "out/sae.safetensors")
     made = SaeCheckpoint(tmp_path / "out/sae.safetensors")
     assert made.metadata["concept_ids"] == ["L0", "L1"]
@@ -60,24 +60,24 @@ def test_splits_of_the_files_are_kept(toy, tmp_path):
     proteins = dict(zip(toy.ids, toy.x, strict=True))
     splits = {protein_id: "train" if i < 50 else "validation" for i, protein_id in enumerate(toy.ids)}
     write(tmp_path / "0.parquet", proteins, split=splits)
-    plan = plan_on_parquet(ParquetStore(tmp_path), "topk", Size(48, 4, 0), CONFIG)
+    plan = plan_on_parquet(ParquetStore(tmp_path), "topk", SizeAndSeed(48, 4, 0), CONFIG)
     assert dict(plan.source.proteins.itertuples(index=False)) == splits
     splits["P059"] = "dev"
     write(tmp_path / "0.parquet", proteins, split=splits)
     with pytest.raises(InputError, match="column 'split' says 'dev', expected train, validation, test"):
-        plan_on_parquet(ParquetStore(tmp_path), "topk", Size(48, 4, 0), CONFIG)
+        plan_on_parquet(ParquetStore(tmp_path), "topk", SizeAndSeed(48, 4, 0), CONFIG)
 
 
 def test_guidance_without_labels_or_with_rare_ones_is_refused(toy, folder, tmp_path):
     with pytest.raises(
         InputError, match=r"no label is on 50 training proteins, the most frequent on \d+: lower"
     ):
-        plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG, min_proteins=50)
+        plan_on_parquet(ParquetStore(folder), "protsae", SizeAndSeed(48, 3, 0), CONFIG, min_proteins=50)
     write(folder / "0.parquet", dict(zip(toy.ids, toy.x, strict=True)))
     _, (tables, axioms) = read_parquet_tables(ParquetStore(folder), ParquetConfig())
     assert tables.concepts.empty and axioms.empty
     with pytest.raises(InputError, match="there are no concepts to guide"):
-        plan_on_parquet(ParquetStore(folder), "protsae", Size(48, 3, 0), CONFIG).run(tmp_path / "out")
+        plan_on_parquet(ParquetStore(folder), "protsae", SizeAndSeed(48, 3, 0), CONFIG).run(tmp_path / "out")
 
 
 def test_activations_of_an_extraction_are_no_files_of_any_origin(toy):
@@ -86,6 +86,6 @@ def test_activations_of_an_extraction_are_no_files_of_any_origin(toy):
 
 
 def test_an_unknown_architecture_is_refused(folder, tmp_path):
-    plan = plan_on_parquet(ParquetStore(folder), "topk", Size(48, 4, 0), CONFIG)
-    with pytest.raises(InputError, match="'tok' is not known"):
+    plan = plan_on_parquet(ParquetStore(folder), "topk", SizeAndSeed(48, 4, 0), CONFIG)
+    with pytest.raises(InputError, match="'tok' is unknown"):
         replace(plan, architecture="tok").run(tmp_path / "out/sae.safetensors")

@@ -18,7 +18,7 @@ from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.guidance import firing_thresholds
 from protsae.training.config import TrainerConfig
-from protsae.training.plan import Size, Source
+from protsae.training.plan import SizeAndSeed, Source
 
 CONFIG = TrainerConfig(epochs=15, residues_per_protein=40, proteins_per_batch=8, learning_rate=1e-2)
 LENGTH, N_TRAIN, N_VALIDATION = 40, 40, 20
@@ -67,7 +67,9 @@ def tables(toy, planted):
 
 
 def _fit(source, tables, config=CONFIG, seed=0):
-    return fit_protsae(source, Size(64, 3, seed), config, GuidanceConfig(), tables=tables, axioms=AXIOMS)
+    return fit_protsae(
+        source, SizeAndSeed(64, 3, seed), config, GuidanceConfig(), tables=tables, axioms=AXIOMS
+    )
 
 
 @torch.no_grad()
@@ -77,13 +79,13 @@ def _site_auc(sae, planted):
     return roc_auc_score(where[N_TRAIN:].reshape(-1), logits)
 
 
-def test_residue_labels_find_the_residues_and_protein_labels_could_not(source, tables, planted):
+def test_residue_labels_find_residues_protein_labels_do_not(source, tables, planted):
     (sae, metadata), log = _fit(source, tables)
     assert _site_auc(sae, planted) > 0.95
     summary = metadata["training"]
     assert summary["validation/auc/residue_predictor"] == pytest.approx(_site_auc(sae, planted), rel=1e-6)
     assert summary["validation/auc/residue_latent"] > 0.9
-    assert summary["validation/auc/predictor"] > 0.9  # the protein-level concept beside it
+    assert summary["validation/auc/predictor"] > 0.9  # the protein-level concept next to it
     assert {"average_precision/residue_predictor", "loss/residue_annotation"} <= set(log["term"])
 
     where, x = planted
@@ -106,7 +108,7 @@ def test_checkpoint_and_rates_know_the_levels(source, tables, planted, tmp_path)
 
 
 def test_residue_level_gates_are_set_on_the_weights_that_are_kept(source, tables, toy):
-    """Their thresholds are the means over the training batches, not some steps behind."""
+    """Their thresholds are the means over the training batches, not those of some steps before."""
     (sae, metadata), _ = _fit(source, tables, CONFIG.model_copy(update={"epochs": 3}))
     seed = derive_seed(0, "sampler", "train")
     sampler = ResidueSampler(

@@ -123,14 +123,12 @@ def test_snapshots_of_another_training_are_refused_and_make_way(toy, tmp_path):
     plan.run(path)
     other = toy_plan(toy, "topk", learning_rate=1e-3)
     other.run(path)
-    with pytest.raises(InputError, match=r"comes from another training than .*, as do 3 more"):
+    with pytest.raises(InputError, match=r"belongs to another training than .*, as do 3 more"):
         snapshots_of(SaeCheckpoint(path))
     toy_plan(toy, "topk", snapshots=2).run(path)
     assert [found.metadata["step"] for found in snapshots_of(SaeCheckpoint(path))] == [1, 12]
     toy_plan(toy, "topk").run(tmp_path / "none/sae.safetensors")
-    with pytest.raises(
-        InputError, match=r"no snapshots beside it: train with .*training\.trainer\.snapshots"
-    ):
+    with pytest.raises(InputError, match=r"no snapshots: train with .*training\.trainer\.snapshots"):
         snapshots_of(SaeCheckpoint(tmp_path / "none/sae.safetensors"))
 
 
@@ -166,7 +164,7 @@ def test_what_is_finished_is_kept_and_not_trained_again(toy, tmp_path, caplog):
         caplog.set_level("INFO")
         plan.run(path)
     assert path.stat().st_mtime_ns == before
-    assert "this very training: kept" in caplog.text
+    assert "this training: kept" in caplog.text
 
 
 def test_another_configuration_ignores_the_state_and_says_so(toy, tmp_path, caplog):
@@ -303,7 +301,7 @@ def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, 
     fve = [frame.query("term == 'fve' and split == 'validation'") for frame in (table, log)]
     assert fve[0].to_numpy().tolist() == fve[1].to_numpy().tolist()
     assert table.query("split == 'train'")["step"].max() == 12
-    with pytest.raises(InputError, match="no training writes there"):
+    with pytest.raises(InputError, match="no training has written it"):
         read_live(tmp_path / "none")
 
 
@@ -342,7 +340,7 @@ def test_a_log_with_values_that_do_not_exist_comes_back(toy, tmp_path):
     assert json.loads(json.dumps(rows, allow_nan=False)) == [[*row, None], [*row, 0.25]]
     handle = SimpleNamespace(metadata={"log": rows}, path=tmp_path)
     pd.testing.assert_frame_equal(log_of(handle), log)
-    with pytest.raises(InputError, match="carries no training log"):
+    with pytest.raises(InputError, match="has no training log"):
         log_of(SimpleNamespace(metadata={}, path=tmp_path))
 
 

@@ -75,8 +75,8 @@ def residues(toy):
 
 
 @pytest.mark.parametrize("headed", [True, False])
-def test_where_training_sees_all_residues_so_does_the_score_of_proteins(toy, batches, sae, headed):
-    """Batches hold 5 residues of each protein; the score is that of the means they are given beside."""
+def test_scores_use_all_residues_if_training_does(toy, batches, sae, headed):
+    """Batches hold 5 residues of each protein; the score is that of the means given with them."""
     if headed:
         guidance = GuidanceConfig(protein_head=True)
         sae = ProtSae(sae.config.model_copy(update={"guidance": guidance}), torch.Generator().manual_seed(0))

@@ -15,7 +15,7 @@ from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import build
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, Source, TrainingPlan
 from protsae.training.warm_start import load_donor, start_from
 
 HOOK_POINT = "layers.0.resid_post"
@@ -92,10 +92,10 @@ def test_a_donor_of_other_activations_or_of_another_kind_is_refused(donor, tmp_p
     save_sae(donor, path, about)
     assert torch.equal(load_donor(path, {**about, "seed": 7}, D_MODEL).W_dec, donor.W_dec)
     with pytest.raises(
-        InputError, match=r"on layers\.0\.resid_post of a \(sha256 ab\) with d_model 5, and is to"
+        InputError, match=r"on layers\.0\.resid_post of a \(sha256 ab\) with d_model 5, the training that"
     ):
         load_donor(path, {**about, "hook_point": "layers.1.resid_post"}, D_MODEL)
-    with pytest.raises(InputError, match=r"a training on layers\.0\.resid_post of a \(sha256 cd\)"):
+    with pytest.raises(InputError, match=r"is on layers\.0\.resid_post of a \(sha256 cd\)"):
         load_donor(path, {**about, "model_sha256": "cd"}, D_MODEL)
     with pytest.raises(InputError, match="with d_model 6: train one on the same"):
         load_donor(path, about, D_MODEL + 1)
@@ -109,7 +109,7 @@ def test_training_starts_there_and_the_fingerprint_says_so(toy, tmp_path):
     source = Source(toy.store(), HOOK_POINT, pd.DataFrame({"protein_id": toy.ids, "split": split}))
     trainer = TrainerConfig(epochs=4, residues_per_protein=16, proteins_per_batch=10)
     path, longer = tmp_path / "topk.safetensors", trainer.model_copy(update={"epochs": 20})
-    TrainingPlan("topk", source, Size(16, 3, 0), longer).run(path)
+    TrainingPlan("topk", source, SizeAndSeed(16, 3, 0), longer).run(path)
     concepts = pd.DataFrame(
         {"concept_idx": [0, 1], "concept_id": ["GO:1", "GO:2"], "aspect": "BPO", "level": "protein"}
     )
@@ -121,11 +121,11 @@ def test_training_starts_there_and_the_fingerprint_says_so(toy, tmp_path):
     knowledge = Knowledge(LabelTables(concepts, labels, labelled, no_spans), axioms)
     settings = {"guidance": GuidanceConfig()}
     short = trainer.model_copy(update={"epochs": 1, "learning_rate": 1e-9})
-    cold = TrainingPlan("protsae", source, Size(18, 3, 0), short, settings, knowledge)
+    cold = TrainingPlan("protsae", source, SizeAndSeed(18, 3, 0), short, settings, knowledge)
     warm = replace(cold, warm_start=path)
     assert warm.fingerprint != cold.fingerprint
     (sae, metadata), _ = fit(warm)
     torch.testing.assert_close(sae.W_dec[2:], SaeCheckpoint(path).load().W_dec, atol=1e-5, rtol=0)
     assert metadata["training"]["validation/fve"] > fit(cold)[0][1]["training"]["validation/fve"] + 0.15
     with pytest.raises(InputError, match="'topk' does not start from another dictionary"):
-        fit(TrainingPlan("topk", source, Size(16, 3, 0), trainer, warm_start=path))
+        fit(TrainingPlan("topk", source, SizeAndSeed(16, 3, 0), trainer, warm_start=path))

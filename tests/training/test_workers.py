@@ -15,7 +15,7 @@ from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.training.config import TrainerConfig
 from protsae.training.distributed import part_of
-from protsae.training.plan import Size, log_of
+from protsae.training.plan import SizeAndSeed, log_of
 from protsae.training.workers import WorkersConfig, run_on_workers
 
 pytestmark = pytest.mark.end_to_end
@@ -27,7 +27,7 @@ def plan_of(folder, architecture, **changes):
     """200 steps: 20 batches of unequal proteins, the last of one, in 10 epochs; some latents die."""
     settings = {"epochs": 10, "residues_per_protein": 16, "proteins_per_batch": 3, "learning_rate": 1e-3}
     trainer = TrainerConfig(**{**settings, "device": "cpu", "dead_after_n_tokens": 60, **changes})
-    return plan_on_parquet(ParquetStore(folder), architecture, Size(48, 3, 0), trainer, min_proteins=3)
+    return plan_on_parquet(ParquetStore(folder), architecture, SizeAndSeed(48, 3, 0), trainer, min_proteins=3)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ class ExtractionConfig(Config):
     """Where the activations are read that training and probing take, such as `layers.2.resid_post` or
     `final_norm`."""
     hook_points: tuple[str, ...] = ()
-    """More hook points, stored beside in the same pass: one more column of the shards each."""
+    """More hook points, stored by the same pass: one more column of the shards each."""
     max_tokens_per_batch: int = Field(16384, gt=0)
     """Token budget of a batch of the forward pass; a longer protein is a batch of its own."""
     proteins_per_shard: int = Field(128, gt=0)

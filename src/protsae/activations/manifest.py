@@ -86,7 +86,7 @@ class ProteinCounts(Config):
     residues_skipped: int
     """Residues of the proteins skipped."""
     residues_truncated: int
-    """Residues behind `max_residues` of the proteins truncated."""
+    """Residues after `max_residues` of the proteins truncated."""
     residues_not_sampled: int
     """Other residues that are not stored, because of `residues_per_protein`."""
 

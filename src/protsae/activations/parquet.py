@@ -2,7 +2,7 @@
 
 The least schema (docs/training.md): a column `fixed_size_list<float16 or float32>[d_model]`, one row per
 residue, and `protein_id`, the rows of a protein one after another within one file. Without `protein_id` every
-row group is a protein. `labels` (`list<string>`) and `split` (`string`) may stand beside them.
+row group is a protein. `labels` (`list<string>`) and `split` (`string`) may be further columns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ class _Origin:
 
 
 @dataclass(frozen=True)
-class _About:
+class _Header:
     """What training reads of a manifest."""
 
     dtype: str
@@ -81,7 +81,7 @@ class ParquetStore(ActivationStore):
                 f"{self.root}: the rows of protein {first!r} are not together: sort the rows by "
                 "protein_id, and write every protein into one file"
             )
-        self.manifest = cast(Manifest, _About(dtype, _Origin(self.root.name, "")))
+        self.manifest = cast(Manifest, _Header(dtype, _Origin(self.root.name, "")))
 
     def hook_point_of(self, wanted: str) -> str:
         """Return the name of the vectors' column, whatever hook point is `wanted`."""
@@ -126,8 +126,7 @@ class ParquetStore(ActivationStore):
                 total += values.sum(axis=0)
                 total_sq += np.square(values).sum(axis=0)
             n_rows += len(block)
-        mean = total / n_rows
-        return ActivationStatistics(n_rows, mean, np.maximum(total_sq / n_rows - mean**2, 0.0))
+        return ActivationStatistics.of(n_rows, total, total_sq)
 
     def read_group(
         self, hook_point: str, positions: np.ndarray
@@ -218,7 +217,7 @@ class ParquetStore(ActivationStore):
                 if table is not None and PROTEIN in names:
                     self._add_pieces(pieces, table, number, group)
                 if table is not None:
-                    self._add_about(pieces[before:], table)
+                    self._add_labels(pieces[before:], table)
         return pieces
 
     def _add_pieces(self, pieces: list[list[Any]], table: pa.Table, number: int, group: int) -> None:
@@ -229,11 +228,11 @@ class ParquetStore(ActivationStore):
         starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
         for first, last in zip(starts, [*starts[1:], len(values)], strict=True):
             if pieces and first == 0 and pieces[-1][0] == values[0]:
-                pieces[-1][4] += int(last)  # goes on from the row group before
+                pieces[-1][4] += int(last)  # continues the row group before
             else:
                 pieces.append([values[first], number, group, int(first), int(last - first)])
 
-    def _add_about(self, pieces: list[list[Any]], table: pa.Table) -> None:
+    def _add_labels(self, pieces: list[list[Any]], table: pa.Table) -> None:
         """Keep labels and split of the proteins that begin in a row group, from their first rows."""
         for piece in pieces:
             if LABELS in table.column_names:

@@ -41,7 +41,7 @@ class Passes:
             self._forward = self._build(exact=False)
         return self._forward
 
-    def about(self, sequence: str) -> dict[str, Any]:
+    def measured(self, sequence: str) -> dict[str, Any]:
         """Return `device`, the type of device that ran, and for other arithmetic than fair-esm's `error`.
 
         Args:

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
 from protsae.activations.config import ExtractionConfig
+from protsae.activations.executors import Executor
 from protsae.activations.manifest import FORMAT_VERSION, ModelRecord, ProteinCounts
 from protsae.activations.passes import Passes
 from protsae.activations.pieces import n_kept
@@ -16,6 +18,7 @@ from protsae.activations.shard import Recipe, ShardJob, compute_shard, protein_s
 from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
+from protsae.core.plan import Plan
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.hook_points import parse_hook_point
 from protsae.plm.residues import check_residues
@@ -25,8 +28,8 @@ _LIBRARIES = ("torch", "numpy", "pyarrow", "fair-esm", "protsae")
 
 
 @dataclass(frozen=True)
-class ExtractionPlan:
-    """All jobs of an extraction with what they share."""
+class ExtractionPlan(Plan):
+    """All jobs of an extraction with what they share; run, it makes the shards that are not complete yet."""
 
     model: PlmModel
     config: ExtractionConfig
@@ -38,22 +41,21 @@ class ExtractionPlan:
     code_sha256: str
     versions: dict[str, str]
 
+    def run(self, path: Path, how: Executor | None = None) -> None:
+        """Make the shards in the folder `path`, see `writer.write_activations`; `how`: who makes them."""
+        from protsae.activations.writer import write_activations
+
+        write_activations(self, path, how)
+
     @property
     def model_record(self) -> ModelRecord:
         """The model, as the manifest and the footers name it."""
-        model = self.model
-        return ModelRecord(
-            name=model.name,
-            sha256=model.sha256,
-            n_layers=model.n_layers,
-            d_model=model.d_model,
-            n_heads=model.n_heads,
-        )
+        return ModelRecord.model_validate(self.model, from_attributes=True)
 
     @property
     def recipe(self) -> Recipe:
         """What all jobs share, without the model's weights."""
-        about = {
+        footer = {
             "model": self.model.name,
             "model_sha256": self.model.sha256,
             "hook_points": list(self.hook_points),
@@ -63,7 +65,7 @@ class ExtractionPlan:
             "arithmetic": self.config.arithmetic,
             "code_sha256": self.code_sha256,
         }
-        return Recipe(self.config, self.hook_points, self.model.d_model, about)
+        return Recipe(self.config, self.hook_points, self.model.d_model, footer)
 
     def n_bytes(self, jobs: Sequence[ShardJob]) -> int:
         """Return the bytes of the vectors of `jobs` and of all statistics, before compression."""
@@ -82,8 +84,8 @@ def plan_extraction(
 ) -> ExtractionPlan:
     """Decide which protein goes into which shard.
 
-    Proteins are put in the order of a salted hash of their ids, whatever the split or the order of the input,
-    and cut into shards of equal numbers: every shard is a random sample of proteins.
+    Proteins are put in the order of a salted hash of their ids, which depends neither on the split nor
+    on the order of the input, and cut into shards of equal numbers: every shard is a random sample.
 
     Args:
         protein_ids: unique ids.
@@ -180,5 +182,5 @@ def _skipped(long_ids: list[str], by_id: dict[str, str], config: ExtractionConfi
 
 
 def shard_code_hash() -> str:
-    """Return the hash of the code that decides what is in a shard: no edit leaves stale shards behind."""
+    """Return the hash of the code that decides what is in a shard: an edit of it makes shards stale."""
     return code_hash(compute_shard, write_shard, protein_statistics, Passes)

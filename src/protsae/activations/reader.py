@@ -35,6 +35,12 @@ class ActivationStatistics:
     variance: np.ndarray
     """Population variance per dimension, E[x^2] - E[x]^2, float64 [d_model]."""
 
+    @classmethod
+    def of(cls, n_rows: int, total: np.ndarray, total_sq: np.ndarray) -> "ActivationStatistics":
+        """Return the moments from sums and sums of squares, float64 [d_model]."""
+        mean = total / n_rows
+        return cls(n_rows, mean, np.maximum(total_sq / n_rows - mean**2, 0.0))
+
     @property
     def total_variance(self) -> float:
         """Variance summed over dimensions: the mean of ||x - mean||^2."""
@@ -190,8 +196,7 @@ class ActivationStore:
             positions, sum_column(hook_point), sum_sq_column(hook_point)
         ):
             total, total_sq = total + sums.sum(axis=0), total_sq + squares.sum(axis=0)
-        mean = total / n_rows
-        return ActivationStatistics(n_rows, mean, np.maximum(total_sq / n_rows - mean**2, 0.0))
+        return ActivationStatistics.of(n_rows, total, total_sq)
 
     def protein_means(self, hook_point: str, protein_ids: Sequence[str]) -> np.ndarray:
         """Return each protein's mean over its stored residues, float32 [n_proteins, d_model], as given.

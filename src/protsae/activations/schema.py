@@ -52,7 +52,7 @@ def shard_schema(
         hook_points: names of the vector columns.
         d_model: length of the vectors.
         dtype: stored type of their components.
-        about: what the footer says beside format and version; must hold `fingerprint`.
+        about: what the footer says in addition to format and version; must hold `fingerprint`.
     """
     vectors = vector_type(d_model, str(storage_dtype(dtype)))
     fields = [

@@ -66,8 +66,8 @@ class Recipe:
     config: ExtractionConfig
     hook_points: tuple[str, ...]
     d_model: int
-    about: dict[str, Any]
-    """What the footers say of it."""
+    footer: dict[str, Any]
+    """What the footers of its files say."""
 
 
 def compute_shard(job: ShardJob, recipe: Recipe, passes: "Passes") -> pa.Table:
@@ -75,7 +75,7 @@ def compute_shard(job: ShardJob, recipe: Recipe, passes: "Passes") -> pa.Table:
 
     Returns:
         The table of `schema.shard_schema`; its footer also counts `halved_batches`, which ran out of memory,
-        and says what `Passes.about` does, measured on the shard's first protein.
+        and says what `Passes.measured` does, measured on the shard's first protein.
 
     Raises:
         InputError: an activation that is not finite in the storage type, or too little memory for one
@@ -102,10 +102,10 @@ def compute_shard(job: ShardJob, recipe: Recipe, passes: "Passes") -> pa.Table:
                 where = f"{name}, protein {job.protein_ids[piece.protein]}"
                 taken = block[of[low:high] - window.start]
                 values[name][target] = _cast(taken, config.dtype, where, of[low:high])
-    about = {**recipe.about, "fingerprint": job.fingerprint, "n_proteins": len(job.protein_ids)}
-    about |= passes.about(job.sequences[0])
+    footer = {**recipe.footer, "fingerprint": job.fingerprint, "n_proteins": len(job.protein_ids)}
+    footer |= passes.measured(job.sequences[0])
     schema = shard_schema(
-        recipe.hook_points, recipe.d_model, config.dtype, {**about, "halved_batches": halved}
+        recipe.hook_points, recipe.d_model, config.dtype, {**footer, "halved_batches": halved}
     )
     return pa.Table.from_arrays(
         [*_key_columns(job, kept), *(vectors_to_arrow(values[name]) for name in recipe.hook_points)],
@@ -149,7 +149,7 @@ def protein_statistics(table: pa.Table, job: ShardJob, recipe: Recipe) -> pa.Tab
         columns[sum_sq_column(name)] = vectors_to_arrow(
             np.stack([(block**2).sum(axis=0) for block in blocks])
         )
-    schema = statistics_schema(recipe.hook_points, recipe.d_model, recipe.about)
+    schema = statistics_schema(recipe.hook_points, recipe.d_model, recipe.footer)
     return pa.table(columns, schema=schema)
 
 

@@ -4,7 +4,6 @@ import logging
 import re
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,23 +17,11 @@ from protsae.activations.schema import STATISTICS_NAME, footer_of, statistics_sc
 from protsae.activations.shard import ShardJob, compute_shard, protein_statistics, write_shard
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, sha256_file, sha256_text
-from protsae.core.plan import Plan
 from protsae.core.progress import track
 
 _LOGGER = logging.getLogger(__name__)
 _OURS = re.compile(r"\.?(shard-\d{5,}|statistics)\.parquet(\.\w+\.tmp)?|\.?manifest\.json\.\w+\.tmp")
 _RECORDED = {"long_sequences", "max_residues", "window_overlap", "residues_per_protein", "sample_seed"}
-
-
-@dataclass(frozen=True)
-class ShardsPlan(Plan):
-    """An extraction that makes its shards, or keeps those that are whole, when it is run."""
-
-    extraction: ExtractionPlan
-
-    def run(self, path: Path, how: Executor | None = None) -> None:
-        """Run the jobs that are not done yet, see `write_activations`."""
-        write_activations(self.extraction, path, how or LocalExecutor())
 
 
 class ShardMaker:
@@ -81,8 +68,8 @@ class ShardMaker:
 def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | None = None) -> Manifest:
     """Make every shard of `plan` in `root`, then the statistics, then the manifest.
 
-    Shards already there that were made from the same sequences, model, settings and code are kept, so that a
-    run goes on where a killed one stopped and ends in the same bytes. Left-over shards are removed.
+    Shards already there that were made from the same sequences, model, settings and code are kept, so that an
+    interrupted run resumes and ends in the same bytes. Shards of other runs are removed.
 
     Args:
         plan: the jobs.
@@ -105,7 +92,7 @@ def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | Non
     made = executor.run(maker, plan.jobs)
     shards = []
     statistics_path = root / STATISTICS_NAME
-    schema = statistics_schema(plan.hook_points, plan.model.d_model, plan.recipe.about)
+    schema = statistics_schema(plan.hook_points, plan.model.d_model, plan.recipe.footer)
     with (
         atomic_path(statistics_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as statistics,
@@ -179,7 +166,7 @@ def _manifest(plan: ExtractionPlan, shards: list[ShardRecord], statistics: FileR
         hook_points=plan.hook_points,
         d_model=plan.model.d_model,
         dtype=plan.config.dtype,
-        compute_dtype=plan.recipe.about["compute_dtype"],
+        compute_dtype=plan.recipe.footer["compute_dtype"],
         arithmetic=plan.config.arithmetic,
         max_tokens_per_batch=plan.config.max_tokens_per_batch,
         **plan.config.model_dump(include=_RECORDED),

@@ -38,8 +38,7 @@ def read_binding_sites(files: Mapping[str, Path]) -> ConceptSource:
             accession, positions = _line(line, f"{path}:{number}")
             if accession in seen:
                 raise InputError(
-                    f"{path}:{number}: '{accession}' already stands in line {seen[accession]}. "
-                    "Join the two lines"
+                    f"{path}:{number}: '{accession}' is already in line {seen[accession]}. Join the two lines"
                 )
             seen[accession] = number
             counts["n_rows"] += 1
@@ -55,6 +54,6 @@ def _line(line: str, where: str) -> tuple[str, list[int]]:
     positions = []
     for text in fields[1].split(","):
         if not (text.strip().isascii() and text.strip().isdigit() and int(text) > 0):
-            raise InputError(f"{where}: {text[:20]!r} is not a position from 1 on, in {line[:60]!r}")
+            raise InputError(f"{where}: {text[:20]!r} is not a 1-based position, in {line[:60]!r}")
         positions.append(int(text))
     return fields[0], sorted(set(positions))

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from protsae.annotations.merging import AnnotationTables
+from protsae.annotations.sources import ConceptTables
 from protsae.annotations.spans import residue_counts
 from protsae.core.config import Config
 from protsae.core.errors import InputError
@@ -71,7 +71,7 @@ class VocabularyConfig(Config):
 
 
 def choose_concepts(
-    annotations: AnnotationTables,
+    annotations: ConceptTables,
     residue_concepts: pd.DataFrame,
     proteins: pd.DataFrame,
     preset: Preset,
@@ -181,13 +181,13 @@ def _count(held: _Positives, terms: pd.DataFrame) -> pd.DataFrame:
 
 def _prevalence(
     candidates: pd.DataFrame,
-    annotations: AnnotationTables,
+    annotations: ConceptTables,
     residue_concepts: pd.DataFrame,
     proteins: pd.DataFrame,
 ) -> pd.Series:
     """Return the share of positives among labelled training proteins, or among their residues."""
     trained = proteins[proteins["split"] == "train"].set_index("protein_id")["length"]
-    labelled = annotations.labelled_aspects
+    labelled = annotations.labelled
     length = labelled["protein_id"].map(trained)
     n_labelled = length.groupby(labelled["aspect"]).count()
     n_residues_labelled = length.groupby(labelled["aspect"]).sum()

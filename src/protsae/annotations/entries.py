@@ -34,7 +34,7 @@ def read_deepgo(path: Path, rows: RowBuilder, counts: Counter[str], allow_pickle
     """Add the annotations of a DeepGO pickle.
 
     They are the items `GO:0005737|IDA` of the column `annotations`. A table without it gives
-    `exp_annotations`, with the evidence code EXP (from an experiment, of which kind is not said), or else
+    `exp_annotations`, with the evidence code EXP (an experiment of unspecified kind), or else
     `prop_annotations`, without codes.
 
     Args:

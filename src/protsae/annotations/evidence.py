@@ -21,7 +21,7 @@ CURATED = EXPERIMENTAL + PHYLOGENETIC + COMPUTATIONAL + STATEMENTS
 """All codes that a curator assigns: every code but IEA, which no curator has seen, and ND."""
 ELECTRONIC = "IEA"
 NO_DATA = "ND"
-"""Somebody looked and found nothing: such a row stands at a root and says that nothing is known."""
+"""A curator found no data: such a row annotates a root and carries no information."""
 KNOWN = (*CURATED, ELECTRONIC, NO_DATA)
 NO_CODE = "(none)"
 

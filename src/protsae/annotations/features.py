@@ -69,7 +69,7 @@ class Feature:
     note: str
     """What it is: the note, or for binding sites the ligand; empty where none is given."""
     spans: tuple[tuple[int, int], ...]
-    """Start (0-based) and end (behind the last residue); two for a bond between two residues."""
+    """Start (0-based) and end (exclusive); two for a bond between two residues."""
 
 
 def parse_features(text: str, where: str, counts: Counter[str]) -> list[Feature]:
@@ -162,7 +162,7 @@ def read_feature_table(path: Path) -> ConceptSource:
 
 
 def read_features(path: Path) -> ConceptSource:
-    """Read features from a UniProt TSV export or a Swiss-Prot flat file, told by the content.
+    """Read features from a UniProt TSV export or a Swiss-Prot flat file, recognised by the content.
 
     Raises:
         InputError: as `file:line: reason`.

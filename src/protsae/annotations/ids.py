@@ -1,4 +1,4 @@
-"""What becomes of the term ids that annotations name: current, alternative, replaced, obsolete or unknown."""
+"""Resolution of the term ids that annotations name: current, alternative, replaced, obsolete or unknown."""
 
 import math
 from typing import Literal
@@ -20,7 +20,7 @@ def resolve_ids(term_ids: pd.Series, ontology: Ontology) -> pd.DataFrame:
     """Resolve every distinct id to a current term, through alternative ids and chains of `replaced_by`.
 
     Statuses: `current`; `alternative` (an `alt_id` of a current term); `replaced` (obsolete, and exactly one
-    current term is named in its place); `obsolete` (none is, or several, or the chain comes back to itself);
+    current term is named in its place); `obsolete` (none is, or several, or the chain is a cycle);
     `unknown`.
 
     Returns:

@@ -17,7 +17,7 @@ def label_table(protein_concepts: pd.DataFrame, concepts: pd.DataFrame) -> pd.Da
     """Return the positive pairs of proteins and concepts, whatever the split.
 
     What is absent is a negative if the protein is labelled in the concept's aspect (`labelled_aspects`), and
-    not labelled otherwise: nobody looked, which is not a negative.
+    not labelled otherwise: unknown, which is not a negative.
 
     Args:
         protein_concepts: `protein_id`, `concept_id`; propagated.
@@ -119,7 +119,7 @@ class ResidueLabels:
             lengths: residues of each protein.
 
         Raises:
-            InputError: a span ends behind its protein's last residue.
+            InputError: a span ends after its protein's last residue.
         """
         sizes = np.array([lengths[protein_id] for protein_id in protein_ids], dtype=np.int64)
         first_row = np.concatenate([[0], np.cumsum(sizes)])
@@ -179,7 +179,7 @@ def check_concept_order(concepts: pd.DataFrame) -> None:
 
 
 def check_inside(spans: pd.DataFrame, outside: NDArray[np.bool_], lengths: Mapping[str, int]) -> None:
-    """Refuse spans that end behind their protein's last residue, `outside` [n_spans] saying which.
+    """Refuse spans that end after their protein's last residue, `outside` [n_spans] saying which.
 
     Raises:
         InputError: there are any.
@@ -187,7 +187,7 @@ def check_inside(spans: pd.DataFrame, outside: NDArray[np.bool_], lengths: Mappi
     if outside.any():
         first = spans[outside].iloc[0]
         raise InputError(
-            f"{outside.sum()} residue labels end behind their protein's last residue, such as "
+            f"{outside.sum()} residue labels end after their protein's last residue, such as "
             f"{first['start']} to {first['end']} of {first['protein_id']}, which has "
             f"{lengths[first['protein_id']]} residues: the sequences have changed. Annotate and extract again"
         )

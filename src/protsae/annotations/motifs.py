@@ -69,8 +69,8 @@ def read_motifs(path: Path) -> tuple[Motif, ...]:
         try:
             motif = Motif.model_validate(row)
         except ValidationError as error:
-            said = error.errors()[0]
-            column, reason = str(said["loc"][0]), said["msg"].removeprefix("Value error, ")
+            detail = error.errors()[0]
+            column, reason = str(detail["loc"][0]), detail["msg"].removeprefix("Value error, ")
             raise InputError(
                 f"{path}:{number}: {column} '{row[column]}': {reason}. Correct it, or remove the row"
             ) from error

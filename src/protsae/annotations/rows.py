@@ -12,7 +12,7 @@ from protsae.annotations.entries import read_deepgo, read_flat_file
 from protsae.annotations.evidence import keep_evidence
 from protsae.annotations.gaf import read_gaf
 from protsae.annotations.table import read_table, read_uniprot_table
-from protsae.core.errors import InputError, about
+from protsae.core.errors import InputError, naming
 from protsae.sequences.formats import detect_format
 
 READERS: dict[str, Callable[[Path, RowBuilder, Counter[str]], None]] = {
@@ -29,8 +29,8 @@ def read_annotations(
     """Read the annotation rows that the evidence filter keeps.
 
     Args:
-        path: plain table, GAF 2.1 or 2.2, UniProt export, Swiss-Prot file or DeepGO pickle; told by the
-            content unless `config.format` says it.
+        path: plain table, GAF 2.1 or 2.2, UniProt export, Swiss-Prot file or DeepGO pickle; recognised by
+            the content unless `config.format` says it.
         config: format, evidence filter.
         counts: gains what the file holds and what was left out; a dot in a name separates a heading
             from an entry under it. `n_rows_in_file` is the sum of the rows returned,
@@ -55,7 +55,7 @@ def read_annotations(
             f"{path}: this is a {kind} file, which holds no annotations. Give {', '.join(READERS)}"
         )
     counts[f"format.{kind}"] += 1
-    with about(path):
+    with naming(path):
         return keep_evidence(rows.frame(), config.evidence, counts)
 
 

@@ -86,14 +86,15 @@ def concept_source(
 
 
 @dataclass(frozen=True)
-class SourceTables:
-    """What the sources say of whole proteins.
+class ConceptTables:
+    """What is known of whole proteins.
 
     Attributes:
-        terms: `SOURCE_TERM_COLUMNS`, sorted by id.
-        relations: `SOURCE_RELATION_COLUMNS`, sorted.
+        terms: `SOURCE_TERM_COLUMNS` and, with the ontology's, `is_obsolete`, `alt_ids`, `replaced_by`; sorted
+            by id.
+        relations: `SOURCE_RELATION_COLUMNS`.
         protein_concepts: `protein_id`, `concept_id`, `is_direct`: also of residue-level concepts.
-        labelled: `protein_id`, `aspect`.
+        labelled: `protein_id`, `aspect`: where an absent concept is a negative.
     """
 
     terms: pd.DataFrame
@@ -103,7 +104,7 @@ class SourceTables:
 
 
 @dataclass(frozen=True)
-class SourcedConcepts(SourceTables):
+class SourcedConcepts(ConceptTables):
     """All sources, joined to the proteins.
 
     Attributes:
@@ -120,7 +121,7 @@ class SourcedConcepts(SourceTables):
 def join_sources(
     sources: Sequence[ConceptSource], sequences: pd.DataFrame, config: SourcesConfig
 ) -> SourcedConcepts:
-    """Bring the sources to the proteins at hand, and propagate them to their parents.
+    """Join the sources to the proteins, and propagate their concepts to the parents.
 
     Args:
         sources: what the readers gave.
@@ -222,7 +223,7 @@ def ancestors_of_terms(terms: pd.DataFrame, relations: pd.DataFrame) -> dict[str
     for term_id in terms["term_id"]:
         above = reached([term_id], parents)
         if term_id in above:
-            raise InputError(f"the parents of {term_id} come back to {term_id}: remove one of them")
+            raise InputError(f"the parents of {term_id} form a cycle: remove one of them")
         if above:
             found[term_id] = sorted(above)
     return found

@@ -1,4 +1,4 @@
-"""Residue-level annotations as spans: which stretch of which protein carries a concept."""
+"""Residue-level annotations as spans: which stretch of which protein has a concept."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 SPAN_COLUMNS = ("protein_id", "concept_id", "instance", "start", "end")
-"""`start` is 0-based, `end` is behind the last residue. Spans of one `instance` belong together: a disulfide
+"""`start` is 0-based, `end` is exclusive. Spans of one `instance` belong together: a disulfide
 bond is two spans of one residue, a domain is one span."""
 
 IntArray = NDArray[np.int64]

@@ -80,13 +80,13 @@ def read_concept_table(name: str, path: Path, parents: Path | None) -> ConceptSo
 
 
 def _positions(row: dict[str, str], where: str) -> tuple[int, int]:
-    """Return start (0-based) and end (behind the last residue)."""
+    """Return start (0-based) and end (exclusive)."""
     values = []
     for column in ("start", "end"):
         text = row.get(column, "")
         if not text.isascii() or not text.isdigit() or int(text) < 1:
             raise InputError(
-                f"{where}: {column} is {text!r}, not a position from 1 on. Give both start and end"
+                f"{where}: {column} is {text!r}, not a 1-based position. Give both start and end"
             )
         values.append(int(text))
     if values[0] > values[1]:

@@ -35,7 +35,7 @@ class Leftover:
 
 
 def find_leftovers(pipelines: Mapping[str, Pipeline], catalog: Catalog) -> list[Leftover]:
-    """Return what may be removed: no raw data, and nothing behind a link.
+    """Return unreferenced files; raw data are left out, and links are not followed.
 
     Args:
         pipelines: all registered pipelines.

@@ -45,7 +45,7 @@ class Decision:
 
 UP_TO_DATE = "up to date"
 NOT_GIVEN = "not given"
-"""Stands for the content of an optional input that the catalog leaves out."""
+"""Content of an optional input that the catalog leaves out."""
 
 
 def record_file(node: Node, catalog: Catalog, otherwise: list[Path]) -> Path | None:

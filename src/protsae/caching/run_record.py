@@ -111,10 +111,8 @@ def _nodes(log: RunLog, pipeline: Pipeline, catalog: Catalog, error: BaseExcepti
             record = None  # another runner ran it, which measures nothing
         nodes[node.name] = {
             "status": status,
-            "seconds": record.seconds if record else None,
-            "peak_memory_mb": record.peak_memory_mb if record else None,
-            "bytes_written": record.bytes_written if record else None,
-            "run_at": record.finished_at if record else None,
+            **{name: getattr(record, name, None) for name in ("seconds", "peak_memory_mb", "bytes_written")},
+            "run_at": getattr(record, "finished_at", None),
         }
     return nodes
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,7 +71,7 @@ class Import(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """What one top-level definition says."""
+    """Summary of one top-level definition."""
 
     digest: str
     """Hash of its syntax tree without docstrings, and of the imports that it uses; empty: it does nothing."""
@@ -87,7 +87,7 @@ class Symbol(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What one source file says."""
+    """Summary of one source file."""
 
     symbols: dict[str, Symbol]
     """By name; `LOOSE` holds the statements that define nothing."""
@@ -120,12 +120,8 @@ class Closure:
 
     def update(self, other: "Closure") -> None:
         """Add everything of another closure."""
-        self.code |= other.code
-        self.data_files |= other.data_files
-        self.libraries |= other.libraries
-        self.paths |= other.paths
-        self.computed |= other.computed
-        self.edited_since_import |= other.edited_since_import
+        for part in fields(self):
+            getattr(self, part.name).update(getattr(other, part.name))
 
     @property
     def modules(self) -> set[str]:
@@ -297,7 +293,7 @@ def read_source(text: bytes) -> Source:
             # Docstrings, and the strings under fields that pydantic shows as descriptions: text for people.
             body[:] = [statement for statement in body if not _is_bare_string(statement)]
     imports: list[Import] = []
-    said: dict[str, list[str]] = {LOOSE: []}
+    statements: dict[str, list[str]] = {LOOSE: []}
     uses: dict[str, _Uses] = {LOOSE: _Uses()}
     typed = _Uses()
     for number, statement in enumerate(tree.body):
@@ -312,16 +308,16 @@ def read_source(text: bytes) -> Source:
             found.visit(statement)
             found.is_class |= isinstance(statement, ast.ClassDef)
             if not isinstance(statement, ast.Import | ast.ImportFrom):
-                said.setdefault(name, []).append(ast.dump(statement, annotate_fields=False))
+                statements.setdefault(name, []).append(ast.dump(statement, annotate_fields=False))
     loose = uses[LOOSE]
     imports, loose.imports = loose.imports, []
     bindings = [*imports, *typed.imports]
-    symbols = {name: _symbol(said[name], found, bindings, set(uses)) for name, found in uses.items()}
+    symbols = {name: _symbol(statements[name], found, bindings, set(uses)) for name, found in uses.items()}
     return Source(symbols, imports, typed.imports, sorted(loose.bound))
 
 
-def _symbol(said: list[str], uses: _Uses, imports: list[Import], defined: set[str]) -> Symbol:
-    """Return what a definition says, in a module of some imports and definitions."""
+def _symbol(statements: list[str], uses: _Uses, imports: list[Import], defined: set[str]) -> Symbol:
+    """Return the summary of one definition of a module with some imports and definitions."""
     known = defined | {item.alias for item in (*imports, *uses.imports)}
     names, calls = (
         sorted(name for name in found if name.partition(".")[0] in known)
@@ -329,7 +325,7 @@ def _symbol(said: list[str], uses: _Uses, imports: list[Import], defined: set[st
     )
     roots = {name.partition(".")[0] for name in names}
     used = sorted(map(repr, (item for item in imports if item.alias in roots)))
-    digest = hashlib.sha256("\n".join([*said, *used]).encode()).hexdigest()[:32] if said else ""
+    digest = hashlib.sha256("\n".join([*statements, *used]).encode()).hexdigest()[:32] if statements else ""
     return Symbol(digest, names, calls, uses.imports, uses.is_class, uses.is_computed)
 
 

@@ -1,8 +1,8 @@
 """Functions compiled by numba, kept on disk where that is possible.
 
-Import modules that use this inside functions: numba is slow to load. Compiled code is kept beside the module
-that holds the function, or in numba's folder for the user; where neither can be written, it is compiled anew
-in every process.
+Import modules that use this inside functions: numba is slow to load. Compiled code is kept in the folder of
+the module that holds the function, or in numba's folder for the user; where neither can be written, it is
+compiled anew in every process.
 """
 
 import pickle

@@ -1,9 +1,13 @@
 """Base of every configuration model: frozen, complete, inert, and strict about unknown keys."""
 
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+UNKNOWN_KEY = "unknown_key"
+"""Type of the error that an unknown key is."""
 
 
 class Config(BaseModel):
@@ -11,16 +15,21 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _name_unknown_keys(cls, values: Any) -> Any:
-        """Refuse unknown keys with the nearest known one, before pydantic's generic message."""
-        if not isinstance(values, dict):
-            return values
-        unknown = [key for key in values if key not in cls.model_fields]
-        if unknown:
-            raise ValueError("; ".join(unknown_key_message(key, cls.model_fields) for key in unknown))
-        return values
+    def _name_unknown_keys(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        """Give the nearest known key for every unknown one, in place of pydantic's generic message."""
+        try:
+            return validate(values)
+        except ValidationError as error:
+            details: list[InitErrorDetails] = []
+            for detail in error.errors():
+                kind, message, place = detail["type"], detail["msg"], detail["loc"]
+                if kind == "extra_forbidden" and len(place) == 1:
+                    kind, message = UNKNOWN_KEY, unknown_key_message(place[0], cls.model_fields)
+                custom: Any = PydanticCustomError(kind, message)
+                details.append(InitErrorDetails(type=custom, loc=place, input=detail["input"]))
+            raise ValidationError.from_exception_data(error.title, details) from None
 
 
 def unknown_key_message(key: object, known: Any) -> str:

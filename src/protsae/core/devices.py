@@ -1,4 +1,4 @@
-"""Where torch computes, and in what arithmetic."""
+"""Devices and arithmetic of torch."""
 
 from contextlib import AbstractContextManager, nullcontext
 

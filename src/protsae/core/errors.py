@@ -1,4 +1,4 @@
-"""Errors that are meant for the person at the keyboard."""
+"""Errors that the user can correct."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,15 +6,15 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong: a file, a record, a parameter.
+    """A file, a record or a parameter that the user gave is faulty.
 
-    The message names the file, the line or id, the offending value and the way out. The command line shows it
+    The message names the file, the line or id, the offending value and the fix. The command line shows it
     without a traceback.
     """
 
 
 @contextmanager
-def about(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Put the file's name in front of an `InputError` raised in the block that does not name it yet."""
     try:
         yield

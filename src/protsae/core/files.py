@@ -12,7 +12,7 @@ _BLOCK = 1 << 20
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it onto `path` when the block ends well.
+    """Give a temporary path in the folder of `path`; rename it onto `path` when the block ends well.
 
     Readers see the old file or the new one, never half of one. On any exception the temporary file is
     removed. The data are flushed to disk before the rename.

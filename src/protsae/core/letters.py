@@ -11,7 +11,7 @@ _N_CODES = 256
 
 
 def character_codes(sequence: str) -> NDArray[np.uint8]:
-    """Return the character code of every letter [length], one per letter whatever the letters are.
+    """Return the character code of every letter [length], one per letter of any kind.
 
     Letters outside Latin-1 have the code of `?`. The array is read-only.
     """

@@ -1,4 +1,4 @@
-"""Work that a node decides and a dataset has done."""
+"""Work that a node plans and a dataset runs."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -6,14 +6,14 @@ from typing import Any
 
 
 class Plan(ABC):
-    """What a node returns where the work leaves files of its own, takes hours and resumes where it stopped.
+    """Returned by a node whose work takes hours, leaves files of its own and resumes after an interruption.
 
     The dataset runs it on saving: the dataset alone has the path at which an unfinished run lies.
     """
 
     @abstractmethod
     def run(self, path: Path, how: Any = None) -> None:
-        """Make what is not made yet at `path`.
+        """Make what is missing at `path`.
 
         Args:
             path: a file or a folder.
@@ -21,5 +21,5 @@ class Plan(ABC):
                 process. It does not change the result.
 
         Raises:
-            InputError: what the plan cannot be run on, or why the work failed.
+            InputError: the plan cannot be run here, or the work failed; the message says why.
         """

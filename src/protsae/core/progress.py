@@ -16,7 +16,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
 
     Args:
         items: what to go through.
-        description: a few words, said in front of the bar or the line.
+        description: a few words, shown in front of the bar or the line.
         total: how many there are; taken from `len(items)` where it has one.
     """
     if total is None:

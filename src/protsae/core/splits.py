@@ -8,4 +8,4 @@ SPLITS: tuple[str, ...] = get_args(Split)
 HELD_OUT: tuple[str, ...] = SPLITS[1:]
 """The splits that are scored: selection and report."""
 EXCLUDED = "excluded"
-"""Stands in the column `split` for proteins that the audit took out: they belong to no split."""
+"""Value of the column `split` for proteins that the audit removed: they belong to no split."""

@@ -1,4 +1,4 @@
-"""Files of tensors from elsewhere: safetensors, and torch pickles from which nothing but plain data comes."""
+"""Tensor files of other origin: safetensors, and torch pickles, of which only plain data are read."""
 
 import pickle
 import re
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def load_plain_torch(path: Path, kind: str, allowed: Sequence[type] = ()) -> Any:
-    """Load a `torch.save` file of tensors and plain containers; refuse all else before it could run.
+    """Load a `torch.save` file of tensors and plain containers; refuse anything else before it could run.
 
     Args:
         path: the file.
         kind: what it should be, for the message: "fair-esm checkpoint".
-        allowed: inert classes that may occur besides.
+        allowed: inert classes that may occur in addition.
 
     Raises:
         InputError: it names another class or function, is truncated, or is no torch file.

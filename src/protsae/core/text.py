@@ -1,4 +1,4 @@
-"""Lines of text files as users have them: plain or compressed, any line ends, and faults of all kinds."""
+"""Lines of text files, plain or compressed, with any line ends; faulty files are refused."""
 
 import bz2
 import gzip
@@ -15,7 +15,7 @@ from protsae.core.errors import InputError
 MAX_LINE_BYTES = 1 << 24
 """Longer lines are refused: no record needs them, and a bomb of one endless line must not fill the memory."""
 MAX_EXPANSION = 200
-"""Decompressed bytes per compressed byte that are believed; gzip of text reaches some 10, a bomb 1,000."""
+"""Maximum decompression ratio; gzip of text reaches some 10, a bomb 1,000."""
 UNCHECKED_BYTES = 1 << 26
 """Below this many decompressed bytes no expansion is refused: small files may repeat themselves."""
 _BLOCK_BYTES = 1 << 18
@@ -38,8 +38,8 @@ class CutOffError(InputError):
 def numbered_lines(path: Path, content: str = "data") -> Iterator[tuple[int, str]]:
     """Yield (1-based line number, line without its end) of a UTF-8 file, one at a time.
 
-    Compression (gzip, bzip2, xz) is told by the first bytes, not by the name. Line ends may be LF, CRLF or
-    CR; a byte order mark is skipped.
+    Compression (gzip, bzip2, xz) is recognised by the first bytes, not by the name. Line ends may be LF,
+    CRLF or CR; a byte order mark is skipped.
 
     Args:
         path: the file.
@@ -87,7 +87,7 @@ def all_bytes(path: Path) -> bytes:
     Raises:
         InputError: the file is missing or a folder, is cut off within its compression, or expands too much.
     """
-    with _damage_named(lambda: (f"{path}", "")), ExitStack() as stack:
+    with _naming_damage(lambda: (f"{path}", "")), ExitStack() as stack:
         compressed, stream = _open(path, stack)
         return b"".join(_reads(path, compressed, stream))
 
@@ -95,7 +95,7 @@ def all_bytes(path: Path) -> bytes:
 def _blocks_of_lines(path: Path) -> Iterator[list[str]]:
     """Yield lists of whole lines, each list some hundred KB of text."""
     number = 0
-    with _damage_named(lambda: (f"{path}:{number + 1}", f" after {number} lines")):
+    with _naming_damage(lambda: (f"{path}:{number + 1}", f" after {number} lines")):
         for block in _blocks(path):
             lines = _decoded_lines(block, path, number)
             yield lines
@@ -103,8 +103,8 @@ def _blocks_of_lines(path: Path) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _damage_named(where: Callable[[], tuple[str, str]]) -> Iterator[None]:
-    """Turn what a faulty file raises into an `InputError` that says where and how far reading came."""
+def _naming_damage(where: Callable[[], tuple[str, str]]) -> Iterator[None]:
+    """Turn what a faulty file raises into an `InputError` that names the line and how much was read."""
     try:
         yield
     except _DAMAGED as error:
@@ -139,7 +139,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _reads(path: Path, compressed: BinaryIO | None, stream: gzip.GzipFile) -> Iterator[bytes]:
-    """Yield the content as it comes, without a byte order mark, while its expansion is believable."""
+    """Yield the content as it comes, without a byte order mark, up to the maximum decompression ratio."""
     n_bytes = 0
     while block := stream.read1(_BLOCK_BYTES):
         yield block.removeprefix(_BOM) if n_bytes == 0 else block

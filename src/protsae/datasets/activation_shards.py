@@ -10,7 +10,7 @@ from protsae.datasets.planned import PlannedDataset
 
 
 class ActivationShardsDataset(PlannedDataset[ActivationStore]):
-    """Saves an `activations.writer.ShardsPlan`; loads to an `ActivationStore`.
+    """Saves an `activations.plan.ExtractionPlan`; loads to an `ActivationStore`.
 
     Without the manifest the folder does not exist for Kedro. Saving again keeps the complete shards of an
     interrupted run.

@@ -1,1 +1,1 @@
-"""When in a training a measure begins to change."""
+"""When in a training a metric begins to change."""

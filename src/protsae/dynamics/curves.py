@@ -1,7 +1,7 @@
-"""What the snapshots of a training measure on validation proteins, and when each measure sets in."""
+"""Metrics of a training's snapshots on validation proteins, and when each begins to change."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.training.config import TrainerConfig
 from protsae.training.data import ConceptAxioms
 from protsae.training.fit import labelled_split_of, split_of
-from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 from protsae.training.validation import validate, validate_guided
 
 CURVE_COLUMNS = ("method", "seed", "step", "epoch", "metric", "value")
@@ -35,10 +35,10 @@ def measure_curves(
     trainer: TrainerConfig,
     knowledge: Knowledge | None = None,
 ) -> pd.DataFrame:
-    """Validate every snapshot of a training, on the very residues that the trainer validates on.
+    """Validate every snapshot of a training, on the residues that the trainer validates on.
 
     Args:
-        checkpoint: what the training made; its snapshots lie beside it.
+        checkpoint: of the training, with its snapshots in the same folder.
         store: activations.
         proteins: `protein_id`, `split`.
         trainer: the training's settings: how many residues validation draws.
@@ -52,7 +52,7 @@ def measure_curves(
     """
     metadata, config = checkpoint.metadata, checkpoint.config
     source = Source(store, str(metadata["hook_point"]), proteins)
-    size = Size(int(config["d_sae"]), int(config.get("k") or 0), int(metadata["seed"]))
+    size = SizeAndSeed(int(config["d_sae"]), int(config.get("k") or 0), int(metadata["seed"]))
     task = TrainingTask(str(config["architecture"]), source, size, trainer, {}, knowledge)
     if knowledge is None:
         split, ontology = split_of(task, "validation"), None
@@ -96,11 +96,7 @@ def find_onsets(curves: pd.DataFrame, config: OnsetConfig) -> pd.DataFrame:
 
 
 def _onsets(of_training: pd.DataFrame, config: OnsetConfig) -> Iterator[tuple[str, Onset]]:
-    for metric in _in_order(of_training["metric"].tolist()):
+    for metric in dict.fromkeys(of_training["metric"]):
         curve = of_training[of_training["metric"] == metric].sort_values("step")
         steps, values = (curve[name].to_numpy(np.float64) for name in ("step", "value"))
         yield metric, find_onset(steps, values, config)
-
-
-def _in_order(metrics: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(metrics))

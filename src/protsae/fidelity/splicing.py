@@ -17,6 +17,7 @@ from torch.nn import functional
 from protsae.activations.reader import ActivationStore
 from protsae.core.devices import pick_device
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.progress import track
 from protsae.fidelity.config import PassesConfig
 from protsae.fidelity.sequences import PROTEIN
@@ -24,7 +25,6 @@ from protsae.plm.batching import token_budget_batches
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.forward import Esm2Forward
 from protsae.plm.windows import windows_of
-from protsae.pretraining.masking import AMINO_ACIDS
 from protsae.probing.splits import split_of_proteins
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint
@@ -183,15 +183,15 @@ def _losses(
     for start, passage in zip(starts, batch, strict=False):
         masked[torch.from_numpy(start + passage.masked)] = True
         scored[torch.from_numpy(start + passage.masked[passage.scored])] = True
-    halfway = forward.run_to([passage.text for passage in batch], hook_point, masked)
-    values = replace(halfway.values)
+    paused = forward.run_to([passage.text for passage in batch], hook_point, masked)
+    values = replace(paused.values)
     found = []
     for condition in conditions:
         rows = ~masked if condition.unmasked_only else torch.ones_like(masked)
         function = None
         if condition.source is not None:
             function = _giving(values[condition.source][rows.to(forward.device)])
-        logits = forward.finish(halfway, function, rows, scored)
+        logits = forward.finish(paused, function, rows, scored)
         found.append(functional.cross_entropy(logits, targets, reduction="none").double().numpy())
     return found
 

@@ -14,7 +14,7 @@ from protsae.plm.checkpoint import PlmModel
 from protsae.sae.base import SparseAutoencoder
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
-from protsae.training.task import Size, Source, TrainingTask
+from protsae.training.task import SizeAndSeed, Source, TrainingTask
 
 
 def extract_into(
@@ -56,7 +56,7 @@ def train_dictionary(
         InputError: what `training.fit` refuses.
     """
     source = Source(store, hook_point, proteins[["protein_id", "split"]])
-    size = Size(config.n_directions, config.k, config.seed)
+    size = SizeAndSeed(config.n_directions, config.k, config.seed)
     trainer = TrainerConfig(epochs=config.epochs)
     (sae, _), _ = fit(TrainingTask(config.architecture, source, size, trainer))
     return sae.eval()

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
-from protsae.ontology.graph import depths
+from protsae.ontology.graph import cycle_of, depths
 from protsae.ontology.obo import Ontology
-from protsae.ontology.obo_checks import ACYCLIC_RELATIONS, cycle_of
+from protsae.ontology.obo_checks import ACYCLIC_RELATIONS
 
 Preset = Literal["cafa", "deepgo"]
 
@@ -46,20 +46,6 @@ class AncestorClosure:
     def _positions(self) -> Any:
         return pd.Index(self.term_ids, dtype=object)
 
-    def ancestors_of(self, term_ids: Iterable[str]) -> set[str]:
-        """Return the ids of `term_ids` and all their ancestors.
-
-        Raises:
-            InputError: an id is not a current term.
-        """
-        asked = list(term_ids)
-        rows = self.index(asked)
-        if (rows < 0).any():
-            raise InputError(
-                f"{asked[int(np.flatnonzero(rows < 0)[0])]} is not a current term of the ontology"
-            )
-        return set(self.term_ids[np.unique(self.ancestors[rows].indices)].tolist())
-
     def is_root(self) -> NDArray[np.bool_]:
         """Return which terms have descendants but no parents [n_terms]; a term with neither is no root."""
         n_parents = np.diff(self.parents.indptr)
@@ -85,7 +71,7 @@ def ancestor_closure(ontology: Ontology, preset: Preset = "cafa") -> AncestorClo
     Raises:
         InputError: the relations of the preset form a cycle (`deepgo` on ontologies with `has_part`).
     """
-    from scipy.sparse import csr_array, eye_array
+    from scipy.sparse import csr_array
 
     relations = preset_relations(ontology, preset)
     ids = np.sort(ontology.terms.loc[~ontology.terms["is_obsolete"], "term_id"].to_numpy(dtype=object))
@@ -103,7 +89,7 @@ def ancestor_closure(ontology: Ontology, preset: Preset = "cafa") -> AncestorClo
     edges = (np.ones(len(child), dtype=bool), (position[child], position[parent]))
     shape = (len(ids), len(ids))
     parents = csr_array(edges, shape=shape, dtype=bool)
-    ancestors = _closed(csr_array(eye_array(len(ids), dtype=bool, format="csr") + parents))
+    ancestors = _closed(parents)
     for matrix in (parents, ancestors):
         matrix.sum_duplicates()
         matrix.sort_indices()
@@ -116,7 +102,7 @@ def reachable(ontology: Ontology, preset: Preset, term_ids: Sequence[str]) -> ND
     Returns:
         [n, n]: column is the row's term itself or above it. A term that is not current is above itself only.
     """
-    from scipy.sparse import csr_array, eye_array
+    from scipy.sparse import csr_array
 
     relations = preset_relations(ontology, preset)
     asked = pd.Index(np.asarray(term_ids, dtype=object))
@@ -130,13 +116,16 @@ def reachable(ontology: Ontology, preset: Preset, term_ids: Sequence[str]) -> ND
     shape = (len(ids), len(ids))
     parents = csr_array((np.ones(len(relations), dtype=bool), edges), shape=shape, dtype=bool)
     rows = ids.get_indexer(asked)
-    ancestors = _closed(csr_array(eye_array(len(ids), dtype=bool, format="csr") + parents))
+    ancestors = _closed(parents)
     above: NDArray[np.bool_] = ancestors[rows][:, rows].toarray()
     return above
 
 
-def _closed(ancestors: Any) -> Any:
-    """Return the transitive closure of a reflexive relation, `scipy.sparse.csr_array` of bool."""
+def _closed(parents: Any) -> Any:
+    """Return the reflexive and transitive closure of a relation, `scipy.sparse.csr_array` of bool."""
+    from scipy.sparse import csr_array, eye_array
+
+    ancestors = csr_array(eye_array(parents.shape[0], dtype=bool, format="csr") + parents)
     n_entries = 0
     while ancestors.nnz > n_entries:  # squaring doubles the length of the paths covered
         n_entries = ancestors.nnz

@@ -1,11 +1,14 @@
-"""Order and cycles of directed graphs given as edge arrays from child to parent."""
+"""Order and cycles of directed graphs, given as edges from child to parent."""
 
 from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
+Name = TypeVar("Name")
 
 
 def depths(n_nodes: int, child: IntArray, parent: IntArray) -> IntArray:
@@ -38,26 +41,16 @@ def depths(n_nodes: int, child: IntArray, parent: IntArray) -> IntArray:
     return np.asarray(result, dtype=np.int64)
 
 
-def find_cycle(depth: IntArray, child: IntArray, parent: IntArray) -> list[int]:
-    """Return one cycle, child to parent, its first node repeated at the end; [] if there is none.
-
-    Args:
-        depth: what `depths` gave for the same edges.
-        child: lower end of each edge.
-        parent: upper end of each edge.
-    """
-    stuck = depth < 0
-    if not stuck.any():
-        return []
-    # Every stuck node has a stuck parent, so that walking up must come back.
-    between = stuck[child] & stuck[parent]
-    up = dict(zip(child[between].tolist(), parent[between].tolist(), strict=True))
-    path = [int(np.flatnonzero(stuck)[0])]
-    position: dict[int, int] = {}
-    while path[-1] not in position:
-        position[path[-1]] = len(path) - 1
-        path.append(up[path[-1]])
-    return path[position[path[-1]] :]
+def cycle_of(edges: Iterable[tuple[Name, Name]]) -> list[Name]:
+    """Return one cycle of (child, parent) edges, its first id repeated at the end; [] if there is none."""
+    parents: dict[Name, list[Name]] = {}
+    for child, parent in edges:
+        parents.setdefault(child, []).append(parent)
+    try:
+        TopologicalSorter(parents).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
 
 
 def reached(start: Iterable[str], targets: Mapping[str, Iterable[str]]) -> set[str]:

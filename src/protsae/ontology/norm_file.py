@@ -11,7 +11,7 @@ Ids are underscored (`GO_0008150`); relations stand as they are. The lines are
 Files of other normalisers also say how relations contain each other (`SubPropertyOf`), and that classes are
 empty (`GO_A SubClassOf Nothing`); such lines have no use here and are counted.
 
-An id that would not come back from its underscored form is written as it is where it holds a colon (fresh
+An id that cannot be recovered from its underscored form is written as it is where it holds a colon (fresh
 classes: `_:some_part_of_GO_0005634`), and in single quotes otherwise.
 """
 

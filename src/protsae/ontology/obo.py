@@ -1,6 +1,6 @@
 """OBO 1.2 and 1.4 files, read strictly.
 
-A parser of our own, because users need the line of what is wrong; `obonet` is its oracle in the tests. Of a
+A parser of our own, because errors have to name the line; `obonet` is its oracle in the tests. Of a
 term it reads identity, names, alternative and replacing ids, `is_a`, `relationship` and the logical clauses
 `intersection_of`, `union_of`, `equivalent_to`, `disjoint_from`; every other clause (`synonym`, `xref`, ...)
 is counted in `Ontology.unused_clauses`.
@@ -83,7 +83,7 @@ def read_obo(path: str | Path) -> Ontology:
         InputError: the file is missing, empty, an HTML page or holds no `[Term]`; a clause cannot be read; a
             term without id or namespace; an id given twice; a parent or a class in a logical clause that is
             absent or obsolete; a definition of one part; an alternative id that is ambiguous; a cycle over
-            `is_a` and `part_of`. The message names file, line and ids, and the way out.
+            `is_a` and `part_of`. The message names file, line, ids and the fix.
     """
     path = Path(path)
     header: dict[str, str] = {}

@@ -1,15 +1,12 @@
 """What must hold between the terms of an OBO file; every error names the line of a statement at fault."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from protsae.core.errors import InputError
-from protsae.ontology.graph import depths, find_cycle
+from protsae.ontology.graph import cycle_of
 from protsae.ontology.obo_clauses import Term
 
 ACYCLIC_RELATIONS = ("is_a", "part_of")
@@ -65,7 +62,7 @@ class Statements:
         """Refuse what could not be resolved: ids that are absent or obsolete, chains of ids, cycles.
 
         Raises:
-            InputError: naming file, line and ids, and the way out.
+            InputError: naming file, line, ids and the fix.
         """
         self._check_ends(path, "relations name a parent", self.relations)
         self._check_ends(path, "logical clauses name a class", self.logic)
@@ -99,14 +96,6 @@ class Statements:
                 f"{path}:{edges[cycle[0], cycle[1]]}: the ontology has a cycle over "
                 f"{' and '.join(ACYCLIC_RELATIONS)}: {' -> '.join(cycle)}; use the basic (acyclic) release"
             )
-
-
-def cycle_of(edges: Iterable[tuple[str, str]]) -> list[str]:
-    """Return one cycle of (child, parent) edges, its first id repeated at the end; [] if none."""
-    ends = np.array(list(edges), dtype=object).reshape(-1, 2)
-    ids, codes = np.unique(ends, return_inverse=True)
-    child, parent = codes.reshape(-1, 2).T
-    return [str(ids[node]) for node in find_cycle(depths(len(ids), child, parent), child, parent)]
 
 
 def some(items: list[str]) -> str:

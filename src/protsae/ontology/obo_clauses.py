@@ -165,7 +165,7 @@ def _class_expression(path: Path, clause: tuple[int, str, str]) -> tuple[str, st
 
 
 def _check_logic(path: Path, term_id: str, logic: dict[tuple[str, str, str], int]) -> None:
-    """Refuse a definition or union of one part, and terms said to be disjoint from or made of themselves."""
+    """Refuse a definition or union of one part, and terms that name themselves."""
     for (clause, relation, filler), line in logic.items():
         if filler == term_id and not relation:
             raise InputError(f"{path}:{line}: {term_id} names itself in '{clause}'; take the line out")

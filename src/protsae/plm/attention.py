@@ -34,22 +34,21 @@ class Rotary:
         return self._cos, self._sin
 
 
-def fused_qkv(module: Any, arithmetic: Arithmetic, device: torch.device) -> Linear:
-    """Return query, key and value projections of fair-esm's `MultiheadAttention` as one layer."""
-    parts = (module.q_proj, module.k_proj, module.v_proj)
-    weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
-    return Linear(weight, bias, arithmetic, device)
-
-
-class BlockedAttention:
-    """The attention block of one layer."""
+class Attention:
+    """The attention block of one layer: queries, keys and values are projected as one matrix."""
 
     def __init__(self, module: Any, arithmetic: Arithmetic, device: torch.device) -> None:
         """Take the weights of fair-esm's `MultiheadAttention`."""
-        self._qkv = fused_qkv(module, arithmetic, device)
+        parts = (module.q_proj, module.k_proj, module.v_proj)
+        weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
+        self._qkv = Linear(weight, bias, arithmetic, device)
         self._out = Linear(module.out_proj.weight, module.out_proj.bias, arithmetic, device)
         self._n_heads: int = module.num_heads
         self._scaling: float = module.scaling
+
+
+class BlockedAttention(Attention):
+    """Attention on a CPU, some heads and queries at a time."""
 
     def __call__(
         self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int], wanted: Tensor | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 SPECIAL_TOKENS = 2
-"""Tokens that ESM-2 adds to every sequence: one before, one behind."""
+"""Tokens that ESM-2 adds to every sequence: one before, one after."""
 
 
 def token_budget_batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:

@@ -83,7 +83,7 @@ def _build(weights: Weights) -> "ESM2":
     path, shape = weights.files[0], weights.shape
     shape.check(path)
     state = {name: value.float() for name, value in weights.state.items() if not _COMPUTED.search(name)}
-    n_layers = min(shape.num_layers, len(state))  # a header gone wild builds no million layers
+    n_layers = min(shape.num_layers, len(state))  # a corrupted header builds no million layers
     with torch.device("meta"):
         module = ESM2(n_layers, shape.embed_dim, shape.attention_heads, "ESM-1b", shape.token_dropout)
     module.contact_head = None

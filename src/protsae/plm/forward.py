@@ -1,4 +1,4 @@
-"""The forward pass of ESM-2 over packed sequences: no padding, no language-model head, no layer too many.
+"""The forward pass of ESM-2 over packed sequences: no padding, no language-model head, no unneeded layer.
 
 A batch is run in parts that fit the processor's cache, on as many threads as torch may use, each part on one.
 Linear layers see all tokens of a part as one matrix, attention runs per sequence. By default every operation
@@ -11,22 +11,21 @@ where the matrix library sums alike, and not only to rounding: ESM-2's residual 
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
-from torch.nn import functional
 
 from protsae.plm.arithmetic import Arithmetic
 from protsae.plm.attention import BlockedAttention, Rotary
 from protsae.plm.batching import SPECIAL_TOKENS, consecutive_parts
 from protsae.plm.checkpoint import PlmModel
-from protsae.plm.halfway import Halfway, State, as_restarted
 from protsae.plm.hook_points import FINAL_NORM, parse_hook_point
 from protsae.plm.linear import Linear, gelu
 from protsae.plm.patching import Patch, Patches, Tape, check_patches_matter, parse_patches
+from protsae.plm.paused import PausedPass, State, restart_point
 from protsae.plm.sdpa import SdpaAttention, at_positions
 from protsae.plm.tokens import PackedTokens, Tokenizer
 
@@ -41,20 +40,6 @@ AttentionKind = Literal["blocked", "sdpa"]
 """`blocked` follows fair-esm's operations, a few heads at a time; `sdpa` is one fused kernel per length."""
 
 
-@dataclass(frozen=True)
-class _Norm:
-    weight: Tensor
-    bias: Tensor
-    eps: float
-
-    @classmethod
-    def of(cls, module: "nn.LayerNorm", device: torch.device) -> "_Norm":
-        return cls(module.weight.to(device), module.bias.to(device), module.eps)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
-
-
 class _Layer:
     """One transformer layer."""
 
@@ -66,8 +51,8 @@ class _Layer:
         self._attention = kind(module.self_attn, arithmetic, device)
         self._fc1 = Linear(module.fc1.weight, module.fc1.bias, arithmetic, device)
         self._fc2 = Linear(module.fc2.weight, module.fc2.bias, arithmetic, device)
-        self._attention_norm = _Norm.of(module.self_attn_layer_norm, device)
-        self._mlp_norm = _Norm.of(module.final_layer_norm, device)
+        self._attention_norm = _on(module.self_attn_layer_norm, device)
+        self._mlp_norm = _on(module.final_layer_norm, device)
 
     def attention(self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int]) -> Tensor:
         """Return what attention adds to the residual stream, [n_tokens, d_model]."""
@@ -78,7 +63,7 @@ class _Layer:
         return self._fc2(gelu(self._fc1(self._mlp_norm(x)), self._arithmetic))
 
     def only(self, wanted: Tensor, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int]) -> Tensor:
-        """Return the residual stream behind the layer of wanted tokens, [n_wanted, d_model]."""
+        """Return the residual stream after the layer at the wanted tokens, [n_wanted, d_model]."""
         found = x[wanted] + self._attention(self._attention_norm(x), rotary, sizes, wanted)
         return found + self.mlp(found)
 
@@ -119,8 +104,8 @@ class Esm2Forward:
         self._embedding = (module.embed_tokens.weight * scale).to(device)
         self._attention = attention
         self._layers = [_Layer(layer, arithmetic, device, attention) for layer in module.layers]
-        self._final_norm = _Norm.of(module.emb_layer_norm_after, device)
-        self._head = _head_on(module.lm_head, device)
+        self._final_norm = _on(module.emb_layer_norm_after, device)
+        self._head = _on(module.lm_head, device)
         self._rotary = Rotary(module.layers[0].self_attn.rot_emb.inv_freq.to(device))
 
     def run(
@@ -134,9 +119,9 @@ class Esm2Forward:
         """Run one batch.
 
         Args:
-            sequences: residues, one string per protein. Proteins of similar length beside each other are
+            sequences: residues, one string per protein. Neighbouring proteins of similar length are
                 fastest.
-            patches: what to replace at which hook points. The pass goes on with it, and captured values
+            patches: what to replace at which hook points. The pass continues with it, and captured values
                 contain it. A patched run sees all sequences at once, whatever memory that takes.
             logits: whether to run on to the language-model head.
             masked: bool [sum of lengths]: residues in whose place the model sees the mask token.
@@ -175,8 +160,8 @@ class Esm2Forward:
         _for_each(run_part, len(parts))
         return {name: result.cpu() for name, result in results.items()}
 
-    def run_to(self, sequences: Sequence[str], hook_point: str, masked: Tensor | None = None) -> Halfway:
-        """Run one batch up to a hook point, from where `finish` goes on as often as one likes.
+    def run_to(self, sequences: Sequence[str], hook_point: str, masked: Tensor | None = None) -> PausedPass:
+        """Run one batch up to a hook point; `finish` continues from there any number of times.
 
         Args:
             sequences: residues, one string per protein.
@@ -186,7 +171,7 @@ class Esm2Forward:
         Raises:
             InputError: what `run` refuses, or no such hook point.
         """
-        point = as_restarted(parse_hook_point(hook_point, len(self._layers)), len(self._layers))
+        point = restart_point(parse_hook_point(hook_point, len(self._layers)), len(self._layers))
         packed = self._tokenizer.pack(sequences)
         if masked is not None:
             packed = packed.masked(masked, self._mask_token)
@@ -199,22 +184,22 @@ class Esm2Forward:
             values = x.new_empty(int(packed.is_residue.sum()), self._d_model)
             tape = Tape([point], {}, packed.is_residue, {str(point): values}, self.device)
             self._run(replace(state, x=x.clone()), tape, to_the_end=False)
-        return Halfway(values, point, state)
+        return PausedPass(values, point, state)
 
     def finish(
         self,
-        halfway: Halfway,
+        paused: PausedPass,
         function: Callable[[Tensor], Tensor] | None = None,
         rows: Tensor | None = None,
         at: Tensor | None = None,
     ) -> Tensor:
-        """Go on from a hook point to the language-model head, the values there replaced or not.
+        """Continue from a hook point to the language-model head, the values there replaced or not.
 
         Without a function, and with one that gives back what it is given, the result is the same to the last
         bit.
 
         Args:
-            halfway: what `run_to` gave; it stays as it is.
+            paused: what `run_to` gave; it stays as it is.
             function: replaces values at the hook point, see `Patch`; None: nothing is replaced.
             rows: which residues are replaced, bool [n_residues]; None: all.
             at: residues whose logits are wanted, bool [n_residues]; None: all. The last layer then runs for
@@ -226,13 +211,13 @@ class Esm2Forward:
         Raises:
             InputError: a patch that does not fit.
         """
-        patches = {} if function is None else {halfway.point: Patch(function, rows)}
-        state = halfway.state
+        patches = {} if function is None else {paused.point: Patch(function, rows)}
+        state = paused.state
         with torch.inference_mode():
             tape = Tape([], patches, state.packed.is_residue, {}, self.device)
             wanted = tape.residues if at is None else tape.residues[at.to(self.device)]
             state = replace(state, x=state.x.clone())
-            if at is None or halfway.point.kind != "resid_pre":
+            if at is None or paused.point.kind != "resid_pre":
                 return self._head(self._run(state, tape, to_the_end=True)[wanted]).cpu()
             last = len(self._layers) - 1
             x = self._run(state, tape, to_the_end=True, before=last)
@@ -291,12 +276,9 @@ class Esm2Forward:
         return x
 
 
-def _head_on(head: "nn.Module", device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Return the language-model head with its weights on `device`; the module itself stays where it is."""
-    if device.type == "cpu":
-        return head
-    weights = {name: weight.to(device) for name, weight in head.named_parameters()}
-    return lambda x: functional_call(head, weights, (x,))
+def _on(module: "nn.Module", device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return a module with its weights on `device`; the module itself stays where it is."""
+    return module if device.type == "cpu" else deepcopy(module).to(device)
 
 
 def _for_each(function: Callable[[int], None], n: int) -> None:

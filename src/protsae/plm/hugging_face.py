@@ -155,5 +155,5 @@ def _weight_files(folder: Path) -> list[Path]:
     places = _read_json(folder / INDEX_NAME).get("weight_map")
     names = sorted({str(name) for name in places.values()}) if isinstance(places, dict) else []
     if not names or any(Path(name).name != name for name in names):
-        raise InputError(f"{folder / INDEX_NAME} names no files beside it: fetch it again")
+        raise InputError(f"{folder / INDEX_NAME} names no files of its folder: fetch it again")
     return [folder / name for name in names]  # the index says nothing that the weights do not

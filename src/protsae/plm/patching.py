@@ -1,4 +1,4 @@
-"""Values at hook points: captured, and replaced on the way."""
+"""Values at hook points, captured and replaced during the pass."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from protsae.plm.hook_points import LAYER_KINDS, HookPoint, parse_hook_point
 
 @dataclass(frozen=True)
 class Patch:
-    """Replaces values at a hook point; the pass goes on with what it gives."""
+    """Replaces values at a hook point; the pass continues with the result."""
 
     function: Callable[[Tensor], Tensor]
     """From values [n_rows, d_model] to values of that shape. Called once per run, on a copy, with the rows
@@ -20,7 +20,7 @@ class Patch:
     rows: Tensor | None = None
     """Which residues of the run, or tokens, bool [n]; None: all."""
     special_tokens: bool = False
-    """Whether start and end tokens count as rows, each beside its own sequence."""
+    """Whether start and end tokens count as rows, each with its own sequence."""
 
     def places(self, point: HookPoint, is_residue: Tensor) -> Tensor:
         """Return the tokens patched, int64 [n_rows].
@@ -60,7 +60,7 @@ def check_patches_matter(patches: Collection[HookPoint], captured: Collection[Ho
     """Refuse patches that nothing captured could show.
 
     Raises:
-        InputError: a patch behind every point captured.
+        InputError: a patch after every point captured.
     """
     last = max((_order(point) for point in captured), default=(-1, -1))
     late = sorted(str(point) for point in patches if _order(point) > last)

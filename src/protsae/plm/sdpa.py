@@ -1,30 +1,20 @@
 """Self-attention through torch's `scaled_dot_product_attention`: what runs on a GPU.
 
-Sequences of equal length beside each other, which sorting by length brings about, are one call. There is no
+Neighbouring sequences of equal length, which sorting by length brings about, are one call. There is no
 padding and no mask, so that flash kernels apply where the numbers are bfloat16.
 """
 
 from itertools import groupby
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from protsae.plm.arithmetic import Arithmetic
-from protsae.plm.attention import fused_qkv
-from protsae.plm.linear import Linear
+from protsae.plm.attention import Attention
 
 
-class SdpaAttention:
-    """The attention block of one layer."""
-
-    def __init__(self, module: Any, arithmetic: Arithmetic, device: torch.device) -> None:
-        """Take the weights of fair-esm's `MultiheadAttention`."""
-        self._qkv = fused_qkv(module, arithmetic, device)
-        self._out = Linear(module.out_proj.weight, module.out_proj.bias, arithmetic, device)
-        self._n_heads: int = module.num_heads
-        self._scaling: float = module.scaling
+class SdpaAttention(Attention):
+    """Attention by one fused kernel per length."""
 
     def __call__(
         self, x: Tensor, rotary: tuple[Tensor, Tensor], sizes: list[int], wanted: Tensor | None = None
@@ -41,7 +31,7 @@ class SdpaAttention:
             [n_tokens wanted, d_model].
         """
         heads = self._qkv(x).view(len(x), 3, self._n_heads, -1)
-        rotated = _rotate(heads[:, :2], *rotary).to(self._qkv.dtype)
+        rotated = rotate(heads[:, :2], *rotary).to(self._qkv.dtype)
         values = heads[:, 2].to(self._qkv.dtype)
         mixed = torch.empty_like(values)
         first = 0
@@ -64,7 +54,7 @@ def at_positions(tables: tuple[Tensor, Tensor], position: Tensor) -> tuple[Tenso
     return cos, sin
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate the pairs (j, j + head_dim / 2) of x [n_tokens, 2, heads, head_dim] by position."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

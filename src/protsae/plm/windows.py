@@ -11,11 +11,11 @@ class Window:
     start: int
     """First residue that is run."""
     end: int
-    """Behind the last residue that is run."""
+    """End of the residues that are run, exclusive."""
     first: int
     """First residue whose values are taken from this window."""
     last: int
-    """Behind the last such residue."""
+    """End of these residues, exclusive."""
 
 
 def windows_of(length: int, size: int, overlap: int) -> list[Window]:

@@ -28,7 +28,7 @@ class ProteinBatches:
         self._seed = seed
         lengths = np.array([len(sequence) for sequence in sequences])
         self._sizes = np.minimum(lengths, max_residues) + SPECIAL_TOKENS
-        self._first_steps = [0]  # of the epochs known so far, and of the one behind them
+        self._first_steps = [0]  # of the epochs known so far, and of the one after them
         self._epoch = -1
         self._order = np.empty(0, dtype=np.int64)
         self._ends = np.empty(0, dtype=np.int64)

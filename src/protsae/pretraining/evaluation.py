@@ -14,12 +14,13 @@ import torch
 from torch.nn import functional
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.plm.batching import token_budget_batches
 from protsae.plm.tokens import Tokenizer
 from protsae.pretraining.batches import crop
 from protsae.pretraining.config import PerplexityConfig
-from protsae.pretraining.masking import AMINO_ACIDS, MaskedBatch, choose_residues, masker_of
+from protsae.pretraining.masking import MaskedBatch, choose_residues, masker_of
 from protsae.pretraining.model import MaskedForward
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def masked_scores(
     for members in token_budget_batches([len(crops[i]) for i in kept], config.tokens_per_batch):
         batch = [kept[m] for m in members]
         packed = tokenizer.pack([crops[i] for i in batch])
-        starts = np.cumsum([0, *packed.sizes[:-1]]) + 1  # behind each start token
+        starts = np.cumsum([0, *packed.sizes[:-1]]) + 1  # after each start token
         at = np.concatenate([start + chosen[i] for start, i in zip(starts, batch, strict=True)])
         lengths = np.repeat([len(sequences[i]) for i in batch], [len(chosen[i]) for i in batch])
         parts.append((lengths, *_guess(forward, masker.hide(packed, at).to(device))))

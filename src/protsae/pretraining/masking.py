@@ -1,4 +1,7 @@
-"""Masked batches: tokens back to back, some of them replaced, and what stood there."""
+"""Masked batches: tokens back to back, some of them replaced, and the tokens that they replace.
+
+The twenty amino acids are guessed; X, B, Z, U and O are seen, never guessed.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from protsae.core.letters import AMINO_ACIDS
 from protsae.plm.tokens import PackedTokens
 from protsae.pretraining.config import MaskConfig
 
 if TYPE_CHECKING:
     from esm import ESM2
-
-AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
-"""The residues that are guessed: X, B, Z, U and O are seen, never guessed."""
 
 
 def choose_residues(sequence: str, share: float, rng: np.random.Generator) -> np.ndarray:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.core.seeding import torch_generator
+from protsae.plm.sdpa import rotate
 from protsae.pretraining.config import ShapeConfig
 from protsae.pretraining.masking import MaskedBatch
 
@@ -153,12 +154,6 @@ class MaskedForward:
         return angle.cos(), angle.sin()
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate the pairs (j, j + head_dim / 2) of x [n_tokens, 2, heads, head_dim] by position."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-
-
 def _attention(layer: Any, x: Tensor, rotary: tuple[Tensor, Tensor], groups: list[_Group]) -> Tensor:
     """Return what attention adds to the residual stream, [n_tokens, d_model]."""
     attention = layer.self_attn
@@ -167,7 +162,7 @@ def _attention(layer: Any, x: Tensor, rotary: tuple[Tensor, Tensor], groups: lis
     bias = torch.cat([projection.bias for projection in projections])
     qkv = functional.linear(layer.self_attn_layer_norm(x), weight, bias)
     qk, v = torch.split(qkv.view(len(x), 3, attention.num_heads, -1), [2, 1], dim=1)
-    rotated = _rotate(qk, *rotary).to(qkv.dtype)
+    rotated = rotate(qk, *rotary).to(qkv.dtype)
     # one split, not a slice per group: the gradient of a slice is as large as what it was cut from
     cut = [group.n_tokens for group in groups]
     parts = zip(torch.split(rotated, cut), torch.split(v.squeeze(1), cut), groups, strict=True)

@@ -49,7 +49,7 @@ class PretrainingPlan(Plan):
         )
 
     def run(self, path: Path, how: None = None) -> None:
-        """Train, or go on training, and write the model to `path`; nothing is done where it lies there.
+        """Train, or resume training, and write the model to `path`; a model of this very plan is kept.
 
         The state of an unfinished training is a dot file in the same folder and is removed at the end.
 
@@ -64,8 +64,8 @@ class PretrainingPlan(Plan):
             return
         if others := state_file.others():
             _LOGGER.warning(
-                "unfinished trainings of other settings, proteins or code lie in %s; delete what you do not "
-                "want to go on with: %s", path.parent, ", ".join(others),
+                "unfinished trainings of other settings, proteins or code lie in %s; delete those not "
+                "to be resumed: %s", path.parent, ", ".join(others),
             )  # fmt: skip
         _train(self, path, state_file, fingerprint)
         state_file.remove()

@@ -1,4 +1,4 @@
-"""The training loop. It can be killed at any moment and continues as if it had not been."""
+"""The training loop. It resumes after an interruption at any moment, with the same result."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -194,11 +194,6 @@ class Pretrainer:
 
 def masked_loss(forward: MaskedForward, batch: MaskedBatch, dtype: str) -> Tensor:
     """Return the cross-entropy in nats of every masked token, float32 [n_masked]."""
-    return functional.cross_entropy(_logits(forward, batch, dtype), batch.targets, reduction="none")
-
-
-def _logits(forward: MaskedForward, batch: MaskedBatch, dtype: str) -> Tensor:
-    if dtype == "float32":
-        return forward(batch)
-    with torch.autocast(batch.tokens.device.type, dtype=getattr(torch, dtype)):
-        return forward(batch).float()
+    with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+        logits = forward(batch).float()
+    return functional.cross_entropy(logits, batch.targets, reduction="none")

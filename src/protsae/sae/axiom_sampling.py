@@ -1,13 +1,14 @@
-"""Mini-batches of axioms, and pairs of classes of which no axiom follows."""
+"""Mini-batches of axioms, and pairs of classes that no axiom relates."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from protsae.core.seeding import torch_generator
-from protsae.sae.axioms import AxiomIndices
+from protsae.sae.axioms import AxiomIndices, subsumers
 
 
 class AxiomSampler:
@@ -40,14 +41,9 @@ class AxiomSampler:
         generator = torch_generator(seed, "axioms", step)
         axioms = self._axioms
         if self._n_axioms:
-            axioms = replace(
-                axioms,
-                nf1=self._some(axioms.nf1, generator),
-                nf2=self._some(axioms.nf2, generator),
-                nf3=self._some(axioms.nf3, generator),
-                nf4=self._some(axioms.nf4, generator),
-                disjoint=self._some(axioms.disjoint, generator),
-            )
+            forms = ("nf1", "nf2", "nf3", "nf4", "disjoint")
+            drawn: dict[str, Any] = {form: self._some(getattr(axioms, form), generator) for form in forms}
+            axioms = replace(axioms, **drawn)
         if self._n_negatives and len(self._axioms.nf1):
             axioms = replace(axioms, negatives=self._negatives(generator))
         return axioms
@@ -69,15 +65,7 @@ class AxiomSampler:
 
 def subsumed_keys(axioms: AxiomIndices) -> np.ndarray:
     """Return `c * n_classes + d` of every pair for which C ⊑ D follows from NF1 axioms, C ⊑ C too; sorted."""
-    from scipy.sparse import csr_array, eye_array
-
     n = axioms.n_classes
-    child, parent = axioms.nf1.cpu().numpy().T
-    parents = csr_array((np.ones(len(child), dtype=bool), (child, parent)), shape=(n, n))
-    reach, n_pairs = csr_array(eye_array(n, dtype=bool)), -1
-    while reach.nnz > n_pairs:
-        n_pairs = reach.nnz
-        reach = reach + reach @ parents
-    below, above = reach.nonzero()
+    below, above = subsumers(axioms, n)[1].nonzero()
     keys: np.ndarray = np.sort(below.astype(np.int64) * n + above)
     return keys

@@ -1,14 +1,16 @@
-"""Axiom losses of EL ontologies: classes are balls, `C ⊑ D` wants C's ball inside D's.
+"""Axiom losses of EL ontologies: classes are balls, and `C ⊑ D` asks that C's ball lies inside D's.
 
 Formulas of DeepGO-SE (Kulmanov et al. 2024), after ELEmbeddings (Kulmanov et al. 2019). With centres c, d, e,
 radii r, relation vectors v, margin g, and [.]+ = ReLU, each averaged over the axioms of its form. The margin
-is subtracted: a tolerance. NF1 to NF4 are all zero when every ball is the same, so read them beside
+is subtracted: it is a tolerance. NF1 to NF4 are all zero when all balls are equal: read them together with
 `subsumption_auc`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -16,6 +18,9 @@ from torch.nn import functional
 
 from protsae.core.errors import InputError
 from protsae.sae.kernels.functions import BallExcess, is_compiled_for
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 FORMS = ("NF1", "NF2", "NF3", "NF4", "DISJOINT")
 
@@ -54,7 +59,7 @@ class AxiomIndices:
         other = sorted(set(axioms["normal_form"]) - set(FORMS))
         if other:
             raise InputError(
-                f"axioms of form {', '.join(map(str, other))} are not known: the forms are {', '.join(FORMS)}"
+                f"axioms of form {', '.join(map(str, other))} are unknown: the forms are {', '.join(FORMS)}"
             )
 
         def rows(form: str, *columns: str) -> Tensor:
@@ -77,9 +82,32 @@ class AxiomIndices:
         )
 
 
+def subsumers(axioms: AxiomIndices, n_first: int) -> "tuple[csr_array, csr_array]":
+    """Return which classes are parents of which by NF1 axioms, bool [n_classes, n_classes], and which subsume
+    the first ones by any number of steps, 0 included, bool [n_first, n_classes]."""
+    from scipy.sparse import csr_array, eye_array
+
+    n = axioms.n_classes
+    child, parent = axioms.nf1.cpu().numpy().T
+    parents = csr_array((np.ones(len(child), dtype=bool), (child, parent)), shape=(n, n))
+    reach, n_pairs = csr_array(eye_array(n, dtype=bool))[:n_first], -1
+    while reach.nnz > n_pairs:
+        n_pairs = reach.nnz
+        reach = reach + reach @ parents
+    return parents, reach
+
+
 def _distance(a: Tensor, b: Tensor) -> Tensor:
     distance: Tensor = torch.linalg.vector_norm(a - b, dim=1)
     return distance
+
+
+def _at(values: Tensor, rows: Tensor) -> Tensor:
+    return values.index_select(0, rows)
+
+
+def _apart(centres: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return _distance(_at(centres, a), _at(centres, b))
 
 
 def nf1_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> Tensor:
@@ -106,26 +134,17 @@ def nf2_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> T
     not used.
     """
     c, d, e = axioms.unbind(dim=1)
-    meet = functional.relu(
-        _distance(centres.index_select(0, c), centres.index_select(0, d))
-        - radii.index_select(0, c)
-        - radii.index_select(0, d)
-        - margin
-    )
-    in_c = functional.relu(
-        _distance(centres.index_select(0, e), centres.index_select(0, c)) - radii.index_select(0, c) - margin
-    )
-    in_d = functional.relu(
-        _distance(centres.index_select(0, e), centres.index_select(0, d)) - radii.index_select(0, d) - margin
-    )
+    meet = functional.relu(_apart(centres, c, d) - _at(radii, c) - _at(radii, d) - margin)
+    in_c = functional.relu(_apart(centres, e, c) - _at(radii, c) - margin)
+    in_d = functional.relu(_apart(centres, e, d) - _at(radii, d) - margin)
     return (meet + in_c + in_d).mean()
 
 
 def nf3_loss(centres: Tensor, radii: Tensor, relations: Tensor, axioms: Tensor, margin: float) -> Tensor:
     """∃R.C ⊑ D: mean [ ||c + v - d|| + r_c - r_d - g ]+ over axioms [n, 3] (R, C, D)."""
     r, c, d = axioms.unbind(dim=1)
-    moved = _distance(centres.index_select(0, c) + relations.index_select(0, r), centres.index_select(0, d))
-    return functional.relu(moved + radii.index_select(0, c) - radii.index_select(0, d) - margin).mean()
+    moved = _distance(_at(centres, c) + _at(relations, r), _at(centres, d))
+    return functional.relu(moved + _at(radii, c) - _at(radii, d) - margin).mean()
 
 
 def nf4_loss(
@@ -143,20 +162,15 @@ def nf4_loss(
     [ ||c - (d + v)|| + r_c - r_d - g ]+, C's ball lies inside.
     """
     c, r, d = axioms.unbind(dim=1)
-    moved = _distance(centres.index_select(0, c), centres.index_select(0, d) + relations.index_select(0, r))
-    reach = radii.index_select(0, c) if asks == "containment" else -radii.index_select(0, c)
-    return functional.relu(moved + reach - radii.index_select(0, d) - margin).mean()
+    moved = _distance(_at(centres, c), _at(centres, d) + _at(relations, r))
+    reach = _at(radii, c) if asks == "containment" else -_at(radii, c)
+    return functional.relu(moved + reach - _at(radii, d) - margin).mean()
 
 
 def disjointness_loss(centres: Tensor, radii: Tensor, axioms: Tensor, margin: float) -> Tensor:
     """C ⊓ D ⊑ ⊥: mean [ r_c + r_d - ||c - d|| + g ]+ over axioms [n, 2]. NF2 would pull the pair together."""
     c, d = axioms.unbind(dim=1)
-    return functional.relu(
-        radii.index_select(0, c)
-        + radii.index_select(0, d)
-        - _distance(centres.index_select(0, c), centres.index_select(0, d))
-        + margin
-    ).mean()
+    return functional.relu(_at(radii, c) + _at(radii, d) - _apart(centres, c, d) + margin).mean()
 
 
 def negative_loss(centres: Tensor, radii: Tensor, pairs: Tensor, margin: float) -> Tensor:
@@ -185,17 +199,13 @@ def axiom_loss(
         margin: tolerance g.
         nf4: what `nf4_loss` asks.
     """
-    total = centres.new_zeros(())
-    if len(axioms.nf1):
-        total = total + nf1_loss(centres, radii, axioms.nf1, margin)
-    if len(axioms.nf2):
-        total = total + nf2_loss(centres, radii, axioms.nf2, margin)
-    if len(axioms.nf3):
-        total = total + nf3_loss(centres, radii, relations, axioms.nf3, margin)
-    if len(axioms.nf4):
-        total = total + nf4_loss(centres, radii, relations, axioms.nf4, margin, nf4)
-    if len(axioms.disjoint):
-        total = total + disjointness_loss(centres, radii, axioms.disjoint, margin)
-    if len(axioms.negatives):
-        total = total + negative_loss(centres, radii, axioms.negatives, margin)
-    return total
+    balls = (centres, radii)
+    forms: tuple[tuple[Tensor, Callable[[Tensor], Tensor]], ...] = (
+        (axioms.nf1, lambda rows: nf1_loss(*balls, rows, margin)),
+        (axioms.nf2, lambda rows: nf2_loss(*balls, rows, margin)),
+        (axioms.nf3, lambda rows: nf3_loss(*balls, relations, rows, margin)),
+        (axioms.nf4, lambda rows: nf4_loss(*balls, relations, rows, margin, nf4)),
+        (axioms.disjoint, lambda rows: disjointness_loss(*balls, rows, margin)),
+        (axioms.negatives, lambda rows: negative_loss(*balls, rows, margin)),
+    )
+    return sum((loss(rows) for rows, loss in forms if len(rows)), centres.new_zeros(()))

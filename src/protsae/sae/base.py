@@ -1,4 +1,4 @@
-"""What every sparse autoencoder here has in common: scaling, decoder, and the shape of a training step."""
+"""What every sparse autoencoder has in common: scaling, decoder, and the form of a training step."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from protsae.sae.kernels import compress, sparse_decode
 from protsae.sae.losses import BatchMean, own_mean
 
 _CHUNK_BYTES = 2**20
-"""Memory of dense codes that are held at a time where sparse ones are made of them."""
+"""Memory of the dense codes that are held at a time while sparse ones are made of them."""
 
 
 @dataclass(frozen=True)
 class TrainingBatch:
-    """What one training step sees. Everything after `dead` is for guided architectures."""
+    """The input of one training step. Everything after `dead` is for guided architectures."""
 
     x: Tensor
     """Raw activations [n_residues, d_model]."""
@@ -31,24 +31,24 @@ class TrainingBatch:
     labels: Tensor | None = None
     """Float [n_proteins, n_defined], 0 or 1."""
     labelled: Tensor | None = None
-    """Bool [n_proteins, n_defined]: False pairs take no part in any loss or threshold."""
+    """Bool [n_proteins, n_defined]: pairs that are False count in no loss and no threshold."""
     residue_labels: Tensor | None = None
     """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts. None: there are
-    none of these."""
+    no such concepts."""
     protein_means: Tensor | None = None
     """Raw activations [n_proteins, d_model]: the mean over all residues of each protein, where the
     architecture asks for it."""
     axioms: AxiomIndices | None = None
     """Axioms of the ontology."""
     progress: float = 1.0
-    """Share of the training's steps that are done, for weights that rise with them."""
+    """Share of the training's steps that are done, for weights that rise during training."""
     mean: BatchMean = own_mean
-    """How a loss averages over the batch, of which several workers have a part each."""
+    """How a loss averages over the batch, of which each worker may have a part."""
 
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What one forward pass of training gives back. Nothing in the module has changed."""
+    """The result of one forward pass of training, which changes nothing in the module."""
 
     losses: dict[str, Tensor]
     """Unweighted scalar terms, and `loss/total`, their weighted sum."""
@@ -71,11 +71,11 @@ class SparseAutoencoder(nn.Module, ABC):
     """
 
     settles: ClassVar[bool] = False
-    """True where codes grow sparser all through training: FVE does not compare epochs, the last is kept."""
+    """True where codes grow sparser throughout training. FVE then cannot compare epochs; the last is kept."""
     takes_parts: ClassVar[bool] = True
-    """Whether several workers can share out the batches of a training."""
+    """Whether several workers can divide the batches of a training among them."""
     merged: ClassVar[dict[str, Literal["sum", "max"]]] = {}
-    """How workers join `StepOutput.statistics`."""
+    """How the `StepOutput.statistics` of workers are combined."""
     config: SaeConfig
     W_dec: nn.Parameter
     """[d_sae, d_model], unit rows: the latents' directions."""
@@ -116,7 +116,7 @@ class SparseAutoencoder(nn.Module, ABC):
     def sparse_codes(self, x: Tensor) -> SparseCodes:
         """Return the codes of raw activations [n, d_model], the active ones alone. No gradient flows.
 
-        On a CPU dense codes are made some rows at a time: few enough to stay in its cache.
+        On a CPU, dense codes are made for some rows at a time, few enough to stay in its cache.
         """
         n_rows = max(1, _CHUNK_BYTES // (x.element_size() * self.config.d_sae))
         parts = torch.split(x, n_rows) if x.device.type == "cpu" else (x,)
@@ -126,26 +126,23 @@ class SparseAutoencoder(nn.Module, ABC):
     def step_output(self, batch: TrainingBatch) -> StepOutput:
         """Return losses and codes of one batch, without side effects."""
 
-    def loss_terms(self, batch: TrainingBatch) -> dict[str, Tensor]:
-        """Return the loss terms of one batch, without side effects."""
-        return self.step_output(batch).losses
-
     def rate_factors(self) -> dict[str, float]:
-        """Return multiples of the learning rate by parameter name; what is not named has 1."""
+        """Return multiples of the learning rate by parameter name. Parameters without an entry have 1."""
         return {}
 
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
         """Update what is not learned by gradient; the trainer calls it once per optimiser step."""
 
     def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
-        """Settle, on weights at rest, what `after_step` follows; the trainer calls it before it validates.
+        """Set what `after_step` estimates, now that the weights are fixed. The trainer calls it before it
+        validates.
 
         Args:
-            batches: those of the training split once more.
+            batches: those of the training split.
         """
 
     def set_input_statistics(self, mean: Tensor, total_variance: float) -> None:
-        """Fix centring and scaling.
+        """Set centring and scaling.
 
         Args:
             mean: mean activation [d_model] of the training residues.
@@ -169,7 +166,7 @@ class SparseAutoencoder(nn.Module, ABC):
         return self._decode_scaled(latent_acts) / self.input_scale + self.input_mean
 
     def decode_sparse(self, codes: SparseCodes) -> Tensor:
-        """Do as `decode`, of sparse codes."""
+        """Return raw activations x̂ [n, d_model] of sparse codes."""
         scaled = sparse_decode(codes, self.W_dec) + self.b_dec
         return scaled / self.input_scale + self.input_mean
 
@@ -187,8 +184,8 @@ class SparseAutoencoder(nn.Module, ABC):
 
     @torch.no_grad()
     def project_decoder_gradient(self) -> None:
-        """Remove the part of each decoder row's gradient along the row, which would only change the norm;
-        rows of free norm keep it."""
+        """Remove the part of each decoder row's gradient along the row, which would only change the norm.
+        Rows whose norm is free keep it."""
         if self.has_unit_rows and self.W_dec.grad is not None:
             along = (self.W_dec.grad * self.W_dec).sum(dim=1, keepdim=True)
             self.W_dec.grad.addcmul_(along, self.W_dec, value=-1)

@@ -20,8 +20,8 @@ _N_SETTLING = 32
 class BatchTopKSae(SelectedSae):
     """Trains on the n * k largest pre-activations of a batch; encodes with one threshold for all latents.
 
-    The threshold follows the smallest pre-activation that a training batch keeps, so that a token's code
-    depends on no other token.
+    The threshold is a running mean of the smallest pre-activation that a training batch keeps. A token's code
+    therefore depends on no other token.
     """
 
     takes_parts = False  # codes are chosen among all of the batch
@@ -29,7 +29,7 @@ class BatchTopKSae(SelectedSae):
     threshold: Tensor
     """What a pre-activation has to exceed."""
     n_threshold_steps: Tensor
-    """Steps that it has followed."""
+    """Steps over which it was averaged."""
 
     def __init__(
         self, config: BatchTopKConfig | MatryoshkaConfig, generator: torch.Generator | None = None
@@ -66,7 +66,7 @@ class BatchTopKSae(SelectedSae):
 
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
-        """Let the threshold follow the smallest pre-activation that the batch kept, if it kept any."""
+        """Move the threshold towards the smallest pre-activation that the batch kept, if it kept any."""
         smallest = output.statistics["smallest"]
         if not torch.isfinite(smallest):
             return

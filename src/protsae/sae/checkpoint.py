@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
-from protsae.sae.config import AnySaeConfig, first_problem, parse_config
+from protsae.sae.config import first_problem, parse_config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 FORMAT = "protsae.sae"
 FORMAT_VERSION = 2
 SNAPSHOTS_NAME = "snapshots"
-"""Folder beside a checkpoint with copies from its training."""
+"""Folder, next to a checkpoint, with copies from its training."""
 _KEY = "protsae"
 _AGAIN = "train again: `kedro run --pipelines training`"
 
 
 class Migration(NamedTuple):
-    """What turns a file's content of one format version into that of the next."""
+    """Converts a file's content from one format version to the next."""
 
     header: Callable[[dict[str, Any]], dict[str, Any]]
     """Of the JSON in the header, `format_version` aside."""
@@ -39,7 +39,7 @@ class Migration(NamedTuple):
 
 
 def _state_what_was_default(about: dict[str, Any]) -> dict[str, Any]:
-    """Name the choices of ProtSAE's guidance that version 1 did not offer, as they were."""
+    """Add the settings of ProtSAE's guidance that version 1 did not have, with the values that it used."""
     config = about["config"]
     if not isinstance(config, dict) or config.get("architecture") != "protsae":
         return about
@@ -52,7 +52,7 @@ MIGRATIONS: dict[int, Migration] = {1: Migration(_state_what_was_default, lambda
 
 
 def is_checkpoint(path: str | PathLike[str]) -> bool:
-    """Return whether a file's header claims to be one of this package's, damaged or not."""
+    """Return whether a file's header is that of a checkpoint of this package, damaged or not."""
     try:
         return _KEY in _parse_header(Path(path))[0]["__metadata__"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -83,7 +83,7 @@ def save_sae(sae: "SparseAutoencoder", path: str | PathLike[str], metadata: dict
 
 
 class SaeCheckpoint:
-    """Handle on a checkpoint: header read and checked, weights not loaded yet.
+    """Handle on a checkpoint, with its header read and checked and its weights not loaded yet.
 
     Args:
         path: the file.
@@ -94,11 +94,16 @@ class SaeCheckpoint:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        about = _checked(self.path, _read_header(self.path))
+        about = _read_header(self.path)
         self._version: int = about["format_version"]
         for version in range(self._version, FORMAT_VERSION):
             about = MIGRATIONS[version].header(about)
-        self._config = _config_of(self.path, about)
+        try:
+            self._config = parse_config(about["config"])
+        except ValidationError as error:
+            raise InputError(
+                f"{self.path} has a config that is not valid ({first_problem(error)}); {_AGAIN}"
+            ) from error
         self.config: dict[str, Any] = about["config"]
         self.metadata: dict[str, Any] = about["metadata"]
 
@@ -144,19 +149,19 @@ def snapshots_of(checkpoint: SaeCheckpoint) -> list[SaeCheckpoint]:
     """Return the copies that the training of a checkpoint kept, by step (their metadata's `step`).
 
     Raises:
-        InputError: it kept none, or those beside it come from another training.
+        InputError: it kept none, or they belong to another training.
     """
     folder = checkpoint.path.parent / SNAPSHOTS_NAME
     found = [SaeCheckpoint(path) for path in sorted(folder.glob("step-*.safetensors"))]
     if not found:
         raise InputError(
-            f"{checkpoint.path} has no snapshots beside it: train with "
+            f"{checkpoint.path} has no snapshots: train with "
             "`--params training.trainer.snapshots=24`, or as many as you want"
         )
     foreign = [s.path for s in found if s.metadata["fingerprint"] != checkpoint.metadata.get("fingerprint")]
     if foreign:
         raise InputError(
-            f"{foreign[0]} comes from another training than {checkpoint.path}, as do {len(foreign) - 1} "
+            f"{foreign[0]} belongs to another training than {checkpoint.path}, as do {len(foreign) - 1} "
             "more: delete the folder and train again with training.trainer.snapshots"
         )
     return sorted(found, key=lambda snapshot: int(snapshot.metadata["step"]))
@@ -172,7 +177,8 @@ def _parse_header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    """Return the JSON that `save_sae` put in the header; check that the file is as long as its tensors."""
+    """Return the JSON that `save_sae` put in the header, of a version that can be read; check that the file
+    is as long as its tensors."""
     try:
         header, start = _parse_header(path)
         about = json.loads(header.pop("__metadata__")[_KEY])
@@ -185,11 +191,6 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has {path.stat().st_size} bytes, its header says {end}: truncated; {_AGAIN}"
         )
-    return dict(about)
-
-
-def _checked(path: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Return the header's content, of this format and of a version that can be read."""
     version = about.get("format_version")
     if about.get("format") != FORMAT or not isinstance(version, int) or version < 1:
         raise InputError(f"{path} is of format {about.get('format')!r}, not {FORMAT}; {_AGAIN}")
@@ -198,13 +199,4 @@ def _checked(path: Path, about: dict[str, Any]) -> dict[str, Any]:
             f"{path} has format version {version}, this protsae reads up to "
             f"{FORMAT_VERSION}: install a newer protsae"
         )
-    return about
-
-
-def _config_of(path: Path, about: dict[str, Any]) -> AnySaeConfig:
-    try:
-        return parse_config(about["config"])
-    except ValidationError as error:
-        raise InputError(
-            f"{path} has a config that is not valid ({first_problem(error)}); {_AGAIN}"
-        ) from error
+    return dict(about)

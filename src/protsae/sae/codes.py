@@ -1,4 +1,4 @@
-"""Codes of which only the latents that may be active are kept."""
+"""Sparse codes: the latents that may be active."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from torch.nn import functional
 class SparseCodes(NamedTuple):
     """Up to k latents per residue; every other latent is zero.
 
-    Entries of value 0 are not active; the columns of the others stand at most once in a row.
+    Entries of value 0 are not active; the columns of the others occur at most once in a row.
     """
 
     values: Tensor
@@ -23,20 +23,13 @@ class SparseCodes(NamedTuple):
         """Return the codes as [n, d_sae]."""
         return self.values.new_zeros(len(self.values), d_sae).scatter_add(1, self.columns, self.values)
 
-    def fired(self, d_sae: int) -> Tensor:
-        """Return which latents are active anywhere: bool [d_sae]."""
-        from protsae.sae.kernels.functions import backend  # which needs this module
-
-        fired: Tensor = backend(self.values).fired(self.values, self.columns, d_sae)
-        return fired
-
     def l0(self) -> Tensor:
         """Return the mean number of active latents per residue: a float64 scalar."""
         return mean_active(self.values)
 
 
 def joined_codes(parts: Sequence[SparseCodes]) -> SparseCodes:
-    """Return the codes of rows one after another, as wide as the widest; what is filled up is not active."""
+    """Return the codes of rows one after another, as wide as the widest; the padding is not active."""
     width = max(codes.columns.shape[1] for codes in parts)
     filled = (
         [functional.pad(tensor, (0, width - tensor.shape[1])) for tensor in tensors]

@@ -33,7 +33,7 @@ class SaeConfig(Config):
 
 
 class TopKFamilyConfig(SaeConfig):
-    """What the architectures have that choose a number of latents."""
+    """What the architectures share that choose a number of latents."""
 
     aux_coefficient: float = Field(1 / 32, ge=0)
     """Weight of the AuxK loss, which revives dead latents."""
@@ -125,16 +125,17 @@ class OrderedConfig(TopKFamilyConfig):
 
 
 class PenalisedConfig(SaeConfig):
-    """What the architectures have whose codes a penalty keeps sparse."""
+    """What the architectures with a sparsity penalty share."""
 
     penalty: float = Field(gt=0)
-    """Weight of the sparsity penalty, beside a reconstruction loss in units of the training variance."""
+    """Weight of the sparsity penalty, relative to a reconstruction loss in units of the training variance."""
     penalty_warmup: float = Field(0.05, ge=0, le=1)
     """Share of the training over which that weight rises from zero."""
     target_l0: float | None = Field(None, gt=0)
-    """Latents per token to steer for, after the warm-up: the logarithm of the weight's multiple is
-    penalty_gain * e + penalty_rate * (sum of e over steps), e = ln(L0 / target) between -1 and 1; steps at
-    either bound in which L0 came nearer are not summed. None: the weight stays as it is."""
+    """Latents per token that the penalty is controlled to reach, after the warm-up: the logarithm of the
+    weight's multiple is penalty_gain * e + penalty_rate * (sum of e over steps), e = ln(L0 / target) between
+    -1 and 1; steps at either bound in which L0 came closer are not summed. None: the weight stays as it
+    is."""
     penalty_gain: float = Field(1.0, ge=0)
     """How strongly the present L0 counts in it."""
     penalty_rate: float = Field(0.02, gt=0)
@@ -239,7 +240,7 @@ class ProtSaeConfig(TopKFamilyConfig):
     @model_validator(mode="after")
     def _levels_known(self) -> "ProtSaeConfig":
         if strangers := sorted(set(self.residue_level) - set(self.concept_ids)):
-            raise ValueError(f"residue_level names {strangers[0]}, which is none of the concepts")
+            raise ValueError(f"residue_level names {strangers[0]}, which is not in concept_ids")
         return self
 
 
@@ -256,8 +257,8 @@ class SpliceConfig(SaeConfig):
     ridge: float = Field(0.01, gt=0)
     """Share of the mean variance that is added to the covariance before it is inverted."""
     penalty: float = Field(0.1, gt=0)
-    """Weight of the sum of a token's codes / sqrt(d_model), beside half the reconstruction loss: of inputs of
-    unit norm, a direction has to explain a cosine above it to be used."""
+    """Weight of the sum of a token's codes / sqrt(d_model), relative to half the reconstruction loss. For
+    inputs of unit norm, a direction is used where its cosine with what is left exceeds the penalty."""
     tolerance: float = Field(1e-3, gt=0, lt=1)
     """How far codes may be from optimal: see `sae.splice.non_negative_lasso`."""
     max_iterations: int = Field(5000, gt=0)
@@ -304,7 +305,7 @@ def takes_k(architecture: str) -> bool:
 
 
 def has_predictor(architecture: str) -> bool:
-    """Return whether an architecture predicts concepts beside encoding, residue by residue."""
+    """Return whether an architecture also predicts concepts, residue by residue."""
     return issubclass(CONFIGS[architecture], ProtSaeConfig)
 
 

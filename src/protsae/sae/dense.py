@@ -1,4 +1,4 @@
-"""What architectures share whose codes have no fixed number per token."""
+"""What architectures share: an encoder of their own, and the result of a step with dense codes."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from protsae.sae.config import SaeConfig
 
 
 def step_of(losses: dict[str, Tensor], latent_acts: Tensor, **statistics: Tensor) -> StepOutput:
-    """Return the outcome of a step whose codes are dense.
+    """Return the result of a step whose codes are dense.
 
     Args:
         losses: unweighted terms and `loss/total`.
@@ -22,7 +22,7 @@ def step_of(losses: dict[str, Tensor], latent_acts: Tensor, **statistics: Tensor
 
 
 class LinearEncoderSae(SparseAutoencoder):
-    """An encoder of its own, which starts as the decoder's transpose, and its bias."""
+    """An autoencoder with a linear encoder, which starts as the decoder's transpose, and its bias."""
 
     def __init__(self, config: SaeConfig, generator: torch.Generator | None = None) -> None:
         super().__init__(config, generator)

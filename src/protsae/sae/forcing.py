@@ -28,7 +28,7 @@ class Chosen(NamedTuple):
 def choose(
     drive: Tensor, evidence: Tensor, free: Tensor, *, n_free: int, k: int, guidance: GuidanceConfig
 ) -> Chosen:
-    """Lift the defined latents whose gate is open, and keep the latents that are in scope.
+    """Lift the defined latents whose gate is open, and keep the latents that TopK selects.
 
     Args:
         drive: defined latents before forced activation [n, m].
@@ -52,7 +52,7 @@ def choose(
 
 
 def is_plain(guidance: GuidanceConfig) -> bool:
-    """Say whether `choose_open` does all that the settings ask for."""
+    """Return whether `choose_open` covers the settings."""
     tied, alone = guidance.defined_bias == "tied", guidance.topk_scope == "free"
     return tied and alone and not guidance.forced_limit
 
@@ -60,7 +60,7 @@ def is_plain(guidance: GuidanceConfig) -> bool:
 def choose_open(
     scale: Tensor, logits: Tensor, gate_logit: Tensor, free: Tensor, *, n_free: int, guidance: GuidanceConfig
 ) -> tuple[SparseCodes, Tensor]:
-    """Do as `choose` with `drive = ReLU(scale x evidence)`, but compute at open gates alone: they are few.
+    """Do as `choose` with `drive = ReLU(scale x evidence)`, computed at open gates alone, which are few.
 
     Args:
         scale: [m] > 0.

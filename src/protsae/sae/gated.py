@@ -14,8 +14,8 @@ class GatedSae(PenalisedSae):
     """A gate decides which latents fire, a second path with its own scale and bias how much.
 
     Gate: `π = x_n W_enc + b_enc`. Magnitude: `ReLU(e^r (x_n W_enc) + b_mag)`. A code is the magnitude where
-    `π > 0`. The penalty falls on `ReLU(π)`, which an auxiliary reconstruction through the decoder at rest
-    keeps informative; the step itself passes no gradient.
+    `π > 0`. The penalty falls on `ReLU(π)`, which stays informative by an auxiliary reconstruction
+    through a detached decoder. The step itself passes no gradient.
     """
 
     config: GatedConfig

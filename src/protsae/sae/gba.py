@@ -1,4 +1,5 @@
-"""Group Bias Adaptation (Chen et al. 2025, arXiv 2506.14002): sparsity by moving biases, no penalty."""
+"""Group Bias Adaptation (Chen et al. 2025, arXiv 2506.14002): sparsity by adapted biases, without a
+penalty."""
 
 import math
 from typing import ClassVar, Literal
@@ -32,7 +33,7 @@ class GbaSae(SparseAutoencoder):
     n_seen: Tensor
     """Residues since the last update."""
     n_fired: Tensor
-    """[d_sae]: of these, how many made the latent fire."""
+    """[d_sae]: for how many of these the latent fired."""
     largest: Tensor
     """[d_sae]: largest positive `y + bias` of these."""
     n_steps: Tensor
@@ -89,7 +90,7 @@ class GbaSae(SparseAutoencoder):
 
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
-        """Count who fires, and move the biases every `update_every` steps."""
+        """Count which latents fire, and move the biases every `update_every` steps."""
         self.n_steps += 1
         self.n_seen += len(batch.x)
         self.n_fired += output.statistics["n_fired"]

@@ -7,22 +7,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from protsae.sae.codes import SparseCodes
+from protsae.sae.kernels.functions import is_compiled_for
 from protsae.sae.losses import BatchMean, own_mean
 
 
 class Supervision(NamedTuple):
-    """What is known of one batch."""
+    """The labels of one batch."""
 
     segment: Tensor
     """Int64 [n_residues]: row of `labels` of each residue."""
     labels: Tensor
     """Float [n_proteins, n_defined], 0 or 1."""
     labelled: Tensor
-    """Bool [n_proteins, n_defined]; other pairs do not count."""
+    """Bool [n_proteins, n_defined]: pairs that are False do not count."""
     residue_labels: Tensor | None
     """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts."""
     protein_means: Tensor | None = None
-    """Raw activations [n_proteins, d_model], over all residues of the proteins; None: not asked for."""
+    """Raw activations [n_proteins, d_model], over all residues of the proteins; None: not needed."""
     mean: BatchMean = own_mean
     """See `TrainingBatch.mean`."""
 
@@ -41,7 +42,7 @@ class Supervision(NamedTuple):
 
 
 class Weighting(NamedTuple):
-    """How much pairs count in the annotation loss beside being labelled."""
+    """How much labelled pairs count in the annotation loss."""
 
     rates: Tensor
     """[n_defined]: share of positives."""
@@ -88,8 +89,8 @@ def guided_loss(
 ) -> Tensor:
     """Return the annotation loss of protein-level and residue-level concepts together.
 
-    Each level is a mean over its labelled pairs; the two are weighted by their numbers of concepts, so that
-    every concept counts the same.
+    Each level is a mean over its labelled pairs. The levels are weighted by their numbers of concepts: every
+    concept counts the same.
 
     Args:
         pooled: logits of the proteins [n_proteins, n_defined].
@@ -167,7 +168,7 @@ def firing_thresholds(
     residues = torch.bincount(segment, minlength=len(labelled))
     n_labelled = (labelled * residues.unsqueeze(1)).sum(dim=0)
     n_fire = (rates * n_labelled).round().long()
-    if logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.float64):
+    if is_compiled_for(logits):
         from protsae.sae.kernels import cpu
 
         return cpu.between(logits, labelled, segment, n_fire)

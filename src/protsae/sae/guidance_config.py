@@ -14,11 +14,11 @@ class GuidanceConfig(Config):
     """How the ontology guides ProtSAE: the paper's method and every switch on it (docs/protsae.md)."""
 
     lambda_annotation: float = Field(1.0, ge=0)
-    """Weight of the annotation loss, beside a reconstruction loss in units of the training variance."""
+    """Weight of the annotation loss, relative to a reconstruction loss in units of the training variance."""
     lambda_axiom: float = Field(0.01, ge=0)
     """Weight of the axiom loss."""
     lambda_norm: float = Field(0.0, ge=0)
-    """Weight of the mean squared norm of the predictor's rows: keeps few proteins from being memorised."""
+    """Weight of the mean squared norm of the predictor's rows: prevents the memorisation of few proteins."""
     lambda_hierarchy: float = Field(0.0, ge=0)
     """Weight of the mean excess of a concept's pooled logit over that of a concept it is subsumed by."""
     lambda_decorrelation: float = Field(0.0, ge=0)
@@ -32,25 +32,27 @@ class GuidanceConfig(Config):
     predictor_input: Literal["scaled", "whitened"] = "whitened"
     """What the predictor's weights apply to: scaled activations, as in the paper, or these in coordinates in
     which the training proteins' mean activations vary alike in all directions. The predictor stays linear; of
-    a few million residues it learns in the latter what it has no time for in the former."""
+    a few million residues it learns in the latter what would take longer in the former."""
     whitening_floor: float = Field(0.01, gt=0)
-    """Share of the mean variance that whitening adds to every direction's, so that none is blown up."""
+    """Share of the mean variance that whitening adds to every direction's, which bounds their
+    amplification."""
     predictor_centring: Literal["fixed", "decoder_bias"] = "fixed"
     """The predictor sees the scaled input as it is, or, as in the paper, less the decoder's bias, which the
     annotation loss then moves."""
     annotation_pooling: Pooling = "mean"
-    """`mean`: the mean logit over a protein's residues meets the protein's labels. `attention`: a mean whose
-    weights each concept learns. `noisy_or`: the protein carries the concept unless no residue does.
-    `log_sum_exp`: between mean and maximum, by a temperature that each concept learns. `residue`, as in the
-    paper: every residue meets its protein's labels, and the protein's score is the mean logit."""
+    """`mean`: the mean logit over a protein's residues is compared with the protein's labels. `attention`: a
+    mean whose weights each concept learns. `noisy_or`: the protein carries the concept unless no residue
+    does. `log_sum_exp`: between mean and maximum, by a temperature that each concept learns. `residue`, as
+    in the paper: every residue is compared with its protein's labels, and the protein's score is the mean
+    logit."""
     annotation_residues: Literal["sampled", "all", "both"] = "sampled"
     """Whose mean logit that is in training: of the residues that the step `sampled`, of `all` residues of the
-    protein, as when proteins are scored, or `both`, each meeting the labels. The latter two only with pooling
-    by `mean`."""
+    protein, as when proteins are scored, or `both`, each compared with the labels. The latter two only with
+    pooling by `mean`."""
     protein_head: bool = False
-    """Weights for proteins, trained on the mean of all their residues beside those that score residues; a
-    protein's score is the mean of both logits. What is best for means of whole proteins is poor residue by
-    residue: gates and latents keep to what sampled residues taught. Only with pooling by `mean`."""
+    """Weights for proteins, trained on the mean of all their residues, in addition to those that score
+    residues. A protein's score is the mean of both logits. Weights that are best for whole proteins are poor
+    for single residues: gates and latents use those of the sampled residues. Only with pooling by `mean`."""
     protein_head_rate: float = Field(1.0, gt=0)
     """Learning rate of the protein head, as a multiple of the predictor's."""
     attention_rate: float = Field(1.0, gt=0)
@@ -86,7 +88,7 @@ class GuidanceConfig(Config):
     """Multiple of the mean that a latent is lifted to; the paper's is 1."""
     forced_share: Literal["each", "root"] = "each"
     """Every open latent is lifted to the whole level (the paper), or to the level over the `root` of the
-    number of open gates, so that a token's lifts together write about as much as one code."""
+    number of open gates, so that all lifts of a token together have about the norm of one code."""
     forced_limit: int = Field(0, ge=0)
     """At most this many of a token's open latents are lifted, those of most evidence; 0: all."""
     defined_bias: Literal["tied", "free", "none"] = "tied"

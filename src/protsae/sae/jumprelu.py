@@ -15,47 +15,38 @@ from protsae.sae.config import JumpReluConfig
 from protsae.sae.penalised import PenalisedSae
 
 
-def _within(pre_acts: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
-    """Return the rectangle kernel: 1 where a pre-activation lies within half a bandwidth of its threshold."""
-    return ((pre_acts - threshold).abs() < bandwidth / 2).to(pre_acts.dtype)
+class Jump(torch.autograd.Function):
+    """With `H = 1[y > θ]` and K a rectangle of width 1, straight through the jump.
 
-
-class JumpRelu(torch.autograd.Function):
-    """`z = y` where `y > θ`, else 0. Straight through: dz/dy = 1[y > θ], dz/dθ = -(θ / ε) K((y - θ) / ε)."""
+    JumpReLU, `z = y H`: dz/dy = H, dz/dθ = -(θ / ε) K((y - θ) / ε). The step, H: dH/dy = 0,
+    dH/dθ = -(1 / ε) K((y - θ) / ε).
+    """
 
     @staticmethod
-    def forward(ctx: Any, pre_acts: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
-        """Return codes [n, d_sae] of pre-activations [n, d_sae] and thresholds [d_sae] > 0."""
+    def forward(ctx: Any, pre_acts: Tensor, threshold: Tensor, bandwidth: float, is_step: bool) -> Tensor:
+        """Return codes, or 0 and 1, [n, d_sae].
+
+        Args:
+            ctx: of autograd.
+            pre_acts: y [n, d_sae].
+            threshold: θ [d_sae] > 0.
+            bandwidth: ε.
+            is_step: return H rather than z.
+        """
         ctx.save_for_backward(pre_acts, threshold)
-        ctx.bandwidth = bandwidth
-        return pre_acts * (pre_acts > threshold)
+        ctx.bandwidth, ctx.is_step = bandwidth, is_step
+        is_active = pre_acts > threshold
+        return is_active.to(pre_acts.dtype) if is_step else pre_acts * is_active
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of pre-activations and thresholds."""
-        (gradient,) = gradients
-        pre_acts, threshold = ctx.saved_tensors
-        near = _within(pre_acts, threshold, ctx.bandwidth) * gradient
-        return gradient * (pre_acts > threshold), -(threshold / ctx.bandwidth) * near.sum(dim=0), None
-
-
-class Step(torch.autograd.Function):
-    """`1[y > θ]`. Straight through: no gradient for y, dH/dθ = -(1 / ε) K((y - θ) / ε)."""
-
-    @staticmethod
-    def forward(ctx: Any, pre_acts: Tensor, threshold: Tensor, bandwidth: float) -> Tensor:
-        """Return 0 or 1 [n, d_sae] of pre-activations [n, d_sae] and thresholds [d_sae] > 0."""
-        ctx.save_for_backward(pre_acts, threshold)
-        ctx.bandwidth = bandwidth
-        return (pre_acts > threshold).to(pre_acts.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, None]:
-        """Return the gradient of the thresholds."""
-        (gradient,) = gradients
-        pre_acts, threshold = ctx.saved_tensors
-        near = _within(pre_acts, threshold, ctx.bandwidth) * gradient
-        return None, -near.sum(dim=0) / ctx.bandwidth, None
+        (gradient,), (pre_acts, threshold) = gradients, ctx.saved_tensors
+        is_near = (pre_acts - threshold).abs() < ctx.bandwidth / 2
+        near = (is_near.to(pre_acts.dtype) * gradient).sum(dim=0)
+        if ctx.is_step:
+            return None, -near / ctx.bandwidth, None, None
+        return gradient * (pre_acts > threshold), -(threshold / ctx.bandwidth) * near, None, None
 
 
 class JumpReluSae(PenalisedSae):
@@ -83,20 +74,17 @@ class JumpReluSae(PenalisedSae):
 
     def _coded(self, scaled: Tensor, batch: TrainingBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         pre_acts = self._pre_acts(scaled)
-        latent_acts = _jump(JumpRelu, pre_acts, self.threshold, self.config.bandwidth)
+        latent_acts = self._jump(pre_acts, is_step=False)
         sparsity = batch.mean(self._sparsity(pre_acts, latent_acts), len(scaled))
         return latent_acts, pre_acts, {"loss/sparsity": sparsity}
 
     def _sparsity(self, pre_acts: Tensor, latent_acts: Tensor) -> Tensor:
         if self.config.penalty_kind == "l0":
-            active = _jump(Step, pre_acts, self.threshold, self.config.bandwidth)
+            active = self._jump(pre_acts, is_step=True)
         else:
             active = torch.tanh(self.config.tanh_scale * latent_acts)
         return active.sum(dim=1).mean()
 
-
-def _jump(
-    function: type[JumpRelu] | type[Step], pre_acts: Tensor, threshold: Tensor, bandwidth: float
-) -> Tensor:
-    result: Tensor = function.apply(pre_acts, threshold, bandwidth)  # type: ignore[no-untyped-call]
-    return result
+    def _jump(self, pre_acts: Tensor, *, is_step: bool) -> Tensor:
+        result: Tensor = Jump.apply(pre_acts, self.threshold, self.config.bandwidth, is_step)  # type: ignore[no-untyped-call]
+        return result

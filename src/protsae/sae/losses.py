@@ -10,8 +10,8 @@ from protsae.sae.codes import SparseCodes
 from protsae.sae.kernels import sparse_decode
 
 BatchMean = Callable[[Tensor, Tensor | int], Tensor]
-"""From a mean over this worker's part of a batch, or a quotient, and its count or denominator, which takes no
-gradient, to what averaging over the workers makes the whole batch's."""
+"""Maps a mean over this worker's part of a batch, or a quotient, and its count or denominator (without
+gradient) to a number whose average over the workers is that of the whole batch."""
 
 
 def own_mean(mean: Tensor, count: Tensor | int) -> Tensor:
@@ -27,7 +27,7 @@ def reconstruction_loss(x_hat: Tensor, x: Tensor, mean: BatchMean = own_mean) ->
 def auxk_loss(
     residual: Tensor, pre_acts: Tensor, directions: Tensor, dead: Tensor, mean: BatchMean = own_mean
 ) -> Tensor:
-    """Return how badly dead latents alone explain what is left unexplained.
+    """Return the share of the residual that dead latents do not explain.
 
     `||e - ê||² / ||e||²` over the batch, where ê decodes the top `d_model / 2` dead latents (Gao et al. 2024,
     arXiv 2406.04093, appendix A.2). Zero without dead latents.

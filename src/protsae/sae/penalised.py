@@ -1,4 +1,4 @@
-"""What architectures share whose codes a penalty keeps sparse: its weight, and steering it to an L0."""
+"""What architectures with a sparsity penalty share: the step, the penalty's weight, and its control by L0."""
 
 import math
 from abc import abstractmethod
@@ -20,7 +20,7 @@ class PenalisedSae(LinearEncoderSae):
     penalty_scale: Tensor
     """Multiple of `config.penalty` that steering has reached."""
     penalty_trend: Tensor
-    """The part of its logarithm that stays when L0 is as wanted."""
+    """The part of its logarithm that stays when L0 equals its target."""
     last_l0: Tensor
     """L0 of the step before."""
 
@@ -62,12 +62,12 @@ class PenalisedSae(LinearEncoderSae):
 
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
-        """Make the penalty heavier if more latents fire than wanted, lighter if fewer."""
+        """Raise the penalty if more latents fire than wanted; lower it if fewer do."""
         target, l0, before = self.config.target_l0, float(output.l0), float(self.last_l0)
         self.last_l0.copy_(output.l0)
         if target is not None and batch.progress >= self.config.penalty_warmup:
             excess = max(-1.0, min(1.0, math.log(l0 / target))) if l0 > 0 else -1.0
-            on_its_way = abs(excess) == 1 and (l0 - before) * excess < 0
-            if not on_its_way:  # what adds up while L0 falls from far off would carry it past the target
+            is_approaching = abs(excess) == 1 and (l0 - before) * excess < 0
+            if not is_approaching:  # a sum over the fall from far off would overshoot the target
                 self.penalty_trend += self.config.penalty_rate * excess
             self.penalty_scale.copy_(torch.exp(self.penalty_trend + self.config.penalty_gain * excess))

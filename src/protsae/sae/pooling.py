@@ -1,7 +1,7 @@
-"""From the evidence of residues to that of their protein: multiple-instance pooling of logits.
+"""Multiple-instance pooling: from the logits of residues to those of their protein.
 
-Every pooling is a mean of some kind, so that a sample of a protein's residues and all of them are on one
-scale. Shapes: n residues, p proteins, m concepts.
+Every pooling is a mean of some kind: a sample of a protein's residues has the same scale as all of them.
+Shapes: n residues, p proteins, m concepts.
 """
 
 import torch
@@ -52,7 +52,7 @@ def pool_logits(
     if pooling == "noisy_or":
         return noisy_or(logits, segment, n_segments)
     if weights is None:
-        raise ValueError(f"{pooling} pools with weights")
+        raise ValueError(f"pooling by {pooling} needs weights")
     if pooling == "attention":
         return attention_mean(logits, weights, segment, n_segments)
     return log_mean_exp(logits, weights, segment, n_segments)

@@ -31,8 +31,8 @@ _EPSILON = 1e-5
 class ConceptPredictor(SparseAutoencoder):
     """An autoencoder that also predicts concepts, `π = σ(W_pred x + b_pred)` over scaled input x.
 
-    A subclass says what the predictions do to its codes. Rows of W_pred are the centres of the axioms' balls.
-    With whitened input W_pred applies to `whitening x`.
+    A subclass defines how the predictions change its codes. Rows of W_pred are the centres of the axioms'
+    balls. With whitened input W_pred applies to `whitening x`.
     """
 
     config: ProtSaeConfig
@@ -42,7 +42,7 @@ class ConceptPredictor(SparseAutoencoder):
     """Share of positives among labelled training proteins [m], for concepts of residues among their residues:
     what the gate's firing rate is set to."""
     whitening: Tensor | None
-    """[d_model, d_model]: makes the predictor's input of scaled activations; None: these are its input."""
+    """[d_model, d_model]: maps scaled activations to the predictor's input; None: they are its input."""
     W_attention: nn.Parameter | None
     """[m, d_model]: what each concept attends to; with pooling by attention alone."""
     log_sharpness: nn.Parameter | None
@@ -98,7 +98,7 @@ class ConceptPredictor(SparseAutoencoder):
 
     @torch.no_grad()
     def set_whitening(self, means: Tensor) -> None:
-        """Choose the predictor's coordinates, where it is to have its own: `(C + floor)^(-1/2) x`.
+        """Set the predictor's coordinates, where it has its own: `(C + floor)^(-1/2) x`.
 
         Args:
             means: mean raw activations of training proteins [n_proteins, d_model], whose covariance is C; the
@@ -160,7 +160,7 @@ class ConceptPredictor(SparseAutoencoder):
 
     @torch.no_grad()
     def after_step(self, batch: TrainingBatch, output: StepOutput) -> None:
-        """Move the gate's thresholds towards those that the batch asks for."""
+        """Move the gate's thresholds towards the values at which it fires as wanted on the batch."""
         if self.axiom_draw is not None:
             self.axiom_draw[1] += 1
         guidance = self.config.guidance
@@ -175,8 +175,8 @@ class ConceptPredictor(SparseAutoencoder):
     def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
         """Set the gate's thresholds of residue-level concepts to their means over the batches.
 
-        While the weights move, thresholds follow some steps behind. For concepts of residues, whose logits
-        lie close together, that is far: gates of 0.2 to 7 times the wanted rate were seen on the demo.
+        While the weights change, thresholds lag some steps. For concepts of residues, whose logits lie close
+        together, the lag matters: on the demo, gates fired at 0.2 to 7 times the wanted rate.
         """
         if self.config.guidance.gate == "half" or not self.config.residue_level:
             return
@@ -189,7 +189,7 @@ class ConceptPredictor(SparseAutoencoder):
         self.gate_logit.copy_(torch.where(settled, total / counts.clamp_min(1), self.gate_logit))
 
     def _seen(self, scaled: Tensor) -> Tensor:
-        """What the predictor sees of scaled input."""
+        """Return the predictor's input, before whitening."""
         return scaled - self.b_dec if self.config.guidance.predictor_centring == "decoder_bias" else scaled
 
     def _logits(self, scaled: Tensor) -> Tensor:
@@ -205,9 +205,9 @@ class ConceptPredictor(SparseAutoencoder):
         return pool_logits(logits, segment, n_proteins, pooling, weights)
 
     def training_logits(self, scaled: Tensor) -> Tensor:
-        """Return the residues' logits [n, m], with a graph only where something needs their gradient.
+        """Return the residues' logits [n, m], with a graph only where their gradient is needed.
 
-        With the mean as pooling the loss needs them of the proteins' mean activations alone.
+        With pooling by the mean, the loss needs the logits of the proteins' mean activations alone.
         """
         guidance = self.config.guidance
         needed = not guidance.detach or guidance.annotation_pooling != "mean"
@@ -223,7 +223,7 @@ class ConceptPredictor(SparseAutoencoder):
     def _annotated(
         self, scaled: Tensor, logits: Tensor, supervision: Supervision
     ) -> tuple[Tensor, Supervision]:
-        """Return the proteins' logits and labels, a row for each mean that meets the labels."""
+        """Return the proteins' logits and labels, a row for each mean that is compared with the labels."""
         ways = self.config.guidance.annotation_residues
         if ways == "sampled":
             return self._sampled_pooled(scaled, logits, supervision), supervision
@@ -309,7 +309,7 @@ class ConceptPredictor(SparseAutoencoder):
         return terms
 
     def _wanted_thresholds(self, logits: Tensor, supervision: Supervision) -> Tensor:
-        """Return the thresholds [m] at which the gate fires as it should on a batch; NaN: it does not say."""
+        """Return the thresholds [m] at which the gate fires as wanted on a batch; NaN: unknown."""
         guidance, labelled, segment = self.config.guidance, supervision.labelled, supervision.segment
         if guidance.gate == "f1":
             truth = supervision.of_residues(self.is_residue_level)

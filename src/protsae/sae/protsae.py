@@ -1,7 +1,7 @@
 """ProtSAE: a TopK autoencoder whose first latents are each tied to an ontology concept.
 
-Method of Liu et al. (arXiv 2509.05309), written from its description; docs/protsae.md says what is as in the
-paper and what is not. Shapes: n residues, m defined latents, f free latents, d_sae = m + f.
+Method of Liu et al. (arXiv 2509.05309), written from its description; docs/protsae.md says what is as in
+the paper and what differs. Shapes: n residues, m defined latents, f free latents, d_sae = m + f.
 """
 
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from protsae.sae.codes import SparseCodes
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.forcing import choose, choose_open, is_plain
 from protsae.sae.guidance import decorrelation_loss
-from protsae.sae.kernels import compress, encode_top_k, sparse_decode
+from protsae.sae.kernels import compress, encode_top_k, fired, sparse_decode
 from protsae.sae.losses import auxk_of_codes, k_dead, reconstruction_loss
 from protsae.sae.predictor import ConceptPredictor
 
 
 class Codes(NamedTuple):
-    """Everything the encoder knows about a batch."""
+    """Codes of a batch, and the gate and drive from which they were computed."""
 
     lifted: SparseCodes
     """Codes of the defined latents."""
@@ -30,7 +30,7 @@ class Codes(NamedTuple):
     free: SparseCodes
     """Codes of the free latents, whose columns count from the first free one."""
     gates: tuple[Tensor, Tensor]
-    """Logits [n, m], detached, and the thresholds [m] above which a concept is predicted present."""
+    """Logits [n, m], detached, and thresholds [m]: a concept is predicted present above its threshold."""
     n_free: int
     """Number of free latents."""
     revived: SparseCodes | None
@@ -82,7 +82,7 @@ class ProtSae(ConceptPredictor):
         guidance, m = config.guidance, config.n_defined
         self.log_scale = nn.Parameter(torch.zeros(m), requires_grad=guidance.scales)
         self.b_def = nn.Parameter(torch.zeros(m), requires_grad=guidance.defined_bias == "free")
-        # Its memory lies latent by latent, as the kernels like it.
+        # Its memory lies latent by latent: the kernels are fastest so.
         self.W_free = nn.Parameter(self.W_dec.detach()[m:].clone().T)
         self.b_free = nn.Parameter(torch.zeros(config.n_free))
 
@@ -94,7 +94,7 @@ class ProtSae(ConceptPredictor):
         )
 
     def rate_factors(self) -> dict[str, float]:
-        """Return the predictor's multiple of the learning rate; the log-scales follow, to undo its growth."""
+        """Return the predictor's multiple of the learning rate, which the log-scales share."""
         guidance = self.config.guidance
         rates = dict.fromkeys(("W_pred", "b_pred", "log_scale"), guidance.predictor_rate)
         if guidance.protein_head:
@@ -119,7 +119,7 @@ class ProtSae(ConceptPredictor):
         return SparseCodes(codes.values.detach(), codes.columns)
 
     def codes(self, x: Tensor) -> Codes:
-        """Return the codes of raw activations [n, d_model] with the gate and the drive that led to them."""
+        """Return the codes of raw activations [n, d_model] with their gate and drive."""
         scaled = self.scale_input(x)
         return self._codes(scaled, self._logits(scaled))
 
@@ -127,7 +127,8 @@ class ProtSae(ConceptPredictor):
         return weights.detach() if self.config.guidance.detach else weights
 
     def _bound_logits(self, scaled: Tensor, logits: Tensor) -> Tensor:
-        """The predictor's logits with the gradient that the reconstruction may send back."""
+        """Return the predictor's logits, with a graph only where the reconstruction may train the
+        predictor."""
         guidance = self.config.guidance
         if not guidance.detach:
             return logits
@@ -152,7 +153,7 @@ class ProtSae(ConceptPredictor):
             lifted = SparseCodes(chosen.defined.gather(1, columns), columns)
             driven = chosen.drive.detach().gather(1, columns)
             free = SparseCodes(chosen.free, free.columns)
-        gates = bound.detach(), self.gate_logit.clone()  # which move on with training
+        gates = bound.detach(), self.gate_logit.clone()  # a copy: the thresholds change in training
         return Codes(lifted, driven, free, gates, n_free, revived)
 
     def _drive(self, scale: Tensor, bound: Tensor, evidence: Tensor) -> Tensor:
@@ -194,7 +195,7 @@ class ProtSae(ConceptPredictor):
             terms["loss/decorrelation"] = (weight, correlation)
         losses = {name: value for name, (_, value) in terms.items()}
         losses["loss/total"] = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        return StepOutput(losses, active.fired(self.config.d_sae), active.l0(), logits.detach())
+        return StepOutput(losses, fired(active, self.config.d_sae), active.l0(), logits.detach())
 
     @property
     def has_unit_rows(self) -> bool:

@@ -8,7 +8,7 @@ from protsae.sae.base import StepOutput, TrainingBatch
 from protsae.sae.codes import SparseCodes
 from protsae.sae.config import TopKFamilyConfig
 from protsae.sae.dense import LinearEncoderSae
-from protsae.sae.kernels import encode_top_k, sparse_decode
+from protsae.sae.kernels import encode_top_k, fired, sparse_decode
 from protsae.sae.losses import BatchMean, auxk_of_codes, k_dead, reconstruction_loss
 
 
@@ -25,7 +25,7 @@ class SelectedSae(LinearEncoderSae):
         aux = auxk_of_codes(residual, revived, self.W_dec, batch.mean)
         losses |= {"loss/aux": aux, "loss/total": fit + config.aux_coefficient * aux}
         statistics = self._statistics(codes)
-        return StepOutput(losses, codes.fired(config.d_sae), codes.l0(), statistics=statistics)
+        return StepOutput(losses, fired(codes, config.d_sae), codes.l0(), statistics=statistics)
 
     def _chosen(self, scaled: Tensor, progress: float, **dead: Any) -> tuple[SparseCodes, SparseCodes | None]:
         """Return the codes of a batch, and those of dead latents: see `kernels.encode_top_k`."""

@@ -31,7 +31,8 @@ class SpliceCoder(SparseAutoencoder):
 
     @property
     def W_enc(self) -> Tensor:  # noqa: N802 - the field's name
-        """The directions, transposed [d_model, d_sae]: what codes would be without penalty and overlap."""
+        """The directions, transposed [d_model, d_sae]: codes would be projections on them without penalty
+        and overlap."""
         return self.W_dec.T
 
     @torch.no_grad()
@@ -46,7 +47,7 @@ class SpliceCoder(SparseAutoencoder):
         if bad:
             raise InputError(
                 f"concept {self.concept_ids[bad[0]]} has no direction: its residues and the others have the "
-                "same mean; leave it out of the concepts"
+                "same mean; remove it from the concepts"
             )
         self.W_dec.copy_(directions / norms.unsqueeze(1))
 
@@ -91,7 +92,7 @@ def non_negative_lasso(
         tolerance: bound on the largest violation of the optimality conditions, times the largest
             correlation of a row with a direction.
         max_iterations: steps after which an unsolved row is an error: passes over all rows, or where single
-            coordinates are settled, as many times ten of them.
+            coordinates are settled, ten times as many of them.
 
     Returns:
         Coefficients [n, m].
@@ -111,7 +112,7 @@ def non_negative_lasso(
         codes, is_open = _accelerated(gram, slopes, bounds, max_iterations)
     if n_left := int(is_open.sum()):
         raise InputError(
-            f"{n_left} of {len(x)} residues are not coded after {max_iterations} steps: raise "
+            f"{n_left} of {len(x)} residues have no code after {max_iterations} steps: raise "
             "max_iterations, tolerance or penalty"
         )
     return codes

@@ -1,4 +1,4 @@
-"""The audit of a split: clusters are a claim, a search is the proof."""
+"""The audit of a split: a search for relatives across the splits that clusters define."""
 
 import logging
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_text
+from protsae.core.seeding import lowest_hashes
 from protsae.core.splits import EXCLUDED, HELD_OUT
 from protsae.sequences import mmseqs
 from protsae.sequences.bands import count_bands
@@ -41,7 +41,7 @@ class AuditConfig(Config):
 def audit_split(
     sequences: pd.DataFrame, assignment: pd.DataFrame, config: AuditConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Search validation and test among train, and take out what has a relative there.
+    """Search validation and test among train, and exclude proteins with a relative there.
 
     The nearest training protein is kept for every searched protein, excluded or not, also below the identity
     threshold (but significant and with the coverage asked for), so that scores can be given by bands of
@@ -56,7 +56,7 @@ def audit_split(
     Returns:
         The proteins, sorted by id (`is_audited`: whether the protein was searched among train;
         `nearest_train_id` is empty and `nearest_train_identity` NaN where none was found), and one row per
-        search, see `AUDIT_COLUMNS`: the share with a relative comes with its Wilson 95 % interval, and the
+        search, `split` among `against`: the share with a relative has its Wilson 95 % interval, and the
         counts `n_none_found` to `n_above_50` are of searched proteins by identity of the nearest.
 
     Raises:
@@ -90,48 +90,22 @@ def audit_split(
     proteins["nearest_train_identity"] = pd.Series(
         [pair.identity if pair else None for pair in pairs], dtype="float64"
     )
-    return proteins[_COLUMNS], pd.DataFrame(rows, columns=AUDIT_COLUMNS)
+    return proteins[_COLUMNS], pd.DataFrame(rows)
 
 
 _COLUMNS = [
-    "protein_id",
-    "sequence",
-    "length",
-    "description",
-    "aliases",
-    "cluster_id",
-    "split",
-    "is_audited",
-    "nearest_train_id",
-    "nearest_train_identity",
+    *("protein_id", "sequence", "length", "description", "aliases", "cluster_id", "split"),
+    *("is_audited", "nearest_train_id", "nearest_train_identity"),
 ]
-AUDIT_COLUMNS = [
-    "split",
-    "against",
-    "n_proteins",
-    "n_searched",
-    "n_with_relative",
-    "share_with_relative",
-    "share_low",
-    "share_high",
-    "n_excluded",
-    "n_none_found",
-    "n_below_20",
-    "n_20_to_30",
-    "n_30_to_50",
-    "n_above_50",
-    "min_identity",
-    "min_coverage",
-    "method",
-]
+_BAND_COUNTS = ("n_none_found", "n_below_20", "n_20_to_30", "n_30_to_50", "n_above_50")
+"""Columns for the counts of `bands.BANDS`."""
 
 
 def draw(sequences: Mapping[str, str], n_sampled: int | None) -> dict[str, str]:
     """Return `n_sampled` proteins with the lowest hashes of their ids: at random, but the same every time."""
     if n_sampled is None or n_sampled >= len(sequences):
         return dict(sequences)
-    drawn = sorted(sequences, key=lambda name: (sha256_text("audit", name), name))[:n_sampled]
-    return {name: sequences[name] for name in sorted(drawn)}
+    return {name: sequences[name] for name in sorted(lowest_hashes(sequences, n_sampled, "audit"))}
 
 
 def wilson_interval(n_hits: int, n: int) -> tuple[float, float]:
@@ -171,7 +145,7 @@ def _row(
     identities = [nearest[name].identity if name in nearest else None for name in searched]
     n_related = sum(value is not None and value >= config.search.min_identity for value in identities)
     low, high = wilson_interval(n_related, len(searched))
-    bands = zip(AUDIT_COLUMNS[9:14], count_bands(identities).values(), strict=True)
+    bands = zip(_BAND_COUNTS, count_bands(identities).values(), strict=True)
     return {
         "split": split,
         "against": against,
@@ -206,17 +180,17 @@ def _counted(row: Mapping[str, Any]) -> str:
 
 
 def _warning(row: Mapping[str, Any]) -> str:
-    said = (
+    message = (
         f"{_counted(row)} have a relative in train and are excluded: the clusters are not sensitive enough."
     )
     n_unsearched = row["n_proteins"] - row["n_searched"]
     if n_unsearched:
-        said += (
+        message += (
             f" About {round(row['share_with_relative'] * n_unsearched)} of the {n_unsearched} {row['split']} "
             "proteins that were not searched have one too and stay. To search all, set "
             "splitting.audit.n_sampled: null"
         )
-    return said
+    return message
 
 
 def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Relative], config: AuditConfig) -> str:

@@ -38,8 +38,8 @@ def deepgo_rows(path: Path, columns: Sequence[str], block: str, allow_pickle: bo
 
     Args:
         path: the pickle, plain or compressed.
-        columns: those needed beside `accessions` and `proteins`; the first one that a table has of several
-            joined by `|` counts, under its own name.
+        columns: those needed in addition to `accessions` and `proteins`; of several joined by
+            `|` the first one that the table has counts, under its own name.
         block: parameters that hold `allow_pickle`, for messages.
         allow_pickle: whether the user wants pickles to be read.
 
@@ -116,7 +116,7 @@ def _positions(placement: Any, n_columns: int) -> list[int]:
 
 
 def _columns(values: Any, n_columns: int) -> list[list[Any] | None]:
-    """Return the columns of a block; None for those of numbers, which nobody needs."""
+    """Return the columns of a block; None for those of numbers, which are not needed."""
     if values.name.startswith("pandas."):
         return [_listed(values, "column")]
     flat = _objects(values)

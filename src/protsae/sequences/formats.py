@@ -1,4 +1,4 @@
-"""What a file is, told by its content and never by its name."""
+"""The format of a file, recognised by its content and never by its name."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,18 +11,18 @@ _MIN_GAF_FIELDS = 15
 
 
 def detect_format(path: Path, content: str) -> FileFormat:
-    """Tell the kind of a file by its first bytes, then by its first line that is not blank.
+    """Recognise the format of a file by its first bytes, then by its first line that is not blank.
 
     A pickle begins with the byte 0x80 and its protocol; FASTA with `>`; GAF with `!`, or has 15 fields and
     more, the fifth of them an id with a colon; Swiss-Prot with an `ID` line; a UniProt export has the column
-    `Entry` beside `Sequence` or `Gene Ontology IDs`. What is left is a plain table.
+    `Entry` and one of `Sequence` or `Gene Ontology IDs`. Anything else is a plain table.
 
     Args:
         path: the file.
         content: what it should hold ("sequences", "annotations"), for messages.
 
     Raises:
-        InputError: the file is no text, see `core.text.numbered_lines`.
+        InputError: the file is not text, see `core.text.numbered_lines`.
     """
     head = first_bytes(path, 2)
     if len(head) == 2 and head[0] == 0x80 and head[1] in _PICKLE_PROTOCOLS:

@@ -1,10 +1,10 @@
-"""The built-in search for homologous proteins: needs no binary, finds what BLAST-like seeding finds.
+"""The built-in search for homologous proteins: it needs no binary and seeds as BLAST does.
 
 Three sieves, each cheaper per pair than the next (`seeds.py` is the first two, this module the third):
 
 1. words of three residues that score at least `word_score` under BLOSUM62 against a word of the query are
    counted per diagonal (Altschul et al. 1990, doi:10.1016/S0022-2836(05)80360-2);
-2. the diagonals with most hits are scored without gaps, and the best `max_candidates` targets go on;
+2. the diagonals with most hits are scored without gaps, and the best `max_candidates` targets are kept;
 3. these are aligned locally with affine gaps (Smith and Waterman 1981; a gap of n residues costs 11 + n).
 
 A pair counts as related if the alignment is significant (E-value), identical enough, and covers enough of

@@ -134,10 +134,10 @@ def _run(program: Path, step: str, *arguments: str) -> str:
         check=False,
     )
     if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        output = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise InputError(
             f"{program} {step} ended with code {done.returncode}: "
-            f"{' / '.join(said[-_TAIL_LINES:]) or 'no word'}. "
+            f"{' / '.join(output[-_TAIL_LINES:]) or 'no output'}. "
             "Another version may do, or set the method to 'builtin'"
         )
     return done.stdout

@@ -46,8 +46,8 @@ def clean_residues(raw: str, policy: ResiduePolicy, counts: Counter[str]) -> str
     Args:
         raw: sequence as in the file, without line ends.
         policy: what to keep, change and refuse.
-        counts: gains `n_lower_case` and `n_trailing_stops`, `n_residues_X` for each letter kept beside the
-            twenty, and `n_J_to_X` for each letter made unknown.
+        counts: gains `n_lower_case` and `n_trailing_stops`, `n_residues_X` for each letter kept in addition
+            to the twenty, and `n_J_to_X` for each letter made unknown.
 
     Raises:
         ResidueError: at the first character that the policy does not accept.

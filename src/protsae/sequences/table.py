@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_text
 from protsae.core.progress import track
+from protsae.core.seeding import lowest_hashes
 from protsae.sequences.records import RecordsConfig, read_sequences, sequence_format
 
 ALIAS_SEPARATOR = ";"
@@ -101,8 +100,8 @@ def sequence_table(path: Path, config: SequenceTableConfig) -> tuple[pd.DataFram
 def _sample(table: pd.DataFrame, n_sampled: int | None) -> pd.DataFrame:
     if n_sampled is None or n_sampled >= len(table):
         return table
-    rank = np.argsort([sha256_text("protein-sample", name) for name in table["protein_id"]], kind="stable")
-    return table.iloc[np.sort(rank[:n_sampled])].reset_index(drop=True)
+    drawn = lowest_hashes(table["protein_id"], n_sampled, "protein-sample")
+    return table[table["protein_id"].isin(drawn)].reset_index(drop=True)
 
 
 def _merge_by_id(path: Path, config: SequenceTableConfig, residue_counts: Counter[str]) -> _Records:
@@ -120,7 +119,7 @@ def _merge_by_id(path: Path, config: SequenceTableConfig, residue_counts: Counte
             lines.append(record.line)
         elif records.sequences[row] != record.sequence:
             raise InputError(
-                f"{path}:{record.line}: id '{record.protein_id}' already stands in line {lines[row]}, with "
+                f"{path}:{record.line}: id '{record.protein_id}' is already in line {lines[row]}, with "
                 "another sequence. Remove or rename one of them"
             )
     return records

@@ -1,1 +1,1 @@
-"""Many trainings from one list: grids of settings, ablations, each member cached, resumable and judged."""
+"""Many trainings from one list: grids and ablations. Each member is cached, can be resumed, and is judged."""

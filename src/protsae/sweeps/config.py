@@ -47,7 +47,7 @@ class JudgingConfig(Config):
     scoring: ScoringConfig = ScoringConfig()
     """Pooling of latents, and strengths of the linear probe."""
     evaluation: EvaluationConfig = EvaluationConfig()
-    """Resamples behind the intervals."""
+    """Resamples of the intervals."""
 
 
 class SweepConfig(Config):
@@ -62,4 +62,4 @@ class SweepConfig(Config):
     ablations: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Name to the fields of `training.guidance` that differ: ProtSAE once more for each."""
     references: bool = True
-    """Judge beside the members what needs no training: the linear probe on mean activations, prevalence."""
+    """Judge also what needs no training: the linear probe on mean activations, prevalence."""

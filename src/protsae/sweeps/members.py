@@ -49,7 +49,11 @@ def expand(config: SweepConfig, defaults: Defaults) -> tuple[Member, ...]:
     )
     members: dict[str, Member] = {}
     for entry in (*config.members, *ablations):
-        for member in _members_of(entry, config, defaults):
+        try:
+            of_entry = list(_members_of(entry, config, defaults))
+        except InputError as error:
+            raise InputError(f"sweeps: {error}") from error
+        for member in of_entry:
             if member.member_id in members:
                 raise InputError(
                     f"sweeps: two members are called {member.member_id}: give one of the entries another name"
@@ -82,10 +86,7 @@ def _linked(member: Member, members: Mapping[str, Member]) -> Member:
 
 def _members_of(entry: EntryConfig, config: SweepConfig, defaults: Defaults) -> Iterator[Member]:
     name = entry.name or entry.architecture
-    try:
-        require_known(name, entry.architecture)
-    except InputError as error:
-        raise InputError(f"sweeps: {error}") from error
+    require_known(name, entry.architecture)
     grid = product(
         entry.hook_points or config.hook_points,
         _several(entry.d_sae),
@@ -93,21 +94,11 @@ def _members_of(entry: EntryConfig, config: SweepConfig, defaults: Defaults) -> 
         entry.seeds or config.seeds,
     )
     for hook_point, d_sae, k, seed in grid:
-        chosen = DictionaryConfig(
-            architecture=entry.architecture,
-            d_sae=d_sae,
-            k=k,
-            seed=seed,
-            settings=entry.settings,
-            trainer=entry.trainer,
-        )
-        try:
-            dictionary = Dictionary.of(name, chosen, defaults)
-            member = Member(dictionary, hook_point, like_name=entry.match_l0 or "")
-            checked = member.matched(1.0) if entry.match_l0 else member
-            checked.dictionary.check(member.member_id, defaults)
-        except InputError as error:
-            raise InputError(f"sweeps: {error}") from error
+        shared = entry.model_dump(include={"architecture", "settings", "trainer"})
+        chosen = DictionaryConfig(d_sae=d_sae, k=k, seed=seed, **shared)
+        member = Member(Dictionary.of(name, chosen, defaults), hook_point, like_name=entry.match_l0 or "")
+        checked = member.matched(1.0) if entry.match_l0 else member
+        checked.dictionary.check(member.member_id, defaults)
         yield member
 
 

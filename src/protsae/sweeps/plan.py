@@ -1,4 +1,4 @@
-"""A sweep decided before anything is trained, its running member by member, and what lies on disk then.
+"""The plan of a sweep, how its members are made, and the files that it leaves.
 
 Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (what
 `probing.judge.Judgement.estimates` gives) and, written last, `metrics.json`.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pandas as pd
 
@@ -51,7 +51,7 @@ class SweepData(NamedTuple):
 
     @property
     def knowledge(self) -> Knowledge:
-        """What guided members are told."""
+        """Concepts, labels and axioms, for guided members."""
         return Knowledge(self.known.tables, self.axioms)
 
     def judge(self, config: JudgingConfig) -> Judge:
@@ -93,7 +93,7 @@ class SweepData(NamedTuple):
         return judge.judge(scores, about_references(hook_point, scores))
 
     def judging_fingerprint(self, config: JudgingConfig) -> str:
-        """Return the hash of all that judging depends on beside the checkpoint."""
+        """Return the hash of all that judging depends on except the checkpoint."""
         known, tables = self.known, self.known.tables
         columns = ["protein_id", "split", "cluster_id", "is_audited", "nearest_train_identity"]
         shown = [known.proteins[columns], tables.concepts, tables.protein_labels]
@@ -109,9 +109,10 @@ def judging_code_hash() -> str:
 
 @dataclass(frozen=True)
 class Reference:
-    """What is judged without training, on the activations of one hook point."""
+    """Methods without training, judged on the activations of one hook point."""
 
     hook_point: str
+    like: ClassVar[None] = None
 
     @property
     def member_id(self) -> str:
@@ -133,7 +134,7 @@ class RunMember:
     def __call__(self, job: Job) -> dict[str, Any]:
         """Return `member`, `status` (trained, judged, kept) and seconds of training and judging."""
         folder = self.folder / job.member_id
-        if isinstance(job, Member) and job.like:
+        if job.like:
             job = job.matched(self._l0_of(job.like))
         plan = self.plan(job) if isinstance(job, Member) else None
         judging = self.data.judging_fingerprint(self.judging)
@@ -220,8 +221,8 @@ class SweepPlan(Plan):
         if others := others - {job.member_id for job in jobs}:
             _LOGGER.info("%s: members of other lists stay: %s", folder, ", ".join(sorted(others)))
         runner = RunMember(self.data, self.judging, folder)
-        # those that follow others come when these are done
-        waves = [[job for job in jobs if _follows(job) == wave] for wave in (False, True)]
+        # members that match another's L0 come after it
+        waves = [[job for job in jobs if (job.like is not None) == wave] for wave in (False, True)]
         executor = how or LocalExecutor()
         done = chain.from_iterable(executor.run(runner, wave) for wave in waves if wave)
         for number, outcome in enumerate(done, start=1):
@@ -262,10 +263,6 @@ class Sweep:
             rows = concat_metrics([metrics_table(found["metrics"])])
             tables.append(rows.assign(member=member)[["member", *METRIC_COLUMNS]])
         return pd.concat(tables, ignore_index=True)
-
-
-def _follows(job: Job) -> bool:
-    return isinstance(job, Member) and job.like is not None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ class ProcessExecutor:
         """Yield the results of the jobs in their order.
 
         Raises:
-            InputError: a process was lost, for want of memory perhaps.
+            InputError: a process was lost, perhaps for lack of memory.
         """
         n_processes = min(self._n_processes, len(jobs))
         threads = max(1, (os.cpu_count() or 1) // n_processes)
@@ -74,7 +74,7 @@ _make: Callable[[Any], Any]
 
 
 def _hold(make: Callable[[Any], Any], threads: int) -> None:
-    """Keep in a new process what makes its jobs, and its part of the cores."""
+    """Set up a new process: the function that makes its jobs, and its number of threads."""
     import torch
 
     global _make  # noqa: PLW0603 - the only way from an initialiser to the calls

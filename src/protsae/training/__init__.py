@@ -1,1 +1,1 @@
-"""The one trainer, its optimiser schedule and its log."""
+"""The trainer, its optimiser, its learning rate and its log."""

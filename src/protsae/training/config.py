@@ -32,7 +32,7 @@ class TrainerConfig(Config):
     """Bound on the norm of the whole gradient."""
     threads: int = Field(1, gt=0)
     """Threads of torch. A setting and not the machine's core count, because the last bits of the weights
-    depend on it; and on cores that others use too, two threads were ten times slower than one."""
+    depend on it; on cores that other processes use too, two threads were ten times slower than one."""
     dead_after_n_tokens: int = Field(20_000, gt=0)
     """A latent that has not fired on this many training residues is dead, and AuxK may revive it."""
     fve_tolerance: float = Field(0.01, ge=0)
@@ -40,19 +40,19 @@ class TrainerConfig(Config):
     this of the run's best; TopK keeps the epoch of best validation FVE."""
     patience: int | None = Field(None, gt=0)
     """Epochs without a better validation figure (the one that chooses the epoch) after which training ends
-    early; None: never. The learning rate falls as if all epochs came."""
+    early; None: never. The learning rate falls as if all epochs were run."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of the matrix products of training: bfloat16 on hardware that has it. Weights and validation stay
     float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto`: on a GPU where there is one."""
     save_every: int = Field(1000, gt=0)
-    """Steps between two savings of the state from which a killed training goes on; changes no result."""
+    """Steps between two savings of the state from which a killed training resumes; changes no result."""
     log_every: int = Field(50, gt=0)
     """Steps of which each line of the live metrics is the mean; changes no result."""
 
     snapshots: int = Field(0, ge=0)
-    """Copies of the autoencoder to keep beside its checkpoint, at steps evenly spaced by their logarithm; the
+    """Copies of the autoencoder to keep with its checkpoint, at steps evenly spaced by their logarithm; the
     pipeline `dynamics` reads them. A training with another number of them counts as another one."""
 
     def settings_json(self) -> str:
@@ -85,7 +85,7 @@ class ParquetConfig(Config):
     min_proteins: int = Field(10, gt=0)
     """Training proteins that a label needs to become a concept."""
     split: SplitConfig = SplitConfig()
-    """How proteins are dealt to splits by their ids, where the files have no column `split`."""
+    """How proteins are assigned to splits by their ids, where the files have no column `split`."""
 
 
 RESERVED = frozenset({"references", "baselines", "neurons", "linear", "composition", "random_plm"})
@@ -93,7 +93,7 @@ RESERVED = frozenset({"references", "baselines", "neurons", "linear", "compositi
 
 
 class DictionariesConfig(RootModel[dict[str, DictionaryConfig | None]]):
-    """The dictionaries by name; null takes one out that an environment below has listed."""
+    """The dictionaries by name; null removes one that an environment below lists."""
 
     @model_validator(mode="after")
     def _names_can_be_files(self) -> "DictionariesConfig":

@@ -1,4 +1,4 @@
-"""What a training run is given: batches of residues, and what guides it."""
+"""The data of a training: batches of residues, labels and axioms."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from protsae.activations.sampler import ResidueBatch
 from protsae.annotations.labels import LabelTables, ResidueLabels
-from protsae.sae.axioms import AxiomIndices
+from protsae.sae.axioms import AxiomIndices, subsumers
 
 
 class Batches(Protocol):
@@ -31,7 +31,7 @@ class Labels:
     labels: Tensor
     """Float [n_proteins, n_defined], 0 or 1."""
     labelled: Tensor
-    """Bool [n_proteins, n_defined]; False: not known."""
+    """Bool [n_proteins, n_defined]; False: unknown."""
     residues: ResidueLabels | None = None
     """Which residues carry the residue-level concepts; None: there are no such concepts."""
     is_residue_level: Tensor | None = None
@@ -67,7 +67,7 @@ class Split:
     batches: Batches
     labels: Labels | None = None
     means: Tensor | None = None
-    """Float [n_proteins, d_model]: mean raw activation over all stored residues; None: not asked for."""
+    """Float [n_proteins, d_model]: mean raw activation over all stored residues; None: not needed."""
 
 
 @dataclass(frozen=True)
@@ -90,16 +90,9 @@ class ConceptAxioms:
     @classmethod
     def of(cls, axioms: AxiomIndices, aspects: Sequence[str]) -> "ConceptAxioms":
         """Close the NF1 pairs, over zero concepts too, from the concepts upwards; keep the concepts' part."""
-        from scipy.sparse import csr_array
-
-        m, n = len(aspects), axioms.n_classes
-        child, parent = axioms.nf1.numpy().T
-        parents = csr_array((np.ones(len(child), dtype=bool), (child, parent)), shape=(n, n))
-        reach, n_pairs = parents[:m], -1
-        while reach.nnz > n_pairs:
-            n_pairs = reach.nnz
-            reach = reach + reach @ parents
-        return cls(axioms, reach[:, :m].toarray(), np.asarray(aspects))
+        m = len(aspects)
+        parents, reach = subsumers(axioms, m)
+        return cls(axioms, (reach @ parents)[:, :m].toarray(), np.asarray(aspects))
 
 
 def labels_of(tables: LabelTables, protein_ids: Sequence[str], lengths: Mapping[str, int]) -> Labels:

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from protsae.core.errors import InputError
 from protsae.sae.config import CONFIGS, first_problem, knows_concepts, shaped_config, takes_k
 from protsae.training.config import DictionaryConfig, TrainerConfig
-from protsae.training.plan import Knowledge, Size, Source, TrainingPlan
+from protsae.training.plan import Knowledge, SizeAndSeed, Source, TrainingPlan
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What dictionaries have where their own settings say nothing."""
+    """Settings that dictionaries have where their own entry does not set them."""
 
     d_model: int
     d_sae: int
@@ -28,12 +28,12 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Dictionary:
-    """All that is chosen about one training."""
+    """All settings of one training."""
 
     name: str
     """What the tables call it."""
     architecture: str
-    size: Size
+    size: SizeAndSeed
     settings: dict[str, Any]
     """Fields of the architecture's config."""
     trainer: TrainerConfig
@@ -56,10 +56,10 @@ class Dictionary:
             raise InputError(f"trainer of {name}: {first_problem(error)}") from error
         d_sae, k = config.d_sae or defaults.d_sae, config.k or defaults.k
         seed = defaults.seed if config.seed is None else config.seed
-        return cls(name, architecture, Size(d_sae, k, seed), settings, trainer)
+        return cls(name, architecture, SizeAndSeed(d_sae, k, seed), settings, trainer)
 
     def check(self, name: str, defaults: Defaults) -> None:
-        """Build the config, as training will, so that what cannot be trained is refused at once.
+        """Build the config, as training will, to refuse at once what cannot be trained.
 
         Args:
             name: what a message calls the dictionary.
@@ -73,7 +73,7 @@ class Dictionary:
             if not defaults.n_concepts:
                 raise InputError(
                     f"{name}: there are no concepts to guide {self.architecture}: lower the counts in "
-                    "params:annotation, or take the dictionary out of the list"
+                    "params:annotation, or remove the dictionary from the list"
                 )
             concepts["concept_ids"] = tuple(map(str, range(defaults.n_concepts)))
         d_sae, k, _ = self.size
@@ -90,7 +90,7 @@ class Dictionary:
         return replace(self, settings={**self.settings, "target_l0": l0})
 
     def plan(self, source: Source, knowledge: Knowledge | None) -> TrainingPlan:
-        """Return the training; knowledge goes to the architectures that are guided by it."""
+        """Return the training; knowledge is for guided architectures alone."""
         guided = knowledge if knows_concepts(self.architecture) else None
         return TrainingPlan(
             self.architecture, source, self.size, self.trainer, self.settings, guided, name=self.name

@@ -53,7 +53,7 @@ class DistributedTrainer(Trainer):
 
     def _forward(self, residues: ResidueBatch) -> tuple[TrainingBatch, StepOutput]:
         whole = self._batch(residues)
-        if len(residues.proteins) < self._world:  # too few to share out: all do the same
+        if len(residues.proteins) < self._world:  # too few to divide: every worker takes all
             with self._autocast:
                 return whole, self._in_float32(self._ddp(whole))
         own = replace(self._batch(part_of(residues, self._rank, self._world)), mean=mean_over_workers)
@@ -135,6 +135,6 @@ def check_shared(architecture: str, guidance: GuidanceConfig | None) -> None:
     for key, value in values.items():
         if value:
             raise InputError(
-                f"training.guidance.{key} is {value}, a loss over the whole batch that several workers do "
-                "not share out: take the default, or train on one worker"
+                f"training.guidance.{key} is {value}, a loss over the whole batch that several workers "
+                "cannot divide: use the default, or train on one worker"
             )

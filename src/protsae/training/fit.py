@@ -1,4 +1,4 @@
-"""From a task to a trained autoencoder: puts the trainer's parts together."""
+"""From a task to a trained autoencoder."""
 
 import logging
 from collections.abc import Callable
@@ -39,9 +39,9 @@ def fit(task: TrainingTask, files: TrainingFiles | None = None, trainer: type[Tr
     """Train the autoencoder of a task on the training proteins.
 
     Args:
-        task: everything that the weights follow from.
-        files: where an unfinished training lies and will lie; None: nowhere.
-        trainer: which trainer.
+        task: everything that determines the weights.
+        files: those of the unfinished training; None: nothing is kept.
+        trainer: its class.
 
     Returns:
         ((module, checkpoint metadata), training log).
@@ -55,7 +55,7 @@ def fit(task: TrainingTask, files: TrainingFiles | None = None, trainer: type[Tr
         return fitter(kind, shape, task, files, trainer)
     if fitter is not fit_guided:
         raise InputError(f"'{task.architecture}' does not start from another dictionary: ProtSAE alone does")
-    donor = load_donor(task.warm_start, task.about, task.source.store.d_model)
+    donor = load_donor(task.warm_start, task.origin, task.source.store.d_model)
     return fit_guided(kind, shape, task, files, trainer, donor)
 
 
@@ -67,7 +67,7 @@ def fitter_of(architecture: str) -> tuple[Fitter, type[SparseAutoencoder], type[
     """
     if architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
-        raise InputError(f"architecture '{architecture}' is not known: take one of {known}")
+        raise InputError(f"architecture '{architecture}' is unknown: choose one of {known}")
     kind, shape = ARCHITECTURES[architecture], CONFIGS[architecture]
     if architecture == "splice":
         return fit_splice, kind, shape
@@ -103,9 +103,9 @@ def fit_guided(
     Args:
         kind: its class.
         shape: the class of its config.
-        task: everything that the weights follow from.
+        task: everything that determines the weights.
         files: of an unfinished training.
-        trainer: which trainer.
+        trainer: its class.
         donor: the dictionary whose latents the free ones start from.
     """
     tables, axioms = _knowledge_of(task)
@@ -239,5 +239,5 @@ def _sampled_means(train: Split) -> torch.Tensor:
 
 
 def _packed(sae: SparseAutoencoder, task: UnguidedTask, result: TrainingResult) -> Fitted:
-    metadata = task.about | {"training": result.summary}
+    metadata = task.origin | {"training": result.summary}
     return (sae, metadata), result.log

@@ -1,4 +1,4 @@
-"""Metrics of a training while it runs: one JSON object per line, appended as steps are made."""
+"""Metrics of a running training: one JSON object per line, appended after each stretch of steps."""
 
 import json
 import math
@@ -31,7 +31,7 @@ class RunningMeans:
         self._n += 1
 
     def take(self) -> dict[str, float]:
-        """Return the means and start anew."""
+        """Return the means and start again."""
         means = {term: total / self._n for term, total in self._sums.items()}
         self._sums, self._n = defaultdict(float), 0
         return means
@@ -41,7 +41,7 @@ class RunningMeans:
         return {"sums": dict(self._sums), "n": self._n}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Resume from a saved state."""
         self._sums, self._n = defaultdict(float, state["sums"]), state["n"]
 
 
@@ -52,13 +52,15 @@ class LiveLog:
     terms of the training log; null stands for a value that does not exist.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Name the file; `go_on` begins it."""
+    def __init__(self, path: Path | None) -> None:
+        """Name the file, which `go_on` begins; None: nothing is written."""
         self.path = path
         self.n_lines = 0
 
     def go_on(self, n_lines: int) -> None:
-        """Keep the first lines, which a saved state knows of; drop what a killed run wrote behind them."""
+        """Keep the first lines, which a saved state counts; drop what a killed run wrote after them."""
+        if self.path is None:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = self.path.read_text(encoding="utf-8").splitlines()[:n_lines] if self.path.is_file() else []
         write_text_atomic(self.path, "".join(f"{line}\n" for line in lines))
@@ -66,25 +68,13 @@ class LiveLog:
 
     def write(self, step: int, epoch: int, split: str, values: dict[str, float]) -> None:
         """Append a line."""
+        if self.path is None:
+            return
         known = {term: value if math.isfinite(value) else None for term, value in values.items()}
         line = json.dumps({"step": step, "epoch": epoch, "split": split, **known}, allow_nan=False)
         with self.path.open("a", encoding="utf-8") as handle:
             handle.write(line + "\n")
         self.n_lines += 1
-
-
-class NoLog(LiveLog):
-    """Lines of a process that writes none."""
-
-    def __init__(self) -> None:
-        """Name no file."""
-        super().__init__(Path())
-
-    def go_on(self, n_lines: int) -> None:
-        """Do nothing."""
-
-    def write(self, step: int, epoch: int, split: str, values: dict[str, float]) -> None:
-        """Do nothing."""
 
 
 def read_live(path: Path) -> pd.DataFrame:
@@ -99,7 +89,7 @@ def read_live(path: Path) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: no training writes there") from None
+        raise InputError(f"{path} does not exist: no training has written it") from None
     rows = []
     for line in text.splitlines(keepends=True):
         if line.endswith("\n"):

@@ -1,4 +1,4 @@
-"""Adam over the parameters of an autoencoder, with what belongs to a step around it."""
+"""Adam over the parameters of an autoencoder, with projection, clipping and normalisation."""
 
 from collections import defaultdict
 from typing import Any
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from protsae.sae.base import SparseAutoencoder
+from protsae.sae.kernels.functions import is_compiled_for
 
 
 class SaeAdam(torch.optim.Adam):
@@ -28,7 +29,7 @@ class SaeAdam(torch.optim.Adam):
             clip_norm: norm that the gradient of all parameters together does not exceed.
         """
         trained = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        if all(_is_compiled_for(parameter) for parameter in trained):
+        if all(is_compiled_for(parameter) for parameter in trained):
             return self._compiled_step(trained, clip_norm)
         self._sae.project_decoder_gradient()
         norm = torch.nn.utils.clip_grad_norm_(trained, clip_norm)
@@ -43,7 +44,7 @@ class SaeAdam(torch.optim.Adam):
         decoder = self._sae.W_dec if self._sae.has_unit_rows else None
         norm = sum(cpu.measure(p, _gradient(p), unit=p is decoder) for p in trained) ** 0.5
         scale = clip_norm / (norm + 1e-6)
-        scale = 1.0 if scale >= 1 else scale  # as torch has it, also where it is no number
+        scale = 1.0 if scale >= 1 else scale  # as torch does, also for NaN
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
@@ -65,10 +66,6 @@ def _numbers(group: dict[str, Any], step: float, scale: float) -> list[float]:
     length = float(group["lr"]) / (1 - beta1**step)
     root = (1 - beta2**step) ** 0.5
     return [scale, beta1, 1 - beta1, beta2, 1 - beta2, root, group["eps"], length]
-
-
-def _is_compiled_for(parameter: Tensor) -> bool:
-    return parameter.device.type == "cpu" and parameter.dtype in (torch.float32, torch.float64)
 
 
 def _gradient(parameter: Tensor) -> Tensor:

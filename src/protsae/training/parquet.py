@@ -1,4 +1,4 @@
-"""Splits and labels of activations that someone else stored, from the files themselves: no language model."""
+"""Splits and labels of activations from Parquet files of any origin."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ ASPECT = "label"
 
 
 class ParquetTables(NamedTuple):
-    """What training needs beside activations."""
+    """What training needs in addition to activations."""
 
     proteins: pd.DataFrame
     """`protein_id`, `split`."""

@@ -1,4 +1,4 @@
-"""A training decided before anything is computed."""
+"""The plan of a training, which the checkpoint's dataset runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 from protsae.core.plan import Plan
 from protsae.training.run import REGISTRY, fingerprint_of, log_of, made_by, run
-from protsae.training.task import Knowledge, Size, Source, TrainingTask
+from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 
-__all__ = ["REGISTRY", "Knowledge", "Size", "Source", "TrainingPlan", "log_of", "made_by"]
+__all__ = ["REGISTRY", "Knowledge", "SizeAndSeed", "Source", "TrainingPlan", "log_of", "made_by"]
 
 
 class TrainingPlan(TrainingTask, Plan):
-    """A task that is run into a checkpoint; where the fingerprint is the same, so is the training."""
+    """A task that makes a checkpoint. Equal fingerprints mean equal trainings."""
 
     @property
     def fingerprint(self) -> str:
@@ -20,7 +20,7 @@ class TrainingPlan(TrainingTask, Plan):
         return fingerprint_of(self)
 
     def run(self, path: Path, how: Mapping[str, Any] | None = None) -> None:
-        """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
+        """Train, or resume training, and write the checkpoint to `path`, unless it is there already.
 
         Args:
             path: the checkpoint. State and live metrics of an unfinished training are dot files in its

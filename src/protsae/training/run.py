@@ -1,4 +1,4 @@
-"""A training task run into a checkpoint, and the fingerprint by which its state and checkpoint are known."""
+"""Runs a training task, and the fingerprint by which its state and checkpoint are recognised."""
 
 import logging
 from importlib.metadata import version
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from protsae.training.trainer import Trainer
 
 REGISTRY = "protsae.sae.registry:ARCHITECTURES"
-"""Does not count in fingerprints, which name the one architecture that is used."""
+"""Not part of fingerprints, which contain the one architecture that is used."""
 _LOGGER = logging.getLogger(__name__)
 
 
 def fingerprint_of(task: TrainingTask) -> str:
     """Hash of activations, proteins, labels, settings, code and torch: equal ones, the same training.
 
-    The device counts as it is asked for: a GPU and a CPU do not give the same bits.
+    The device counts as it is set: a GPU and a CPU do not give the same bits.
     """
     source, knowledge = task.source, task.knowledge
     shown = source.proteins.loc[source.proteins["split"].isin(["train", "validation"])]
@@ -52,9 +52,9 @@ def fingerprint_of(task: TrainingTask) -> str:
 
 
 def run(task: TrainingTask, path: Path) -> None:
-    """Train, or go on training, and write the checkpoint to `path`; nothing is done where it lies there.
+    """Train, or resume training, and write the checkpoint to `path`, unless it is there already.
 
-    State and live metrics of an unfinished training lie beside it as dot files.
+    State and live metrics of an unfinished training are dot files in its folder.
 
     Raises:
         InputError: what `fit` refuses, or a damaged state.
@@ -63,14 +63,14 @@ def run(task: TrainingTask, path: Path) -> None:
     from protsae.training.trainer import Trainer
 
     if is_made(task, path):
-        _LOGGER.info("%s is the checkpoint of this very training: kept", path)
+        _LOGGER.info("%s is the checkpoint of this training: kept", path)
         TrainingFiles(path.parent, fingerprint_of(task)).close()
         return
     train(task, path, Trainer)
 
 
 def is_made(task: TrainingTask, path: Path) -> bool:
-    """Say whether the checkpoint of this very training lies at `path`."""
+    """Return whether `path` is the checkpoint of this training."""
     return made_by(path) == fingerprint_of(task)
 
 
@@ -83,17 +83,15 @@ def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool 
         trainer: its class.
         leads: whether this process, of several that train together, writes the files.
     """
-    from protsae.training.files import FollowerFiles, TrainingFiles
+    from protsae.training.files import TrainingFiles
     from protsae.training.fit import fit
 
     fingerprint = fingerprint_of(task)
-    files = TrainingFiles(path.parent, fingerprint, task.about)
-    if not leads:
-        files = FollowerFiles(path.parent, fingerprint)
+    files = TrainingFiles(path.parent, fingerprint, task.origin, leads=leads)
     if leads and (others := files.state.others()):
         _LOGGER.warning(
-            "unfinished trainings of other settings, data or code lie in %s and are left alone; delete "
-            "what you do not want to go on with: %s", path.parent, ", ".join(others),
+            "%s holds unfinished trainings of other settings, data or code; delete those that you do not "
+            "want to resume: %s", path.parent, ", ".join(others),
         )  # fmt: skip
     (sae, metadata), log = fit(task, files, trainer)
     if leads:
@@ -116,9 +114,7 @@ def training_code_hash(architecture: str, *, warm: bool) -> str:
     from protsae.training.warm_start import load_donor
 
     fitter, kind, shape = fitter_of(architecture)
-    items: list[Any] = [fitter, kind, shape, _log_rows]
-    if kind.takes_parts:
-        items.append(DistributedTrainer)
+    items = [fitter, kind, shape, _log_rows, *([DistributedTrainer] if kind.takes_parts else [])]
     return code_hash(*items, load_donor) if warm else code_hash(*items, without=(REGISTRY,))
 
 
@@ -135,10 +131,10 @@ def log_of(checkpoint: SaeCheckpoint) -> pd.DataFrame:
     """Return the training log that a checkpoint carries: `step`, `epoch`, `split`, `term`, `value`.
 
     Raises:
-        InputError: it carries none, because it was not trained by a plan.
+        InputError: it has none, because it was not trained by a plan.
     """
     if "log" not in checkpoint.metadata:
-        raise InputError(f"{checkpoint.path} carries no training log: the training pipeline did not make it")
+        raise InputError(f"{checkpoint.path} has no training log: the training pipeline did not make it")
     log = pd.DataFrame(checkpoint.metadata["log"], columns=["step", "epoch", "split", "term", "value"])
     return log.astype({"value": "float64"})
 

@@ -1,4 +1,4 @@
-"""Which epoch's weights to keep, and when no better ones are to be expected."""
+"""Which epoch's weights to keep, and when to stop early."""
 
 from dataclasses import asdict, dataclass
 from math import isnan
@@ -19,8 +19,8 @@ class Candidate:
 class CheckpointChoice:
     """Keeps only the epochs that can still win: best score among those within `tolerance` of the best FVE.
 
-    An epoch leaves when its FVE falls out of reach, or when another is as good in both. Ties go to the
-    earlier epoch.
+    An epoch is dropped when its FVE is out of tolerance, or when another is at least as good in both. Ties
+    go to the earlier epoch.
     """
 
     def __init__(self, tolerance: float) -> None:
@@ -28,7 +28,7 @@ class CheckpointChoice:
         self._candidates: list[Candidate] = []
 
     def wants(self, fve: float, score: float) -> bool:
-        """Say whether an epoch with these figures could be chosen, now or later."""
+        """Return whether an epoch with these figures could be chosen, now or later."""
         if isnan(fve) or isnan(score):
             return False
         best = max((c.fve for c in self._candidates), default=fve)
@@ -36,7 +36,7 @@ class CheckpointChoice:
         return fve >= best - self._tolerance and not beaten
 
     def offer(self, candidate: Candidate) -> None:
-        """Take `candidate` in if it is wanted, and drop those that it puts out of reach."""
+        """Take `candidate` in if it is wanted, and drop those that can no longer be chosen."""
         if not self.wants(candidate.fve, candidate.score):
             return
         self._candidates = [
@@ -53,12 +53,10 @@ class CheckpointChoice:
 
     def state(self) -> list[dict[str, Any]]:
         """Return what `load_state` takes."""
-        return [
-            {"epoch": c.epoch, "fve": c.fve, "score": c.score, "state": c.state} for c in self._candidates
-        ]
+        return [dict(vars(candidate)) for candidate in self._candidates]
 
     def load_state(self, state: list[dict[str, Any]]) -> None:
-        """Go on from a saved state."""
+        """Resume from a saved state."""
         self._candidates = [Candidate(**values) for values in state]
 
 
@@ -67,14 +65,14 @@ class Patience:
     """Counts epochs that bring no better score."""
 
     limit: int | None
-    """Epochs in a row without a better score that are borne; None: any number."""
+    """Epochs in a row that may bring no better score; None: any number."""
     best: float | None = None
     """Best score so far."""
     waited: int = 0
     """Epochs since then."""
 
     def look(self, score: float) -> None:
-        """Take in the score of an epoch; one that is not a number is no better than any."""
+        """Record the score of an epoch; NaN is never better."""
         if not isnan(score) and (self.best is None or score > self.best):
             self.best, self.waited = score, 0
         else:
@@ -90,5 +88,5 @@ class Patience:
         return asdict(self)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Resume from a saved state."""
         self.best, self.waited = state["best"], state["waited"]

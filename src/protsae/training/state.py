@@ -1,4 +1,4 @@
-"""The state of an unfinished training on disk: whole or absent, and only for the training it belongs to."""
+"""The state of an unfinished training on disk: whole or absent, and never read by another training."""
 
 import pickle
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ending a long loop when the process is asked to stop, at a moment of the loop's choosing."""
+"""Ending a long loop at a safe point when the process is asked to stop."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequests:
-    """Within the block, SIGTERM and Ctrl-C only set `received`; behind it they act as they always do.
+    """Within the block, SIGTERM and Ctrl-C only set `received`; after it they act as usual.
 
     Outside the main thread, where Python allows no handlers, the block changes nothing.
     """
@@ -33,12 +33,12 @@ class StopRequests:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Put the former handlers back, and pass on a signal that came."""
+        """Restore the former handlers, and raise a signal that was received."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self.received is not None:
             signal.raise_signal(self.received)
-            raise SystemExit(128 + self.received)  # where a handler of someone else's let it pass
+            raise SystemExit(128 + self.received)  # if the former handler ignored it
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.received = number

@@ -1,4 +1,4 @@
-"""What a training is made from, as data."""
+"""The input of a training, as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Source(NamedTuple):
     """`protein_id`, `split`."""
 
 
-class Size(NamedTuple):
+class SizeAndSeed(NamedTuple):
     """How large an autoencoder is, and its seed."""
 
     d_sae: int
@@ -30,7 +30,7 @@ class Size(NamedTuple):
 
 
 class Knowledge(NamedTuple):
-    """What guided architectures are told."""
+    """Concepts, labels and axioms, for guided architectures."""
 
     tables: LabelTables
     """Concepts, whose row order is latent order, and what carries them."""
@@ -40,12 +40,12 @@ class Knowledge(NamedTuple):
 
 @dataclass(frozen=True)
 class UnguidedTask:
-    """All that the weights of an unguided autoencoder follow from. Test proteins take no part in it."""
+    """All that determines the weights of an unguided autoencoder. Test proteins are not used."""
 
     architecture: str
     """Name in `sae.registry.ARCHITECTURES`."""
     source: Source
-    size: Size
+    size: SizeAndSeed
     trainer: TrainerConfig
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the architecture's config, such as `guidance`."""
@@ -53,8 +53,8 @@ class UnguidedTask:
     """What tables call the dictionary; empty: as its architecture."""
 
     @property
-    def about(self) -> dict[str, Any]:
-        """What a checkpoint says its weights belong to."""
+    def origin(self) -> dict[str, Any]:
+        """What the weights belong to, for the metadata of the checkpoint."""
         model = self.source.store.manifest.model
         return {
             "name": self.name or self.architecture,
@@ -67,7 +67,7 @@ class UnguidedTask:
 
 @dataclass(frozen=True)
 class TrainingTask(UnguidedTask):
-    """The same of any architecture. Unguided ones are given no more than an `UnguidedTask` to read."""
+    """The same for any architecture. Code of unguided ones reads no more than an `UnguidedTask`."""
 
     knowledge: Knowledge | None = None
     """None for unguided architectures."""

@@ -1,4 +1,4 @@
-"""The one trainer. It knows batches, loss terms and an optimiser, and nothing of architectures."""
+"""The trainer of every architecture: batches, loss terms and an optimiser."""
 
 import logging
 import math
@@ -35,7 +35,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Outcome of a run; the module that was trained holds the chosen weights, on the CPU."""
+    """Result of a training; the trained module holds the chosen weights, on the CPU."""
 
     log: pd.DataFrame
     """Columns `LOG_COLUMNS`: means over the epoch (train) and one pass at its end (validation)."""
@@ -44,7 +44,7 @@ class TrainingResult:
 
 
 class Trainer:
-    """Trains one autoencoder in place. It can be killed at any moment and continues as if it had not been.
+    """Trains one autoencoder in place. It can be killed at any moment and resumes with the same result.
 
     Args:
         sae: the module, its input statistics set.
@@ -91,6 +91,7 @@ class Trainer:
         self._step = self._epoch = self._n_batches = self._n_residues = 0
         self._silent_for = torch.zeros(sae.config.d_sae, dtype=torch.int64, device=self._device)
         self._of_epoch, self._recent = RunningMeans(), RunningMeans()
+        self._parts: tuple[Any, ...] = (self._choice, self._patience, self._of_epoch, self._recent)
         self._rows: list[tuple[int, int, str, str, float]] = []
 
     def fit(self, files: TrainingFiles | None = None) -> TrainingResult:
@@ -118,7 +119,7 @@ class Trainer:
         title = f"training {self._sae.config_json()['architecture']}"
         with StopRequests() as requests:
             for _ in track(self._steps(files), title, total=self._n_steps - self._step):
-                if files and self._step in self._snapshot_at:  # before the state, which knows it is there
+                if files and self._step in self._snapshot_at:  # before the state, which counts it
                     files.snapshot(self._sae, self._step, self._epoch)
                 stop = self._is_to_stop(requests.received)
                 if files and (stop or self._step % self._config.save_every == 0):
@@ -126,7 +127,7 @@ class Trainer:
                 if stop:
                     kept = "nothing is kept"
                     if files:
-                        kept = f"its state is in {files.state.path}, and the same command goes on from there"
+                        kept = f"its state is in {files.state.path}, and the same command resumes from there"
                     where = f"after step {self._step} of {self._n_steps}"
                     _LOGGER.warning("%s: training stopped %s; %s", requests.name, where, kept)
                     break
@@ -135,7 +136,7 @@ class Trainer:
         raise SystemExit(1)  # another worker was asked to stop
 
     def _steps(self, files: TrainingFiles | None) -> Iterator[None]:
-        """Make the steps that are left, and what belongs to the end of each epoch."""
+        """Make the remaining steps, and end each epoch."""
         while self._epoch < self._config.epochs and not self._patience.is_over:
             for residues in islice(self._train.batches.epoch(self._epoch), self._n_batches, None):
                 values = self.step(residues)
@@ -172,7 +173,7 @@ class Trainer:
         best = self._choice.best()
         if best is None:
             raise InputError(
-                f"no epoch has a finite validation fve and {self._select_by}: look at the training log"
+                f"no epoch has a finite validation fve and {self._select_by}: check the training log"
             )
         self._sae.load_state_dict(best.state)
         log = pd.DataFrame(self._rows, columns=list(LOG_COLUMNS))
@@ -219,7 +220,7 @@ class Trainer:
             return batch, self._in_float32(self._sae.step_output(batch))
 
     def _in_float32(self, output: StepOutput) -> StepOutput:
-        """Undo autocast where the architecture goes on with what it gave back."""
+        """Undo autocast of logits, from which `after_step` computes thresholds."""
         if output.logits is None or output.logits.dtype != torch.bfloat16:
             return output
         return replace(output, logits=output.logits.float())
@@ -251,7 +252,7 @@ class Trainer:
         return self._silent_for >= self._config.dead_after_n_tokens
 
     def _count(self, output: StepOutput, n_residues: int) -> float:
-        """Advance the counters of silence, and return the batch's L0."""
+        """Update the counters of silent residues, and return the batch's L0."""
         self._silent_for = torch.where(output.fired, 0, self._silent_for + n_residues)
         self._step += 1
         self._n_residues += n_residues
@@ -263,7 +264,7 @@ class Trainer:
             names = ", ".join(self._train.protein_ids[i] for i in residues.proteins.tolist())
             raise InputError(
                 f"training stopped at step {self._step}: {', '.join(bad)}. Lower "
-                f"training.trainer.learning_rate, or look at the activations of the batch's proteins: {names}"
+                f"training.trainer.learning_rate, or check the activations of the batch's proteins: {names}"
             )
 
     def _log(self, split: str, values: dict[str, float]) -> None:
@@ -280,10 +281,7 @@ class Trainer:
             "module": self._sae.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "silent_for": self._silent_for,
-            "choice": self._choice.state(),
-            "patience": self._patience.state(),
-            "of_epoch": self._of_epoch.state(),
-            "recent": self._recent.state(),
+            "parts": [part.state() for part in self._parts],
             "rows": self._rows,
             "n_live_lines": files.live.n_lines,
             "random": torch.get_rng_state(),
@@ -291,22 +289,20 @@ class Trainer:
         }
 
     def _restore(self, files: TrainingFiles | None) -> None:
-        """Go on from the saved state, where there is one."""
+        """Resume from the saved state, if there is one."""
         state = None if files is None else files.state.load()
         if files:
             files.live.go_on(0 if state is None else state["n_live_lines"])
         if state is None:
             return
-        _LOGGER.info("going on after step %d of %d", state["step"], self._n_steps)
+        _LOGGER.info("resuming after step %d of %d", state["step"], self._n_steps)
         self._step, self._epoch, self._n_batches = state["step"], state["epoch"], state["n_batches"]
         self._n_residues, self._rows = state["n_residues"], [tuple(row) for row in state["rows"]]
         self._sae.load_state_dict(state["module"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._silent_for = state["silent_for"].to(self._device)
-        self._choice.load_state(state["choice"])
-        self._patience.load_state(state["patience"])
-        self._of_epoch.load_state(state["of_epoch"])
-        self._recent.load_state(state["recent"])
+        for part, saved in zip(self._parts, state["parts"], strict=True):
+            part.load_state(saved)
         torch.set_rng_state(state["random"])
         if state["random_gpu"] is not None:
             torch.cuda.set_rng_state(state["random_gpu"])

@@ -1,4 +1,4 @@
-"""What a validation pass measures. Reads the module, changes nothing."""
+"""The metrics of a validation pass. The module is not changed."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def validate(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | Non
 
 @torch.no_grad()
 def validate_guided(sae: SparseAutoencoder, split: Split, ontology: ConceptAxioms | None) -> dict[str, float]:
-    """Return the same of ProtSAE, and what its guidance achieved where labels and an ontology are given."""
+    """Return the same of ProtSAE, and what its guidance achieved, where labels and an ontology are given."""
     assert isinstance(sae, ProtSae)
     guided = None if split.labels is None else _Guided(sae, split.labels, split.means)
     values = validate(sae, split) if guided is None else _measure(sae, split, guided.update)
@@ -119,37 +119,32 @@ class _Guided:
 
     def compute(self) -> dict[str, float]:
         """Return the metrics; average precision and AUC are means over concepts with both kinds of labels."""
-        truth, known = self._labels.labels.numpy() > 0, self._labels.labelled.numpy().copy()
+        known = self._labels.labelled.clone()
         known[:, self._residue_columns] = False
-        predictor = Ranking(self._logits.numpy(), truth, known)
-        latent = Ranking(self._pooled.numpy(), truth, known)
         norms = self._sae.W_dec.double().norm(dim=1).cpu().numpy()
-        return {
-            "loss/annotation": float(masked_bce(self._logits, self._labels.labels, torch.from_numpy(known))),
-            "average_precision/predictor": _mean(predictor.average_precision()),
-            "average_precision/latent": _mean(latent.average_precision()),
-            "auc/predictor": _mean(predictor.roc_auc()),
-            "auc/latent": _mean(latent.roc_auc()),
+        values = {
+            **_ranked("", self._logits, self._pooled, self._labels.labels, known),
             "gate_rate": self._n_gated / self._n_pairs,
             "mean_lift": self._lift / self._n_gated if self._n_gated else 0.0,
             "defined_participation": participation(self._squares, norms, self._sae.n_defined),
-            **self._of_residues(),
         }
+        if self._residues:
+            values |= _ranked("residue_", *map(torch.cat, zip(*self._residues, strict=True)))
+        return values
 
-    def _of_residues(self) -> dict[str, float]:
-        """Return the same of residue-level concepts, residue by residue; nothing without them."""
-        if not self._residues:
-            return {}
-        logits, acts, truth, known = (torch.cat(parts) for parts in zip(*self._residues, strict=True))
-        predictor = Ranking(logits.numpy(), truth.numpy() > 0, known.numpy())
-        latent = Ranking(acts.numpy(), truth.numpy() > 0, known.numpy())
-        return {
-            "loss/residue_annotation": float(masked_bce(logits, truth, known)),
-            "average_precision/residue_predictor": _mean(predictor.average_precision()),
-            "average_precision/residue_latent": _mean(latent.average_precision()),
-            "auc/residue_predictor": _mean(predictor.roc_auc()),
-            "auc/residue_latent": _mean(latent.roc_auc()),
-        }
+
+def _ranked(level: str, logits: Tensor, acts: Tensor, truth: Tensor, known: Tensor) -> dict[str, float]:
+    """Return what ranking by the predictor and by the latents is worth; `level` is part of the terms."""
+    rankings = {
+        kind: Ranking(scores.numpy(), truth.numpy() > 0, known.numpy())
+        for kind, scores in (("predictor", logits), ("latent", acts))
+    }
+    values = {f"loss/{level}annotation": float(masked_bce(logits, truth, known))}
+    for kind, ranking in rankings.items():
+        values[f"average_precision/{level}{kind}"] = _mean(ranking.average_precision())
+    for kind, ranking in rankings.items():
+        values[f"auc/{level}{kind}"] = _mean(ranking.roc_auc())
+    return values
 
 
 def _mean(values: np.ndarray) -> float:

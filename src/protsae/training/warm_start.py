@@ -1,4 +1,4 @@
-"""Start ProtSAE's free latents from those of a dictionary that is trained already."""
+"""Start ProtSAE's free latents from those of a trained dictionary."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,12 +18,12 @@ _N_RESIDUES = 20_000
 _SAME = ("hook_point", "model", "model_sha256")
 
 
-def load_donor(path: Path, about: Mapping[str, Any], d_model: int) -> LinearEncoderSae:
+def load_donor(path: Path, origin: Mapping[str, Any], d_model: int) -> LinearEncoderSae:
     """Return the dictionary that gives its latents.
 
     Args:
         path: its checkpoint.
-        about: `TrainingPlan.about` of the training that is to start from it.
+        origin: `TrainingTask.origin` of the training that starts from it.
         d_model: width of that training's activations.
 
     Raises:
@@ -36,11 +36,11 @@ def load_donor(path: Path, about: Mapping[str, Any], d_model: int) -> LinearEnco
             f"{path} holds a dictionary of architecture '{architecture}': a warm start takes one of "
             f"{', '.join(TOPK_FAMILY)}"
         )
-    theirs, ours = ({name: one.get(name) for name in _SAME} for one in (checkpoint.metadata, about))
+    theirs, ours = ({name: one.get(name) for name in _SAME} for one in (checkpoint.metadata, origin))
     if theirs != ours or donor.config.d_model != d_model:
         raise InputError(
-            f"{path} was trained on {_named(theirs, donor.config.d_model)}, and is to start a training on "
-            f"{_named(ours, d_model)}: train one on the same activations"
+            f"{path} was trained on {_named(theirs, donor.config.d_model)}, the training that starts from it "
+            f"is on {_named(ours, d_model)}: train one on the same activations"
         )
     return donor
 
@@ -55,7 +55,7 @@ def start_from(sae: ProtSae, donor: LinearEncoderSae, batches: Iterable[ResidueB
     Args:
         sae: of input statistics that are set.
         donor: see `load_donor`.
-        batches: training residues; the first 20,000 tell the energies.
+        batches: training residues; the energies are those of the first 20,000.
 
     Returns:
         How many latents were copied.
@@ -71,9 +71,9 @@ def start_from(sae: ProtSae, donor: LinearEncoderSae, batches: Iterable[ResidueB
     return n
 
 
-def _named(about: Mapping[str, Any], d_model: int) -> str:
-    model = f"{about['model']} (sha256 {str(about['model_sha256'])[:12]})"
-    return f"{about['hook_point']} of {model} with d_model {d_model}"
+def _named(origin: Mapping[str, Any], d_model: int) -> str:
+    model = f"{origin['model']} (sha256 {str(origin['model_sha256'])[:12]})"
+    return f"{origin['hook_point']} of {model} with d_model {d_model}"
 
 
 def _most_energy(donor: LinearEncoderSae, batches: Iterable[ResidueBatch], n: int) -> Tensor:

@@ -19,16 +19,16 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class WorkersConfig(Config):
-    """Who shares out the batches of a training. Steps are those of one worker, to rounding."""
+    """The workers of a training. Steps equal those of one worker, to rounding."""
 
     n_workers: int = Field(2, ge=2)
     """Workers; on GPUs, one for each."""
     launcher: Literal["processes", "ray"] = "processes"
-    """`processes` of this machine, or `ray`: workers of a Ray cluster, all of which see the data folder."""
+    """`processes` of this machine, or `ray`: workers of a Ray cluster that share the data folder."""
     address: str | None = None
     """Of a running Ray cluster; None: one of this machine."""
     cpus_per_worker: int = Field(1, ge=1)
-    """Cores that Ray sets aside for a worker."""
+    """Cores that Ray reserves for a worker."""
     timeout_minutes: int = Field(30, gt=0)
     """How long workers wait for each other."""
 

@@ -37,7 +37,7 @@ N = 90
 
 @pytest.fixture(scope="module")
 def inputs():
-    """Concept GO:1 is "has a W", GO:2 below it "has a W behind a C"; dimension 0 marks W, 1 both."""
+    """Concept GO:1 is "has a W", GO:2 below it "has a W after a C"; dimension 0 marks W, 1 both."""
     generator = np.random.default_rng(0)
     ids = [f"P{i:02d}" for i in range(N)]
     has_w, has_cw = np.arange(N) // 3 % 2 == 0, np.arange(N) // 3 % 4 == 0

@@ -65,7 +65,7 @@ def test_proteins_become_shards_of_their_residues(proteins, tmp_path):
     pd.testing.assert_frame_equal(proteins, before)
 
 
-def test_another_split_of_the_same_proteins_selects_the_same_sequences(proteins):
+def test_new_split_of_the_same_proteins_selects_equal_sequences(proteins):
     dealt_anew = proteins.assign(split=["test", "train", "excluded", "train"], cluster_id="z").iloc[::-1]
     pd.testing.assert_frame_equal(select_sequences(proteins), select_sequences(dealt_anew))
 

@@ -31,7 +31,7 @@ CONF = Path(__file__).parents[3] / "conf" / "base"
 
 
 class Kept(MemoryDataset):
-    """A memory dataset that a runner does not empty once nobody downstream needs it."""
+    """A memory dataset that a runner does not release after its last use."""
 
     def _release(self):
         pass

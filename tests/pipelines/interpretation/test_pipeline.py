@@ -112,7 +112,7 @@ def run(inputs, pooling="mean"):
     return {name: catalog.load(name) for name in pipeline.outputs()}
 
 
-def test_the_planted_latent_is_recognised_by_concept_residue_and_window(inputs):
+def test_planted_latent_has_its_concept_residue_and_window(inputs):
     outputs = run(inputs)
     latents = outputs["latents"]
     assert len(latents) == 10 + 8

@@ -39,7 +39,7 @@ ASPECTS = ("BPO", "MFO", "MFO", "CCO")
 
 
 class Kept(MemoryDataset):
-    """A memory dataset that a runner does not empty once nobody downstream needs it."""
+    """A memory dataset that a runner does not release after its last use."""
 
     def _release(self):
         pass

@@ -211,7 +211,7 @@ def test_protsae_is_refused_unless_plainly_asked_for(make_protsae, tmp_path):
 
 @pytest.mark.parametrize("defined_bias", ["tied", "free", "none"])
 @torch.no_grad()
-def test_plain_protsae_has_the_pre_activations_of_drive_and_free_latents(make_protsae, x, defined_bias):
+def test_plain_protsae_has_pre_activations_of_drive_and_free(make_protsae, x, defined_bias):
     sae = make_protsae(defined_bias=defined_bias, forced_activation=False)
     near = nearest_dictionary(sae)
     pre = x @ near.W_enc + near.b_enc

@@ -110,7 +110,7 @@ def test_k_that_the_config_contradicts(tmp_path):
     ("change", "message"),
     [
         (lambda state: state.pop("b_dec"), "lacks b_dec"),
-        (lambda state: state.update(extra=torch.ones(1)), "has extra, which this layout does not know"),
+        (lambda state: state.update(extra=torch.ones(1)), "has extra, which is not of this layout"),
         (lambda state: state.update(b_dec=torch.ones(6)), r"b_dec has shape \[6\], W_enc asks for \[5\]"),
         (lambda state: state["b_dec"].fill_(torch.nan), "b_dec holds values that are not finite"),
         (lambda state: state.update(b_dec="text"), "no state dict of tensors by name"),
@@ -165,5 +165,5 @@ def test_paths_of_no_layout(tmp_path):
 
 def test_choices_that_a_layout_has_no_use_for(tmp_path):
     folder, _, _ = foreign.write_saelens(tmp_path, "topk")
-    with pytest.raises(InputError, match="layout saelens has no use for k"):
+    with pytest.raises(InputError, match="layout saelens does not take k"):
         load_sae(folder, k=5)

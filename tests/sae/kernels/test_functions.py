@@ -9,6 +9,7 @@ from protsae.sae.kernels import (
     cpu,
     encode_batch_top_k,
     encode_top_k,
+    fired,
     functions,
     prefix_energies,
     sparse_decode,
@@ -236,7 +237,7 @@ def test_threads_and_runs_change_no_bit(kernels, weights):
 
 def test_fired_are_the_latents_with_a_positive_code_anywhere():
     codes = SparseCodes(torch.tensor([[0.0, 2.0], [1.0, 0.0]]), torch.tensor([[4, 1], [3, 1]]))
-    assert codes.fired(6).tolist() == [False, True, False, True, False, False]
+    assert fired(codes, 6).tolist() == [False, True, False, True, False, False]
 
 
 def test_compressed_codes_keep_what_is_positive():

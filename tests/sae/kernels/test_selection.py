@@ -26,7 +26,7 @@ def test_equals_torch(kernels, dtype, width, k):
     _assert_largest(numbers, k, *kernels.select(numbers, k, None))
 
 
-def test_negative_numbers_become_zero_and_still_the_largest_are_chosen(kernels):
+def test_largest_are_chosen_and_negative_values_become_zero(kernels):
     numbers = -torch.rand(5, 200, generator=torch.Generator().manual_seed(0)) - 0.1
     values, columns = kernels.select(numbers, 4, None)
     assert not values.any()

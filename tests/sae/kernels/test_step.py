@@ -44,7 +44,7 @@ def test_twenty_steps_equal_dense_ones(make_topk, batch, n_dead):
     for step in range(20):
         x = batch.x + torch.randn(batch.x.shape, generator=torch.Generator().manual_seed(step)).double()
         now = replace(batch, x=x, dead=dead)
-        losses = sparse.loss_terms(now)["loss/total"], _dense_total(dense, now)
+        losses = sparse.step_output(now).losses["loss/total"], _dense_total(dense, now)
         torch.testing.assert_close(*losses, rtol=1e-6, atol=0)
         for optimiser, loss in zip(optimisers, losses, strict=True):
             optimiser.param_groups[0]["lr"] = 1e-2
@@ -104,7 +104,7 @@ def test_formats_without_compiled_loops_take_torchs_way(make_topk, monkeypatch):
     sae, reference = make_topk(), make_topk()
     optimiser, other = SaeAdam(sae), SaeAdam(reference)
     norms = _steps(sae, optimiser, optimiser.finish_step)
-    monkeypatch.setattr(optimiser_module, "_is_compiled_for", lambda parameter: False)
+    monkeypatch.setattr(optimiser_module, "is_compiled_for", lambda parameter: False)
     assert _steps(reference, other, other.finish_step) == pytest.approx(norms, rel=1e-12)
     torch.testing.assert_close(sae.W_dec, reference.W_dec, rtol=1e-12, atol=1e-13)
 

@@ -12,8 +12,8 @@ from protsae.annotations.joining import JoinConfig
 from protsae.annotations.merging import merge_sources
 from protsae.annotations.reading import SourceFiles, read_sources
 from protsae.annotations.rows import nested_counts, read_annotations
-from protsae.annotations.sources import SourcesConfig, SourceTables, join_sources
-from protsae.core.errors import about
+from protsae.annotations.sources import ConceptTables, SourcesConfig, join_sources
+from protsae.core.errors import naming
 from protsae.ontology.closure import Preset
 from protsae.ontology.norm_file import axioms_of, norm_text
 from protsae.ontology.obo import Ontology, read_obo
@@ -48,7 +48,7 @@ def join_annotations(
     ontology = Ontology(ontology_terms, ontology_relations, ontology_report["data_version"])
     counts: Counter[str] = Counter()
     annotations = read_annotations(raw_annotations, config, counts)
-    with about(raw_annotations):
+    with naming(raw_annotations):
         joined = joining.join_annotations(annotations, sequences, ontology, preset, join, config.isoforms)
     report = {**joined.report, "file": {"source": raw_annotations.name, **nested_counts(counts)}}
     return joined.protein_concepts, joined.annotation_ids, joined.annotation_accessions, report
@@ -88,6 +88,6 @@ def merge_concepts(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Put the concepts of the ontology and of the other sources side by side."""
     ontology = Ontology(ontology_terms, ontology_relations)
-    sourced = SourceTables(source_terms, source_relations, source_concepts, source_labelled)
+    sourced = ConceptTables(source_terms, source_relations, source_concepts, source_labelled)
     merged = merge_sources(ontology, ontology_concepts, sourced)
-    return merged.terms, merged.relations, merged.protein_concepts, merged.labelled_aspects
+    return merged.terms, merged.relations, merged.protein_concepts, merged.labelled

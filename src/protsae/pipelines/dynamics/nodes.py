@@ -12,7 +12,7 @@ from protsae.training.config import TrainerConfig
 def measure_curves(
     sae_checkpoint: Any, activation_shards: Any, proteins: pd.DataFrame, trainer: TrainerConfig
 ) -> pd.DataFrame:
-    """Validate the snapshots beside a checkpoint (a `SaeCheckpoint`) on an `ActivationStore`."""
+    """Validate the snapshots of a checkpoint (a `SaeCheckpoint`) on an `ActivationStore`."""
     from protsae.dynamics import curves
 
     return curves.measure_curves(sae_checkpoint, activation_shards, proteins, trainer)
@@ -30,7 +30,7 @@ def measure_guided_curves(
     axioms: pd.DataFrame,
     trainer: TrainerConfig,
 ) -> pd.DataFrame:
-    """Do the same for a guided dictionary, with what its guidance achieved."""
+    """Do the same for a guided dictionary, with the metrics of its guidance."""
     from protsae.annotations.labels import LabelTables
     from protsae.dynamics import curves
     from protsae.training.plan import Knowledge
@@ -43,7 +43,7 @@ def measure_guided_curves(
 def locate_onsets(
     config: OnsetConfig, dictionaries: dict[str, Any], comparison: ComparisonConfig, **parts: pd.DataFrame
 ) -> tuple[pd.DataFrame, Any]:
-    """Find when each measure sets in, and draw the curves with their onsets (plotly)."""
+    """Find when each metric begins to change, and draw the curves with their onsets (plotly)."""
     from protsae.dynamics.curves import find_onsets
     from protsae.reporting.dictionaries import Dictionaries
     from protsae.reporting.dynamics import dynamics_figure

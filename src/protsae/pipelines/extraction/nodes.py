@@ -7,7 +7,6 @@ import pandas as pd
 
 from protsae.activations.plan import plan_extraction
 from protsae.activations.report import extraction_report
-from protsae.activations.writer import ShardsPlan
 from protsae.core.splits import EXCLUDED
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.plm import load_plm
@@ -33,17 +32,16 @@ def extract_activations(
     """Plan the shards of all proteins that are not excluded; `ActivationShardsDataset` makes them on saving.
 
     Returns:
-        `activations.writer.ShardsPlan`.
+        `activations.plan.ExtractionPlan`.
     """
     kept = extraction_sequences[~extraction_sequences["is_excluded"]]
-    plan = plan_extraction(
+    return plan_extraction(
         kept["protein_id"].tolist(),
         kept["sequence"].tolist(),
         load_plm(plm_checkpoint),
         parameters,
         n_excluded=len(extraction_sequences) - len(kept),
     )
-    return ShardsPlan(plan)
 
 
 def report_extraction(activation_shards: Any, outlier_warning: float) -> dict[str, Any]:

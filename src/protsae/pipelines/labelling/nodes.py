@@ -4,8 +4,7 @@ import pandas as pd
 
 from protsae.annotations.concepts import VocabularyConfig, choose_concepts
 from protsae.annotations.labels import label_table, residue_label_table
-from protsae.annotations.merging import AnnotationTables
-from protsae.annotations.sources import with_source_axioms
+from protsae.annotations.sources import ConceptTables, with_source_axioms
 from protsae.ontology.closure import Preset
 from protsae.ontology.concept_axioms import AxiomConfig, axiom_table
 
@@ -21,7 +20,7 @@ def select_concepts(
     config: VocabularyConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose the terms that have enough evidence in every split, and list the others with the reason."""
-    annotations = AnnotationTables(concept_terms, concept_relations, protein_concepts, labelled_aspects)
+    annotations = ConceptTables(concept_terms, concept_relations, protein_concepts, labelled_aspects)
     return choose_concepts(annotations, residue_concepts, proteins, preset, config)
 
 

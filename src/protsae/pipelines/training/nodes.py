@@ -35,8 +35,8 @@ def plan_training(
         name: what the tables call the dictionary.
 
     Returns:
-        `training.plan.TrainingPlan`, which the checkpoint's dataset runs: that knows where an unfinished
-        training lies.
+        `training.plan.TrainingPlan`, which the checkpoint's dataset runs: the dataset has the path of the
+        unfinished training.
     """
     from protsae.training.dictionaries import Defaults, Dictionary
     from protsae.training.plan import Source

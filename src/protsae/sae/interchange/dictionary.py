@@ -51,7 +51,7 @@ class Dictionary:
     metadata: dict[str, Any] = field(default_factory=dict)
     """JSON values: what the file says of its origin."""
     notes: tuple[str, ...] = ()
-    """What was assumed or left out on the way here, for people."""
+    """What was assumed or left out in the conversion, as text."""
 
     def __post_init__(self) -> None:
         """Check shapes and values.
@@ -146,5 +146,5 @@ class Dictionary:
         return changed
 
     def with_notes(self, *notes: str) -> "Dictionary":
-        """Return the same with more to say."""
+        """Return the same with further notes."""
         return replace(self, notes=(*self.notes, *notes))

@@ -17,7 +17,7 @@ def read_dictionary_learning(path: Path, activation: str | None = None) -> Dicti
     """Read `ae.pt`.
 
     Args:
-        path: the file; `config.json` beside it is read where there is one.
+        path: the file; `config.json` of its folder is read if there is one.
         activation: `topk` or `batch_topk`, where no config tells them apart.
 
     Raises:
@@ -33,7 +33,7 @@ def read_dictionary_learning(path: Path, activation: str | None = None) -> Dicti
         raise InputError(f"{config_path}: dict_class {name!r} cannot be read; known: {', '.join(CLASSES)}")
     read = read_state(path, state, None if name is None else str(name))
     if read.k is not None and trainer.get("k", read.k) != read.k:
-        raise InputError(f"{path} holds k {read.k}, {config_path} says {trainer['k']}: which is it?")
+        raise InputError(f"{path} holds k {read.k}, {config_path} says {trainer['k']}: correct one of them")
     about = {key: trainer[key] for key in _COPIED if key in trainer}
     return replace(read, metadata={"layout": "dictionary_learning", **about, **read.metadata})
 

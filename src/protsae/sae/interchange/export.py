@@ -33,7 +33,7 @@ def export_saelens(
         sae: the module.
         folder: made if need be; an existing export is not overwritten.
         metadata: of the module's checkpoint: `hook_point`, `model`, ...
-        plain: ProtSAE only: write the nearest plain dictionary; the whole module goes beside it.
+        plain: ProtSAE only: write the nearest plain dictionary; the whole module goes to the same folder.
         unit_decoder: keep the norm of decoder rows rather than the codes.
 
     Returns:
@@ -49,25 +49,16 @@ def export_saelens(
     if unit_decoder and isinstance(sae, SparseAutoencoder):
         codes_scale = 1 / float(sae.input_scale)
         dictionary = dictionary.with_codes_times(torch.full_like(dictionary.b_enc, codes_scale).double())
-    write_saelens(dictionary, Path(folder), _metadata(sae, about, codes_scale, dictionary.notes))
+    own = {
+        "version": __version__,
+        "config": (sae.sae if isinstance(sae, TokenNormalisedSae) else sae).config_json(),
+        "metadata": about,
+        "codes_scale": codes_scale,
+        "missing": list(dictionary.notes),
+    }
+    named = {"model_name": about.get("model"), "hook_name": about.get("hook_point")}
+    known = {key: value for key, value in named.items() if value is not None}
+    write_saelens(dictionary, Path(folder), {**known, "protsae": own})
     if whole is not None:
         write_whole_module(whole, Path(folder) / WEIGHTS, dictionary.notes, about)
     return dictionary
-
-
-def _metadata(
-    sae: SparseAutoencoder | TokenNormalisedSae,
-    about: dict[str, Any],
-    codes_scale: float,
-    notes: tuple[str, ...],
-) -> dict[str, Any]:
-    inner = sae.sae if isinstance(sae, TokenNormalisedSae) else sae
-    own = {
-        "version": __version__,
-        "config": inner.config_json(),
-        "metadata": about,
-        "codes_scale": codes_scale,
-        "missing": list(notes),
-    }
-    named = {"model_name": about.get("model"), "hook_name": about.get("hook_point")}
-    return {**{key: value for key, value in named.items() if value is not None}, "protsae": own}

@@ -34,7 +34,7 @@ def dictionary_of(sae: SparseAutoencoder | TokenNormalisedSae) -> Dictionary:
         return replace(dictionary_of(sae.sae), input_norm=sae.input_norm)
     if isinstance(sae, ProtSae):
         raise InputError(
-            "no plain dictionary has ProtSAE's codes: ask for the nearest one, with the rest beside it"
+            "no plain dictionary has ProtSAE's codes: export the nearest one with --plain (`plain=True`)"
         )
     if type(sae) not in _FOLDED:
         raise InputError(f"{type(sae).__name__} has no plain dictionary")
@@ -51,7 +51,7 @@ def nearest_dictionary(sae: ProtSae) -> Dictionary:
         near = _dictionary(sae, "topk", sae.W_enc, _biases(sae), k=sae.config.k)
     return near.on_raw_input(sae.input_mean, float(sae.input_scale)).with_notes(
         f"TopK takes its {sae.config.k} latents among all; ProtSAE takes them among the free ones, and "
-        "defined latents are active beside them wherever their drive is positive",
+        "defined latents are also active wherever their drive is positive",
         "forced activation: ProtSAE lifts a gated defined latent to the mean of the token's free codes",
         "the concept predictor, the gates and their thresholds, and the axioms' centres and radii",
     )

@@ -1,4 +1,4 @@
-"""InterPLM's autoencoders: `ae.pt`, `ae_normalized.pt`, `ae_unnormalized.pt`; `config.yaml` beside.
+"""InterPLM's autoencoders: `ae.pt`, `ae_normalized.pt`, `ae_unnormalized.pt`; and `config.yaml`.
 
 Beyond dictionary_learning's tensors: `activation_rescale_factor [d_sae]`, the largest code of each latent, by
 which `encode(normalize_features=True)` divides; `normalize_to_sqrt_d`, tokens scaled to norm sqrt(d_model).

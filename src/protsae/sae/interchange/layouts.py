@@ -1,10 +1,10 @@
-"""Which layout a path is of, and reading it."""
+"""The layouts of other libraries: which one a path has, and how it is read."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from protsae.core.errors import InputError, about
+from protsae.core.errors import InputError, naming
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint, is_checkpoint
 from protsae.sae.interchange.dictionary import Dictionary
@@ -66,8 +66,8 @@ def read_dictionary(
     reader = _READERS[found]
     given = {name: value for name, value in choices.items() if value}
     if useless := [name for name in given if name not in reader.choices]:
-        raise InputError(f"layout {found} has no use for {useless[0]}")
-    with about(source):
+        raise InputError(f"layout {found} does not take {useless[0]}")
+    with naming(source):
         return reader.read(source / reader.file if source.is_dir() else source, **given)
 
 
@@ -76,7 +76,7 @@ def load_sae(
 ) -> SparseAutoencoder | TokenNormalisedSae:
     """Load an autoencoder of this package or another's, in evaluation mode.
 
-    A folder that was exported here with more beside it than the layout holds comes back as the whole module;
+    A folder that this package exported with its whole module is loaded as that module;
     `layout="saelens"` takes the plain dictionary alone. Imported modules have their centring in the weights,
     and decoder rows of whatever norm the file has.
 
@@ -98,7 +98,7 @@ def load_sae(
 
 
 def layout_of(path: Path) -> Layout:
-    """Tell the layout by the names of files, and where these do not tell, of tensors.
+    """Recognise the layout by the names of files, or of tensors.
 
     Raises:
         InputError: none fits, or more than one file does.

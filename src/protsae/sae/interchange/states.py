@@ -17,12 +17,12 @@ def check_names(
     """Check that the tensors are those that a layout has.
 
     Raises:
-        InputError: one is missing, or one is there that the layout does not know.
+        InputError: one is missing, or one is not of the layout.
     """
     missing = sorted(set(needed) - set(state))
     unknown = sorted(set(state) - set(needed) - set(optional))
     if missing or unknown:
-        what = f"lacks {missing[0]}" if missing else f"has {unknown[0]}, which this layout does not know"
+        what = f"lacks {missing[0]}" if missing else f"has {unknown[0]}, which is not of this layout"
         raise InputError(f"{path} {what}; its tensors are {', '.join(sorted(state))}")
 
 

@@ -1,4 +1,4 @@
-"""What a plain dictionary cannot hold, in two files beside it: `protsae.json` and `protsae.safetensors`.
+"""The whole module of a plain dictionary, in two files of its folder: `protsae.json`, `protsae.safetensors`.
 
 The first lists what is missing from the dictionary and ties both to its weights by their hash; the second is
 the whole module, a checkpoint of this package.
@@ -27,12 +27,12 @@ FORMAT_VERSION = 1
 def write_whole_module(
     sae: "SparseAutoencoder", weights: Path, missing: "Sequence[str]", metadata: dict[str, Any]
 ) -> None:
-    """Write both files beside the weights of a plain dictionary.
+    """Write both files to the folder of a plain dictionary.
 
     Args:
         sae: the whole module.
         weights: the dictionary's tensors.
-        missing: what the dictionary lacks, for people.
+        missing: what the dictionary lacks, as text.
         metadata: of the checkpoint.
     """
     folder = weights.parent
@@ -50,7 +50,7 @@ def write_whole_module(
 
 
 def read_whole_module(folder: Path) -> SaeCheckpoint | None:
-    """Return the whole module's checkpoint, or None if nothing lies beside the dictionary.
+    """Return the whole module's checkpoint, or None if the folder has none.
 
     Raises:
         InputError: the files are of another format or version, one is missing, or the dictionary has changed

@@ -33,6 +33,12 @@ def compress(latent_acts: Tensor) -> SparseCodes:
     return found
 
 
+def fired(codes: SparseCodes, d_sae: int) -> Tensor:
+    """Return which latents are active anywhere: bool [d_sae]."""
+    found: Tensor = backend(codes.values).fired(codes.values, codes.columns, d_sae)
+    return found
+
+
 def encode_top_k(
     x: Tensor, weight: Tensor, bias: Tensor, k: int, *, dead: Tensor | None = None, k_dead: int = 0
 ) -> tuple[SparseCodes, SparseCodes | None]:

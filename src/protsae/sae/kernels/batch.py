@@ -69,7 +69,7 @@ def _of_level(codes: SparseCodes, level: float) -> SparseCodes:
 
 
 def _level(x: Tensor, weight: Tensor, bias: Tensor, k: int) -> float:
-    """Return about the number that k per row reach, from rows spread over the batch."""
+    """Return an estimate of the number that k per row reach, from rows spread over the batch."""
     sample = x[:: max(1, len(x) // _SAMPLED)]
     numbers = np.concatenate([(part + bias).flatten().numpy() for part in products(sample, weight)])
     place = max(0, len(numbers) - k * len(sample))

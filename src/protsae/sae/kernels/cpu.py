@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from protsae.core.parallel import even_bounds
-from protsae.sae.kernels import ball_loops, lasso, lifting, prefix_loops, rows, thresholds, updates
+from protsae.sae.kernels import lasso, prefix_loops, rows, thresholds, updates
 from protsae.sae.kernels.batch import compress, encode_batch
 from protsae.sae.kernels.encoding import encode, select
 from protsae.sae.kernels.loops import as_array, run_bounds, run_rows
@@ -18,8 +17,6 @@ from protsae.sae.kernels.plain import rows_at_once
 
 __all__ = ["compress", "encode", "encode_batch", "select"]  # the kernels that other modules hold
 
-_PARTS = 16
-"""Parts whose sums are added up in the end. Their number, and so the bits, does not depend on threads."""
 Floats = NDArray[np.floating]
 
 
@@ -36,48 +33,6 @@ def between(numbers: Tensor, labelled: Tensor, segment: Tensor, n_above: Tensor)
     integers = np.empty(0, np.int32 if numbers.dtype == torch.float32 else np.int64)
     run_rows(thresholds.between, len(out), numbers, labelled, segment, n_above, integers, out)
     return out
-
-
-def ball_excess(centres: Tensor, radii: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how far balls stick out of others and how far their centres are apart."""
-    distances, out = radii.new_empty(len(pairs)), radii.new_empty(len(pairs))
-    ball_loops.excess(*map(as_array, (centres, radii, pairs, distances, out)))
-    return out, distances
-
-
-def ball_excess_back(
-    gradient: Tensor, centres: Tensor, pairs: Tensor, distances: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the gradients of centres and radii."""
-    of_centres = torch.empty_like(centres, memory_format=torch.contiguous_format)
-    of_radii = centres.new_empty(len(centres))
-    ball_loops.excess_back(*map(as_array, (gradient, centres, pairs, distances, of_centres, of_radii)))
-    return of_centres, of_radii
-
-
-def lift(
-    scale: Tensor, levels: Tensor, logits: Tensor, gate_logit: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return evidence, driven, values and columns as `lifting.lift` fills them."""
-    n = len(logits)
-    counts = torch.empty(n, dtype=torch.int64)
-    run_rows(lifting.count_open, n, logits, gate_logit, counts)
-    w = int(counts.max()) if n else 0
-    evidence, driven, values = (logits.new_empty(n, w) for _ in range(3))
-    columns = torch.empty(n, w, dtype=torch.int64)
-    run_rows(lifting.lift, n, logits, gate_logit, scale, levels, evidence, driven, values, columns)
-    return evidence, driven, values, columns
-
-
-def lift_back(
-    gradient: Tensor, evidence: Tensor, driven: Tensor, columns: Tensor, levels: Tensor, m: int
-) -> tuple[Tensor, Tensor]:
-    """Return the gradients of scale [m] and levels [n]; see `lifting.lift_back`."""
-    of_levels, of_scale = torch.empty_like(levels), levels.new_empty(_PARTS, m)
-    parts = np.array(even_bounds(len(gradient), _PARTS))
-    outputs = (of_levels, of_scale, parts)
-    run_rows(lifting.lift_back, _PARTS, gradient, evidence, driven, columns, levels, *outputs)
-    return of_scale.sum(dim=0), of_levels
 
 
 def lasso_codes(gram: Tensor, slopes: Tensor, bounds: Tensor, most_steps: int) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,9 @@
 """The k largest pre-activations on a CPU, never held for a whole batch in float32.
 
-Two ways. Where the processor multiplies bfloat16 in tiles (AMX), a rough product that costs a tenth says
-which few latents can be among the k largest, and these are computed in float32: the outcome is that of the
-whole product, and its bits do not depend on threads. Elsewhere, and for many codes, the whole product.
-"""
+There are two ways. Where the processor multiplies bfloat16 in tiles (AMX), a rough product that costs a
+tenth says which few latents can be among the k largest, and these are computed in float32. The result is
+that of the whole product, and its bits do not depend on threads. Elsewhere, and for many codes, the whole
+product."""
 
 from functools import cache
 from pathlib import Path
@@ -52,7 +52,8 @@ def encode(
 
 @cache
 def multiplies_bfloat16() -> bool:
-    """Say whether the processor multiplies bfloat16 itself: at twice the rate of float32, in tiles at ten."""
+    """Return whether the processor multiplies bfloat16 itself: at twice the rate of float32, in tiles at
+    ten."""
     try:
         return bool({"amx_bf16", "avx512_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
     except OSError:  # not Linux

@@ -7,12 +7,18 @@ from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from protsae.core.experimental import warn_experimental
+from protsae.core.parallel import even_bounds
 from protsae.sae.kernels import plain
+from protsae.sae.kernels.loops import as_array, run_rows
+
+_PARTS = 16
+"""Parts of a sum that are added up in the end. Their number, and so the bits, does not depend on threads."""
 
 
 def backend(tensor: Tensor) -> ModuleType:
@@ -33,12 +39,12 @@ def backend(tensor: Tensor) -> ModuleType:
 
 @cache
 def _has_triton() -> bool:
-    """Say whether Triton is installed, as it is beside builds of torch for CUDA on Linux."""
+    """Return whether Triton is installed, as it is with builds of torch for CUDA on Linux."""
     return find_spec("triton") is not None
 
 
 def is_compiled_for(*tensors: Tensor) -> bool:
-    """Say whether the compiled kernels of a CPU take tensors, all of one number format."""
+    """Return whether the compiled kernels of a CPU take these tensors: all of one number format."""
     first = tensors[0].dtype
     known = first in (torch.float32, torch.float64)
     return known and all(t.device.type == "cpu" and t.dtype == first for t in tensors)
@@ -187,19 +193,24 @@ class BallExcess(torch.autograd.Function):
             radii: [n_balls].
             pairs: int64 [n, 2]: c and d.
         """
-        from protsae.sae.kernels import cpu
+        from protsae.sae.kernels.ball_loops import excess
 
-        excess, distances = cpu.ball_excess(centres, radii, pairs)
+        distances, out = radii.new_empty(len(pairs)), radii.new_empty(len(pairs))
+        excess(*map(as_array, (centres, radii, pairs, distances, out)))
         ctx.save_for_backward(centres, pairs, distances)
-        return excess
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of centres and radii."""
-        from protsae.sae.kernels import cpu
+        from protsae.sae.kernels.ball_loops import excess_back
 
-        return *cpu.ball_excess_back(gradients[0], *ctx.saved_tensors), None
+        centres = ctx.saved_tensors[0]
+        of_centres = torch.empty_like(centres, memory_format=torch.contiguous_format)
+        of_radii = centres.new_empty(len(centres))
+        excess_back(*map(as_array, (gradients[0], *ctx.saved_tensors, of_centres, of_radii)))
+        return of_centres, of_radii, None
 
 
 class Lift(torch.autograd.Function):
@@ -218,9 +229,15 @@ class Lift(torch.autograd.Function):
             logits: [n, m]; they get no gradient.
             gate_logit: [m]; gates are open where logits are above.
         """
-        from protsae.sae.kernels import cpu
+        from protsae.sae.kernels import lifting
 
-        evidence, driven, values, columns = cpu.lift(scale, levels, logits, gate_logit)
+        n = len(logits)
+        counts = torch.empty(n, dtype=torch.int64)
+        run_rows(lifting.count_open, n, logits, gate_logit, counts)
+        w = int(counts.max()) if n else 0
+        evidence, driven, values = (logits.new_empty(n, w) for _ in range(3))
+        columns = torch.empty(n, w, dtype=torch.int64)
+        run_rows(lifting.lift, n, logits, gate_logit, scale, levels, evidence, driven, values, columns)
         ctx.save_for_backward(evidence, driven, columns, levels)
         ctx.m = len(scale)
         ctx.mark_non_differentiable(driven, columns)
@@ -231,8 +248,10 @@ class Lift(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of scale and levels."""
-        from protsae.sae.kernels import cpu
+        from protsae.sae.kernels.lifting import lift_back
 
-        evidence, driven, columns, levels = ctx.saved_tensors
-        of_scale, of_levels = cpu.lift_back(gradients[0], evidence, driven, columns, levels, ctx.m)
-        return of_scale, of_levels, None, None
+        levels = ctx.saved_tensors[3]
+        of_levels, of_scale = torch.empty_like(levels), levels.new_empty(_PARTS, ctx.m)
+        parts = np.array(even_bounds(len(levels), _PARTS))
+        run_rows(lift_back, _PARTS, gradients[0], *ctx.saved_tensors, of_levels, of_scale, parts)
+        return of_scale.sum(dim=0), of_levels, None, None

@@ -109,7 +109,7 @@ def gather_rows(values: Tensor, columns: Tensor, vectors: Tensor, out: Tensor) -
     """See `plain.gather_rows`."""
     values, vectors = values.contiguous(), vectors.contiguous()
     (d_sae, d), k = out.shape, columns.shape[1]
-    # Codes of value 0 go behind the last latent; rows stay in order within a latent.
+    # Codes of value 0 go after the last latent; rows stay in order within a latent.
     latents = columns.where(values != 0, d_sae).flatten()
     ordered, entries = latents.sort(stable=True)
     begins = torch.searchsorted(ordered, torch.arange(d_sae + 1, device=out.device))

@@ -43,7 +43,7 @@ def descend(
     """
     for i in range(first, last):
         gradient, z, bound = gradients[i], codes[i], bounds[i]
-        z[:] = 0 if bound >= 0 else np.nan  # what is no number comes out as none
+        z[:] = 0 if bound >= 0 else np.nan  # NaN stays NaN
         is_open[i] = bound >= 0
         if not is_open[i]:
             continue

@@ -54,7 +54,7 @@ def lift(
     is_open = np.empty(logits.shape[1] + 1, np.int32)
     for i in range(first, last):
         place, row, level = 0, logits[i], levels[i]
-        for j in range(len(row)):  # without branches: which gates are open is not to be guessed
+        for j in range(len(row)):  # without branches: open gates cannot be predicted
             is_open[place] = j
             place += row[j] > gate_logit[j]
         for at in range(place):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from protsae.core.compiled import compiled, part
 
 _BLOCK = 32
-"""Most numbers whose largest stands for them all."""
+"""Most numbers of a block, of which the largest is compared first."""
 
 
 @part
@@ -146,7 +146,7 @@ def top_k_of_rows(
 ) -> None:
     """Fill the k largest of each row plus bias, negative ones as 0, and their columns in ascending order.
 
-    Of equal numbers the first ones are taken. A row with a NaN gets NaN, so that it cannot go unseen.
+    Of equal numbers the first ones are taken. A row with a NaN gets NaN: it is not hidden.
 
     Args:
         numbers: floats [n, d].

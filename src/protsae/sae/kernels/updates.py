@@ -1,4 +1,5 @@
-"""Adam's step over the rows of a matrix on a CPU, with what goes before and after it, compiled by numba.
+"""Adam's step over the rows of a matrix on a CPU, with projection, clipping and normalisation, compiled by
+numba.
 
 One pass measures gradients and one updates, where a chain of tensor operations would take some fifteen passes
 over memory. Every loop fills its part, rows `first` to `last`; no bit depends on the parts.

@@ -1,4 +1,4 @@
-"""A forward pass that stopped on its way, to go on from there as often as one likes."""
+"""A forward pass that is paused at a hook point and can be continued from there any number of times."""
 
 from dataclasses import dataclass
 
@@ -22,19 +22,19 @@ class State:
 
 
 @dataclass(frozen=True)
-class Halfway:
+class PausedPass:
     """A batch that was run to a hook point."""
 
     values: Tensor
     """What arrives there: residues only, float32 [sum of lengths, d_model], on the model's device."""
     point: HookPoint
-    """The hook point, or another one of the same values, behind which fewer layers are left."""
+    """The hook point, or another one of the same values with fewer layers left to run."""
     state: State
-    """Where the pass goes on: before the layer of `point`."""
+    """Where the pass continues: before the layer of `point`."""
 
 
-def as_restarted(point: HookPoint, n_layers: int) -> HookPoint:
-    """Return the point of the same values behind which the fewest layers begin."""
+def restart_point(point: HookPoint, n_layers: int) -> HookPoint:
+    """Return the point of the same values with the fewest layers left to run."""
     if point.kind == "resid_post" and point.layer is not None and point.layer + 1 < n_layers:
         return HookPoint("resid_pre", point.layer + 1)
     return point

@@ -51,41 +51,41 @@ def test_masks_of_several_parts_reach_their_own_sequences(tmp_path):
 def test_going_on_from_a_point_gives_what_the_whole_pass_gives(tmp_path, point):
     forward = Esm2Forward(tiny_model(tmp_path), [point])
     whole = forward.run(SEQUENCES, logits=True, masked=MASKED)
-    halfway = forward.run_to(SEQUENCES, point, MASKED)
-    assert torch.equal(halfway.values, whole[point])
-    assert torch.equal(forward.finish(halfway), whole[LOGITS])
-    assert torch.equal(forward.finish(halfway, lambda x: x), whole[LOGITS])
-    assert torch.equal(forward.finish(halfway, lambda _x: halfway.values), whole[LOGITS])
+    paused = forward.run_to(SEQUENCES, point, MASKED)
+    assert torch.equal(paused.values, whole[point])
+    assert torch.equal(forward.finish(paused), whole[LOGITS])
+    assert torch.equal(forward.finish(paused, lambda x: x), whole[LOGITS])
+    assert torch.equal(forward.finish(paused, lambda _x: paused.values), whole[LOGITS])
     zero = forward.run(SEQUENCES, {point: torch.zeros_like}, logits=True, masked=MASKED)[LOGITS]
-    assert torch.equal(forward.finish(halfway, torch.zeros_like), zero)
+    assert torch.equal(forward.finish(paused, torch.zeros_like), zero)
     assert worst_difference(zero, whole[LOGITS]) > 0.01
-    changed = (lambda _x: torch.arange(D_MODEL) - halfway.values[MASKED], MASKED)
+    changed = (lambda _x: torch.arange(D_MODEL) - paused.values[MASKED], MASKED)
     for at in (MASKED, ~MASKED):
-        some = forward.finish(halfway, *changed, at)
-        assert worst_difference(some, forward.finish(halfway, *changed)[at]) < TOLERANCE
-    assert worst_difference(forward.finish(halfway, *changed, MASKED), whole[LOGITS][MASKED]) > 0.01
-    assert torch.equal(forward.finish(halfway, lambda x: x, at=MASKED), forward.finish(halfway, at=MASKED))
-    assert torch.equal(forward.finish(halfway), whole[LOGITS])  # nothing above has changed it
+        some = forward.finish(paused, *changed, at)
+        assert worst_difference(some, forward.finish(paused, *changed)[at]) < TOLERANCE
+    assert worst_difference(forward.finish(paused, *changed, MASKED), whole[LOGITS][MASKED]) > 0.01
+    assert torch.equal(forward.finish(paused, lambda x: x, at=MASKED), forward.finish(paused, at=MASKED))
+    assert torch.equal(forward.finish(paused), whole[LOGITS])  # nothing above has changed it
 
 
 def test_long_sequences_and_those_with_nothing_wanted_end_alike(tmp_path):
     sequences = random_sequences([1300, 30, 5])
     forward = Esm2Forward(tiny_model(tmp_path), [])
-    halfway = forward.run_to(sequences, "layers.0.resid_post")
-    whole = forward.finish(halfway)
+    paused = forward.run_to(sequences, "layers.0.resid_post")
+    whole = forward.finish(paused)
     for at in ([0], [3, 1299, 1331, 1334], list(range(0, 1300, 2))):
         wanted = torch.zeros(1335, dtype=torch.bool)
         wanted[at] = True
-        assert worst_difference(forward.finish(halfway, at=wanted), whole[wanted]) < TOLERANCE
+        assert worst_difference(forward.finish(paused, at=wanted), whole[wanted]) < TOLERANCE
 
 
 def test_fused_attention_goes_on_alike(tmp_path):
     forward = Esm2Forward(tiny_model(tmp_path), [], attention="sdpa")
-    halfway = forward.run_to(SEQUENCES, "layers.1.mlp_out", MASKED)
-    assert worst_difference(forward.finish(halfway), fair_esm_masked(MASKED)) < TOLERANCE
-    assert halfway.values.shape == (N_RESIDUES, D_MODEL)
-    halfway = forward.run_to(SEQUENCES, "layers.0.resid_post", MASKED)
-    assert worst_difference(forward.finish(halfway, at=MASKED), fair_esm_masked(MASKED)[MASKED]) < TOLERANCE
+    paused = forward.run_to(SEQUENCES, "layers.1.mlp_out", MASKED)
+    assert worst_difference(forward.finish(paused), fair_esm_masked(MASKED)) < TOLERANCE
+    assert paused.values.shape == (N_RESIDUES, D_MODEL)
+    paused = forward.run_to(SEQUENCES, "layers.0.resid_post", MASKED)
+    assert worst_difference(forward.finish(paused, at=MASKED), fair_esm_masked(MASKED)[MASKED]) < TOLERANCE
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
