@@ -155,5 +155,5 @@ def test_what_does_not_fit_is_refused():
         accumulator.update(codes_of(proteins), mixed)
     with pytest.raises(ValueError, match="ascend"):
         AssociationAccumulator(np.ones(6), GROUP, (0.5, 0.5))
-    with pytest.raises(InputError, match="behind their protein's last residue"):
+    with pytest.raises(InputError, match="after their protein's last residue"):
         truth_of(proteins, [*spans, ("P0", 1, 9, 0, 99)], known)
