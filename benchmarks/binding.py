@@ -55,7 +55,7 @@ from protsae.encoding.batches import Residues
 from protsae.encoding.run import Run
 from protsae.interpretation.align import AlignmentTask
 from protsae.interpretation.baselines import (
-    Dictionary,
+    Description,
     of_autoencoder,
     of_neurons,
     of_random_directions,
@@ -160,7 +160,7 @@ class Table:
         means = ", ".join(f"{metric} {values.mean():.3f}" for metric, values in judged.values.items())
         print(f"{method} (seed {about.get('seed', '-')}): {means}", flush=True)
 
-    def add_latents(self, dictionary: Dictionary, source: Any, hook_point: str = "", **about: Any) -> None:
+    def add_latents(self, dictionary: Description, source: Any, hook_point: str = "", **about: Any) -> None:
         """Judge the best latents of a dictionary, and a probe on a few of them."""
         config = self._task.config
         codes = FreshCodes(source, hook_point, dictionary, self._task.proteins, config.residues_per_batch)

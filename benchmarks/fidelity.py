@@ -23,7 +23,7 @@ from protsae.core.files import write_text_atomic
 from protsae.encoding.config import BatchConfig
 from protsae.encoding.reading import encode
 from protsae.encoding.run import Run
-from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
+from protsae.fidelity.config import FidelityMetricsConfig, PassesConfig, SequencesConfig
 from protsae.fidelity.judging import LONG, loss_rows, reconstruction_rows
 from protsae.fidelity.sequences import PROTEIN, choose_sequences
 from protsae.fidelity.splicing import measure_ablated, measure_spliced
@@ -43,7 +43,7 @@ class FidelityTest:
         self.store = ActivationStore(data / "04_feature/activations")
         proteins = pd.read_parquet(data / "03_primary/proteins.parquet")
         self.model, self.hook_point = load_plm(plm), hook_point
-        self.passes, self.judging = PassesConfig(), JudgingConfig()
+        self.passes, self.judging = PassesConfig(), FidelityMetricsConfig()
         settings = SequencesConfig(max_proteins=n_proteins)
         self.sequences, self.report = choose_sequences(proteins, self.store.protein_ids, settings)
         scored = self.sequences.loc[self.sequences["kind"] == PROTEIN, "sequence_id"]

@@ -6,11 +6,11 @@ import pytest
 from tests.fidelity.conftest import RUN
 
 from protsae.core.errors import InputError
-from protsae.fidelity.config import JudgingConfig
+from protsae.fidelity.config import FidelityMetricsConfig
 from protsae.fidelity.densities import density_histogram
 from protsae.fidelity.judging import length_band_names, loss_recovered, loss_rows, reconstruction_rows
 
-CONFIG = JudgingConfig(length_bands=(10, 20), n_resamples=200)
+CONFIG = FidelityMetricsConfig(length_bands=(10, 20), n_resamples=200)
 KEY = ["sequence_id", "kind", "cluster_id", "length", "residue", "n_masked"]
 BASELINE = pd.DataFrame(
     [

@@ -12,7 +12,7 @@ from protsae.activations.reader import ActivationStore
 from protsae.activations.writer import write_activations
 from protsae.encoding.config import BatchConfig
 from protsae.encoding.reading import encode
-from protsae.fidelity.config import JudgingConfig
+from protsae.fidelity.config import FidelityMetricsConfig
 from protsae.fidelity.judging import reconstruction_rows
 from protsae.metrics.reconstruction import ReconstructionAccumulator
 
@@ -64,7 +64,7 @@ def test_headline_equals_the_accumulator_of_training(store, proteins, plain):
     test = proteins[proteins["split"] == "test"]
     found = encoded(store, plain, proteins, 10_000)
     rows = reconstruction_rows(
-        found.reconstruction_sums, found.latent_statistics, 24, RUN, JudgingConfig(n_resamples=20)
+        found.reconstruction_sums, found.latent_statistics, 24, RUN, FidelityMetricsConfig(n_resamples=20)
     )
     value = rows[(rows["stratum"] == "") & (rows["split"] == "test")].set_index("metric")["value"]
     accumulator = ReconstructionAccumulator()

@@ -11,7 +11,7 @@ from tests.plm.tiny_esm2 import random_sequences, tiny_esm2
 from torch.nn import functional
 
 from protsae.core.errors import InputError
-from protsae.fidelity.config import JudgingConfig, PassesConfig
+from protsae.fidelity.config import FidelityMetricsConfig, PassesConfig
 from protsae.fidelity.judging import loss_rows
 from protsae.fidelity.splicing import (
     ABLATIONS,
@@ -25,7 +25,7 @@ from protsae.fidelity.splicing import (
 from protsae.plm.windows import windows_of
 
 PASSES = PassesConfig(tokens_per_batch=150)
-JUDGING = JudgingConfig(n_resamples=20)
+JUDGING = FidelityMetricsConfig(n_resamples=20)
 MEAN = torch.linspace(-1, 1, 24)
 
 

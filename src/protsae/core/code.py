@@ -86,7 +86,7 @@ class Symbol(NamedTuple):
     """Whether it reaches code in a way that reading cannot follow."""
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """Summary of one source file."""
 
     symbols: dict[str, Symbol]
@@ -99,7 +99,7 @@ class Source(NamedTuple):
     """Names that `LOOSE` binds."""
 
 
-_NOTHING = Source({LOOSE: Symbol("", (), (), (), False, False)}, (), (), ())
+_NOTHING = SourceFile({LOOSE: Symbol("", (), (), (), False, False)}, (), (), ())
 
 
 @dataclass
@@ -280,7 +280,7 @@ def _defined(statement: ast.stmt) -> list[str]:
     return []
 
 
-def read_source(text: bytes) -> Source:
+def read_source(text: bytes) -> SourceFile:
     """Parse one source file.
 
     Raises:
@@ -313,7 +313,7 @@ def read_source(text: bytes) -> Source:
     imports, loose.imports = loose.imports, []
     bindings = [*imports, *typed.imports]
     symbols = {name: _symbol(statements[name], found, bindings, set(uses)) for name, found in uses.items()}
-    return Source(symbols, imports, typed.imports, sorted(loose.bound))
+    return SourceFile(symbols, imports, typed.imports, sorted(loose.bound))
 
 
 def _symbol(statements: list[str], uses: _Uses, imports: list[Import], defined: set[str]) -> Symbol:
@@ -340,8 +340,8 @@ class CodeIndex:
         memory = memory or {}
         is_ours = (memory.get("python"), memory.get("reader")) == (sys.version, _reader())
         self._memory: dict[str, Any] = memory.get("sources", {}) if is_ours else {}
-        self._used: dict[str, Source] = {}
-        self._sources: dict[str, Source] = {}
+        self._used: dict[str, SourceFile] = {}
+        self._sources: dict[str, SourceFile] = {}
         self._imports: dict[str, dict[str, list[Import]]] = {}
         self._data_files: dict[str, dict[Path, tuple[str, str]]] = {}
         self._files: dict[str, Path | None] = {}
@@ -558,7 +558,7 @@ class CodeIndex:
         found = [f"{name}.{item.stem}" for item in path.parent.glob("*.py") if item.stem != "__init__"]
         return found + [f"{name}.{item.parent.name}" for item in path.parent.glob("*/__init__.py")]
 
-    def _source(self, module: str) -> Source:
+    def _source(self, module: str) -> SourceFile:
         if module not in self._sources:
             path = self._file(module)
             self._sources[module] = _NOTHING if path is None else self._read(path)
@@ -573,7 +573,7 @@ class CodeIndex:
                 self._imports[module].setdefault(item.alias, []).append(item)
         return self._imports[module]
 
-    def _read(self, path: Path) -> Source:
+    def _read(self, path: Path) -> SourceFile:
         self._stamps[path] = stamp(path)
         text = path.read_bytes()
         key = hashlib.sha256(text).hexdigest()
@@ -641,10 +641,10 @@ def _data_files(folder: Path) -> Iterator[Path]:
             yield item
 
 
-def _from_memory(content: Any) -> Source | None:
+def _from_memory(content: Any) -> SourceFile | None:
     try:
         symbols, imports, typed, bound = content
-        return Source(
+        return SourceFile(
             {
                 name: Symbol(digest, names, calls, [Import(*item) for item in inside], *flags)
                 for name, (digest, names, calls, inside, *flags) in symbols.items()

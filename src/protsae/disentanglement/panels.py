@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from protsae.disentanglement.residues import ResidueSample
 from protsae.disentanglement.windows import window_vectors
-from protsae.metrics.monosemanticity import Blocks, Groups, InnerProducts, Judge
+from protsae.metrics.monosemanticity import Blocks, Groups, InnerProducts, Similarity
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology
 from protsae.ontology.similarity import annotation_similarity
@@ -28,7 +28,7 @@ class Panel:
     """Of the ontology, for `lin`; empty for the others."""
     items: NDArray[Any]
     """The protein of each item [n_items]: proteins, or residues of them."""
-    judge: Judge
+    judge: Similarity
 
 
 def annotation_panels(

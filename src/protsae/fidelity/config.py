@@ -49,7 +49,7 @@ class PassesConfig(Config):
         return self
 
 
-class JudgingConfig(ResamplingConfig):
+class FidelityMetricsConfig(ResamplingConfig):
     """How sums are turned into metrics."""
 
     length_bands: tuple[int, ...] = (128, 256, 512)

@@ -10,7 +10,7 @@ from protsae.core.errors import InputError
 from protsae.core.seeding import numpy_generator
 from protsae.encoding.reconstruction import SUM_COLUMNS, quotient, reconstruction_metrics, split_rows
 from protsae.encoding.run import Run
-from protsae.fidelity.config import JudgingConfig
+from protsae.fidelity.config import FidelityMetricsConfig
 from protsae.fidelity.sequences import JOINED, PROTEIN, WHOLE
 from protsae.metrics.bootstrap import cluster_weights, percentile_interval
 from protsae.metrics.table import concat_metrics, metric_rows
@@ -38,7 +38,7 @@ def loss_recovered(ablated: Floats, spliced: Floats, clean: Floats) -> Floats:
 
 
 def loss_rows(
-    plm_losses: pd.DataFrame, spliced_losses: pd.DataFrame, run: Run, config: JudgingConfig
+    plm_losses: pd.DataFrame, spliced_losses: pd.DataFrame, run: Run, config: FidelityMetricsConfig
 ) -> pd.DataFrame:
     """Return cross-entropies and recovered losses as rows of the metrics table; `n` counts masked residues.
 
@@ -80,7 +80,7 @@ def loss_rows(
 
 
 def reconstruction_rows(
-    sums: pd.DataFrame, statistics: pd.DataFrame, d_model: int, run: Run, config: JudgingConfig
+    sums: pd.DataFrame, statistics: pd.DataFrame, d_model: int, run: Run, config: FidelityMetricsConfig
 ) -> pd.DataFrame:
     """Return reconstruction on every split (`encoding.reconstruction.split_rows`), and on test `fve`, `mse`,
     `cosine` and `l0` by stratum with intervals, `dead_share` and `dense_share`; `n` counts residues.
@@ -125,7 +125,7 @@ def require_hook_point(run: Run, hook_point: str) -> None:
 class Resampled:
     """Sums over proteins, and over resamples of their homology clusters."""
 
-    def __init__(self, owners: pd.Series, clusters: pd.Series, config: JudgingConfig) -> None:
+    def __init__(self, owners: pd.Series, clusters: pd.Series, config: FidelityMetricsConfig) -> None:
         """Draw the resamples.
 
         Args:
@@ -174,7 +174,7 @@ def _losses(sums: Floats) -> dict[str, Floats]:
     }
 
 
-def _strata(table: pd.DataFrame, config: JudgingConfig) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _strata(table: pd.DataFrame, config: FidelityMetricsConfig) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Yield everything, then bands of protein length and residue types that hold anything."""
     yield "", np.ones(len(table), dtype=bool)
     band = np.searchsorted(np.asarray(config.length_bands), table["length"].to_numpy())

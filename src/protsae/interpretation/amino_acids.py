@@ -15,7 +15,7 @@ _CODE = code_table(AMINO_ACIDS, len(AMINO_ACIDS))  # anything else shares one la
 
 
 @dataclass(frozen=True)
-class Window:
+class PeakWindow:
     """Where one latent peaks in one protein."""
 
     peak_index: int
@@ -77,7 +77,7 @@ def top_residues(enrichment: NDArray[Any], n: int) -> list[str]:
 
 def peak_windows(
     codes: CodeStore, protein_id: str, sequence: str, latents: Sequence[int], flank: int
-) -> list[Window]:
+) -> list[PeakWindow]:
     """Return the window around the peak of each of some latents in one protein, which is stored whole."""
     found = codes.codes(protein_id)
     row = np.repeat(np.arange(len(found)), np.diff(found.indptr))
@@ -88,5 +88,5 @@ def peak_windows(
         acts[row[here]] = found.values[here]
         peak = int(acts.argmax())
         start, end = max(0, peak - flank), min(len(sequence), peak + flank + 1)
-        windows.append(Window(peak, start, sequence[start:end], acts[start:end].copy()))
+        windows.append(PeakWindow(peak, start, sequence[start:end], acts[start:end].copy()))
     return windows

@@ -21,7 +21,7 @@ _PLACE = code_table(AMINO_ACIDS, -1)
 
 
 @dataclass(frozen=True)
-class Dictionary:
+class Description:
     """A way to describe a residue by few active latents."""
 
     name: str
@@ -37,17 +37,17 @@ def letter_places(letters: NDArray[np.uint8]) -> NDArray[np.int64]:
     return _PLACE[letters]
 
 
-def of_autoencoder(name: str, sae: SparseAutoencoder) -> Dictionary:
+def of_autoencoder(name: str, sae: SparseAutoencoder) -> Description:
     """Return the latents of a sparse autoencoder that is not encoded by the pipeline."""
 
     def codes(batch: ProteinBatch, letters: NDArray[np.uint8]) -> ResidueCodes:
         found = sae.sparse_codes(batch.x)
         return packed_codes(found.values.numpy(), found.columns.numpy())
 
-    return Dictionary(name, sae.config.d_sae, codes)
+    return Description(name, sae.config.d_sae, codes)
 
 
-def of_neurons(name: str, mean: Tensor) -> Dictionary:
+def of_neurons(name: str, mean: Tensor) -> Description:
     """Return two latents per dimension: activations minus their mean over training residues [d_model], where
     they are positive, then the same with the sign reversed."""
 
@@ -55,7 +55,7 @@ def of_neurons(name: str, mean: Tensor) -> Dictionary:
         centred = batch.x - mean
         return ResidueCodes.of_dense(torch.cat([centred, -centred], dim=1).numpy())
 
-    return Dictionary(name, 2 * len(mean), codes)
+    return Description(name, 2 * len(mean), codes)
 
 
 def unit_directions(d_model: int, n: int, seed: int) -> Tensor:
@@ -65,7 +65,7 @@ def unit_directions(d_model: int, n: int, seed: int) -> Tensor:
     return directions
 
 
-def of_random_directions(mean: Tensor, n_directions: int, k: int, seed: int) -> Dictionary:
+def of_random_directions(mean: Tensor, n_directions: int, k: int, seed: int) -> Description:
     """Return projections of centred activations on random unit vectors; the k largest stay, where they are
     positive: an untrained TopK."""
     directions, bias = unit_directions(len(mean), n_directions, seed), torch.zeros(n_directions)
@@ -74,10 +74,10 @@ def of_random_directions(mean: Tensor, n_directions: int, k: int, seed: int) -> 
         found, _ = encode_top_k(batch.x - mean, directions, bias, k)
         return packed_codes(found.values.numpy(), found.columns.numpy())
 
-    return Dictionary("random_directions", n_directions, codes)
+    return Description("random_directions", n_directions, codes)
 
 
-def of_windows(flank: int) -> Dictionary:
+def of_windows(flank: int) -> Description:
     """Return one latent, 1 or 0, for each amino acid at each distance: what a linear filter on the sequence
     sees. Positions beyond the ends of the protein have none."""
     offsets = np.arange(-flank, flank + 1)
@@ -91,4 +91,4 @@ def of_windows(flank: int) -> Dictionary:
         columns = found + N_LETTERS * np.arange(len(offsets))
         return packed_codes((found >= 0).astype(np.float32), columns)
 
-    return Dictionary("residue_windows", N_LETTERS * len(offsets), codes)
+    return Description("residue_windows", N_LETTERS * len(offsets), codes)

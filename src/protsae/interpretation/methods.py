@@ -22,7 +22,7 @@ from protsae.interpretation.align import (
     alignment_table,
 )
 from protsae.interpretation.baselines import (
-    Dictionary,
+    Description,
     of_autoencoder,
     of_neurons,
     of_random_directions,
@@ -106,7 +106,7 @@ def _random_model(
 
 
 def _align_fresh(
-    dictionary: Dictionary, source: ProteinSource, task: AlignmentTask, about: dict[str, Any]
+    dictionary: Description, source: ProteinSource, task: AlignmentTask, about: dict[str, Any]
 ) -> _Method:
     hook_point, size = about.get("hook_point", ""), task.config.residues_per_batch
     codes = FreshCodes(source, hook_point, dictionary, task.proteins, size)

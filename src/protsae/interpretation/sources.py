@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from protsae.core.splits import HELD_OUT
 from protsae.encoding.batches import ProteinSource, Residues, protein_batches
 from protsae.encoding.codes import Part, require_all_residues
-from protsae.interpretation.baselines import Dictionary
+from protsae.interpretation.baselines import Description
 from protsae.metrics.association import ResidueCodes
 from protsae.probing.labelled import LabelledProteins
 
@@ -43,7 +43,7 @@ class FreshCodes:
         self,
         source: ProteinSource,
         hook_point: str,
-        dictionary: Dictionary,
+        dictionary: Description,
         proteins: LabelledProteins,
         residues_per_batch: int,
     ) -> None:

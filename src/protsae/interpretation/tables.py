@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.encoding.codes import CodeStore
-from protsae.interpretation.amino_acids import AminoAcidCounts, Window, peak_windows, top_residues
+from protsae.interpretation.amino_acids import AminoAcidCounts, PeakWindow, peak_windows, top_residues
 from protsae.interpretation.config import ExampleConfig, MatchingConfig
 from protsae.interpretation.dictionary import EncodedDictionary, pooled_latents
 from protsae.interpretation.matching import Matches, best_concepts, match_latents, rank_concepts
@@ -125,7 +125,7 @@ def top_proteins(
 
 def _windows(
     codes: CodeStore, top: list[dict[str, Any]], sequences: Mapping[str, str], flank: int
-) -> dict[tuple[int, str], Window]:
+) -> dict[tuple[int, str], PeakWindow]:
     """Return (latent, protein id) to window, reading each protein once."""
     wanted: dict[str, list[int]] = {}
     for row in top:
@@ -228,7 +228,7 @@ def concept_table(
 def example_table(
     subject: EncodedDictionary,
     top: list[dict[str, Any]],
-    windows: Mapping[tuple[int, str], Window],
+    windows: Mapping[tuple[int, str], PeakWindow],
     *,
     best: NDArray[np.int64],
     descriptions: Mapping[str, str],

@@ -149,7 +149,7 @@ def _instances(rows: Ints) -> Ints:
 
 
 @dataclass(frozen=True)
-class Scores:
+class AssociationScores:
     """Agreement of latents with one concept, [n_latents, n_thresholds] each; 0 where nothing fires."""
 
     precision: Floats
@@ -189,10 +189,10 @@ class AssociationCounts:
     n_known: Ints
     """Labelled residues of each concept [n_concepts]."""
 
-    def scores(self, concept: int) -> Scores:
+    def scores(self, concept: int) -> AssociationScores:
         """Return the scores of all latents at all thresholds for one concept."""
         inside = at_least(self.inside[concept])
-        return Scores(
+        return AssociationScores(
             inside / np.maximum(at_least(self.active[self.group[concept]]), 1),
             inside / max(int(self.n_positive[concept]), 1),
             at_least(self.hit[concept]) / max(int(self.n_instances[concept]), 1),

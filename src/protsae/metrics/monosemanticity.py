@@ -74,7 +74,7 @@ class PairSums:
     """The same without s_ij."""
 
 
-class Judge(Protocol):
+class Similarity(Protocol):
     """A similarity of items, symmetric and at most 1, from a source that is not the model under study."""
 
     @property
@@ -180,7 +180,7 @@ def scaled(activations: Any) -> Any:
     return _unit_columns(csc_array(values - values.min(axis=0, initial=np.inf)))
 
 
-def monosemanticity(activations: Any, judge: Judge, confidence: float = 0.95) -> MonoSemanticity:
+def monosemanticity(activations: Any, judge: Similarity, confidence: float = 0.95) -> MonoSemanticity:
     """Score all latents under one judge.
 
     Args:

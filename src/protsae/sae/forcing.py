@@ -14,7 +14,7 @@ from protsae.sae.kernels import compress
 from protsae.sae.kernels.functions import Lift, is_compiled_for
 
 
-class Chosen(NamedTuple):
+class ForcedCodes(NamedTuple):
     """Codes after forced activation and TopK."""
 
     defined: Tensor
@@ -27,7 +27,7 @@ class Chosen(NamedTuple):
 
 def choose(
     drive: Tensor, evidence: Tensor, free: Tensor, *, n_free: int, k: int, guidance: GuidanceConfig
-) -> Chosen:
+) -> ForcedCodes:
     """Lift the defined latents whose gate is open, and keep the latents that TopK selects.
 
     Args:
@@ -47,8 +47,8 @@ def choose(
         defined = torch.where(_lifted(gate, evidence, guidance.forced_limit), drive.maximum(level), drive)
     if guidance.topk_scope == "after":
         kept, free = _largest(defined, free, k)
-        return Chosen(kept, drive.where(kept > 0, 0.0), free)
-    return Chosen(defined, drive, free)
+        return ForcedCodes(kept, drive.where(kept > 0, 0.0), free)
+    return ForcedCodes(defined, drive, free)
 
 
 def is_plain(guidance: GuidanceConfig) -> bool:

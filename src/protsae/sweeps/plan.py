@@ -108,7 +108,7 @@ def judging_code_hash() -> str:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceMember:
     """Methods without training, judged on the activations of one hook point."""
 
     hook_point: str
@@ -120,7 +120,7 @@ class Reference:
         return f"references-{self.hook_point}"
 
 
-Job = Member | Reference
+Job = Member | ReferenceMember
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class RunMember:
 
     def _judge(self, job: Job, folder: Path) -> tuple[Judgement, list[pd.DataFrame], dict[str, Any]]:
         """Return what scores are worth, rows of what else is measured, and what is said of the job."""
-        if isinstance(job, Reference):
+        if isinstance(job, ReferenceMember):
             found = self.data.references(self.judging, job.hook_point)
             return found, [], {"name": "references", "hook_point": job.hook_point}
         dictionary, checkpoint = job.dictionary, SaeCheckpoint(folder / CHECKPOINT_NAME)
@@ -215,7 +215,7 @@ class SweepPlan(Plan):
         """
         folder = path.absolute()
         hook_points = dict.fromkeys(member.hook_point for member in self.members)
-        jobs: list[Job] = [*map(Reference, hook_points if self.references else ()), *self.members]
+        jobs: list[Job] = [*map(ReferenceMember, hook_points if self.references else ()), *self.members]
         folder.mkdir(parents=True, exist_ok=True)
         others = {path.parent.name for path in folder.glob(f"*/{METRICS_NAME}")}
         if others := others - {job.member_id for job in jobs}:

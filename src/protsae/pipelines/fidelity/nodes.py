@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
+from protsae.fidelity.config import FidelityMetricsConfig, PassesConfig, SequencesConfig
 from protsae.pipelines.wiring import stacked, stacked_metrics
 
 
@@ -56,7 +56,7 @@ def judge_fidelity(
     residue_codes: Any,
     *,
     hook_point: str,
-    config: JudgingConfig,
+    config: FidelityMetricsConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn sums into metrics with intervals, and densities into a histogram; `residue_codes` (a `CodeStore`)
     names the dictionary."""

@@ -1,7 +1,7 @@
 """Parameters of the fidelity pipeline."""
 
 from protsae.core.config import Config
-from protsae.fidelity.config import JudgingConfig, PassesConfig, SequencesConfig
+from protsae.fidelity.config import FidelityMetricsConfig, PassesConfig, SequencesConfig
 
 
 class FidelityParameters(Config):
@@ -13,5 +13,5 @@ class FidelityParameters(Config):
     """What is masked and scored."""
     passes: PassesConfig = PassesConfig()
     """How the language model is run."""
-    judging: JudgingConfig = JudgingConfig()
+    judging: FidelityMetricsConfig = FidelityMetricsConfig()
     """How sums become metrics."""

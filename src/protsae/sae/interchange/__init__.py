@@ -1,8 +1,15 @@
 """Autoencoders of other libraries read, and ours written for them (docs/interchange.md)."""
 
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.export import export_saelens
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.interchange.layouts import LAYOUTS, load_sae, read_dictionary
 
-__all__ = ["LAYOUTS", "Dictionary", "TokenNormalisedSae", "export_saelens", "load_sae", "read_dictionary"]
+__all__ = [
+    "LAYOUTS",
+    "DictionaryTensors",
+    "TokenNormalisedSae",
+    "export_saelens",
+    "load_sae",
+    "read_dictionary",
+]

@@ -8,14 +8,14 @@ from typing import Any
 
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.export import export_saelens
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.interchange.layouts import LAYOUTS, read_dictionary
 from protsae.sae.interchange.modules import module_of
 
 
-def export_command(arguments: argparse.Namespace) -> Dictionary:
+def export_command(arguments: argparse.Namespace) -> DictionaryTensors:
     """Write a checkpoint of this package as a SAELens folder."""
     checkpoint = SaeCheckpoint(arguments.source)
     named = {"model": arguments.model_name, "hook_point": arguments.hook_name}
@@ -29,7 +29,7 @@ def export_command(arguments: argparse.Namespace) -> Dictionary:
     )
 
 
-def import_command(arguments: argparse.Namespace) -> Dictionary:
+def import_command(arguments: argparse.Namespace) -> DictionaryTensors:
     """Write another library's autoencoder as a checkpoint of this package, or as a SAELens folder.
 
     Raises:

@@ -23,7 +23,7 @@ TokenNorm = Literal["none", "layer_norm", "sqrt_d"]
 
 
 @dataclass(frozen=True)
-class Dictionary:
+class DictionaryTensors:
     """Tensors of one dtype, and what they are of."""
 
     activation: Activation
@@ -92,7 +92,7 @@ class Dictionary:
         """Number of latents."""
         return int(self.W_enc.shape[1])
 
-    def with_input_minus(self, offset: "Tensor") -> "Dictionary":
+    def with_input_minus(self, offset: "Tensor") -> "DictionaryTensors":
         """Return the dictionary that does to v what this one does to v - offset, and decodes as this one."""
         shift = offset.double() @ self.W_enc.double()
         b_mag = self.b_mag
@@ -100,7 +100,7 @@ class Dictionary:
             b_mag = (b_mag.double() - self.r_mag.double().exp() * shift).to(b_mag.dtype)
         return replace(self, b_enc=(self.b_enc.double() - shift).to(self.b_enc.dtype), b_mag=b_mag)
 
-    def on_raw_input(self, mean: "Tensor", scale: float) -> "Dictionary":
+    def on_raw_input(self, mean: "Tensor", scale: float) -> "DictionaryTensors":
         """Return the dictionary over x of this one over `(x - mean) * scale`. Codes stay the same.
 
         Args:
@@ -116,7 +116,7 @@ class Dictionary:
             b_dec=(self.b_dec.double() / scale + mean.double()).to(dtype),
         )
 
-    def with_codes_times(self, factor: "Tensor") -> "Dictionary":
+    def with_codes_times(self, factor: "Tensor") -> "DictionaryTensors":
         """Return the dictionary whose codes are this one's times `factor`; reconstructions stay the same.
 
         Args:
@@ -145,6 +145,6 @@ class Dictionary:
             return replace(changed, activation="jumprelu", k=None, group_sizes=None)
         return changed
 
-    def with_notes(self, *notes: str) -> "Dictionary":
+    def with_notes(self, *notes: str) -> "DictionaryTensors":
         """Return the same with further notes."""
         return replace(self, notes=(*self.notes, *notes))

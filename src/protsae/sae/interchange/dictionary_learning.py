@@ -5,7 +5,7 @@ from pathlib import Path
 
 from protsae.core.errors import InputError
 from protsae.core.tensor_files import load_plain_torch
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.interplm import CLASS_OF
 from protsae.sae.interchange.states import read_json, tensors_of
 from protsae.sae.interchange.torch_layouts import CLASSES, read_state
@@ -13,7 +13,7 @@ from protsae.sae.interchange.torch_layouts import CLASSES, read_state
 _COPIED = ("dict_class", "lm_name", "layer", "submodule_name", "k", "seed", "steps", "lr")
 
 
-def read_dictionary_learning(path: Path, activation: str | None = None) -> Dictionary:
+def read_dictionary_learning(path: Path, activation: str | None = None) -> DictionaryTensors:
     """Read `ae.pt`.
 
     Args:

@@ -7,7 +7,7 @@ import torch
 
 from protsae import __version__
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.folding import dictionary_of, nearest_dictionary
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.interchange.saelens import WEIGHTS, write_saelens
@@ -22,7 +22,7 @@ def export_saelens(
     *,
     plain: bool = False,
     unit_decoder: bool = False,
-) -> Dictionary:
+) -> DictionaryTensors:
     """Write a folder that SAELens' `SAE.load_from_disk` reads.
 
     Centring and scaling are folded into the weights: codes stay as they are, decoder rows get the norm

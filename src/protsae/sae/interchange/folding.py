@@ -14,7 +14,7 @@ from protsae.sae.base import SparseAutoencoder
 from protsae.sae.batch_topk import BatchTopKSae
 from protsae.sae.gated import GatedSae
 from protsae.sae.gba import GbaSae
-from protsae.sae.interchange.dictionary import Activation, Dictionary
+from protsae.sae.interchange.dictionary import Activation, DictionaryTensors
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.jumprelu import JumpReluSae
 from protsae.sae.matryoshka import MatryoshkaSae
@@ -24,7 +24,7 @@ from protsae.sae.relu import ReluSae
 from protsae.sae.topk import TopKSae
 
 
-def dictionary_of(sae: SparseAutoencoder | TokenNormalisedSae) -> Dictionary:
+def dictionary_of(sae: SparseAutoencoder | TokenNormalisedSae) -> DictionaryTensors:
     """Return a module as a dictionary over raw activations, with the same codes.
 
     Raises:
@@ -42,7 +42,7 @@ def dictionary_of(sae: SparseAutoencoder | TokenNormalisedSae) -> Dictionary:
         return _FOLDED[type(sae)](sae).on_raw_input(sae.input_mean, float(sae.input_scale))
 
 
-def nearest_dictionary(sae: ProtSae) -> Dictionary:
+def nearest_dictionary(sae: ProtSae) -> DictionaryTensors:
     """Return ProtSAE's encoder and decoder as a TopK dictionary over raw activations.
 
     The encoder rows of defined latents are their drive's. What such a dictionary lacks is in its notes.
@@ -59,40 +59,40 @@ def nearest_dictionary(sae: ProtSae) -> Dictionary:
 
 def _dictionary(
     sae: SparseAutoencoder, activation: Activation, W_enc: Tensor, b_enc: Tensor, **fields: Any
-) -> Dictionary:
+) -> DictionaryTensors:
     W_dec, b_dec = sae.W_dec.detach(), sae.b_dec.detach()
-    return Dictionary(activation, W_enc.detach(), b_enc.detach(), W_dec, b_dec, **fields)
+    return DictionaryTensors(activation, W_enc.detach(), b_enc.detach(), W_dec, b_dec, **fields)
 
 
-def _relu(sae: ReluSae) -> Dictionary:
+def _relu(sae: ReluSae) -> DictionaryTensors:
     return _dictionary(sae, "relu", sae.encoder, sae.b_enc)
 
 
-def _topk(sae: TopKSae) -> Dictionary:
+def _topk(sae: TopKSae) -> DictionaryTensors:
     return _dictionary(sae, "topk", sae.encoder, sae.b_enc, k=sae.config.k)
 
 
-def _batch_topk(sae: BatchTopKSae) -> Dictionary:
+def _batch_topk(sae: BatchTopKSae) -> DictionaryTensors:
     threshold = sae.threshold.clamp_min(0).expand_as(sae.b_enc).contiguous()
     return _dictionary(sae, "batch_topk", sae.encoder, sae.b_enc, k=sae.config.k, threshold=threshold)
 
 
-def _matryoshka(sae: MatryoshkaSae) -> Dictionary:
+def _matryoshka(sae: MatryoshkaSae) -> DictionaryTensors:
     ends = (0, *sae.config.prefixes)
     sizes = tuple(end - start for start, end in pairwise(ends))
     return replace(_batch_topk(sae), group_sizes=sizes)
 
 
-def _jumprelu(sae: JumpReluSae) -> Dictionary:
+def _jumprelu(sae: JumpReluSae) -> DictionaryTensors:
     return _dictionary(sae, "jumprelu", sae.encoder, sae.b_enc, threshold=sae.threshold.detach())
 
 
-def _gated(sae: GatedSae) -> Dictionary:
+def _gated(sae: GatedSae) -> DictionaryTensors:
     magnitude = {"b_mag": sae.b_mag.detach(), "r_mag": sae.log_scale.detach()}
     return _dictionary(sae, "gated", sae.encoder, sae.b_enc, **magnitude)
 
 
-def _gba(sae: GbaSae) -> Dictionary:
+def _gba(sae: GbaSae) -> DictionaryTensors:
     """Projection on tied directions times an amplitude: whole where it exceeds -bias, or less -bias."""
     amplitude = sae.log_amplitude.exp()
     bias = amplitude * math.sqrt(sae.config.d_model) * sae.bias
@@ -103,7 +103,7 @@ def _gba(sae: GbaSae) -> Dictionary:
     return jumping.with_input_minus(sae.b_dec)
 
 
-_FOLDED: dict[type[SparseAutoencoder], Callable[[Any], Dictionary]] = {
+_FOLDED: dict[type[SparseAutoencoder], Callable[[Any], DictionaryTensors]] = {
     BatchTopKSae: _batch_topk,
     GatedSae: _gated,
     GbaSae: _gba,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from protsae.core.tensor_files import load_plain_torch
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.states import floats, tensors_of
 from protsae.sae.interchange.torch_layouts import read_state
 
@@ -21,7 +21,9 @@ CLASS_OF = {"topk": "AutoEncoderTopK", "batch_topk": "BatchTopKSAE"}
 _MAX_CONFIG = 1 << 20
 
 
-def read_interplm(path: Path, activation: str | None = None, normalise_codes: bool = False) -> Dictionary:
+def read_interplm(
+    path: Path, activation: str | None = None, normalise_codes: bool = False
+) -> DictionaryTensors:
     """Read a model file.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from protsae.core.tensor_files import load_plain_torch, load_safetensors
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.states import check_names, read_fields, tensors_of, whole_number
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _PREFIX = "sae_model."
 _TENSORS = {"W_enc": "w_enc", "b_enc": "b_enc", "W_dec": "w_dec", "b_dec": "b_pre"}
 
 
-def read_interprot(path: Path, k: int | None = None) -> Dictionary:
+def read_interprot(path: Path, k: int | None = None) -> DictionaryTensors:
     """Read a `.safetensors`, `.pt` or Lightning `.ckpt` file.
 
     Args:
@@ -37,7 +37,7 @@ def read_interprot(path: Path, k: int | None = None) -> Dictionary:
         notes.append(f"InterProt's files do not hold k: taken as its default, {DEFAULT_K}")
     if "stats_last_nonzero" in state:
         notes.append("stats_last_nonzero, a counter of training, was left out")
-    read = Dictionary(
+    read = DictionaryTensors(
         "topk",
         **read_fields(state, _TENSORS),
         k=k or stored_k or DEFAULT_K,

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 from protsae.core.errors import InputError, naming
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint, is_checkpoint
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.dictionary_learning import read_dictionary_learning
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.interchange.interplm import OWN_TENSORS, read_interplm
@@ -24,7 +24,7 @@ LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 class Reader(NamedTuple):
     """How a layout is read."""
 
-    read: Callable[..., Dictionary]
+    read: Callable[..., DictionaryTensors]
     """Given a path and choices."""
     file: str
     """The file that is read of a folder; empty: `read` takes folders as they are."""
@@ -45,7 +45,7 @@ _READERS: dict[Layout, Reader] = {
 
 def read_dictionary(
     path: str | Path, layout: Layout | Literal["auto"] = "auto", **choices: object
-) -> Dictionary:
+) -> DictionaryTensors:
     """Read another library's autoencoder as plain tensors.
 
     Args:

@@ -7,7 +7,7 @@ import torch
 from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.config import SaeConfig, parse_config, takes_k
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.registry import build
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def module_of(dictionary: Dictionary) -> SparseAutoencoder | TokenNormalisedSae:
+def module_of(dictionary: DictionaryTensors) -> SparseAutoencoder | TokenNormalisedSae:
     """Return the module that gives the dictionary's codes and reconstructions, in evaluation mode.
 
     Its input mean is 0 and its scale 1: centring and scaling are in the weights. Settings of training are the
@@ -32,7 +32,7 @@ def module_of(dictionary: Dictionary) -> SparseAutoencoder | TokenNormalisedSae:
     return sae if dictionary.input_norm == "none" else TokenNormalisedSae(sae, dictionary.input_norm).eval()
 
 
-def _config(dictionary: Dictionary) -> SaeConfig:
+def _config(dictionary: DictionaryTensors) -> SaeConfig:
     activation, d_sae, sizes = dictionary.activation, dictionary.d_sae, dictionary.group_sizes
     architecture = activation if sizes is None else "matryoshka"
     fields: dict[str, Any] = {"architecture": architecture, "d_model": dictionary.d_model, "d_sae": d_sae}
@@ -45,7 +45,7 @@ def _config(dictionary: Dictionary) -> SaeConfig:
     return parse_config(fields)
 
 
-def _tensors(dictionary: Dictionary) -> dict[str, "Tensor"]:
+def _tensors(dictionary: DictionaryTensors) -> dict[str, "Tensor"]:
     names = {"encoder": "W_enc", "b_enc": "b_enc", "W_dec": "W_dec", "b_dec": "b_dec"}
     if dictionary.activation == "gated":
         names |= {"b_mag": "b_mag", "log_scale": "r_mag"}

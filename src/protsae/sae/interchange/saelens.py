@@ -14,7 +14,7 @@ from typing import Any
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, write_text_atomic
 from protsae.core.tensor_files import load_safetensors
-from protsae.sae.interchange.dictionary import Activation, Dictionary, TokenNorm
+from protsae.sae.interchange.dictionary import Activation, DictionaryTensors, TokenNorm
 from protsae.sae.interchange.states import check_names, read_fields, read_json, whole_number
 
 CFG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
@@ -26,7 +26,7 @@ _TENSORS = {
     "jumprelu": {**_COMMON, "threshold": "threshold"},
     "gated": {**_COMMON, "b_enc": "b_gate", "b_mag": "b_mag", "r_mag": "r_mag"},
 }
-"""Architecture to the tensors that it stores, by the name of their field in a `Dictionary`."""
+"""Architecture to the tensors that it stores, by the name of their field in a `DictionaryTensors`."""
 _WRITTEN: dict[Activation, str] = {
     "relu": "standard",
     "topk": "topk",
@@ -45,7 +45,7 @@ _NORM_WRITTEN: dict[TokenNorm, str] = {
 _NORM_READ: dict[str, TokenNorm] = {name: norm for norm, name in _NORM_WRITTEN.items()}
 
 
-def write_saelens(dictionary: Dictionary, folder: Path, metadata: dict[str, Any]) -> None:
+def write_saelens(dictionary: DictionaryTensors, folder: Path, metadata: dict[str, Any]) -> None:
     """Write the folder; `cfg.json` last, so that half a folder is none.
 
     Args:
@@ -86,7 +86,7 @@ def write_saelens(dictionary: Dictionary, folder: Path, metadata: dict[str, Any]
     write_text_atomic(folder / CFG, json.dumps(cfg, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_saelens(path: Path) -> Dictionary:
+def read_saelens(path: Path) -> DictionaryTensors:
     """Read a folder.
 
     Raises:
@@ -113,7 +113,7 @@ def read_saelens(path: Path) -> Dictionary:
     check_names(path, state, _TENSORS[architecture].values(), optional=("scaling_factor",))
     if not bool((state.get("scaling_factor", state["b_dec"].new_ones(1)) == 1).all()):
         raise InputError(f"{path}: a fine-tuning scaling factor that is not 1 cannot be read")
-    read = Dictionary(
+    read = DictionaryTensors(
         _READ[architecture],
         **read_fields(state, _TENSORS[architecture]),
         k=whole_number(cfg_path, "k", cfg.get("k")) if architecture == "topk" else None,

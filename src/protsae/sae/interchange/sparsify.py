@@ -8,14 +8,14 @@ from pathlib import Path
 
 from protsae.core.errors import InputError
 from protsae.core.tensor_files import load_safetensors
-from protsae.sae.interchange.dictionary import Dictionary
+from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.states import check_names, read_fields, read_json, whole_number
 
 _TENSORS = {"W_enc": "encoder.weight", "b_enc": "encoder.bias", "W_dec": "W_dec", "b_dec": "b_dec"}
 _OTHER_MODELS = ("transcode", "skip_connection", "embed_skip", "gram_lookup")
 
 
-def read_sparsify(path: Path) -> Dictionary:
+def read_sparsify(path: Path) -> DictionaryTensors:
     """Read a hook point's folder.
 
     Raises:
@@ -31,7 +31,7 @@ def read_sparsify(path: Path) -> Dictionary:
         raise InputError(f"{cfg_path}: activation {cfg['activation']!r}; only 'topk' can be read")
     state = load_safetensors(path)[0]
     check_names(path, state, _TENSORS.values())
-    read = Dictionary(
+    read = DictionaryTensors(
         "topk",
         **read_fields(state, _TENSORS),
         k=whole_number(cfg_path, "k", cfg.get("k")),

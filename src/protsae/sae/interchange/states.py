@@ -34,7 +34,7 @@ def floats(tensor: "Tensor") -> "Tensor":
 
 
 def read_fields(state: dict[str, "Tensor"], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return fields of a `Dictionary` from tensors of a state dict.
+    """Return fields of a `DictionaryTensors` from tensors of a state dict.
 
     Args:
         state: tensors by name.

@@ -18,7 +18,7 @@ does not, and trains JumpReLU to unit norms.
 from typing import TYPE_CHECKING, NamedTuple
 
 from protsae.core.errors import InputError
-from protsae.sae.interchange.dictionary import Activation, Dictionary
+from protsae.sae.interchange.dictionary import Activation, DictionaryTensors
 from protsae.sae.interchange.states import check_names, read_fields
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 
     activation: Activation
     names: dict[str, str]
-    """Field of a `Dictionary` to the name of its tensor."""
+    """Field of a `DictionaryTensors` to the name of its tensor."""
     is_shifted: bool
     """Whether the decoder's bias is taken from the input."""
     others: frozenset[str] = frozenset()
@@ -78,7 +78,7 @@ CLASSES: dict[str, Layout] = {
 """By dictionary_learning's name; `JumpReLUSAE` is InterPLM's."""
 
 
-def read_state(path: "Path", state: State, name: str | None) -> Dictionary:
+def read_state(path: "Path", state: State, name: str | None) -> DictionaryTensors:
     """Read a state dict.
 
     Args:
@@ -106,7 +106,7 @@ def read_state(path: "Path", state: State, name: str | None) -> Dictionary:
             f"its threshold is {float(state['threshold']):g}: it was never set in training, and without it "
             "BatchTopK's codes depend on the batch"
         )
-    read = Dictionary(
+    read = DictionaryTensors(
         layout.activation,
         **read_fields(state, layout.names),
         k=int(state["k"]) if "k" in state else None,
