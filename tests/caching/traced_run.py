@@ -104,7 +104,7 @@ def main() -> None:
     fitters = ("fit_unguided", "fit_guided", "fit_splice")
     trace_plan("trainings", protsae.training.run, protsae.training.fit, *fitters)
     sweeps = protsae.sweeps.plan
-    trace_plan("judging", sweeps, sweeps.SweepData, "member", "references")
+    trace_plan("judging", sweeps, sweeps.SweepData, "dictionary", "references")
     trace_plan("pretraining", protsae.pretraining.plan, protsae.pretraining.plan, "_train")
     trace_nodes()
     threading.setprofile(profile)

@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from tests.activations.test_parquet import write
 from tests.sweeps.conftest import JUDGING
@@ -75,7 +74,7 @@ if __name__ == "__main__":
 def test_sigterm_saves_the_state_of_every_member(data, tmp_path):
     import pickle
 
-    plan = plan_of(tmp_path, data._replace(proteins=pd.DataFrame(data.proteins)), epochs=20_000)
+    plan = plan_of(tmp_path, data, epochs=20_000)
     assert isinstance(plan.data.knowledge, Knowledge)
     (tmp_path / "plan").write_bytes(pickle.dumps(plan))
     (tmp_path / "child.py").write_text(CHILD)
