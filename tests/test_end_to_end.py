@@ -292,9 +292,11 @@ def test_files_of_any_origin_take_the_place_of_extraction(make_miniature, tmp_pa
     (tmp_path / "files").mkdir()
     write(tmp_path / "files/a.parquet", proteins, labels=labels)
     miniature = make_miniature(tmp_path / "project")
-    (miniature.root / "conf/parquet/parameters_more.yml").write_text(
+    (
+        miniature.root / "conf/parquet/parameters.yml"
+    ).write_text(  # one file: Kedro merges several in any order
         "dictionaries:\n  protsae: {architecture: protsae}\n"
-        "training: {d_sae: 16, k: 2, trainer: {epochs: 2}, parquet: {min_proteins: 3}}\n"
+        "training: {source: parquet, d_sae: 16, k: 2, trainer: {epochs: 2}, parquet: {min_proteins: 3}}\n"
     )
     arguments = ["run", "--env", "parquet", "--pipelines", "training"]
     miniature.kedro(*arguments, "--params", f"training.manifest={tmp_path / 'files'}")
