@@ -11,6 +11,7 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import pipelines
 
+from protsae.core.errors import InputError
 from protsae.parameters import complete_parameters
 from protsae.pipelines.wiring import Wiring
 
@@ -20,6 +21,8 @@ ARGUMENTS: dict[str, Any] = {
     # Environments override single keys of a block, not whole blocks.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
 }
+_MOVED = {"seed": "shared.seed", "hook_point": "extraction.hook_point"}
+"""What was in globals.yml, to the parameter that took its place."""
 _read: list[Wiring] = []
 
 
@@ -30,10 +33,13 @@ class ProjectConfigLoader(OmegaConfigLoader):
         """Return a part of the configuration.
 
         Raises:
-            InputError: listing everything that is wrong with the parameters.
+            InputError: listing all that is wrong with the parameters; or globals.yml has a moved name.
         """
         if key != "parameters" or key in self:
             return super().__getitem__(key)
+        if moved := [name for name in _MOVED if name in self["globals"]]:
+            told = "; ".join(f"{name} is now the parameter {_MOVED[name]}" for name in moved)
+            raise InputError(f"globals.yml: {told}. Set it in conf/local/parameters.yml, and delete it here.")
         parameters = complete_parameters(super().__getitem__(key))
         self[key] = parameters
         _keep(Wiring.of(parameters))

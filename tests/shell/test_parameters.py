@@ -1,10 +1,12 @@
 """Unknown parameters are refused, all at once and with the nearest name."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from kedro.config import OmegaConfigLoader
 
+from protsae.config_loader import ARGUMENTS, ProjectConfigLoader
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.parameters import FOLLOWS, PARAMETER_MODELS, SharedParameters, complete_parameters, source_of
@@ -39,8 +41,10 @@ def problems(**changed: object) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_good_parameters_pass():
-    complete_parameters(GOOD, MODELS)
+def test_good_parameters_keep_their_values():
+    complete = complete_parameters(GOOD, MODELS)
+    assert (complete["training"]["k"], complete["training"]["optimiser"]["lr"]) == (32, 0.1)
+    assert list(complete["probing"]["strengths"]) == [1.0]
 
 
 def base_parameters() -> dict[str, object]:
@@ -182,3 +186,15 @@ def test_every_tie_joins_two_settings_of_which_the_source_comes_first():
             for step in path.split("."):
                 value = value[step]
         assert order.index(source.split(".")[0]) < order.index(place.split(".")[0])
+
+
+@pytest.mark.filterwarnings("ignore:register_new_resolver")  # Kedro's own call
+def test_a_global_that_became_a_parameter_is_refused_by_name(tmp_path):
+    shutil.copytree(CONF / "base", tmp_path / "base")
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local/globals.yml").write_text("data_root: elsewhere\nseed: 3\n")
+    loader = ProjectConfigLoader(conf_source=str(tmp_path), **ARGUMENTS)
+    with pytest.raises(InputError, match=r"globals\.yml: seed is now the parameter shared\.seed\. Set it"):
+        loader["parameters"]
+    (tmp_path / "local/globals.yml").write_text("data_root: elsewhere\n")
+    assert ProjectConfigLoader(conf_source=str(tmp_path), **ARGUMENTS)["parameters"]["shared"]["seed"] == 0

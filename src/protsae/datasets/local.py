@@ -1,5 +1,6 @@
 """A file or a folder at a local path, opened to a light handle."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -35,9 +36,9 @@ class LocalDataset(AbstractDataset[Any, Handle], Generic[Handle]):
         with input_errors_pass():
             return self._open(self._filepath)
 
+    @abstractmethod
     def _open(self, path: Path) -> Handle:
         """Return the handle on what lies at a path."""
-        raise NotImplementedError
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -77,7 +77,7 @@ class Dictionaries:
 
     @property
     def guided(self) -> tuple[str, ...]:
-        """Those with defined latents and a predictor."""
+        """Those whose first latents are tied to concepts."""
         return tuple(name for name in self.names if knows_concepts(self.architectures[name]))
 
     @property
