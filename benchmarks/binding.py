@@ -69,7 +69,8 @@ from protsae.plm import PlmModel, load_plm
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sequences.audit import AuditConfig, audit_split
 from protsae.sequences.clustering import ClusterConfig, cluster_table
-from protsae.sequences.homology import HomologySearchConfig, find_relatives
+from protsae.sequences.audit import RelativeConfig
+from protsae.sequences.homology import SearchConfig, find_hits
 from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequenceTableConfig, sequence_table
 
@@ -192,11 +193,12 @@ def relatives(proteins: pd.DataFrame, trained_on: Path | None) -> str:
     )
     queries = proteins[proteins["split"] == "test"].set_index("protein_id")["sequence"].to_dict()
     targets = dict(zip("t:" + theirs["protein_id"], theirs["sequence"], strict=True))
-    found = {pair.query_id for pair in find_relatives(queries, targets, HomologySearchConfig())}
+    criterion = RelativeConfig()
+    found = {hit.query_id for hit in find_hits(queries, targets, SearchConfig()) if criterion.holds(hit)}
     return (
-        f"{len(found)} of the {len(queries)} test proteins have a relative of at least "
-        f"{HomologySearchConfig().min_identity:.0%} identity among the {len(targets):,} training proteins of "
-        "the dictionaries, which never saw binding sites; ProtSAE saw terms of the Gene Ontology there."
+        f"{len(found)} of the {len(queries)} test proteins have a relative among the "
+        f"{len(targets):,} training proteins ({criterion.describe()}) of the "
+        " dictionaries, which never saw binding sites; ProtSAE saw terms of the Gene Ontology there."
     )
 
 

@@ -95,7 +95,7 @@ def test_the_table_joins_seeds_and_pairs_differences(benchmark, judged):
     assert seeds["seed"].tolist() == [0, 1]
     assert own.loc[MEAN_OF_SEEDS, "value"] == pytest.approx(seeds["value"].mean())
     assert own.loc[SD_OF_SEEDS, "value"] == pytest.approx(seeds["value"].std())
-    assert "identity none found, mean of seeds" in own.index
+    assert "no hit, mean of seeds" in own.index
     by_method = {group.method: group for group in groups}
     key = Key.of("auc", "mean")
     left, right = (by_method[name].over_seeds(key) for name in ("protsae_latent", "topk_latent"))

@@ -10,7 +10,7 @@ from protsae.metrics.cafa import propagate_scores
 from protsae.probing.calibration import fit_calibration
 from protsae.probing.config import EvaluationConfig
 from protsae.probing.estimates import Key, difference_rows
-from protsae.probing.evaluation import evaluate_all, evaluate_method, identity_strata
+from protsae.probing.evaluation import evaluate_all, evaluate_method, homology_strata
 from protsae.probing.judge import Judgement
 from protsae.probing.splits import SplitLabels
 from protsae.probing.vocabulary import Vocabulary
@@ -189,19 +189,27 @@ def test_bands_of_identity_are_judged_by_themselves(vocabulary, splits, scores):
     proteins["is_audited"] = np.arange(N) < 70
     proteins["nearest_train_identity"] = np.where(np.arange(N) < 40, np.nan, 0.25)
     proteins.loc[[68, 69], "nearest_train_identity"] = 0.6
-    bands = identity_strata(proteins)
+    proteins["nearest_train_coverage"] = np.where(np.arange(N) < 40, np.nan, 0.5)
+    bands = homology_strata(proteins)
     assert list(dict.fromkeys(bands.values())) == [
-        "identity none found",
-        "identity 20-30 %",
+        "no hit",
+        "identity 20-30 %, coverage >=50 %",
         "identity >50 %",
     ]
     config = EvaluationConfig(n_resamples=20, min_stratum=10)
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config, bands)
     test, values = splits["test"], scores["linear_probe"]["test"]
     rows = judged(found).rows(0.95).query("method == 'linear_probe' and split == 'test'")
-    assert set(rows["stratum"]) == {"", "identity none found", "identity 20-30 %"}  # two proteins are too few
+    assert set(rows["stratum"]) == {
+        "",
+        "no hit",
+        "identity 20-30 %, coverage >=50 %",
+    }  # two proteins are too few
     auc = rows[(rows["metric"] == "auc") & (rows["aspect"] == "MFO")].set_index("stratum")
-    for stratum, inside in {"identity none found": slice(0, 40), "identity 20-30 %": slice(40, 68)}.items():
+    for stratum, inside in {
+        "no hit": slice(0, 40),
+        "identity 20-30 %, coverage >=50 %": slice(40, 68),
+    }.items():
         kept = test.labelled[inside, 2]
         parts = [roc_auc_score(test.labels[inside, j][kept], values[inside, j][kept]) for j in (2, 3)]
         expected = np.mean(parts)

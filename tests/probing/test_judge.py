@@ -40,7 +40,7 @@ def judge_of(splits, columns=COLUMNS, **scoring) -> Judge:
     """Return a judge of given labels, every protein a cluster of its own."""
     ids = [name for of in splits.values() for name in of.protein_ids]
     proteins = pd.DataFrame({"protein_id": ids, "cluster_id": ids, "sequence": "ACDWY"})
-    proteins = proteins.assign(is_audited=False, nearest_train_identity=np.nan)
+    proteins = proteins.assign(is_audited=False, nearest_train_identity=np.nan, nearest_train_coverage=np.nan)
     known = Known(proteins, None, None, None)
     judge = Judge(known, set(ids), ScoringConfig(**scoring), EvaluationConfig(n_resamples=20))
     judge.__dict__.update(splits=splits, columns=columns)

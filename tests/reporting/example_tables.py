@@ -218,6 +218,7 @@ def _proteins(rng: np.random.Generator, n: int) -> pd.DataFrame:
             "split": splits,
             "nearest_train_id": None,
             "nearest_train_identity": np.nan,
+            "nearest_train_coverage": np.nan,
         }
     )
 

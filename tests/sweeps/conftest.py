@@ -27,7 +27,7 @@ def data() -> SweepData:
     proteins = plan.source.proteins.assign(cluster_id=plan.source.proteins["protein_id"], split=split)
     lengths = plan.source.store.lengths()
     proteins["sequence"] = [("ACDE" * lengths[p])[: lengths[p]] for p in proteins["protein_id"]]
-    proteins = proteins.assign(is_audited=True, nearest_train_identity=float("nan"))
+    proteins = proteins.assign(is_audited=True, nearest_train_identity=np.nan, nearest_train_coverage=np.nan)
     assert plan.knowledge is not None
     tables = plan.knowledge.tables
     concepts = tables.concepts.assign(information_content=1.0, information_content_deepgo=1.0)

@@ -24,7 +24,7 @@ from protsae.probing.estimates import (
 )
 from protsae.probing.splits import SplitLabels
 from protsae.probing.vocabulary import Vocabulary
-from protsae.sequences.bands import BANDS, identity_band
+from protsae.sequences.bands import STRATA, stratum
 
 Floats = NDArray[np.float64]
 Weights = NDArray[np.int64] | None
@@ -122,16 +122,17 @@ def evaluate_all(
     return found
 
 
-def identity_strata(proteins: pd.DataFrame) -> dict[str, str]:
-    """Return the band of identity to the nearest training protein, of every protein that was searched for it.
+def homology_strata(proteins: pd.DataFrame) -> dict[str, str]:
+    """Return the stratum (`bands.STRATA`) of every protein that was searched among the training proteins.
 
     Args:
-        proteins: the `proteins` table: `protein_id`, `is_audited`, `nearest_train_identity`.
+        proteins: the `proteins` table: `protein_id`, `is_audited`, `nearest_train_identity`,
+            `nearest_train_coverage`.
     """
     audited = proteins[proteins["is_audited"]]
-    bands = zip(audited["protein_id"], audited["nearest_train_identity"].map(identity_band), strict=True)
-    ordered = sorted(bands, key=lambda found: BANDS.index(found[1]))
-    return {protein_id: f"identity {band}" for protein_id, band in ordered}
+    nearest = zip(audited["nearest_train_identity"], audited["nearest_train_coverage"], strict=True)
+    found = zip(audited["protein_id"], (stratum(*values) for values in nearest), strict=True)
+    return dict(sorted(found, key=lambda pair: STRATA.index(pair[1])))
 
 
 def scores_by_method(

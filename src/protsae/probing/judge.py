@@ -28,7 +28,7 @@ from protsae.probing.estimates import (
     difference_rows,
     estimate_rows,
 )
-from protsae.probing.evaluation import evaluate_all, identity_strata, scores_by_method
+from protsae.probing.evaluation import evaluate_all, homology_strata, scores_by_method
 from protsae.probing.scores import (
     REFERENCES,
     prevalence_scores,
@@ -52,7 +52,8 @@ class Known(NamedTuple):
     """What scores are judged by."""
 
     proteins: pd.DataFrame
-    """`protein_id`, `sequence`, `split`, `cluster_id`, `is_audited`, `nearest_train_identity`."""
+    """`protein_id`, `sequence`, `split`, `cluster_id`, `is_audited`, `nearest_train_identity`,
+    `nearest_train_coverage`."""
     tables: LabelTables
     terms: pd.DataFrame
     """The `concept_terms` table."""
@@ -195,7 +196,7 @@ class Judge:
         if scores.values:
             proteins = self.known.proteins
             clusters = dict(zip(proteins["protein_id"], proteins["cluster_id"], strict=True))
-            bands = identity_strata(proteins)
+            bands = homology_strata(proteins)
             as_float = {
                 method: {split: np.asarray(values, np.float64) for split, values in by_split.items()}
                 for method, by_split in scores.values.items()

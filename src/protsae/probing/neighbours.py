@@ -12,7 +12,7 @@ from protsae.metrics.ranking import roc_auc
 from protsae.probing.config import NeighbourConfig
 from protsae.probing.splits import SplitLabels
 from protsae.sequences import mmseqs
-from protsae.sequences.homology import HomologySearchConfig, Relative, find_relatives
+from protsae.sequences.homology import Hit, SearchConfig, find_hits
 
 Floats = NDArray[np.float64]
 
@@ -37,17 +37,12 @@ def find_neighbours(proteins: pd.DataFrame, config: NeighbourConfig) -> pd.DataF
     }
     queries = {name: text for split in HELD_OUT for name, text in by_split.get(split, {}).items()}
     targets = by_split.get("train", {})
-    search = HomologySearchConfig(
-        min_identity=0,
-        min_coverage=0,
-        max_e_value=config.max_e_value,
-        max_candidates=config.max_neighbours,
-    )
-    find = mmseqs.search if config.method == "mmseqs" else find_relatives
+    search = SearchConfig(max_e_value=config.max_e_value, max_candidates=config.max_neighbours)
+    find = mmseqs.search if config.method == "mmseqs" else find_hits
     n_residues = sum(map(len, targets.values()))
     rows = [
-        (pair.query_id, pair.target_id, pair.identity, _bits(pair, len(queries[pair.query_id]) * n_residues))
-        for pair in find(queries, targets, search)
+        (hit.query_id, hit.target_id, hit.identity, _bits(hit, len(queries[hit.query_id]) * n_residues))
+        for hit in find(queries, targets, search)
     ]
     found = pd.DataFrame(rows, columns=list(NEIGHBOUR_COLUMNS))
     ordered = found.sort_values(
@@ -97,9 +92,9 @@ def neighbour_scores(
     return {split: scores(split, chosen) for split in HELD_OUT}
 
 
-def _bits(pair: Relative, search_space: float) -> float:
+def _bits(hit: Hit, search_space: float) -> float:
     """Return the bit score S that the E-value stands for: E = search space x 2^-S."""
-    return max(0.0, float(np.log2(search_space / max(pair.e_value, _SMALLEST_E_VALUE))))
+    return max(0.0, float(np.log2(search_space / max(hit.e_value, _SMALLEST_E_VALUE))))
 
 
 def _weights(neighbours: pd.DataFrame, queries: Sequence[str], targets: Sequence[str]) -> NDArray[np.float64]:

@@ -14,10 +14,46 @@ from protsae.core.seeding import lowest_hashes
 from protsae.core.splits import EXCLUDED, HELD_OUT
 from protsae.sequences import mmseqs
 from protsae.sequences.bands import count_bands
-from protsae.sequences.homology import HomologySearchConfig, Relative, find_relatives
+from protsae.sequences.homology import Hit, SearchConfig, find_hits
 
 _LOGGER = logging.getLogger(__name__)
 _Z = 1.959964  # 97.5 % quantile of the standard normal
+
+
+class RelativeConfig(Config):
+    """Which hits of a held-out protein (the query) in train (the target) make it a relative.
+
+    A hit is an alignment that is significant (E-value). It must be identical enough, and either cover enough
+    of the held-out protein or be long enough: one shared domain is enough for a label to leak.
+    """
+
+    min_identity: float = Field(default=0.3, ge=0, le=1)
+    """Least identity: identical columns over all columns of the local alignment, gaps included."""
+    min_query_coverage: float = Field(default=0.5, ge=0, le=1)
+    """Least part of the held-out protein that the alignment spans."""
+    min_alignment_length: int | None = Field(default=80, ge=1)
+    """An alignment of so many columns counts whatever part of the held-out protein it spans. null: none
+    does."""
+    min_target_coverage: float = Field(default=0.0, ge=0, le=1)
+    """Least part of the training protein that the alignment spans."""
+
+    def holds(self, hit: Hit) -> bool:
+        """Return whether a hit makes the query a relative of the target."""
+        long = self.min_alignment_length is not None and hit.alignment_length >= self.min_alignment_length
+        return (
+            hit.identity >= self.min_identity
+            and hit.target_coverage >= self.min_target_coverage
+            and (long or hit.query_coverage >= self.min_query_coverage)
+        )
+
+    def describe(self) -> str:
+        """Return the criterion in words."""
+        where = f"{self.min_query_coverage:.0%} of the held-out protein"
+        if self.min_alignment_length is not None:
+            where += f" or over {self.min_alignment_length} columns"
+        if self.min_target_coverage:
+            where += f", and over {self.min_target_coverage:.0%} of the training protein"
+        return f"at least {self.min_identity:.0%} identity over {where}"
 
 
 class AuditConfig(Config):
@@ -30,12 +66,16 @@ class AuditConfig(Config):
 
     Only what is searched can be excluded.
     """
+    complete_up_to: int = Field(default=20_000, ge=0)
+    """Of data with at most so many proteins all held-out proteins are searched, whatever `n_sampled` is."""
     max_leak_share: float = Field(default=0.05, ge=0, le=1)
     """A larger share of searched proteins with a relative in train brings a warning, or stops the run."""
     on_leak: Literal["exclude", "fail"] = "exclude"
     """Above `max_leak_share` `fail` stops the run. Leaks that do not stop it go to the split `excluded`."""
-    search: HomologySearchConfig = HomologySearchConfig()
-    """What counts as a relative."""
+    search: SearchConfig = SearchConfig()
+    """How hard the search looks, and which alignments are significant."""
+    relatives: RelativeConfig = RelativeConfig()
+    """Which significant alignments make a held-out protein a relative of a training protein."""
 
 
 def audit_split(
@@ -43,10 +83,10 @@ def audit_split(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Search validation and test among train, and exclude proteins with a relative there.
 
-    The nearest training protein is kept for every searched protein, excluded or not, also below the identity
-    threshold (but significant and with the coverage asked for), so that scores can be given by bands of
-    identity. Then the searched test proteins left are searched among the validation proteins left: such pairs
-    are reported, not excluded.
+    The nearest training protein is kept for every searched protein, excluded or not, so that scores can be
+    given by bands of identity and coverage: of the relatives the most identical, and where there is none, the
+    hit with the lowest E-value. A protein without any hit has none. Then the searched test proteins left are
+    searched among the validation proteins left: such pairs are reported, not excluded.
 
     Args:
         sequences: `protein_id`, `description`, `sequence`, `length`, `aliases`.
@@ -55,9 +95,10 @@ def audit_split(
 
     Returns:
         The proteins, sorted by id (`is_audited`: whether the protein was searched among train;
-        `nearest_train_id` is empty and `nearest_train_identity` NaN where none was found), and one row per
-        search, `split` among `against`: the share with a relative has its Wilson 95 % interval, and the
-        counts `n_none_found` to `n_above_50` are of searched proteins by identity of the nearest.
+        `nearest_train_id` is empty and identity and coverage of the nearest are NaN where there is no hit),
+        and one row per search, `split` among `against`: the share with a relative has its Wilson 95 %
+        interval, and the counts `n_no_hit` to `n_above_50` are of searched proteins by identity of the
+        nearest.
 
     Raises:
         InputError: if a share of leaks is above `max_leak_share` and `on_leak` is `fail`, or a split is empty
@@ -66,9 +107,10 @@ def audit_split(
     proteins = sequences.merge(assignment, on="protein_id", validate="one_to_one").sort_values("protein_id")
     proteins = proteins.reset_index(drop=True)
     by_split = {split: _sequences(proteins, split) for split in ("train", *HELD_OUT)}
-    searched = {split: draw(by_split[split], config.n_sampled) for split in HELD_OUT}
+    n_sampled = None if len(proteins) <= config.complete_up_to else config.n_sampled
+    searched = {split: draw(by_split[split], n_sampled) for split in HELD_OUT}
     nearest = _nearest({**searched["validation"], **searched["test"]}, by_split["train"], config)
-    leaks = {name: pair for name, pair in nearest.items() if pair.identity >= config.search.min_identity}
+    leaks = {name: hit for name, hit in nearest.items() if config.relatives.holds(hit)}
     rows = [_row(split, "train", by_split[split], searched[split], nearest, config) for split in HELD_OUT]
     _judge(rows, leaks, config)
     left = {
@@ -85,20 +127,22 @@ def audit_split(
     rows.append(_row("test", "validation", left["test"], again, among_validation, config))
     proteins["split"] = proteins["split"].where(~proteins["protein_id"].isin(list(leaks)), EXCLUDED)
     proteins["is_audited"] = proteins["protein_id"].isin([*searched["validation"], *searched["test"]])
-    pairs = [nearest.get(name) for name in proteins["protein_id"]]
-    proteins["nearest_train_id"] = pd.Series([pair.target_id if pair else "" for pair in pairs], dtype="str")
-    proteins["nearest_train_identity"] = pd.Series(
-        [pair.identity if pair else None for pair in pairs], dtype="float64"
-    )
+    hits = [nearest.get(name) for name in proteins["protein_id"]]
+    proteins["nearest_train_id"] = pd.Series([hit.target_id if hit else "" for hit in hits], dtype="str")
+    for column, values in {
+        "nearest_train_identity": [hit.identity if hit else None for hit in hits],
+        "nearest_train_coverage": [hit.query_coverage if hit else None for hit in hits],
+    }.items():
+        proteins[column] = pd.Series(values, dtype="float64")
     return proteins[_COLUMNS], pd.DataFrame(rows)
 
 
 _COLUMNS = [
     *("protein_id", "sequence", "length", "description", "aliases", "cluster_id", "split"),
-    *("is_audited", "nearest_train_id", "nearest_train_identity"),
+    *("is_audited", "nearest_train_id", "nearest_train_identity", "nearest_train_coverage"),
 ]
-_BAND_COUNTS = ("n_none_found", "n_below_20", "n_20_to_30", "n_30_to_50", "n_above_50")
-"""Columns for the counts of `bands.BANDS`."""
+_BAND_COUNTS = ("n_no_hit", "n_below_20", "n_20_to_30", "n_30_to_50", "n_above_50")
+"""Columns for the counts of `bands.IDENTITY_BANDS`."""
 
 
 def draw(sequences: Mapping[str, str], n_sampled: int | None) -> dict[str, str]:
@@ -123,14 +167,17 @@ def _sequences(proteins: pd.DataFrame, split: str) -> dict[str, str]:
     return dict(zip(chosen["protein_id"], chosen["sequence"], strict=True))
 
 
-def _nearest(
-    queries: Mapping[str, str], targets: Mapping[str, str], config: AuditConfig
-) -> dict[str, Relative]:
-    """Return the most identical relative of each query, at any identity."""
-    find = mmseqs.search if config.method == "mmseqs" else find_relatives
-    nearest: dict[str, Relative] = {}
-    for pair in find(queries, targets, config.search.model_copy(update={"min_identity": 0.0})):
-        nearest.setdefault(pair.query_id, pair)  # they come by falling identity
+def _nearest(queries: Mapping[str, str], targets: Mapping[str, str], config: AuditConfig) -> dict[str, Hit]:
+    """Return the nearest target of each query that has a hit, see `audit_split`."""
+    find = mmseqs.search if config.method == "mmseqs" else find_hits
+
+    def distance(hit: Hit) -> tuple[bool, float]:
+        related = config.relatives.holds(hit)
+        return not related, -hit.identity if related else hit.e_value
+
+    nearest: dict[str, Hit] = {}
+    for hit in sorted(find(queries, targets, config.search), key=distance):
+        nearest.setdefault(hit.query_id, hit)
     return nearest
 
 
@@ -139,11 +186,12 @@ def _row(
     against: str,
     queries: Mapping[str, str],
     searched: Mapping[str, str],
-    nearest: Mapping[str, Relative],
+    nearest: Mapping[str, Hit],
     config: AuditConfig,
 ) -> dict[str, Any]:
-    identities = [nearest[name].identity if name in nearest else None for name in searched]
-    n_related = sum(value is not None and value >= config.search.min_identity for value in identities)
+    found = [nearest.get(name) for name in searched]
+    identities = [hit and hit.identity for hit in found]
+    n_related = sum(hit is not None and config.relatives.holds(hit) for hit in found)
     low, high = wilson_interval(n_related, len(searched))
     bands = zip(_BAND_COUNTS, count_bands(identities).values(), strict=True)
     return {
@@ -157,13 +205,13 @@ def _row(
         "share_high": high,
         "n_excluded": n_related if against == "train" else 0,
         **dict(bands),
-        "min_identity": config.search.min_identity,
-        "min_coverage": config.search.min_coverage,
+        **config.relatives.model_dump(),
+        "max_e_value": config.search.max_e_value,
         "method": mmseqs.describe("easy-search", config.search) if config.method == "mmseqs" else "builtin",
     }
 
 
-def _judge(rows: list[dict[str, Any]], leaks: Mapping[str, Relative], config: AuditConfig) -> None:
+def _judge(rows: list[dict[str, Any]], leaks: Mapping[str, Hit], config: AuditConfig) -> None:
     """Stop or warn where the share of leaks is too high."""
     high = [row for row in rows if row["share_with_relative"] > config.max_leak_share]
     if high and config.on_leak == "fail":
@@ -193,11 +241,10 @@ def _warning(row: Mapping[str, Any]) -> str:
     return message
 
 
-def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Relative], config: AuditConfig) -> str:
-    shown = [f"{name} and {pair.target_id} ({pair.identity:.0%})" for name, pair in list(leaks.items())[:3]]
+def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Hit], config: AuditConfig) -> str:
+    shown = [f"{name} and {hit.target_id} ({hit.identity:.0%})" for name, hit in sorted(leaks.items())[:3]]
     return (
-        f"{' and '.join(map(_counted, high))} have a relative in train of at least "
-        f"{config.search.min_identity:.0%} identity over {config.search.min_coverage:.0%} of both, such as "
+        f"{' and '.join(map(_counted, high))} have a relative in train, {config.relatives.describe()}, such as "
         f"{', '.join(shown)}; at most {config.max_leak_share:.0%} may (splitting.audit.max_leak_share). "
         "Cluster more sensitively, or set splitting.audit.on_leak to exclude"
     )

@@ -12,10 +12,27 @@ from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.tables import named_rows
 from protsae.sequences import mmseqs
-from protsae.sequences.homology import HomologySearchConfig, find_relatives
+from protsae.sequences.homology import SearchConfig, find_hits
 from protsae.sequences.table import ALIAS_SEPARATOR
 
 Method = Literal["auto", "given", "mmseqs", "builtin"]
+
+
+class ClusterSearchConfig(SearchConfig):
+    """Which pairs of proteins belong together, and how hard to look for them.
+
+    Both proteins must be covered: otherwise one shared domain would connect families without end.
+    """
+
+    min_identity: float = Field(default=0.3, ge=0, le=1)
+    """Least identity: identical columns over all columns of the local alignment, gaps included."""
+    min_coverage: float = Field(default=0.7, ge=0, le=1)
+    """Least part of both proteins that the alignment spans."""
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """What a pair must reach."""
+        return {"min_identity": self.min_identity, "min_coverage": self.min_coverage}
 
 
 class ClusterConfig(Config):
@@ -26,7 +43,7 @@ class ClusterConfig(Config):
     there, else the built-in search."""
     max_builtin: int = Field(default=20_000, ge=1)
     """Most proteins that the built-in search clusters: its time grows with their square."""
-    search: HomologySearchConfig = HomologySearchConfig()
+    search: ClusterSearchConfig = ClusterSearchConfig()
     """Which proteins belong together (not used for clusters that are given)."""
 
 
@@ -60,9 +77,10 @@ def cluster_table(
     else:
         by_id = dict(zip(sequences["protein_id"].tolist(), sequences["sequence"].tolist(), strict=True))
         if method == "mmseqs":
-            groups = mmseqs.cluster(by_id, config.search)
+            groups = mmseqs.cluster(by_id, config.search, **config.search.thresholds)
             cluster_of = {name: min(names) for names in groups for name in names}
-            report = {"arguments": mmseqs.describe("easy-cluster", config.search)}
+            arguments = mmseqs.describe("easy-cluster", config.search, **config.search.thresholds)
+            report = {"arguments": arguments}
         else:
             cluster_of = _connect(by_id, config)
             report = {"arguments": _describe_builtin(config.search)}
@@ -160,10 +178,10 @@ def _connect(sequences: Mapping[str, str], config: ClusterConfig) -> dict[str, s
             f"(ingestion.clusters.max_builtin is {config.max_builtin}; twice the proteins take four times as "
             f"long). {mmseqs.HOW_TO_GET}, give a cluster file, or raise the limit"
         )
-    pairs = find_relatives(sequences, sequences, config.search)
-    return components(sequences, ((pair.query_id, pair.target_id) for pair in pairs))
+    hits = find_hits(sequences, sequences, config.search, **config.search.thresholds)
+    return components(sequences, ((hit.query_id, hit.target_id) for hit in hits))
 
 
-def _describe_builtin(search: HomologySearchConfig) -> str:
+def _describe_builtin(search: ClusterSearchConfig) -> str:
     values = search.model_dump(exclude={"mmseqs_sensitivity"})
     return "builtin " + " ".join(f"{name}={value}" for name, value in values.items())

@@ -7,8 +7,8 @@ Three sieves, each cheaper per pair than the next (`seeds.py` is the first two, 
 2. the diagonals with most hits are scored without gaps, and the best `max_candidates` targets are kept;
 3. these are aligned locally with affine gaps (Smith and Waterman 1981; a gap of n residues costs 11 + n).
 
-A pair counts as related if the alignment is significant (E-value), identical enough, and covers enough of
-both proteins: short matches of strangers reach 30 % identity easily, but neither the coverage nor the score.
+A hit is a pair whose alignment is significant (E-value): short alignments of unrelated proteins reach 30 %
+identity easily, but not the score. Who searches decides which hits make two proteins relatives.
 """
 
 from collections.abc import Mapping
@@ -36,13 +36,9 @@ KAPPA = 0.041
 _TO_BLOSUM = str.maketrans("UOJ", "CKX")
 
 
-class HomologySearchConfig(SeedConfig):
-    """Which pairs of proteins count as related, and how hard to look for them."""
+class SearchConfig(SeedConfig):
+    """How hard a search looks for homologous proteins, and which alignments are significant."""
 
-    min_identity: float = Field(default=0.3, ge=0, le=1)
-    """Least identity: identical columns over all columns of the local alignment, gaps included."""
-    min_coverage: float = Field(default=0.7, ge=0, le=1)
-    """Least part of the query and of the target that the alignment spans."""
     max_e_value: float = Field(default=1e-3, gt=0)
     """Most alignments of this score expected by chance among all targets, per query."""
     mmseqs_sensitivity: float = Field(default=7.5, ge=1, le=7.5)
@@ -50,13 +46,15 @@ class HomologySearchConfig(SeedConfig):
 
 
 @dataclass(frozen=True)
-class Relative:
-    """A target that is homologous to a query."""
+class Hit:
+    """A significant local alignment of a query and a target."""
 
     query_id: str
     target_id: str
     identity: float
-    """Identical columns over all columns of the local alignment, gaps included, as MMseqs2 counts."""
+    """Identical columns over all columns of the alignment, gaps included, as MMseqs2 counts."""
+    alignment_length: int
+    """Columns of the alignment, gaps included."""
     query_coverage: float
     """Residues from the first to the last aligned one, over the length of the query."""
     target_coverage: float
@@ -65,43 +63,59 @@ class Relative:
     """Alignments of at least this score expected by chance."""
 
 
-def find_relatives(
-    queries: Mapping[str, str], targets: Mapping[str, str], config: HomologySearchConfig
-) -> list[Relative]:
+def find_hits(
+    queries: Mapping[str, str],
+    targets: Mapping[str, str],
+    config: SearchConfig,
+    *,
+    min_identity: float = 0.0,
+    min_coverage: float = 0.0,
+) -> list[Hit]:
     """Search every query among the targets.
 
     At most `config.max_candidates` targets per query are aligned, so at most that many are found. A target
     with the id of the query is the query itself and left out. Proteins shorter than three residues have no
-    words and no relatives.
+    words and no hits.
 
     Args:
         queries: protein id to sequence, upper case.
         targets: protein id to sequence, upper case.
-        config: thresholds.
+        config: sensitivity and significance.
+        min_identity: least identity of a hit.
+        min_coverage: least coverage of both the query and the target.
 
     Returns:
-        The related pairs, by query id, then by falling identity, then by target id.
+        The hits, by query id, then by falling identity, then by target id.
     """
+    least = min_identity, min_coverage
     n_residues = sum(map(len, targets.values()))
     candidates = find_candidates(queries, targets, config)
     pairs = [
         (query_id, target_id)
         for query_id, target_ids in candidates.items()
         for target_id in target_ids
-        if _may_be_related(len(queries[query_id]), len(targets[target_id]), config)
+        if _may_be_related(len(queries[query_id]), len(targets[target_id]), *least)
     ]
-    align = partial(_align, queries=queries, targets=targets, n_residues=n_residues, config=config)
-    aligned = track(in_threads(align, pairs), "aligning relatives", total=len(pairs))
+    align = partial(
+        _align,
+        queries=queries,
+        targets=targets,
+        n_residues=n_residues,
+        max_e_value=config.max_e_value,
+        min_identity=min_identity,
+        min_coverage=min_coverage,
+    )
+    aligned = track(in_threads(align, pairs), "aligning candidates", total=len(pairs))
     found = [
-        Relative(*pair, *figures) for pair, figures in zip(pairs, aligned, strict=True) if figures is not None
+        Hit(*pair, *figures) for pair, figures in zip(pairs, aligned, strict=True) if figures is not None
     ]
-    return sorted(found, key=lambda pair: (pair.query_id, -pair.identity, pair.target_id))
+    return sorted(found, key=lambda hit: (hit.query_id, -hit.identity, hit.target_id))
 
 
-def _may_be_related(query_length: int, target_length: int, config: HomologySearchConfig) -> bool:
+def _may_be_related(query_length: int, target_length: int, min_identity: float, min_coverage: float) -> bool:
     # At most min(lengths) columns are identical, and at least min_coverage of the longer protein are columns.
     shorter, longer = sorted((query_length, target_length))
-    return shorter >= config.min_identity * config.min_coverage * longer
+    return shorter >= min_identity * min_coverage * longer
 
 
 def _align(
@@ -109,26 +123,29 @@ def _align(
     queries: Mapping[str, str],
     targets: Mapping[str, str],
     n_residues: int,
-    config: HomologySearchConfig,
-) -> tuple[float, float, float, float] | None:
-    """Return identity, coverages and E-value of relatives. The cheap tests come first: most are strangers."""
+    max_e_value: float,
+    min_identity: float,
+    min_coverage: float,
+) -> tuple[float, int, float, float, float] | None:
+    """Return what a `Hit` says of an alignment; None without one. The cheap tests come first: most pairs are
+    unrelated."""
     query, target = (sequence.translate(_TO_BLOSUM) for sequence in (queries[pair[0]], targets[pair[1]]))
     score, *ends = _optimum(query, target)
     e_value = KAPPA * len(query) * n_residues * exp(-LAMBDA * score)
-    if e_value > config.max_e_value:
+    if e_value > max_e_value:
         return None
     # No alignment of this score spans more than from the first begin to the last end of any of them.
     _, *begins = _optimum(query[::-1], target[::-1])
     lengths = len(query), len(target)
     spans = [end + begin + 2 - length for end, begin, length in zip(ends, begins, lengths, strict=True)]
-    if min(span / length for span, length in zip(spans, lengths, strict=True)) < config.min_coverage:
+    if min(span / length for span, length in zip(spans, lengths, strict=True)) < min_coverage:
         return None
     blocks = next(iter(_aligner().align(query, target))).aligned
-    identity, query_span, target_span = alignment_figures(query, target, blocks)
+    identity, n_columns, query_span, target_span = alignment_figures(query, target, blocks)
     coverages = query_span / len(query), target_span / len(target)
-    if identity < config.min_identity or min(coverages) < config.min_coverage:
+    if identity < min_identity or min(coverages) < min_coverage:
         return None
-    return identity, *coverages, e_value
+    return identity, n_columns, *coverages, e_value
 
 
 def _optimum(query: str, target: str) -> tuple[int, int, int]:
@@ -148,8 +165,8 @@ def _aligner_codes() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     return np.array(matrix, dtype=np.int32), rows.astype(np.uint8)
 
 
-def alignment_figures(query: str, target: str, blocks: Any) -> tuple[float, int, int]:
-    """Return identity, query span and target span of one alignment.
+def alignment_figures(query: str, target: str, blocks: Any) -> tuple[float, int, int, int]:
+    """Return identity, columns, query span and target span of one alignment.
 
     Args:
         query: sequence.
@@ -157,7 +174,8 @@ def alignment_figures(query: str, target: str, blocks: Any) -> tuple[float, int,
         blocks: integers [2, n_blocks, 2]: begin and end of each gapless block in the query and in the target.
 
     Returns:
-        Identity: identical columns / (aligned columns + gap columns); the spans in residues.
+        Identity: identical columns / (aligned columns + gap columns); the number of these columns; the spans
+        in residues.
     """
     aligned = identical = 0
     for (query_begin, query_end), (target_begin, target_end) in zip(*blocks, strict=True):
@@ -167,7 +185,7 @@ def alignment_figures(query: str, target: str, blocks: Any) -> tuple[float, int,
     query_span = int(blocks[0][-1][1] - blocks[0][0][0])
     target_span = int(blocks[1][-1][1] - blocks[1][0][0])
     columns = query_span + target_span - aligned
-    return identical / columns, query_span, target_span
+    return identical / columns, columns, query_span, target_span
 
 
 @lru_cache(maxsize=1)

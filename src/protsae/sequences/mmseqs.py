@@ -14,7 +14,7 @@ from pathlib import Path
 
 from protsae.core.errors import InputError
 from protsae.core.threads import n_threads
-from protsae.sequences.homology import HomologySearchConfig, Relative
+from protsae.sequences.homology import Hit, SearchConfig
 
 HOW_TO_GET = "Install MMseqs2 (pip install 'protsae[homology]', or any `mmseqs` on the PATH)"
 _SHORTEST = 14  # residues: the program stops with an error if all it gets to cluster are shorter
@@ -38,18 +38,17 @@ def version(program: Path) -> str:
     return _run(program, "version").strip()
 
 
-def describe(step: str, config: HomologySearchConfig) -> str:
+def describe(step: str, config: SearchConfig, *, min_identity: float = 0.0, min_coverage: float = 0.0) -> str:
     """Return program, version, step (`easy-search`, `easy-cluster`) and arguments, for reports."""
-    return " ".join([f"mmseqs {version(_program())}", step, *_arguments(step, config)])
+    arguments = _arguments(step, config, min_identity, min_coverage)
+    return " ".join([f"mmseqs {version(_program())}", step, *arguments])
 
 
-def search(
-    queries: Mapping[str, str], targets: Mapping[str, str], config: HomologySearchConfig
-) -> list[Relative]:
-    """Search every query among the targets, as `homology.find_relatives` does, by MMseqs2.
+def search(queries: Mapping[str, str], targets: Mapping[str, str], config: SearchConfig) -> list[Hit]:
+    """Search every query among the targets, as `homology.find_hits` does, by MMseqs2.
 
     Returns:
-        The related pairs, by query id, then by falling identity, then by target id. Identity is to three
+        The hits, by query id, then by falling identity, then by target id. Identity is to three
         decimals: the program prints no more.
 
     Raises:
@@ -63,18 +62,20 @@ def search(
         _write(root / "queries.fasta", [queries[name] for name in query_ids])
         _write(root / "targets.fasta", [targets[name] for name in target_ids])
         files = [root / "queries.fasta", root / "targets.fasta", root / "found.tsv", root / "tmp"]
-        columns = ["--format-output", "query,target,fident,qcov,tcov,evalue"]
+        columns = ["--format-output", "query,target,fident,alnlen,qcov,tcov,evalue"]
         _run(_program(), "easy-search", *map(str, files), *_arguments("easy-search", config), *columns)
         rows = [line.split("\t") for line in (root / "found.tsv").read_text().splitlines()]
     found = [
-        Relative(query_ids[int(query)], target_ids[int(target)], *map(float, figures))
-        for query, target, *figures in rows
+        Hit(query_ids[int(query)], target_ids[int(target)], float(identity), int(length), *map(float, rest))
+        for query, target, identity, length, *rest in rows
     ]
-    pairs = (pair for pair in found if pair.query_id != pair.target_id)
-    return sorted(pairs, key=lambda pair: (pair.query_id, -pair.identity, pair.target_id))
+    others = (hit for hit in found if hit.query_id != hit.target_id)
+    return sorted(others, key=lambda hit: (hit.query_id, -hit.identity, hit.target_id))
 
 
-def cluster(sequences: Mapping[str, str], config: HomologySearchConfig) -> list[list[str]]:
+def cluster(
+    sequences: Mapping[str, str], config: SearchConfig, *, min_identity: float, min_coverage: float
+) -> list[list[str]]:
     """Cluster proteins by MMseqs2: connected components of all pairs that its search finds.
 
     Returns:
@@ -90,7 +91,8 @@ def cluster(sequences: Mapping[str, str], config: HomologySearchConfig) -> list[
             root = Path(folder)
             _write(root / "proteins.fasta", [sequences[name] for name in ids])
             files = [root / "proteins.fasta", root / "result", root / "tmp"]
-            _run(_program(), "easy-cluster", *map(str, files), *_arguments("easy-cluster", config))
+            arguments = _arguments("easy-cluster", config, min_identity, min_coverage)
+            _run(_program(), "easy-cluster", *map(str, files), *arguments)
             for line in (root / "result_cluster.tsv").read_text().splitlines():
                 representative, member = line.split("\t")
                 members.setdefault(representative, []).append(ids[int(member)])
@@ -105,10 +107,12 @@ def _program() -> Path:
     return program
 
 
-def _arguments(step: str, config: HomologySearchConfig) -> list[str]:
+def _arguments(
+    step: str, config: SearchConfig, min_identity: float = 0.0, min_coverage: float = 0.0
+) -> list[str]:
     values: dict[str, object] = {
-        "--min-seq-id": config.min_identity,
-        "-c": config.min_coverage,
+        "--min-seq-id": min_identity,
+        "-c": min_coverage,
         "--cov-mode": 0,  # of both
         "-e": config.max_e_value,
         "-s": config.mmseqs_sensitivity,

@@ -95,7 +95,8 @@ class SweepData(NamedTuple):
     def judging_fingerprint(self, config: JudgingConfig) -> str:
         """Return the hash of all that judging depends on except the checkpoint."""
         known, tables = self.known, self.known.tables
-        columns = ["protein_id", "split", "cluster_id", "is_audited", "nearest_train_identity"]
+        columns = ["protein_id", "split", "cluster_id", "is_audited"]
+        columns += ["nearest_train_identity", "nearest_train_coverage"]
         shown = [known.proteins[columns], tables.concepts, tables.protein_labels]
         shown += [tables.labelled_aspects, self.axioms, known.terms, known.relations]
         hashed = (table_hash(table) for table in shown)

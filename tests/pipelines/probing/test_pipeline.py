@@ -95,6 +95,7 @@ def inputs():
                 "sequence": sequences,
                 "is_audited": [i < 145 for i in range(150)],
                 "nearest_train_identity": np.nan,
+                "nearest_train_coverage": np.nan,
             }
         ),
         "concepts": pd.DataFrame(
@@ -156,7 +157,7 @@ def test_planted_concepts_are_found_and_floors_stay_floors(inputs):
     metrics = outputs["metrics"]
     assert tuple(metrics.columns) == METRIC_COLUMNS
     of_auc = metrics[(metrics["metric"] == "auc") & (metrics["split"] == "test")]
-    assert set(of_auc["stratum"]) == {"", "identity none found"}
+    assert set(of_auc["stratum"]) == {"", "no hit"}
     auc = of_auc[of_auc["stratum"] == ""].set_index(["method", "aspect"])["value"]
     for method in ("protsae_latent", "protsae_predictor", "protsae_probe", "linear_probe"):
         assert auc[method, "mean"] > 0.9, method
