@@ -67,9 +67,8 @@ from protsae.interpretation.sources import FreshCodes, LettersOnly
 from protsae.metrics.table import concat_metrics
 from protsae.plm import PlmModel, load_plm
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.sequences.audit import AuditConfig, audit_split
+from protsae.sequences.audit import AuditConfig, RelativeConfig, audit_split
 from protsae.sequences.clustering import ClusterConfig, cluster_table
-from protsae.sequences.audit import RelativeConfig
 from protsae.sequences.homology import SearchConfig, find_hits
 from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequenceTableConfig, sequence_table

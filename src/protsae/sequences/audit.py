@@ -56,16 +56,18 @@ class RelativeConfig(Config):
         return f"at least {self.min_identity:.0%} identity over {where}"
 
 
+Method = Literal["builtin", "mmseqs", "both"]
+
+
 class AuditConfig(Config):
     """What counts as a leak, how it is looked for, and what is done about it."""
 
-    method: Literal["builtin", "mmseqs"] = "builtin"
-    """`builtin` needs nothing installed; `mmseqs` is faster on large sets and needs MMseqs2."""
+    method: Method = "builtin"
+    """`builtin` needs nothing installed; `mmseqs` is faster on large sets and needs MMseqs2; `both` takes the
+    hits of both."""
     n_sampled: int | None = Field(default=None, ge=1)
-    """Proteins searched per held-out split, drawn by a hash of their ids; None: all.
-
-    Only what is searched can be excluded.
-    """
+    """Proteins searched per held-out split, drawn by a hash of their ids; null: all. Only what is searched can
+    be excluded."""
     complete_up_to: int = Field(default=20_000, ge=0)
     """Of data with at most so many proteins all held-out proteins are searched, whatever `n_sampled` is."""
     max_leak_share: float = Field(default=0.05, ge=0, le=1)
@@ -169,14 +171,18 @@ def _sequences(proteins: pd.DataFrame, split: str) -> dict[str, str]:
 
 def _nearest(queries: Mapping[str, str], targets: Mapping[str, str], config: AuditConfig) -> dict[str, Hit]:
     """Return the nearest target of each query that has a hit, see `audit_split`."""
-    find = mmseqs.search if config.method == "mmseqs" else find_hits
+    hits: list[Hit] = []
+    if config.method != "mmseqs":
+        hits += find_hits(queries, targets, config.search)
+    if config.method != "builtin":
+        hits += mmseqs.search(queries, targets, config.search)
 
     def distance(hit: Hit) -> tuple[bool, float]:
         related = config.relatives.holds(hit)
         return not related, -hit.identity if related else hit.e_value
 
     nearest: dict[str, Hit] = {}
-    for hit in sorted(find(queries, targets, config.search), key=distance):
+    for hit in sorted(hits, key=distance):
         nearest.setdefault(hit.query_id, hit)
     return nearest
 
@@ -190,7 +196,7 @@ def _row(
     config: AuditConfig,
 ) -> dict[str, Any]:
     found = [nearest.get(name) for name in searched]
-    identities = [hit and hit.identity for hit in found]
+    identities = [hit.identity if hit else None for hit in found]
     n_related = sum(hit is not None and config.relatives.holds(hit) for hit in found)
     low, high = wilson_interval(n_related, len(searched))
     bands = zip(_BAND_COUNTS, count_bands(identities).values(), strict=True)
@@ -207,8 +213,15 @@ def _row(
         **dict(bands),
         **config.relatives.model_dump(),
         "max_e_value": config.search.max_e_value,
-        "method": mmseqs.describe("easy-search", config.search) if config.method == "mmseqs" else "builtin",
+        "method": _describe(config),
     }
+
+
+def _describe(config: AuditConfig) -> str:
+    if config.method == "builtin":
+        return "builtin"
+    program = mmseqs.describe("easy-search", config.search)
+    return program if config.method == "mmseqs" else f"builtin and {program}"
 
 
 def _judge(rows: list[dict[str, Any]], leaks: Mapping[str, Hit], config: AuditConfig) -> None:
@@ -244,7 +257,7 @@ def _warning(row: Mapping[str, Any]) -> str:
 def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Hit], config: AuditConfig) -> str:
     shown = [f"{name} and {hit.target_id} ({hit.identity:.0%})" for name, hit in sorted(leaks.items())[:3]]
     return (
-        f"{' and '.join(map(_counted, high))} have a relative in train, {config.relatives.describe()}, such as "
-        f"{', '.join(shown)}; at most {config.max_leak_share:.0%} may (splitting.audit.max_leak_share). "
+        f"{' and '.join(map(_counted, high))} have a relative in train, "
+        f"{config.relatives.describe()}, such as {', '.join(shown)}; at most {config.max_leak_share:.0%} may (splitting.audit.max_leak_share). "
         "Cluster more sensitively, or set splitting.audit.on_leak to exclude"
     )

@@ -1,4 +1,4 @@
-"""Bands of the nearest training protein, by identity and coverage: scores per band say more than a threshold."""
+"""Bands of the nearest training protein: scores per band say more than one threshold."""
 
 from collections.abc import Iterable
 from math import isnan
