@@ -66,17 +66,18 @@ def thin_clusters(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def choose(
-    candidates: Iterable[Candidate], has_relative: Callable[[list[Candidate], list[Candidate]], set[str]]
+    candidates: Iterable[Candidate], with_hit: Callable[[list[Candidate], list[Candidate]], set[str]]
 ) -> list[Candidate]:
     """Choose the demo's proteins.
 
     For each split in the order train, validation, test: take candidates in hash order until every target
-    concept has its quota, then fill up in hash order; candidates of validation and test with a relative in an
+    concept has its quota, then fill up in hash order; candidates of validation and test with a hit in an
     earlier split are passed over.
 
     Args:
         candidates: the pool, in any order.
-        has_relative: given queries and targets, the ids of queries that have a relative among the targets.
+        with_hit: given queries and targets, the ids of queries that a search finds a hit of among the
+            targets.
 
     Returns:
         The chosen candidates, sorted by protein id.
@@ -94,7 +95,7 @@ def choose(
             unknown = [c for c in picked if earlier and c.protein_id not in clear]
             if not unknown:
                 break
-            found = set[str]().union(*(has_relative(unknown, targets) for targets in earlier))
+            found = set[str]().union(*(with_hit(unknown, targets) for targets in earlier))
             barred |= found
             clear |= {c.protein_id for c in unknown} - found
         chosen += picked

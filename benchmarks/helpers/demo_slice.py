@@ -16,9 +16,10 @@ from protsae.core.files import atomic_path, write_text_atomic
 from protsae.core.letters import AMINO_ACIDS
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology, read_obo
+from protsae.sequences import mmseqs
 from protsae.sequences.clustering import read_clusters
 from protsae.sequences.fasta import FastaConfig, FastaRecord, read_fasta
-from protsae.sequences.homology import HomologySearchConfig, find_relatives
+from protsae.sequences.homology import SearchConfig, find_hits
 from protsae.sequences.split import SplitConfig, split_of_cluster
 
 MIN_LENGTH, MAX_LENGTH = 50, 512
@@ -41,7 +42,8 @@ def make_demo(sources: Sources, folder: Path) -> list[Candidate]:
     """Write proteins, annotations, clusters, the ontology's slice and the PLM to `folder`.
 
     Eligible are proteins of 50 to 512 standard residues with an annotation in each of the three aspects, so
-    that an absent label is a negative everywhere; of these `selection.choose` takes 900.
+    that an absent label is a negative everywhere; of these `demo_selection.choose` takes some 900. No protein
+    of validation or test has a hit in an earlier split, by the built-in search or by MMseqs2.
 
     Returns:
         The chosen proteins, sorted by id.
@@ -52,20 +54,16 @@ def make_demo(sources: Sources, folder: Path) -> list[Candidate]:
     ontology = read_obo(sources.ontology)
     resolved = resolve_ids(annotations["term_id"], ontology).set_index("term_id")["resolved_id"]
 
-    def has_relative(queries: list[Candidate], targets: list[Candidate]) -> set[str]:
-        found = find_relatives(
-            {c.protein_id: sequences[c.protein_id] for c in queries},
-            {c.protein_id: sequences[c.protein_id] for c in targets},
-            HomologySearchConfig(),
-        )
-        return {pair.query_id for pair in found}
+    def with_hit(queries: list[Candidate], targets: list[Candidate]) -> set[str]:
+        chosen = [{c.protein_id: sequences[c.protein_id] for c in of} for of in (queries, targets)]
+        return {hit.query_id for find in (find_hits, mmseqs.search) for hit in find(*chosen, SearchConfig())}
 
     eligible = {
         i
         for i, s in sequences.items()
         if MIN_LENGTH <= len(s) <= MAX_LENGTH and STANDARD_RESIDUES.issuperset(s)
     }
-    chosen = choose(_candidates(eligible, annotations, resolved, ontology, clusters), has_relative)
+    chosen = choose(_candidates(eligible, annotations, resolved, ontology, clusters), with_hit)
     ids = [candidate.protein_id for candidate in chosen]
     rows = annotations[annotations["accession"].isin(ids)]
     named = (set(rows["term_id"].map(resolved)) | set(rows["term_id"])) & set(ontology.terms["term_id"])

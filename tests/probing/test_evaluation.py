@@ -194,7 +194,7 @@ def test_bands_of_identity_are_judged_by_themselves(vocabulary, splits, scores):
     assert list(dict.fromkeys(bands.values())) == [
         "no hit",
         "identity 20-30 %, coverage >=50 %",
-        "identity >50 %",
+        "identity >50 %, coverage >=50 %",
     ]
     config = EvaluationConfig(n_resamples=20, min_stratum=10)
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config, bands)

@@ -8,7 +8,8 @@ from protsae.core.errors import InputError
 from protsae.core.files import sha256_text
 from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
-from protsae.sequences.audit import AuditConfig, audit_split, draw, wilson_interval
+from protsae.sequences.audit import AuditConfig, RelativeConfig, audit_split, draw, wilson_interval
+from protsae.sequences.homology import Hit
 
 CONFIG = AuditConfig()
 RNG = numpy_generator(0, "audit")
@@ -50,7 +51,7 @@ def test_relatives_of_train_are_excluded_and_every_number_is_right() -> None:
     proteins, audit = audit_split(sequences, assignment.sample(frac=1, random_state=0), CONFIG)
     assert list(proteins.columns) == [
         "protein_id", "sequence", "length", "description", "aliases", "cluster_id", "split",
-        "is_audited", "nearest_train_id", "nearest_train_identity",
+        "is_audited", "nearest_train_id", "nearest_train_identity", "nearest_train_coverage",
     ]  # fmt: skip
     assert list(proteins["protein_id"]) == sorted(row[0] for row in ROWS)
     assert list(proteins["split"]) == [
@@ -61,8 +62,15 @@ def test_relatives_of_train_are_excluded_and_every_number_is_right() -> None:
     np.testing.assert_allclose(proteins["nearest_train_identity"], expected, atol=1e-12)
     assert proteins["length"].dtype == "int32"
     assert proteins["is_audited"].tolist() == [False] * 2 + [True] * 6
-    common = {"min_identity": 0.3, "min_coverage": 0.7, "method": "builtin"}
-    # Bands of the nearest: none found, below 20, 20 to 30, 30 to 50, above 50 %; Wilson intervals by hand.
+    common = {
+        "min_identity": 0.3,
+        "min_query_coverage": 0.5,
+        "min_alignment_length": 80,
+        "min_target_coverage": 0.0,
+        "max_e_value": 0.001,
+        "method": "builtin",
+    }
+    # Bands of the nearest: no hit, below 20, 20 to 30, 30 to 50, above 50 %; Wilson intervals by hand.
     rows = [
         ("validation", "train", 2, 2, 1, 0.5, 0.0945312, 0.9054688, 1, 1, 0, 0, 0, 1),
         ("test", "train", 4, 4, 1, 0.25, 0.0455873, 0.6993582, 1, 3, 0, 0, 0, 1),
@@ -70,7 +78,7 @@ def test_relatives_of_train_are_excluded_and_every_number_is_right() -> None:
     ]
     columns = [
         *("split", "against", "n_proteins", "n_searched", "n_with_relative", "share_with_relative"),
-        *("share_low", "share_high", "n_excluded", "n_none_found", "n_below_20", "n_20_to_30"),
+        *("share_low", "share_high", "n_excluded", "n_no_hit", "n_below_20", "n_20_to_30"),
         *("n_30_to_50", "n_above_50"),
     ]
     expected_audit = pd.DataFrame([dict(zip(columns, row, strict=True)) | common for row in rows])
@@ -86,7 +94,7 @@ def test_the_inputs_are_left_as_they_were() -> None:
 
 
 def test_nearest_below_the_threshold_is_kept_but_not_excluded() -> None:
-    config = AuditConfig.model_validate({"search": {"min_identity": 0.95}})
+    config = AuditConfig.model_validate({"relatives": {"min_identity": 0.95}})
     proteins, audit = audit_split(*_tables(ROWS), config)
     assert "excluded" not in set(proteins["split"])
     assert audit["n_with_relative"].tolist() == [0, 0, 0]
@@ -113,14 +121,14 @@ def test_too_many_leaks_bring_a_warning_and_few_do_not(caplog) -> None:
     audit_split(*_tables(ROWS), AuditConfig(max_leak_share=0.25))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert caplog.messages[0].startswith("1 of 2 searched validation proteins (50%, 95 % interval 9% to 91%)")
-    assert caplog.messages[0].endswith("excluded: the clusters are not sensitive enough.")
+    assert caplog.messages[0].endswith("miss fragments and shared domains.")
 
 
 def test_sampled_audit_excludes_searched_proteins_only(caplog) -> None:
     rows = [("train", PARENT, "train"), ("val", THIRD, "validation")]
     rows += [(f"t{n:02}", _swap(PARENT, n) if n % 2 else FAR[n], "test") for n in range(20)]
     sequences, assignment = _tables(rows)
-    config = AuditConfig(n_sampled=8)
+    config = AuditConfig(n_sampled=8, complete_up_to=len(rows) - 1)
     proteins, audit = audit_split(sequences, assignment, config)
     ids = sorted((f"t{n:02}" for n in range(20)), key=lambda name: sha256_text("audit", name))[:8]
     searched = {"val", *ids}
@@ -167,6 +175,71 @@ def test_the_audit_finds_every_planted_relative(identity: float) -> None:
     assert excluded["nearest_train_identity"].between(identity - 0.02, identity + 0.1).all()
     assert audit["n_with_relative"].tolist() == [0, 10, 0]
     assert audit["share_with_relative"].tolist() == [0, 0.4, 0]
+
+
+def test_data_of_few_proteins_are_searched_in_full() -> None:
+    sequences, assignment = _tables(ROWS)
+    proteins, audit = audit_split(sequences, assignment, AuditConfig(n_sampled=1, complete_up_to=len(ROWS)))
+    assert audit["n_searched"].tolist() == [2, 4, 3]
+    assert proteins["is_audited"].sum() == 6
+
+
+def _hit(identity: float, length: int, query: float, target: float) -> Hit:
+    return Hit("q", "t", identity, length, query, target, 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("hit", "related"),
+    [
+        (_hit(0.30, 60, 0.50, 0.05), True),  # half of the held-out protein
+        (_hit(0.30, 60, 0.49, 0.90), False),
+        (_hit(0.30, 80, 0.10, 0.05), True),  # long enough, whatever it covers
+        (_hit(0.30, 79, 0.10, 0.90), False),
+        (_hit(0.29, 300, 1.00, 1.00), False),
+    ],
+)
+def test_a_relative_covers_half_of_the_held_out_protein_or_eighty_columns(hit: Hit, related: bool) -> None:
+    assert RelativeConfig().holds(hit) is related
+
+
+def test_both_proteins_can_be_asked_to_be_covered() -> None:
+    both = RelativeConfig(min_query_coverage=0.7, min_target_coverage=0.7, min_alignment_length=None)
+    assert both.holds(_hit(0.3, 70, 0.7, 0.7))
+    assert not both.holds(_hit(0.9, 400, 1.0, 0.69))
+    assert not both.holds(_hit(0.9, 400, 0.69, 1.0))
+
+
+def test_fragments_and_shared_domains_are_relatives() -> None:
+    domain, stranger = PARENT[:100], "".join(FAR)  # 20 x 120 residues
+    rows = [
+        ("train", stranger[:700] + domain + stranger[700:1400], "train"),
+        ("fragment", stranger[300:360], "test"),  # all of a short test protein, 4 % of the training protein
+        ("domain", stranger[1500:1900] + domain + stranger[1900:2300], "test"),  # a ninth of both
+        ("clean", FIFTH, "test"),
+        ("val", FOURTH, "validation"),
+    ]
+    proteins, _ = audit_split(*_tables(rows), CONFIG)
+    found = proteins.set_index("protein_id")
+    assert found["split"].to_dict() == {
+        "clean": "test", "domain": "excluded", "fragment": "excluded", "train": "train", "val": "validation",
+    }  # fmt: skip
+    assert found.loc["fragment", "nearest_train_coverage"] == 1
+    assert found.loc["domain", "nearest_train_coverage"] == pytest.approx(100 / 900, abs=0.02)
+
+
+def test_the_nearest_is_the_most_identical_relative_or_else_the_most_significant_hit() -> None:
+    short = _swap(PARENT[:60], 6)  # 90 % of 60 of the test protein's 140 residues: no relative
+    rows = [
+        ("train_short", short + OTHER, "train"),
+        ("test", PARENT + FAR[0][:20], "test"),
+        ("val", FOURTH, "validation"),
+        ("rest", FIFTH, "test"),
+    ]
+    nearest = audit_split(*_tables(rows), CONFIG)[0].set_index("protein_id").loc["test"]
+    assert (nearest["split"], nearest["nearest_train_id"]) == ("test", "train_short")
+    rows.append(("train_long", _swap(PARENT, 48), "train"))  # 60 % over all: a relative, less identical
+    nearest = audit_split(*_tables(rows), CONFIG)[0].set_index("protein_id").loc["test"]
+    assert (nearest["split"], nearest["nearest_train_id"]) == ("excluded", "train_long")
 
 
 def test_a_split_that_the_audit_empties_is_an_error() -> None:

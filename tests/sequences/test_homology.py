@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences.homology import (
-    HomologySearchConfig,
+    SearchConfig,
     _optimum,
     alignment_figures,
-    find_relatives,
+    find_hits,
 )
 from protsae.sequences.seeds import (
     SeedConfig,
@@ -25,7 +25,7 @@ from protsae.sequences.seeds import (
     words_of,
 )
 
-CONFIG = HomologySearchConfig()
+CONFIG = SearchConfig()
 BLOSUM = substitution_matrices.load("BLOSUM62")
 
 
@@ -147,7 +147,7 @@ def test_the_number_of_threads_changes_nothing(monkeypatch) -> None:
     found = []
     for n_threads in (1, 5):
         monkeypatch.setattr("protsae.core.threads.n_threads", lambda n_threads=n_threads: n_threads)
-        found.append(find_relatives(parents, targets, CONFIG))
+        found.append(find_hits(parents, targets, CONFIG))
     assert found[0] == found[1]
     assert len(found[0]) >= 24
 
@@ -189,26 +189,29 @@ def test_alignment_figures_by_hand() -> None:
     # query  ACDEF--GHIK   7 identical of 11 columns: F/W differs, two gaps in the query, one in the target
     # target ACDEWLLGH-K
     blocks = [[[0, 5], [5, 7], [8, 9]], [[0, 5], [7, 9], [9, 10]]]
-    assert alignment_figures("ACDEFGHIK", "ACDEWLLGHK", blocks) == (7 / 11, 9, 10)
+    assert alignment_figures("ACDEFGHIK", "ACDEWLLGHK", blocks) == (7 / 11, 11, 9, 10)
 
 
 def test_a_relative_is_reported_with_identity_and_coverage_of_both() -> None:
     rng = numpy_generator(0, "figures")
     core = _random(rng, 80)
-    (pair,) = find_relatives({"q": core}, {"t": core + "G" * 20}, CONFIG)
+    (pair,) = find_hits({"q": core}, {"t": core + "G" * 20}, CONFIG)
     assert (pair.query_id, pair.target_id, pair.identity, pair.query_coverage) == ("q", "t", 1.0, 1.0)
     # The alignment may run on into the tail by a chance match, but not further than one residue.
     assert pair.target_coverage == pytest.approx(0.8, abs=0.011)
     score = sum(BLOSUM[a, a] for a in core)
     assert pair.e_value == pytest.approx(0.041 * 80 * 100 * np.exp(-0.267 * score), rel=1e-9)
-    assert find_relatives({"q": core}, {"t": core + _random(rng, 40)}, CONFIG) == []  # covers two thirds of t
-    assert find_relatives({"q": core + _random(rng, 40)}, {"t": core}, CONFIG) == []  # covers two thirds of q
+    assert pair.alignment_length == pytest.approx(80, abs=1)
+    longer = core + _random(rng, 40)  # the core is two thirds of it
+    for query, target in ((core, longer), (longer, core)):
+        assert len(find_hits({"q": query}, {"t": target}, CONFIG)) == 1
+        assert find_hits({"q": query}, {"t": target}, CONFIG, min_coverage=0.7) == []
 
 
 def test_gaps_count_as_columns() -> None:
     rng = numpy_generator(0, "gaps")
     parent = _random(rng, 100)
-    (pair,) = find_relatives({"q": parent}, {"t": parent[:50] + parent[60:]}, CONFIG)
+    (pair,) = find_hits({"q": parent}, {"t": parent[:50] + parent[60:]}, CONFIG)
     assert pair.identity == pytest.approx(0.9, abs=1e-9)
     assert (pair.query_coverage, pair.target_coverage) == (1.0, 1.0)
 
@@ -216,15 +219,14 @@ def test_gaps_count_as_columns() -> None:
 def test_the_query_itself_short_proteins_and_rare_residues() -> None:
     rng = numpy_generator(0, "edges")
     parent = _random(rng, 60)
-    assert find_relatives({"a": parent}, {"a": parent}, CONFIG) == []
-    assert find_relatives({"a": "MK"}, {"b": "MK"}, CONFIG) == []
-    assert (
-        find_relatives({"a": parent}, {"b": parent * 5}, CONFIG) == []
-    )  # too short to cover 70 % at 30 % identity
-    assert find_relatives({"a": "X" * 60}, {"b": "X" * 60}, CONFIG) == []
-    assert find_relatives({}, {"b": parent}, CONFIG) == find_relatives({"a": parent}, {}, CONFIG) == []
+    assert find_hits({"a": parent}, {"a": parent}, CONFIG) == []
+    assert find_hits({"a": "MK"}, {"b": "MK"}, CONFIG) == []
+    five = {"b": parent * 5}  # too long to be covered by 70 % at 30 % identity
+    assert find_hits({"a": parent}, five, CONFIG, min_identity=0.3, min_coverage=0.7) == []
+    assert find_hits({"a": "X" * 60}, {"b": "X" * 60}, CONFIG) == []
+    assert find_hits({}, {"b": parent}, CONFIG) == find_hits({"a": parent}, {}, CONFIG) == []
     rare = "U" + parent[1:20] + "O" + parent[21:40] + "BZX" + parent[43:]
-    (pair,) = find_relatives({"a": rare}, {"b": rare}, CONFIG)
+    (pair,) = find_hits({"a": rare}, {"b": rare}, CONFIG)
     assert pair.identity == 1.0
 
 
@@ -234,15 +236,15 @@ def test_relatives_come_in_one_order_whatever_the_input_order() -> None:
     distant = _mutate(rng, parent, 0.7)
     targets = {"c": distant, "a": _mutate(rng, parent, 0.9), "b": distant}
     queries = {"q2": parent, "q1": _mutate(rng, parent, 0.8)}
-    found = find_relatives(queries, targets, CONFIG)
+    found = find_hits(queries, targets, CONFIG)
     assert [pair.query_id for pair in found] == ["q1"] * 3 + ["q2"] * 3
     assert [pair.target_id for pair in found][3:] == ["a", "b", "c"]
-    backwards = find_relatives(dict(reversed(queries.items())), dict(reversed(targets.items())), CONFIG)
+    backwards = find_hits(dict(reversed(queries.items())), dict(reversed(targets.items())), CONFIG)
     assert backwards == found
 
 
 def _exhaustive(
-    queries: dict[str, str], targets: dict[str, str], config: HomologySearchConfig
+    queries: dict[str, str], targets: dict[str, str], min_identity: float, min_coverage: float
 ) -> set[tuple[str, str]]:
     """Align every pair by Biopython alone, and take identity from its own counts."""
     aligner = PairwiseAligner(
@@ -258,11 +260,7 @@ def _exhaustive(
             spans = alignment.coordinates[:, -1] - alignment.coordinates[:, 0]
             coverage = min(spans[0] / len(query), spans[1] / len(target))
             e_value = 0.041 * len(query) * size * np.exp(-0.267 * alignment.score)
-            if (
-                identity >= config.min_identity
-                and coverage >= config.min_coverage
-                and e_value <= config.max_e_value
-            ):
+            if identity >= min_identity and coverage >= min_coverage and e_value <= CONFIG.max_e_value:
                 related.add((query_id, target_id))
     return related
 
@@ -274,14 +272,14 @@ def test_planted_families_are_found_as_by_exhaustive_alignment(identity: float, 
     relatives = {name.replace("q", "t"): _mutate(rng, parent, identity) for name, parent in parents.items()}
     strangers = {f"s{n:02}": _random(rng, int(rng.integers(80, 250))) for n in range(40)}
     targets = relatives | strangers
-    config = CONFIG.model_copy(update={"min_identity": identity - 0.05, "max_candidates": 5})
-    found = {(pair.query_id, pair.target_id) for pair in find_relatives(parents, targets, config)}
-    assert found == _exhaustive(parents, targets, config)
+    config = SearchConfig(max_candidates=5)
+    least = {"min_identity": identity - 0.05, "min_coverage": 0.7}
+    found = {(hit.query_id, hit.target_id) for hit in find_hits(parents, targets, config, **least)}
+    assert found == _exhaustive(parents, targets, **least)
     assert found <= {(name, name.replace("q", "t")) for name in parents}
     assert len(found) >= least_related
     # Those below the threshold are no relatives, however alike.
-    strict = config.model_copy(update={"min_identity": identity + 0.09})
-    assert find_relatives(parents, relatives, strict) == []
+    assert find_hits(parents, relatives, config, min_identity=identity + 0.09, min_coverage=0.7) == []
 
 
 def test_unrelated_sequences_need_the_guard_against_chance_hits() -> None:
@@ -289,9 +287,9 @@ def test_unrelated_sequences_need_the_guard_against_chance_hits() -> None:
     proteins = {f"p{n:02}": _random(rng, int(rng.integers(30, 150))) for n in range(60)}
     queries = {name: proteins[name] for name in sorted(proteins)[:30]}
     targets = {name: proteins[name] for name in sorted(proteins)[30:]}
-    assert find_relatives(queries, targets, CONFIG) == []
-    unguarded = CONFIG.model_copy(update={"max_e_value": 1e9, "min_coverage": 0.0, "min_gapless_score": 1})
-    assert len(find_relatives(queries, targets, unguarded)) > 30
+    assert find_hits(queries, targets, CONFIG) == []
+    unguarded = SearchConfig(max_e_value=1e9, min_gapless_score=1)
+    assert len(find_hits(queries, targets, unguarded)) > 30
 
 
 def test_the_aligner_charges_eleven_plus_length_for_a_gap() -> None:
@@ -301,7 +299,7 @@ def test_the_aligner_charges_eleven_plus_length_for_a_gap() -> None:
     rng = numpy_generator(0, "gap costs")
     parent = _random(rng, 60)
     shorter = parent[:30] + parent[33:]
-    (pair,) = find_relatives({"q": parent}, {"t": shorter}, CONFIG)
+    (pair,) = find_hits({"q": parent}, {"t": shorter}, CONFIG)
     full = sum(BLOSUM[a, a] for a in shorter) - (11 + 3)
     assert aligner.score(parent, shorter) == full
     assert pair.e_value == pytest.approx(0.041 * 60 * 57 * np.exp(-0.267 * full), rel=1e-9)

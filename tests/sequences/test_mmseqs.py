@@ -12,10 +12,11 @@ from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences import mmseqs
 from protsae.sequences.audit import AuditConfig, audit_split
-from protsae.sequences.clustering import ClusterConfig, cluster_table
-from protsae.sequences.homology import HomologySearchConfig, find_relatives
+from protsae.sequences.clustering import ClusterConfig, ClusterSearchConfig, cluster_table
+from protsae.sequences.homology import SearchConfig, find_hits
 
-CONFIG = HomologySearchConfig()
+CONFIG = SearchConfig()
+THRESHOLDS = {"min_identity": 0.3, "min_coverage": 0.7}
 needs_mmseqs = pytest.mark.skipif(
     mmseqs.find_program() is None, reason="MMseqs2 IS NOT INSTALLED: its search and clustering are not tested"
 )
@@ -67,8 +68,12 @@ def test_a_program_that_fails_is_quoted(tmp_path: Path, monkeypatch) -> None:
 def test_what_the_program_cannot_do_is_done_without_it(monkeypatch) -> None:
     monkeypatch.setattr(mmseqs, "find_program", lambda: None)
     assert mmseqs.search({}, {"a": "MKV"}, CONFIG) == mmseqs.search({"a": "MKV"}, {}, CONFIG) == []
-    assert mmseqs.cluster({}, CONFIG) == []
-    assert mmseqs.cluster({"a": "M" * 100, "b": "MKV", "c": "MKVA"}, CONFIG) == [["a"], ["b"], ["c"]]
+    assert mmseqs.cluster({}, CONFIG, **THRESHOLDS) == []
+    assert mmseqs.cluster({"a": "M" * 100, "b": "MKV", "c": "MKVA"}, CONFIG, **THRESHOLDS) == [
+        ["a"],
+        ["b"],
+        ["c"],
+    ]
     with pytest.raises(InputError, match=r"the program mmseqs is not there. Install MMseqs2"):
         mmseqs.search({"a": "MKV"}, {"b": "MKV"}, CONFIG)
 
@@ -80,7 +85,7 @@ def test_a_search_agrees_with_the_built_in_one_on_clear_relatives() -> None:
     targets = {name.replace("q", "t"): _swap(rng, parent, 45) for name, parent in queries.items()}
     targets |= {f"s{n}": _random(rng, 150) for n in range(6)} | {"q |0": queries["q |0"]}
     found = mmseqs.search(queries, targets, CONFIG)
-    expected = find_relatives(queries, targets, CONFIG)
+    expected = find_hits(queries, targets, CONFIG)
     assert [(pair.query_id, pair.target_id) for pair in found] == [(f"q |{n}", f"t |{n}") for n in range(6)]
     assert [(pair.query_id, pair.target_id) for pair in expected] == [
         (p.query_id, p.target_id) for p in found
@@ -102,7 +107,7 @@ def test_clusters_recover_planted_families_in_any_order() -> None:
         parent = _random(rng, 150)
         by_id |= {f"f{family}_{n}": _swap(rng, parent, 15) if n else parent for n in range(3)}
     table = pd.DataFrame({"protein_id": list(by_id), "sequence": list(by_id.values()), "aliases": ""})
-    config = ClusterConfig(search=HomologySearchConfig(mmseqs_sensitivity=1))
+    config = ClusterConfig(search=ClusterSearchConfig(mmseqs_sensitivity=1))
     clusters, report = cluster_table(table, None, config)
     expected = {name: f"{name[:2]}_0" if name[0] == "f" else name for name in by_id}
     assert dict(zip(clusters["protein_id"], clusters["cluster_id"], strict=True)) == expected

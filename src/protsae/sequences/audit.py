@@ -66,8 +66,8 @@ class AuditConfig(Config):
     """`builtin` needs nothing installed; `mmseqs` is faster on large sets and needs MMseqs2; `both` takes the
     hits of both."""
     n_sampled: int | None = Field(default=None, ge=1)
-    """Proteins searched per held-out split, drawn by a hash of their ids; null: all. Only what is searched can
-    be excluded."""
+    """Proteins searched per held-out split, drawn by a hash of their ids; null: all. Only these can be
+    excluded."""
     complete_up_to: int = Field(default=20_000, ge=0)
     """Of data with at most so many proteins all held-out proteins are searched, whatever `n_sampled` is."""
     max_leak_share: float = Field(default=0.05, ge=0, le=1)
@@ -242,7 +242,8 @@ def _counted(row: Mapping[str, Any]) -> str:
 
 def _warning(row: Mapping[str, Any]) -> str:
     message = (
-        f"{_counted(row)} have a relative in train and are excluded: the clusters are not sensitive enough."
+        f"{_counted(row)} have a relative in train and are excluded. Clusters that ask for a high "
+        "coverage of both proteins miss fragments and shared domains."
     )
     n_unsearched = row["n_proteins"] - row["n_searched"]
     if n_unsearched:
@@ -258,6 +259,6 @@ def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Hit], config: 
     shown = [f"{name} and {hit.target_id} ({hit.identity:.0%})" for name, hit in sorted(leaks.items())[:3]]
     return (
         f"{' and '.join(map(_counted, high))} have a relative in train, "
-        f"{config.relatives.describe()}, such as {', '.join(shown)}; at most {config.max_leak_share:.0%} may (splitting.audit.max_leak_share). "
-        "Cluster more sensitively, or set splitting.audit.on_leak to exclude"
+        f"{config.relatives.describe()}, such as {', '.join(shown)}; at most {config.max_leak_share:.0%} may "
+        "(splitting.audit.max_leak_share). Cluster more sensitively, or set splitting.audit.on_leak: exclude"
     )

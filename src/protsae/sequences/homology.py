@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import exp
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,16 +43,6 @@ class SearchConfig(SeedConfig):
     """Most alignments of this score expected by chance among all targets, per query."""
     mmseqs_sensitivity: float = Field(default=7.5, ge=1, le=7.5)
     """Sensitivity `-s` where MMseqs2 searches. The settings of seeds are for the built-in search."""
-
-
-class _Figures(NamedTuple):
-    """What a `Hit` says of its alignment."""
-
-    identity: float
-    alignment_length: int
-    query_coverage: float
-    target_coverage: float
-    e_value: float
 
 
 @dataclass(frozen=True)
@@ -116,12 +106,9 @@ def find_hits(
         min_coverage=min_coverage,
     )
     aligned = track(in_threads(align, pairs), "aligning candidates", total=len(pairs))
-    found = [
-        Hit(*pair, **figures._asdict())
-        for pair, figures in zip(pairs, aligned, strict=True)
-        if figures is not None
-    ]
-    return sorted(found, key=lambda hit: (hit.query_id, -hit.identity, hit.target_id))
+    return sorted(
+        (hit for hit in aligned if hit), key=lambda hit: (hit.query_id, -hit.identity, hit.target_id)
+    )
 
 
 def _may_be_related(query_length: int, target_length: int, min_identity: float, min_coverage: float) -> bool:
@@ -138,9 +125,8 @@ def _align(
     max_e_value: float,
     min_identity: float,
     min_coverage: float,
-) -> _Figures | None:
-    """Return the figures of an alignment, None below the thresholds. The cheap tests come first: most pairs
-    are unrelated."""
+) -> Hit | None:
+    """Return the hit of a pair, if it is one. The cheap tests come first: most pairs are unrelated."""
     query, target = (sequence.translate(_TO_BLOSUM) for sequence in (queries[pair[0]], targets[pair[1]]))
     score, *ends = _optimum(query, target)
     e_value = KAPPA * len(query) * n_residues * exp(-LAMBDA * score)
@@ -157,7 +143,7 @@ def _align(
     coverages = query_span / len(query), target_span / len(target)
     if identity < min_identity or min(coverages) < min_coverage:
         return None
-    return _Figures(identity, n_columns, *coverages, e_value)
+    return Hit(*pair, identity, n_columns, *coverages, e_value)
 
 
 def _optimum(query: str, target: str) -> tuple[int, int, int]:

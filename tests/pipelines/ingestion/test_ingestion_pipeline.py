@@ -81,7 +81,9 @@ def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:
         }
     )
     proteins = out["proteins"]
-    pd.testing.assert_frame_equal(proteins.drop(columns="nearest_train_identity"), expected)
+    pd.testing.assert_frame_equal(
+        proteins.drop(columns=["nearest_train_identity", "nearest_train_coverage"]), expected
+    )
     assert proteins["nearest_train_identity"].notna().tolist() == [False] * 4 + [True, False]
     assert 76 / 80 <= proteins["nearest_train_identity"][4] <= 1
     report = out["sequence_report"]
@@ -135,4 +137,4 @@ def test_bad_input_stops_the_run_with_file_and_line(tmp_path: Path) -> None:
 
 def test_an_unknown_key_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValidationError, match="unknown key 'min_identty', did you mean 'min_identity'"):
-        SplittingParameters.model_validate({"audit": {"search": {"min_identty": 0.2}}})
+        SplittingParameters.model_validate({"audit": {"relatives": {"min_identty": 0.2}}})
