@@ -1,16 +1,17 @@
-"""How much a split by a cluster file leaks, and how much of it the built-in search finds.
+"""How much a split by a cluster file leaks, and how much of it each search finds.
 
-    python benchmarks/homology_audit.py [--mmseqs] [--output docs/results/homology_audit.json]
+    python benchmarks/homology_audit.py [--output docs/results/homology_audit.json]
 
-1. `split`: assigns all proteins of Swiss-Prot 2014 to train, validation and test by the clusters as given,
-   and by insensitive clusters as a negative control; draws test proteins as the audit does and searches
-   them among all of train.
-2. `planted`: relatives of real proteins with a known share of identical residues, among real proteins; a
-   search finds the pair, or one cluster has both.
-3. `shuffled`: real proteins in random residue order among real proteins: every hit is false.
+1. `planted`: relatives of real proteins among real proteins: changed copies of the whole protein, of a part
+   of it (a fragment), or of a domain inside another protein. Counted is how often the audit's criterion
+   excludes the protein, and for whole copies how often one cluster has both.
+2. `shuffled`: real proteins in random residue order among real proteins: every hit is false.
+3. `split`: all proteins of Swiss-Prot 2014 are dealt to train, validation and test by the clusters as given,
+   and by insensitive clusters as a negative control; test proteins, drawn as the audit draws them, are
+   searched among all of train.
 
-With `--mmseqs` the same is done by MMseqs2 (`-s 7.5`), which must be installed.
-The last line printed is one JSON object.
+Everything is done by the built-in search and by MMseqs2 (`pip install -e '.[homology]'`), with the criterion
+of `splitting.audit.relatives`. The last line printed is one JSON object.
 """
 
 import argparse
@@ -27,37 +28,41 @@ from helpers.provenance import provenance, write_json
 from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 from protsae.sequences import mmseqs
-from protsae.sequences.audit import draw, wilson_interval
+from protsae.sequences.audit import RelativeConfig, draw, wilson_interval
 from protsae.sequences.clustering import ClusterConfig, cluster_table
-from protsae.sequences.homology import LAMBDA, HomologySearchConfig, Relative, find_relatives
+from protsae.sequences.homology import LAMBDA, Hit, SearchConfig, find_hits
 from protsae.sequences.seeds import substitution_scores
 from protsae.sequences.split import SplitConfig, split_table
 from protsae.sequences.table import SequenceTableConfig, sequence_table
 
-Pairs = set[tuple[str, str]]
-Search = Callable[[Mapping[str, str], Mapping[str, str], HomologySearchConfig], list[Relative]]
-SEARCHES: dict[str, Search] = {"builtin": find_relatives, "mmseqs": mmseqs.search}
+Sequences = Mapping[str, str]
+Search = Callable[[Sequences, Sequences, SearchConfig], list[Hit]]
+SEARCHES: dict[str, Search] = {"builtin": find_hits, "mmseqs": mmseqs.search}
 CLUSTER_FILES = {"as given": "clusters.tsv.gz", "linclust": "clusters_linclust.tsv.gz"}
 RESIDUES_PER_INDEL = 50
+KINDS = {
+    "full-length": "a changed copy of the whole training protein",
+    "fragment": "a changed copy of 60 to 200 residues of the training protein",
+    "shared domain": "a changed copy of 90 to 200 residues of the training protein, inside another protein",
+}
+IDENTITIES = (0.25, 0.3, 0.35, 0.4, 0.5, 0.7, 0.9)
 
 
-def related(
-    method: str, queries: Mapping[str, str], targets: Mapping[str, str], config: HomologySearchConfig
-) -> Pairs:
-    """Search by one method."""
-    return {(pair.query_id, pair.target_id) for pair in SEARCHES[method](queries, targets, config)}
+def with_relative(method: str, queries: Sequences, targets: Sequences) -> set[str]:
+    """Return the queries that have a relative among the targets, by the criterion of the audit."""
+    criterion = RelativeConfig()
+    found = SEARCHES[method](queries, targets, SearchConfig())
+    return {hit.query_id for hit in found if criterion.holds(hit)}
 
 
-def clustered(method: Any, sequences: Mapping[str, str], config: HomologySearchConfig) -> dict[str, str]:
+def clustered(method: Any, sequences: Sequences) -> dict[str, str]:
     """Return the cluster of each protein by one method."""
     table = pd.DataFrame({"protein_id": list(sequences), "sequence": list(sequences.values()), "aliases": ""})
-    clusters, _ = cluster_table(table, None, ClusterConfig(method=method, search=config))
+    clusters, _ = cluster_table(table, None, ClusterConfig(method=method))
     return dict(zip(clusters["protein_id"], clusters["cluster_id"], strict=True))
 
 
-def audit_clusters(
-    proteins: pd.DataFrame, clusters: Path, n_queries: int, methods: list[str]
-) -> dict[str, Any]:
+def audit_clusters(proteins: pd.DataFrame, clusters: Path, n_queries: int) -> dict[str, Any]:
     """Search a sample of the test proteins, drawn as the audit draws, among all training proteins."""
     protein_clusters, report = cluster_table(proteins, clusters, ClusterConfig())
     nothing_known = pd.DataFrame({"protein_id": [], "concept_id": []}, dtype="str")
@@ -73,11 +78,10 @@ def audit_clusters(
         "n_train": len(by_split["train"]),
         "n_queries": len(queries),
     }
-    config = HomologySearchConfig()
     leaking = {}
-    for method in methods:
+    for method in SEARCHES:
         started = time.perf_counter()
-        leaking[method] = {query for query, _ in related(method, queries, by_split["train"], config)}
+        leaking[method] = with_relative(method, queries, by_split["train"])
         low, high = wilson_interval(len(leaking[method]), len(queries))
         result[method] = {
             "share_with_relative": len(leaking[method]) / len(queries),
@@ -85,8 +89,8 @@ def audit_clusters(
             "share_high": round(high, 4),
             "seconds": round(time.perf_counter() - started, 1),
         }
-    if len(leaking) > 1:
-        result["share_found_by_both"] = len(set.intersection(*leaking.values())) / len(queries)
+    result["share_found_by_both"] = len(set.intersection(*leaking.values())) / len(queries)
+    result["share_found_by_any"] = len(set.union(*leaking.values())) / len(queries)
     return result
 
 
@@ -118,38 +122,72 @@ def mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
     return "".join(child)
 
 
-def sensitivity(
-    sequences: Mapping[str, str], n_families: int, n_strangers: int, seed: int, methods: list[str]
-) -> dict[str, Any]:
-    """Plant one relative per family at each identity among strangers; count what is found."""
+def plant(rng: np.random.Generator, kind: str, parent: str, stranger: str, identity: float) -> str:
+    """Return a held-out protein that is related to a training protein, see `KINDS`.
+
+    Args:
+        rng: source of the draws.
+        kind: one of `KINDS`.
+        parent: the training protein.
+        stranger: a protein that has nothing to do with it; the domain goes into its middle.
+        identity: share of identical residues in the part that both have.
+    """
+    if kind == "full-length":
+        return mutate(rng, parent, identity)
+    size = min(len(parent), int(rng.integers(60 if kind == "fragment" else 90, 201)))
+    start = int(rng.integers(0, len(parent) - size + 1))
+    part = mutate(rng, parent[start : start + size], identity)
+    if kind == "fragment":
+        return part
+    middle = len(stranger) // 2
+    return stranger[:middle] + part + stranger[middle:]
+
+
+def planted(sequences: Sequences, n_families: int, n_strangers: int, seed: int) -> dict[str, Any]:
+    """Plant one relative per family, of each kind at each identity, and count those that are excluded.
+
+    Training proteins are the parents, among strangers; others lend the frame of shared domains.
+    """
     rng = numpy_generator(seed, "families")
-    drawn = rng.choice(sorted(sequences), n_families + n_strangers, replace=False).tolist()
+    drawn = rng.choice(sorted(sequences), 2 * n_families + n_strangers, replace=False).tolist()
     parents = {name: sequences[name] for name in drawn[:n_families]}
-    strangers = {name: sequences[name] for name in drawn[n_families:]}
-    result: dict[str, Any] = {"n_families": n_families, "n_strangers": n_strangers}
-    for identity in (0.25, 0.4, 0.9):
-        planted = {f"{name}_relative": mutate(rng, parent, identity) for name, parent in parents.items()}
-        config = HomologySearchConfig(min_identity=identity - 0.1)
-        wanted = {(name, f"{name}_relative") for name in parents}
-        found = {
-            f"{method} search": len(related(method, parents, {**strangers, **planted}, config) & wanted)
-            for method in methods
-        }
-        for method in methods:
-            cluster_of = clustered(method, {**strangers, **parents, **planted}, config)
-            found[f"{method} clusters"] = sum(cluster_of[one] == cluster_of[other] for one, other in wanted)
-        result[f"found_at_{identity:.0%}"] = {name: n / n_families for name, n in found.items()}
-    shuffled = {
-        f"{name}_shuffled": "".join(rng.permutation(list(parent))) for name, parent in parents.items()
+    frames = [sequences[name] for name in drawn[n_families : 2 * n_families]]
+    train = {name: sequences[name] for name in drawn[2 * n_families :]} | parents
+    rows = []
+    for kind in KINDS:
+        for identity in IDENTITIES:
+            children = {
+                f"{name}_relative": plant(rng, kind, parent, frame, identity)
+                for (name, parent), frame in zip(parents.items(), frames, strict=True)
+            }
+            found = {method: with_relative(method, children, train) for method in SEARCHES}
+            row: dict[str, Any] = {"kind": kind, "identity": identity, "n": n_families}
+            row |= {f"{method} search": len(names) / n_families for method, names in found.items()}
+            row["either search"] = len(set.union(*found.values())) / n_families
+            if kind == "full-length":
+                for method in SEARCHES:
+                    cluster_of = clustered(method, train | children)
+                    together = sum(cluster_of[name] == cluster_of[f"{name}_relative"] for name in parents)
+                    row[f"{method} clusters"] = together / n_families
+            rows.append(row)
+            print(row, flush=True)
+    table = pd.DataFrame(rows)
+    above = table[table["identity"] >= RelativeConfig().min_identity]
+    columns = [name for name in table if name.endswith(" search")]
+    shuffled = {f"{name}_shuffled": "".join(rng.permutation(list(text))) for name, text in parents.items()}
+    return {
+        "n_families": n_families,
+        "n_strangers": n_strangers,
+        "excluded_at_30%_or_more": {
+            "all": above[columns].mean().round(4).to_dict(),
+            **{kind: of[columns].mean().round(4).to_dict() for kind, of in above.groupby("kind")},
+        },
+        "table": table.round(4).where(table.notna(), None).to_dict("records"),
+        "shuffled_with_a_hit": {
+            method: len({hit.query_id for hit in search(shuffled, train, SearchConfig())})
+            for method, search in SEARCHES.items()
+        },
     }
-    for label, config in (
-        ("", HomologySearchConfig()),
-        ("_without_e_value", HomologySearchConfig(max_e_value=1e9)),
-    ):
-        result[f"false_pairs{label}"] = {
-            method: len(related(method, shuffled, strangers, config)) for method in methods
-        }
-    return result
 
 
 def main() -> None:
@@ -162,23 +200,16 @@ def main() -> None:
     parser.add_argument("--families", type=int, default=100)
     parser.add_argument("--strangers", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--mmseqs", action="store_true", help="also search with the program mmseqs")
     parser.add_argument("--output", type=Path, help="write the JSON object here")
     arguments = parser.parse_args()
-    methods = ["builtin", "mmseqs"] if arguments.mmseqs else ["builtin"]
     proteins, _ = sequence_table(arguments.data / "proteins.fasta.gz", SequenceTableConfig())
     sequences = dict(zip(proteins["protein_id"], proteins["sequence"], strict=True))
     result: dict[str, Any] = {**provenance(), "seed": arguments.seed}
-    if arguments.mmseqs:
-        result["mmseqs"] = mmseqs.describe("easy-search", HomologySearchConfig())
-    result["planted"] = sensitivity(
-        sequences, arguments.families, arguments.strangers, arguments.seed, methods
-    )
-    print(json.dumps(result["planted"], indent=1), flush=True)
+    result["criterion"] = f"E-value at most {SearchConfig().max_e_value:g}; {RelativeConfig().describe()}"
+    result["mmseqs"] = mmseqs.describe("easy-search", SearchConfig())
+    result["planted"] = planted(sequences, arguments.families, arguments.strangers, arguments.seed)
     for name, file in CLUSTER_FILES.items():
-        result[f"split, clusters {name}"] = audit_clusters(
-            proteins, arguments.data / file, arguments.queries, methods
-        )
+        result[f"split, clusters {name}"] = audit_clusters(proteins, arguments.data / file, arguments.queries)
         print(name, json.dumps(result[f"split, clusters {name}"], indent=1), flush=True)
     if arguments.output:
         write_json(arguments.output, result)

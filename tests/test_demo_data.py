@@ -8,9 +8,14 @@ import pytest
 
 from helpers.demo_selection import Candidate, choose
 from helpers.demo_slice import Sources, make_demo
+from protsae.core.splits import SPLITS
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import read_obo
+from protsae.sequences import mmseqs
+from protsae.sequences.clustering import read_clusters
 from protsae.sequences.fasta import FastaConfig, read_fasta
+from protsae.sequences.homology import SearchConfig, find_hits
+from protsae.sequences.split import SplitConfig, split_of_cluster
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "data/01_raw/demo"
@@ -33,6 +38,36 @@ def test_the_slice_is_reproduced_byte_for_byte_from_the_full_files(tmp_path):
     assert made == sorted(path.name for path in DEMO.iterdir() if path.suffix != ".md")
     for name in made:
         assert (tmp_path / name).read_bytes() == (DEMO / name).read_bytes(), name
+
+
+SEARCHES = [
+    pytest.param(find_hits, id="builtin"),
+    pytest.param(
+        mmseqs.search,
+        id="mmseqs",
+        marks=pytest.mark.skipif(mmseqs.find_program() is None, reason="MMseqs2 IS NOT INSTALLED"),
+    ),
+]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_no_held_out_protein_has_any_hit_in_training(search):
+    sequences = {r.protein_id: r.sequence for r in read_fasta(DEMO / "proteins.fasta", FastaConfig())}
+    split = SplitConfig()
+    split_of = {
+        protein_id: split_of_cluster(cluster_id, split.salt, split.fractions)
+        for protein_id, cluster_id in read_clusters(DEMO / "clusters.tsv").items()
+    }
+    by_split = {
+        name: {protein_id: sequences[protein_id] for protein_id in sequences if split_of[protein_id] == name}
+        for name in SPLITS
+    }
+    assert {name: len(of) for name, of in by_split.items()} == {"train": 573, "validation": 186, "test": 180}
+    held_out = by_split["validation"] | by_split["test"]
+    assert search(held_out, by_split["train"], SearchConfig()) == []
+    # The search is at work: a held-out protein with a changed residue is found.
+    name, sequence = next(iter(held_out.items()))
+    assert search({"q": sequence[:40] + "W" + sequence[41:]}, {name: sequence}, SearchConfig())
 
 
 def test_the_slice_is_small_and_its_proteins_are_as_long_as_promised():

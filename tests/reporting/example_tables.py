@@ -59,7 +59,7 @@ def make_tables(
                 "share_with_relative": [1 / 18, 0.0],
                 "n_excluded": [1, 0],
                 "min_identity": [0.3, 0.3],
-                "min_coverage": [0.7, 0.7],
+                "min_query_coverage": [0.5, 0.5],
                 "method": ["kmer", "kmer"],
             }
         ),
@@ -216,7 +216,8 @@ def _proteins(rng: np.random.Generator, n: int) -> pd.DataFrame:
             "aliases": "",
             "cluster_id": ids,
             "split": splits,
-            "nearest_train_id": None,
+            "is_audited": [split != "train" for split in splits],
+            "nearest_train_id": "",
             "nearest_train_identity": np.nan,
             "nearest_train_coverage": np.nan,
         }

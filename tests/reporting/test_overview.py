@@ -183,6 +183,32 @@ def test_sizes_leave_excluded_proteins_out(tables, dictionaries):
     assert tiles["residues"] == f"{used['length'].sum():,}"
 
 
+def test_the_first_screen_says_what_share_was_searched_for_relatives(tables, dictionaries):
+    proteins = tables.proteins.copy()
+    test = proteins.index[proteins["split"] == "test"]
+    proteins.loc[test[:4], "is_audited"] = False
+    proteins.loc[test[4], "nearest_train_id"] = "P1"
+    changed = dataclasses.replace(tables, proteins=proteins)
+    (tile,) = (tile for tile in sizes(changed, dictionaries) if "searched" in tile["label"])
+    n_held_out = int((proteins["split"] != "train").sum())  # the excluded one was searched as well
+    assert tile["value"] == f"{(n_held_out - 4) / n_held_out:.0%}"
+    assert tile["hint"] == (
+        f"1 excluded; {len(test) - 5} of {len(test) - 4} searched test proteins left have no significant hit "
+        "in training"
+    )
+
+
+def test_scores_on_proteins_without_a_hit_have_their_own_cell(tables, dictionaries):
+    rows = {row["method"]: row for row in method_rows(tables.metrics, dictionaries)}
+    assert rows["linear_probe"]["scores"]["auc"]["no_hit"]["value"] is None
+    mean = tables.metrics.query("method == 'linear_probe' and metric == 'auc' and split == 'test'").iloc[:1]
+    harder = mean.assign(aspect="mean", stratum="no hit", value=0.625)
+    metrics = pd.concat([tables.metrics, harder], ignore_index=True)
+    rows = {row["method"]: row for row in method_rows(metrics, dictionaries)}
+    assert rows["linear_probe"]["scores"]["auc"]["no_hit"]["value"] == 0.625
+    assert rows["linear_probe"]["scores"]["auc"]["mean"]["value"] != 0.625
+
+
 def test_concept_rows_join_scores_and_f1_of_the_own_latent(tables, dictionaries):
     rows = {row["id"]: row for row in concept_rows(tables, dictionaries)}
     test = tables.concept_metrics[tables.concept_metrics["split"] == "test"]

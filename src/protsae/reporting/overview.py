@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.core.splits import EXCLUDED, SPLITS
+from protsae.core.splits import EXCLUDED, HELD_OUT, SPLITS
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.differences import difference_between, in_words
 from protsae.reporting.selection import (
@@ -20,6 +20,7 @@ from protsae.reporting.selection import (
 )
 from protsae.reporting.style import ASPECTS, FLOORS, METRIC_LABELS, known_first
 from protsae.reporting.tables import ReportTables
+from protsae.sequences.bands import NO_HIT
 
 _HEALTH_HELP = {
     "fve": "Share of the activations' variance that the reconstruction keeps. 1 is perfect.",
@@ -115,6 +116,8 @@ def sizes(tables: ReportTables, dictionaries: Dictionaries) -> list[dict[str, st
         {"value": f"{n_residues:,}", "label": "residues", "hint": "one activation vector each"},
         {"value": f"{len(tables.concepts):,}", "label": "concepts", "hint": by_aspect},
     ]
+    if len(audited := _audited(tables)):
+        tiles.append(audited)
     explained = metric_table(tables.metrics)
     explained = explained[(explained["metric"] == "fve") & explained["value"].notna()]
     fve = dict(zip(explained["method"], explained["value"], strict=True))
@@ -130,17 +133,38 @@ def sizes(tables: ReportTables, dictionaries: Dictionaries) -> list[dict[str, st
     return tiles
 
 
+def _audited(tables: ReportTables) -> dict[str, str]:
+    """Return what share of the held-out proteins was searched for relatives in training; empty if none can
+    be."""
+    proteins = tables.proteins
+    searched = proteins["is_audited"]
+    n_held_out = int((searched | proteins["split"].isin(HELD_OUT)).sum())
+    if not n_held_out:
+        return {}
+    n_excluded = int((proteins["split"] == EXCLUDED).sum())
+    test = proteins[(proteins["split"] == "test") & searched]
+    n_no_hit = int((test["nearest_train_id"] == "").sum())
+    return {
+        "value": f"{searched.sum() / n_held_out:.0%}",
+        "label": "of the held-out proteins searched for relatives in training",
+        "hint": f"{n_excluded:,} excluded; {n_no_hit:,} of {len(test):,} searched test proteins left have no "
+        "significant hit in training",
+    }
+
+
 def method_rows(
     metrics: pd.DataFrame, dictionaries: Dictionaries, split: str = "test"
 ) -> list[dict[str, Any]]:
     """Return one record per method: scores over the aspects and per aspect, best AUC first, floors last.
 
-    Each record holds `method`, `label`, `supervision`, `floor` and `scores`: metric to the cells of `mean`
-    and of the aspects (`value`, `low`, `high`, None where there is none).
+    Each record holds `method`, `label`, `supervision`, `floor` and `scores`: metric to the cells of `mean`,
+    of the aspects and of `no_hit`, the mean over proteins without a hit in training, if not all are
+    (`value`, `low`, `high`, None where there is none).
     """
     table = metric_table(metrics, split)
     table = table[table["metric"].isin(SCORE_METRICS)]
     macro = {metric: macro_scores(metrics, metric, split) for metric in SCORE_METRICS}
+    no_hit = {metric: macro_scores(metrics, metric, split, NO_HIT) for metric in SCORE_METRICS}
     found = []
     for method in table["method"].drop_duplicates():
         own = records(table[table["method"] == method])
@@ -151,7 +175,11 @@ def method_rows(
                 for row in own
                 if row["metric"] == metric and row["aspect"] in ASPECTS
             }
-            scores[metric] = {**cells, "mean": score_cell(macro[metric].get(method, {}))}
+            scores[metric] = {
+                **cells,
+                "mean": score_cell(macro[metric].get(method, {})),
+                "no_hit": score_cell(no_hit[metric].get(method, {})),
+            }
         supervision = next((text(row["supervision"]) for row in own if text(row["supervision"])), "none")
         found.append(
             {

@@ -41,8 +41,8 @@ def text(value: object) -> str:
     return "" if blank(value) else str(value)
 
 
-def metric_table(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
-    """Return the rows of one split over its whole (no stratum), one per method, aspect, metric.
+def metric_table(metrics: pd.DataFrame, split: str = "test", stratum: str = "") -> pd.DataFrame:
+    """Return the rows of one split over its whole, or over one stratum, one per method, aspect, metric.
 
     Rows without a split describe the dictionary itself, and belong to every split.
 
@@ -50,14 +50,16 @@ def metric_table(metrics: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     and `metrics.csv` keeps all rows.
     """
     of_split = (metrics["split"] == split) | metrics["split"].map(blank)
-    whole = metrics[of_split & metrics["stratum"].map(blank)]
-    ordered = whole.sort_values(["preset", "seed"], kind="stable", na_position="first")
+    inside = metrics["stratum"] == stratum if stratum else metrics["stratum"].map(blank)
+    ordered = metrics[of_split & inside].sort_values(["preset", "seed"], kind="stable", na_position="first")
     return ordered.drop_duplicates(["method", "aspect", "metric"]).sort_index()
 
 
-def macro_scores(metrics: pd.DataFrame, metric: str, split: str = "test") -> dict[str, dict[str, Any]]:
+def macro_scores(
+    metrics: pd.DataFrame, metric: str, split: str = "test", stratum: str = ""
+) -> dict[str, dict[str, Any]]:
     """Return method to its row of one score over the aspects: aspect `mean`, or `all` without one."""
-    rows = metric_table(metrics, split)
+    rows = metric_table(metrics, split, stratum)
     rows = rows[(rows["metric"] == metric) & rows["aspect"].isin(["mean", "all"]) & rows["value"].notna()]
     preferred = rows.sort_values("aspect", ascending=True, kind="stable")  # "mean" overwrites "all"
     return {str(row["method"]): row for row in records(preferred)}
