@@ -96,7 +96,7 @@ EDITS: dict[str, Edit] = {
         "(self, ",
         "(self, *",
         {*LOADING, *SWEEP},
-        {"topk training", "ordered training"},
+        {f"{name} training" for name in ("topk", "ordered", "frozen_decoder", "frozen_encoder")},
     ),
     "a method of `sae/gated.py`": Edit(
         "sae/gated.py",

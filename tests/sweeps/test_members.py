@@ -97,3 +97,14 @@ def test_a_member_follows_the_one_of_its_seed_and_hook_point():
 def test_what_cannot_be_trained_is_refused_at_once(members, message):
     with pytest.raises(InputError, match=message):
         _expand(members)
+
+
+@pytest.mark.parametrize("architecture", ["frozen_decoder", "frozen_encoder"])
+def test_frozen_dictionaries_need_one_line(architecture):
+    swept = _expand([{"architecture": architecture, "k": [2, 8]}], seeds=[0])
+    assert [member.dictionary.size.k for member in swept] == [2, 8]
+    protsae, matched = _expand(
+        [{"architecture": "protsae"}, {"architecture": architecture, "match_l0": "protsae"}], seeds=[3]
+    )
+    assert matched.like == protsae.member_id
+    assert matched.matched(39.6).dictionary.size == (64, 40, 3)

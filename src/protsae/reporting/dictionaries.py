@@ -12,6 +12,8 @@ from protsae.training.config import DictionariesConfig
 
 ARCHITECTURE_LABELS = {
     "batch_topk": "BatchTopK SAE",
+    "frozen_decoder": "TopK SAE, frozen decoder",
+    "frozen_encoder": "TopK SAE, frozen encoder",
     "gated": "Gated SAE",
     "gba": "GBA SAE",
     "jumprelu": "JumpReLU SAE",

@@ -58,6 +58,20 @@ class TopKConfig(TopKFamilyConfig):
     """Name in the registry."""
 
 
+class FrozenDecoderConfig(TopKFamilyConfig):
+    """TopK whose decoder stays at its random initial directions."""
+
+    architecture: Literal["frozen_decoder"] = "frozen_decoder"
+    """Name in the registry."""
+
+
+class FrozenEncoderConfig(TopKFamilyConfig):
+    """TopK whose encoder directions stay at their random initial values."""
+
+    architecture: Literal["frozen_encoder"] = "frozen_encoder"
+    """Name in the registry."""
+
+
 class BatchTopKFamilyConfig(TopKFamilyConfig):
     """What BatchTopK and Matryoshka have in common."""
 
@@ -278,6 +292,8 @@ AnySaeConfig = (
     | BatchTopKConfig
     | MatryoshkaConfig
     | OrderedConfig
+    | FrozenDecoderConfig
+    | FrozenEncoderConfig
     | ReluConfig
     | JumpReluConfig
     | GatedConfig

@@ -5,6 +5,7 @@ import torch
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.batch_topk import BatchTopKSae
 from protsae.sae.config import CONFIGS, SaeConfig
+from protsae.sae.frozen import FrozenDecoderSae, FrozenEncoderSae
 from protsae.sae.gated import GatedSae
 from protsae.sae.gba import GbaSae
 from protsae.sae.jumprelu import JumpReluSae
@@ -17,6 +18,8 @@ from protsae.sae.topk import TopKSae
 
 ARCHITECTURES: dict[str, type[SparseAutoencoder]] = {
     "batch_topk": BatchTopKSae,
+    "frozen_decoder": FrozenDecoderSae,
+    "frozen_encoder": FrozenEncoderSae,
     "gated": GatedSae,
     "gba": GbaSae,
     "jumprelu": JumpReluSae,

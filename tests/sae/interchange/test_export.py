@@ -26,6 +26,8 @@ ARCHITECTURES_HERE = {
     "batch_topk": {},
     "matryoshka": {"group_shares": (0.25, 0.75)},
     "ordered": {},
+    "frozen_decoder": {},
+    "frozen_encoder": {},
     "relu": {},
     "jumprelu": {},
     "gated": {},
@@ -36,6 +38,8 @@ WRITTEN_AS = {
     "batch_topk": "jumprelu",
     "matryoshka": "jumprelu",
     "ordered": "topk",
+    "frozen_decoder": "topk",
+    "frozen_encoder": "topk",
     "relu": "standard",
     "gba": "jumprelu",
     "gba, relu": "standard",
@@ -117,7 +121,8 @@ def test_every_architecture_comes_back(unguided, x, tmp_path):
     torch.testing.assert_close(back(x), sae(x))
     again = module_of(dictionary_of(sae))
     torch.testing.assert_close(again.encode(x), sae.encode(x))
-    expected = {"ordered": "topk", "gba": back.config.architecture}
+    expected = dict.fromkeys(("ordered", "frozen_decoder", "frozen_encoder"), "topk")
+    expected["gba"] = back.config.architecture
     assert again.config.architecture == expected.get(sae.config.architecture, sae.config.architecture)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from protsae.core.errors import InputError
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.batch_topk import BatchTopKSae
+from protsae.sae.frozen import FrozenDecoderSae, FrozenEncoderSae
 from protsae.sae.gated import GatedSae
 from protsae.sae.gba import GbaSae
 from protsae.sae.interchange.dictionary import Activation, DictionaryTensors
@@ -105,6 +106,8 @@ def _gba(sae: GbaSae) -> DictionaryTensors:
 
 _FOLDED: dict[type[SparseAutoencoder], Callable[[Any], DictionaryTensors]] = {
     BatchTopKSae: _batch_topk,
+    FrozenDecoderSae: _topk,
+    FrozenEncoderSae: _topk,
     GatedSae: _gated,
     GbaSae: _gba,
     JumpReluSae: _jumprelu,
