@@ -39,7 +39,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-MAX_WORDS = 2000
+MAX_WORDS = 700
 """Words of README.md, comments left out."""
 NUMBER = re.compile(r"(?<![\w.,/-])[+-]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?!\w|\.\d|,\d)")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
