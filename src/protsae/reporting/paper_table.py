@@ -32,7 +32,7 @@ NOT_LISTED = "not trained in this run: add it to the parameter `dictionaries`"
 def paper_table(metrics: pd.DataFrame, dictionaries: Dictionaries) -> pd.DataFrame:
     """Return the paper's rows, then the run's other dictionaries; test proteins.
 
-    It is not published what the paper's "probe-based prediction" reads of a dictionary, so every kind of score
+    What the paper's "probe-based prediction" reads of a dictionary is not published, so each kind of score
     that there is has a line: latents, predictor, probe on all latents.
 
     Args:
