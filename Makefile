@@ -19,7 +19,7 @@ test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not gpu"
 
 lint: .venv/.installed-test
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy && $(BIN)/python -m protsae.reference --check
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy && $(BIN)/python -m protsae.reference --check && $(BIN)/python benchmarks/claims.py
 
 viz: .venv/.installed
 	$(BIN)/kedro viz run

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from protsae.core.errors import InputError
-from protsae.sequences.table import SequenceTableConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, read_held_back, sequence_table
 
 FASTA = (
     ">c third\nMKVL\n>sp|b|B_NAME second\nACDEF\n>a first\nmkvl*\n>b again\nACDEF\n"
@@ -42,6 +42,7 @@ def test_one_row_per_distinct_sequence_and_every_record_accounted_for(tmp_path: 
         "n_too_short": 0,
         "n_too_long": 0,
         "n_not_sampled": 0,
+        "n_held_back": 0,
         "too_short_ids": [],
         "too_long_ids": [],
         "n_proteins": 4,
@@ -72,6 +73,44 @@ def test_a_larger_sample_holds_the_smaller_one(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(drawn[2][0], everything)
     assert drawn[1][0]["protein_id"].is_monotonic_increasing
     assert drawn[0][1]["n_merged_by_sequence"] == 0
+
+
+def test_proteins_held_back_are_left_out_under_any_of_their_ids_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "proteins.fasta"
+    path.write_text(FASTA)
+    everything, _ = sequence_table(path, SequenceTableConfig())
+    table, report = sequence_table(path, SequenceTableConfig(), {"c", "e", "gone"})  # c is an alias of 0
+    assert list(table["protein_id"]) == ["b", "d"]
+    assert report["n_held_back"] == 2
+    assert report["n_proteins"] == 2
+    expected = everything[everything["protein_id"].isin(["b", "d"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, expected)
+    with pytest.raises(InputError, match=r"proteins.fasta: all 4 proteins are held back.*raw_held_back"):
+        sequence_table(path, SequenceTableConfig(), {"0", "b", "d", "e"})
+
+
+def test_a_sample_holds_the_same_proteins_whatever_is_held_back_beside_them(tmp_path: Path) -> None:
+    path = tmp_path / "proteins.fasta"
+    path.write_text("".join(f">P{i}\n{'ACDEFGHIKL'[i % 10] * (i + 1)}\n" for i in range(40)))
+    config = SequenceTableConfig(n_sampled=12)
+    drawn = set(sequence_table(path, config)[0]["protein_id"])
+    outside = {f"P{i}" for i in range(40)} - drawn
+    table, report = sequence_table(path, config, outside)
+    assert set(table["protein_id"]) == drawn
+    assert (report["n_not_sampled"], report["n_held_back"]) == (28, 0)
+    one = min(drawn)
+    table, report = sequence_table(path, config, {one})  # no other takes its place
+    assert set(table["protein_id"]) == drawn - {one}
+    assert (report["n_not_sampled"], report["n_held_back"]) == (28, 1)
+
+
+def test_the_list_of_proteins_held_back_is_a_table_with_a_column_of_accessions(tmp_path: Path) -> None:
+    path = tmp_path / "locked.tsv"
+    path.write_text("cluster_id\taccession\nC1\tP1\nC1\tP2\n")
+    assert read_held_back(path) == {"P1", "P2"}
+    path.write_text("P1\nP2\n")
+    with pytest.raises(InputError, match=r"locked\.tsv:1: the header has no column accession"):
+        read_held_back(path)
 
 
 def test_the_order_of_the_records_does_not_matter(tmp_path: Path) -> None:

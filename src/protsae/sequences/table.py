@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,7 @@ from pydantic import Field, model_validator
 from protsae.core.errors import InputError
 from protsae.core.progress import track
 from protsae.core.seeding import lowest_hashes
+from protsae.core.tables import named_rows
 from protsae.sequences.records import RecordsConfig, read_sequences, sequence_format
 
 ALIAS_SEPARATOR = ";"
@@ -44,7 +46,9 @@ class _Records:
     n_records: int = 0
 
 
-def sequence_table(path: Path, config: SequenceTableConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+def sequence_table(
+    path: Path, config: SequenceTableConfig, held_back: Collection[str] = ()
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a file of sequences into one row per distinct sequence.
 
     Records of one sequence under several ids become one protein: the first id in sorted order, the others
@@ -53,6 +57,8 @@ def sequence_table(path: Path, config: SequenceTableConfig) -> tuple[pd.DataFram
     Args:
         path: FASTA, UniProt export, Swiss-Prot file or DeepGO pickle, see `sequences.records`.
         config: residue policy and limits.
+        held_back: ids of proteins to leave out, under any of their ids. They leave the sample after it is
+            drawn, so that whom a sample holds beside them does not depend on this list.
 
     Returns:
         The table (`protein_id`, `description`, `sequence`, `length`, `aliases`), sorted by id, and the
@@ -76,7 +82,10 @@ def sequence_table(path: Path, config: SequenceTableConfig) -> tuple[pd.DataFram
             "Change ingestion.sequences.min_residues or max_residues"
         )
     distinct = _table(records, kept)
-    table = _sample(distinct, config.n_sampled)
+    sampled = _sample(distinct, config.n_sampled)
+    table = _without(sampled, frozenset(held_back))
+    if table.empty:
+        raise InputError(f"{path}: all {len(sampled)} proteins are held back. Change the list raw_held_back")
     report = {
         "source": path.name,
         "format": config.format,
@@ -85,7 +94,8 @@ def sequence_table(path: Path, config: SequenceTableConfig) -> tuple[pd.DataFram
         "n_merged_by_sequence": len(kept) - len(distinct),
         "n_too_short": len(too_short),
         "n_too_long": len(too_long),
-        "n_not_sampled": len(distinct) - len(table),
+        "n_not_sampled": len(distinct) - len(sampled),
+        "n_held_back": len(sampled) - len(table),
         "too_short_ids": [records.ids[i] for i in too_short],
         "too_long_ids": [records.ids[i] for i in too_long],
         "n_proteins": len(table),
@@ -102,6 +112,27 @@ def _sample(table: pd.DataFrame, n_sampled: int | None) -> pd.DataFrame:
         return table
     drawn = lowest_hashes(table["protein_id"], n_sampled, "protein-sample")
     return table[table["protein_id"].isin(drawn)].reset_index(drop=True)
+
+
+def read_held_back(path: Path) -> frozenset[str]:
+    """Return the ids in the column `accession` of a table of proteins that no pipeline is to read.
+
+    Raises:
+        InputError: as `file:line: reason`, on what `named_rows` refuses.
+    """
+    rows = named_rows(path, "proteins to hold back", {"accession": ("accession",)})
+    return frozenset(row["accession"] for _, row in rows)
+
+
+def _without(table: pd.DataFrame, held_back: frozenset[str]) -> pd.DataFrame:
+    if not held_back:
+        return table
+    aliases = (names.split(ALIAS_SEPARATOR) for names in table["aliases"])
+    is_held_back = [
+        not held_back.isdisjoint((name, *others))
+        for name, others in zip(table["protein_id"], aliases, strict=True)
+    ]
+    return table[~pd.Series(is_held_back, dtype=bool)].reset_index(drop=True)
 
 
 def _merge_by_id(path: Path, config: SequenceTableConfig, residue_counts: Counter[str]) -> _Records:

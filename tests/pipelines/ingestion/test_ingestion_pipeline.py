@@ -36,6 +36,7 @@ CLUSTERS = "accession\tcluster_id\n" + "".join(
 )
 FASTA = (
     f">sp|P2|TWO second\n{S[1]}\n>sp|P1|ONE first\n{S[0][:40].lower()}\n{S[0][40:]}*\n>P3\n{S[2]}\n"
+    f">P7 held back\n{S[6]}\n"
     f">P4\n{S[3]}\n>P5 leaks\n{S[1][:76]}{S[4][:4]}\n>P6\n{S[5]}\n>P9 copy\n{S[2]}\n>P1 again\n{S[0]}\n"
 )
 
@@ -46,6 +47,7 @@ CONCEPTS = pd.DataFrame({"protein_id": ["P1", "P2", "P3", "P4", "P5"], "concept_
 def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]:
     (folder / "proteins.fasta").write_text(fasta)
     (folder / "clusters.tsv").write_text(CLUSTERS)
+    (folder / "held_back.tsv").write_text("accession\nP7\n")
     parameters = IngestionParameters()
     own = SplittingParameters.model_validate({"audit": audit, "split": {"min_positives_stratified": 5}})
     pipeline = ingestion.create_pipeline() + splitting.create_pipeline()
@@ -53,6 +55,7 @@ def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]
         {
             "raw_sequences": MemoryDataset(folder / "proteins.fasta"),
             "raw_clusters": MemoryDataset(folder / "clusters.tsv"),
+            "raw_held_back": MemoryDataset(folder / "held_back.tsv"),
             "params:ingestion.sequences": MemoryDataset(parameters.sequences),
             "protein_concepts": MemoryDataset(CONCEPTS),
             "params:ingestion.clusters": MemoryDataset(parameters.clusters),
@@ -87,7 +90,8 @@ def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:
     assert proteins["nearest_train_identity"].notna().tolist() == [False] * 4 + [True, False]
     assert 76 / 80 <= proteins["nearest_train_identity"][4] <= 1
     report = out["sequence_report"]
-    assert (report["n_records"], report["n_merged_by_id"], report["n_merged_by_sequence"]) == (8, 1, 1)
+    assert (report["n_records"], report["n_merged_by_id"], report["n_merged_by_sequence"]) == (9, 1, 1)
+    assert report["n_held_back"] == 1
     assert report["residue_policy"] == {"n_lower_case": 40, "n_trailing_stops": 1}
     assert out["split_report"] == {
         "clusters": {

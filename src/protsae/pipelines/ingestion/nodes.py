@@ -6,12 +6,15 @@ from typing import Any
 import pandas as pd
 
 from protsae.sequences.clustering import ClusterConfig, cluster_table
-from protsae.sequences.table import SequenceTableConfig, sequence_table
+from protsae.sequences.table import SequenceTableConfig, read_held_back, sequence_table
 
 
-def parse_sequences(raw_sequences: Path, config: SequenceTableConfig) -> tuple[pd.DataFrame, dict[str, Any]]:
+def parse_sequences(
+    raw_sequences: Path, raw_held_back: Path | None, config: SequenceTableConfig
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read the FASTA file into distinct sequences and a report of what was merged and left out."""
-    return sequence_table(raw_sequences, config)
+    held_back = read_held_back(raw_held_back) if raw_held_back else ()
+    return sequence_table(raw_sequences, config, held_back)
 
 
 def cluster_proteins(

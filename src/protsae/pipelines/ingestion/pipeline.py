@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 parse_sequences,
-                inputs=["raw_sequences", "params:ingestion.sequences"],
+                inputs=["raw_sequences", "raw_held_back", "params:ingestion.sequences"],
                 outputs=["sequences", "sequence_report"],
                 name="parse_sequences",
             ),

@@ -21,6 +21,15 @@ def collect_metrics(**measured: pd.DataFrame) -> pd.DataFrame:
     return concat_metrics(measured.values())
 
 
+def lay_out_paper_table(
+    metrics: pd.DataFrame, dictionaries: Listed, comparison: ComparisonConfig
+) -> pd.DataFrame:
+    """Return the scores in the layout of Table 1 of ProtSAE's paper."""
+    from protsae.reporting.paper_table import paper_table
+
+    return paper_table(metrics, Dictionaries.of(dictionaries, comparison))
+
+
 def plot_data(proteins: pd.DataFrame, concepts: pd.DataFrame) -> tuple[Any, Any]:
     """Return the figures (plotly) of the proteins per split and of the positives per concept."""
     from protsae.reporting.figures import concept_counts, protein_overview

@@ -9,6 +9,7 @@ from protsae.reporting.tables import ReportTables
 
 from .nodes import (
     collect_metrics,
+    lay_out_paper_table,
     plot_data,
     plot_evidence,
     plot_latents,
@@ -60,4 +61,5 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
         **by_part(wiring.names, "latent_statistics", "sae_checkpoint"),
     }
     collect = node(collect_metrics, as_named(*_MEASURED), "metrics")
-    return Pipeline([collect, *plots, node(render_report, page, "report")])
+    paper = node(lay_out_paper_table, as_named("metrics") | _NAMED, "paper_table")
+    return Pipeline([collect, paper, *plots, node(render_report, page, "report")])
