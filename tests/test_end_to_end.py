@@ -92,6 +92,9 @@ def test_metrics_have_the_promised_columns_methods_and_figures(finished):
     }
     assert {m: test.loc[(m, "auc"), "supervision"] for m in METHODS} == METHODS
     assert test.loc[("prevalence", "auc"), "value"] == 0.5
+    floor = test.loc[("shuffled_labels", "aupr")]
+    assert floor["low"] < floor["value"] < floor["high"]
+    assert floor["value"] - floor["low"] == pytest.approx(floor["high"] - floor["value"])
     assert set(metrics["split"].dropna()) == {"train", "validation", "test"}
 
 

@@ -15,7 +15,7 @@ from protsae.interpretation.k_sparse import Sample, correlations, fit_logistic
 from protsae.interpretation.pairs import PairCounts
 from protsae.interpretation.residues import choose, count_on_validation
 from protsae.interpretation.sources import CodeSource
-from protsae.metrics.bootstrap import macro_mean, percentile_interval
+from protsae.metrics.bootstrap import interval, macro_mean
 from protsae.metrics.ranking import Ranking
 from protsae.metrics.table import metric_records, metrics_table
 from protsae.probing.logistic import choose_probes, fit_path
@@ -176,14 +176,17 @@ def score_rows(
             own, other = judged.samples[metric], identity.samples[metric]
             pairs = {metric: (values, own)}
             pairs[f"{metric}_over_identity"] = (values - identity.values[metric], own - other)
+            means = {name: float(macro_mean(found[columns])[0]) for name, (found, _) in pairs.items()}
             records += metric_records(
-                {name: float(macro_mean(found[columns])[0]) for name, (found, _) in pairs.items()},
+                means,
                 aspect=aspect,
                 split="test",
                 n=int(n_known[columns].max()) if len(columns) == 1 else len(columns),
                 stratum="residues",
                 intervals={
-                    name: percentile_interval(macro_mean(resampled[:, columns])[0], task.config.confidence)
+                    name: interval(
+                        name, means[name], macro_mean(resampled[:, columns])[0], task.config.confidence
+                    )
                     for name, (_, resampled) in pairs.items()
                 },
                 **about,

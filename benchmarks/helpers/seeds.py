@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from protsae.metrics.bootstrap import percentile_interval
+from protsae.metrics.bootstrap import interval
 from protsae.metrics.table import metric_records, metrics_table
 from protsae.probing.estimates import Evaluations, Key
 
@@ -69,7 +69,7 @@ def seed_rows(
             preset=Key.of(metric, aspect).preset,
             stratum=MEAN_OF_SEEDS if is_mean else SD_OF_SEEDS,
             supervision=supervision,
-            intervals={metric: percentile_interval(estimate.samples, confidence)} if is_mean else None,
+            intervals={metric: interval(metric, value, estimate.samples, confidence)} if is_mean else None,
         )
     return metrics_table(records)
 

@@ -77,3 +77,14 @@ def test_one_seed_has_no_spread_and_missing_resamples_are_refused(evaluations):
     }
     with pytest.raises(ValueError, match="no resamples"):
         over_seeds([bare], "prevalence", "auc")
+
+
+def test_average_precision_has_the_interval_of_its_kind():
+    """The resamples of average precision lie too high; its interval does not."""
+    samples = 0.35 + 0.02 * NOISE
+    found = {
+        ("m", "test"): MethodEvaluation({Key.of("aupr", "mean"): Estimate(0.3, 3, samples)}, pd.DataFrame())
+    }
+    table = summarise_seeds([found], {"m": "probe"}, [], metrics=["aupr"], aspects=["mean"], confidence=0.95)
+    half = 1.959964 * samples.std(ddof=1)
+    assert table.loc[0, ["low", "high"]].tolist() == pytest.approx([0.3 - half, 0.3 + half])

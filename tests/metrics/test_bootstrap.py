@@ -7,7 +7,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from protsae.core.seeding import numpy_generator
-from protsae.metrics.bootstrap import cluster_weights, macro_mean, percentile_interval
+from protsae.metrics.bootstrap import (
+    cluster_weights,
+    interval,
+    interval_kind,
+    macro_mean,
+    normal_interval,
+    percentile_interval,
+)
 from protsae.metrics.ranking import Ranking
 
 
@@ -46,6 +53,56 @@ def test_interval_holds_the_central_share_and_skips_missing_values():
     assert np.isnan(means[0])
     assert means[1] == 1.0
     np.testing.assert_array_equal(left_out, [2, 1])
+
+
+def test_normal_interval_is_the_value_and_its_standard_error():
+    samples = np.array([0.3, 0.5, 0.1, np.nan, 0.7])  # variance (1 + 1 + 9 + 9) / 100 / 3
+    half = 1.959963985 * np.sqrt(0.2 / 3)
+    assert normal_interval(0.2, samples) == pytest.approx((0.2 - half, 0.2 + half))
+    assert normal_interval(0.2, samples + 5) == pytest.approx((0.2 - half, 0.2 + half))
+    assert normal_interval(0.2, samples, 0.9).high == pytest.approx(0.2 + 1.644853627 * np.sqrt(0.2 / 3))
+    assert np.isnan(normal_interval(0.2, np.array([0.3, np.nan]))).all()
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind"),
+    [
+        *(
+            (name, "percentile")
+            for name in ("auc", "fmax", "wfmax", "smin", "aupr_micro", "fve", "k_sparse_auc")
+        ),
+        *(
+            (name, "normal")
+            for name in ("aupr", "f1", "relevance_f1", "residue_f1_top", "aupr_over_identity")
+        ),
+    ],
+)
+def test_a_metric_has_one_kind_of_interval(metric, kind):
+    samples = np.random.default_rng(0).exponential(size=200)
+    expected = {"percentile": percentile_interval(samples, 0.9), "normal": normal_interval(1.3, samples, 0.9)}
+    assert interval_kind(metric) == kind
+    assert interval(metric, 1.3, samples, 0.9) == expected[kind]
+
+
+def test_scores_that_know_nothing_lie_inside_their_interval():
+    """Few positives: percentiles of average precision leave most of the values out."""
+    inside = {"percentile": 0, "interval": 0}
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        labels = (generator.random((60, 150)) < 0.06)[np.arange(180) // 3]
+        ranking = Ranking(generator.random((180, 150)), labels)
+        weights = cluster_weights(np.arange(180) // 3, 100, numpy_generator(seed))
+        value, samples = (
+            macro_mean(ranking.average_precision())[0],
+            macro_mean(ranking.average_precision(weights))[0],
+        )
+        for name, found in (
+            ("percentile", percentile_interval(samples)),
+            ("interval", interval("aupr", float(value), samples)),
+        ):
+            inside[name] += found.low <= value <= found.high
+    assert inside["interval"] == 10
+    assert inside["percentile"] < 5
 
 
 def test_200_resamples_of_50_concepts_take_under_three_seconds():

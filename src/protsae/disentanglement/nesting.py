@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from protsae.core.seeding import numpy_generator
 from protsae.disentanglement.config import AbsorptionConfig
 from protsae.encoding.run import Run
-from protsae.metrics.bootstrap import cluster_weights, percentile_interval
+from protsae.metrics.bootstrap import cluster_weights, interval
 from protsae.metrics.table import concat_metrics, metric_rows
 from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology
@@ -220,7 +220,7 @@ def _metrics(
         _, _, both, expected = (rate[:, judged] for rate in events.rates(weights))
         samples = {"absorption": both, "absorption_excess": both - expected}
         intervals = {
-            name: percentile_interval(_mean_of_known(sample), config.confidence)
+            name: interval(name, values[name], _mean_of_known(sample), config.confidence)
             for name, sample in samples.items()
         }
         rows.append(metric_rows(values, n=len(part), intervals=intervals, **about))

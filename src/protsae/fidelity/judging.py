@@ -12,7 +12,7 @@ from protsae.encoding.reconstruction import SUM_COLUMNS, quotient, reconstructio
 from protsae.encoding.run import Run
 from protsae.fidelity.config import FidelityMetricsConfig
 from protsae.fidelity.sequences import JOINED, PROTEIN, WHOLE
-from protsae.metrics.bootstrap import cluster_weights, percentile_interval
+from protsae.metrics.bootstrap import cluster_weights, interval
 from protsae.metrics.table import concat_metrics, metric_rows
 
 Floats = NDArray[np.float64]
@@ -156,7 +156,7 @@ class Resampled:
             return {name: (float(value), _MISSING) for name, value in found.items()}
         resampled = metric(self._weights @ of_owners)
         return {
-            name: (float(value), percentile_interval(resampled[name], self._confidence))
+            name: (float(value), interval(name, float(value), resampled[name], self._confidence))
             for name, value in found.items()
         }
 

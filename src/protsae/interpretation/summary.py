@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from protsae.interpretation.align import Alignment
 from protsae.interpretation.config import ChoiceConfig
 from protsae.interpretation.pairs import PairScores
-from protsae.metrics.bootstrap import percentile_interval
+from protsae.metrics.bootstrap import interval
 from protsae.metrics.table import by_aspect, concat_metrics, metric_records, metrics_table
 from protsae.probing.estimates import Key, estimate_rows, macro
 
@@ -63,7 +63,7 @@ def _of_level(
     pairs = {F1_NAMES[level]: first, f"{F1_NAMES[level]}_top": inside}
     values = {metric: float(f1[of_metric].mean()) for metric, of_metric in pairs.items()}
     intervals = {
-        metric: percentile_interval(scores.samples[:, of_metric].mean(axis=1), config.confidence)
+        metric: interval(metric, values[metric], scores.samples[:, of_metric].mean(axis=1), config.confidence)
         for metric, of_metric in pairs.items()
     }
     about = {**given, "n": int(first.sum()), "stratum": STRATUM[level]}

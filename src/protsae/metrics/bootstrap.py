@@ -1,21 +1,23 @@
 """Intervals by resampling homology clusters, so that relatives never count as independent evidence.
 
-Average precision is biased upwards in a resample, where a positive that is drawn twice has two neighbouring
-ranks: its percentile intervals are shifted upwards and can begin at the value itself. Differences between
-methods are less affected, because both are shifted.
+Average precision and F1 are biased in a resample: average precision upwards, because a positive that is drawn
+twice has two neighbouring ranks. Their percentile intervals are shifted by that bias, and can leave out the
+value itself. `interval` therefore takes the spread of their resamples alone (docs/decisions/0017).
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from statistics import NormalDist
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+IntervalKind = Literal["percentile", "normal"]
 
 
 class Interval(NamedTuple):
-    """A percentile interval of a bootstrap distribution."""
+    """An interval made from a bootstrap distribution."""
 
     low: float
     high: float
@@ -62,3 +64,41 @@ def percentile_interval(values: NDArray[np.floating[Any]], confidence: float = 0
         return Interval(float("nan"), float("nan"))
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
+
+
+def normal_interval(value: float, samples: NDArray[np.floating[Any]], confidence: float = 0.95) -> Interval:
+    """Return the value and, on both sides, its bootstrap standard error times the normal quantile.
+
+    Where the resamples lie on average has no influence. NaN if fewer than two resamples have a value.
+    """
+    known = samples[~np.isnan(samples)]
+    if len(known) < 2:
+        return Interval(float("nan"), float("nan"))
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * float(known.std(ddof=1))
+    return Interval(value - half, value + half)
+
+
+def interval_kind(metric: str) -> IntervalKind:
+    """Return which interval a metric has in every table, be it a value or a paired difference.
+
+    `normal`: means over concepts of average precision (`aupr`) and of F1 (`residue_f1` and its like), also as
+    differences from residue identity. `percentile`: everything else.
+    """
+    name = metric.removesuffix("_over_identity").removesuffix("_top")
+    return "normal" if name in ("aupr", "f1") or name.endswith("_f1") else "percentile"
+
+
+def interval(
+    metric: str, value: float, samples: NDArray[np.floating[Any]], confidence: float = 0.95
+) -> Interval:
+    """Return the interval of a number that the tables show, of the kind that its metric has.
+
+    Args:
+        metric: name in the tables.
+        value: what was measured.
+        samples: the same in every resample of homology clusters [n_resamples], NaN where it has no value.
+        confidence: share of the resamples, or of the normal distribution, inside.
+    """
+    if interval_kind(metric) == "normal":
+        return normal_interval(value, samples, confidence)
+    return percentile_interval(samples, confidence)

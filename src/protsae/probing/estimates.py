@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from protsae.metrics.bootstrap import macro_mean, percentile_interval
+from protsae.metrics.bootstrap import interval, macro_mean
 from protsae.metrics.cafa import PRESET
 from protsae.metrics.table import concat_metrics, metric_records, metrics_table
 
@@ -103,7 +103,7 @@ def estimate_rows(
             supervision=supervision,
             intervals=None
             if estimate.samples is None
-            else {key.metric: percentile_interval(estimate.samples, confidence)},
+            else {key.metric: interval(key.metric, estimate.value, estimate.samples, confidence)},
         )
     ]
     return metrics_table(records)
