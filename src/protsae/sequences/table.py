@@ -51,7 +51,7 @@ def sequence_table(path: Path, config: SequenceTableConfig) -> tuple[pd.DataFram
     being its `aliases`. Records with one id and one sequence count once.
 
     Args:
-        path: FASTA, UniProt export, Swiss-Prot file or DeepGO pickle, see `sequences.records`.
+        path: FASTA, UniProt export or Swiss-Prot file, see `sequences.records`.
         config: residue policy and limits.
 
     Returns:
