@@ -22,6 +22,7 @@ lint: .venv/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy && $(BIN)/python -m protsae.reference --check && $(BIN)/python benchmarks/claims.py
 
 viz: .venv/.installed
+	@echo 'The stages alone, without datasets: http://127.0.0.1:4141/?types=nodes'
 	$(BIN)/kedro viz run
 
 .venv/.installed: requirements.txt pyproject.toml

@@ -1,6 +1,5 @@
-"""Motifs: PROSITE's syntax against Python's regular expressions, and cases read by eye."""
+"""Motifs: PROSITE's syntax against a slow search for every end, and cases read by eye."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from protsae.annotations import motifs as module
 from protsae.annotations.motifs import Motif, find_motifs, read_motifs
 from protsae.core.errors import InputError
 
@@ -45,33 +43,45 @@ def test_a_match_never_runs_into_the_next_protein():
     assert found("x(3)", P1="AA", P2="A") == []
 
 
-def test_blocks_change_nothing(monkeypatch):
-    sequences = {f"P{i:02}": "MRGDARGD" + "A" * i for i in range(20)}
-    whole = found("R-G-D", **sequences)
-    monkeypatch.setattr(module, "_BLOCK_RESIDUES", 30)
-    assert found("R-G-D", **sequences) == whole
-    assert len(whole) == 40
+ALLOWED = {"A": "A", "C": "C", "x": "ACDX", "[AC]": "AC", "{C}": "AD", "[CD>]": "CD>"}
+PARTS = st.tuples(
+    st.sampled_from(["A", "C", "x", "[AC]", "{C}"]),
+    st.sampled_from([(1, 1), (1, 1), (2, 2), (0, 1), (0, 3), (1, 3)]),
+)
 
 
-PARTS = st.sampled_from(["A", "C", "x", "[AC]", "{C}", "x(2)", "A(2)", "[CD](1)"])
+def ends(parts, text: str, position: int) -> set[int]:
+    """Return where matches of all parts can end, tried one by one; `>` stands after the text."""
+    if not parts:
+        return {position}
+    (allowed, (least, most)), *others = parts
+    found = ends(others, text, position) if least == 0 else set()
+    if most and position < len(text) and text[position] in ALLOWED[allowed]:
+        found |= ends([(allowed, (max(least - 1, 0), most - 1)), *others], text, position + 1)
+    return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     parts=st.lists(PARTS, min_size=1, max_size=4),
+    last=st.sampled_from(["", "", "[CD>]"]),
     anchors=st.tuples(st.booleans(), st.booleans()),
     texts=st.lists(st.text("ACDX", min_size=1, max_size=12), min_size=1, max_size=4),
 )
-def test_patterns_of_fixed_length_equal_regular_expressions(parts, anchors, texts):
-    pattern = "<" * anchors[0] + "-".join(parts) + ">" * anchors[1]
-    body = "".join(parts).replace("x", ".").replace("(", "{").replace("{C}", "[AD]")
-    body = re.sub(r"\{(\d)\)", r"{\1}", body)
-    expression = re.compile("(?=(" + "^" * anchors[0] + body + "$" * anchors[1] + "))")
-    slow = [
-        (f"P{i}", n, match.start(1), match.end(1))
-        for i, text in enumerate(texts)
-        for n, match in enumerate(expression.finditer(text))
-    ]
+def test_matches_are_the_longest_of_every_start_outside_others(parts, last, anchors, texts):
+    written = [f"{allowed}({least},{most})" for allowed, (least, most) in parts] + [last] * bool(last)
+    pattern = "<" * anchors[0] + "-".join(written) + ">" * anchors[1]
+    elements = parts + [(last, (1, 1))] * bool(last)
+    slow = []
+    for i, text in enumerate(texts):
+        reached = n = 0
+        closed = text + ">"
+        for start in range(1 if anchors[0] else len(text)):
+            kept = {min(end, len(text)) for end in ends(elements, closed, start)}
+            kept = {end for end in kept if end > max(start, reached)} & ({len(text)} if anchors[1] else kept)
+            if kept:
+                slow.append((f"P{i}", n, start, max(kept)))
+                n, reached = n + 1, max(kept)
     assert found(pattern, **{f"P{i}": text for i, text in enumerate(texts)}) == slow
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from protsae.core import code
-from protsae.core.code import CodeIndex, read_source
+from protsae.core.code import CodeIndex
+from protsae.core.source import read_source
 
 TREE = {
     "pack/__init__.py": "from . import unrelated\n",

@@ -1,4 +1,4 @@
-"""Sequences from UniProt exports, Swiss-Prot files and DeepGO pickles, and the limits of any file."""
+"""Sequences from UniProt exports and Swiss-Prot files, and the limits of any file."""
 
 import bz2
 import gzip
@@ -62,7 +62,7 @@ def test_uniprot_export_is_recognised_by_its_header(tmp_path: Path):
         (f"{HEADER}\nP1\tA\tB\t3\t{'M' * 11}\n", "proteins:2: record 'P1' has over 10 residues"),
         ("accession\tsequence\nP1\tMKV\n", "proteins:1: expected a header line that starts with '>'"),
         ("!gaf-version: 2.2\n", "proteins:1: expected a header line that starts with '>'"),
-        (b"\x80\x04N.", "proteins: this is a pickle, which can hold code"),
+        (b"\x80\x04N.", "proteins: this is a pickle, which can hold code and is never opened"),
     ],
 )
 def test_errors_name_the_line(tmp_path: Path, content: str | bytes, message: str):

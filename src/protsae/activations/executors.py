@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import Field
 
+from protsae.core.cluster import ray_cluster
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 
@@ -66,34 +67,9 @@ class RayExecutor:
         Raises:
             InputError: Ray is not installed, the cluster does not answer, or a worker was lost too often.
         """
-        ray = _ray()
-        started = self._connect(ray)
-        try:
+        n_cpus = max(1, round(self._config.n_workers * self._config.cpus_per_worker))
+        with ray_cluster(self._config.address, n_cpus) as ray:
             yield from self._spread(ray, make, jobs)
-        finally:
-            if started:
-                ray.shutdown()
-
-    def _connect(self, ray: Any) -> bool:
-        """Join or start a cluster; return whether it is ours to shut down."""
-        if ray.is_initialized():
-            return False
-        config = self._config
-        own = {} if config.address else {"num_cpus": max(1, round(config.n_workers * config.cpus_per_worker))}
-        try:
-            ray.init(
-                address=config.address,
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                **own,
-            )
-        except (ConnectionError, RuntimeError) as error:
-            raise InputError(
-                f"the Ray cluster {config.address or 'of this machine'} does not answer ({error}): start "
-                "it, or change the executor of activation_shards in the catalog"
-            ) from error
-        return True
 
     def _spread(self, ray: Any, make: Callable[[Job], Done], jobs: Sequence[Job]) -> Iterator[Done]:
         config = self._config
@@ -160,15 +136,3 @@ class _Actor:
     def make(self, job: Any) -> Any:
         """Make one job."""
         return self._make(job)
-
-
-def _ray() -> Any:
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError:
-        raise InputError(
-            "the executor `ray` needs Ray: install the extra `ray`, or change the executor of "
-            "activation_shards in the catalog"
-        ) from None
-    return ray

@@ -5,7 +5,7 @@ from typing import Literal
 from protsae.annotations.evidence import EvidenceFilter
 from protsae.core.config import Config
 
-AnnotationFormat = Literal["tsv", "gaf", "uniprot_tsv", "swissprot_dat", "deepgo"]
+AnnotationFormat = Literal["tsv", "gaf", "uniprot_tsv", "swissprot_dat"]
 
 
 class AnnotationsConfig(Config):
@@ -17,5 +17,3 @@ class AnnotationsConfig(Config):
     """`experimental`, `curated` (what a curator assigned: all codes but IEA), `all`, or a list of codes."""
     isoforms: Literal["canonical", "inherit"] = "canonical"
     """With `inherit`, isoform proteins without rows of their own take those of the canonical protein."""
-    allow_pickle: bool = False
-    """Whether DeepGO pickles are read. No code in them is ever run; still, prefer text files."""

@@ -8,10 +8,9 @@ import pandas as pd
 
 from protsae.annotations.builder import RowBuilder
 from protsae.annotations.config import AnnotationsConfig
-from protsae.annotations.entries import read_deepgo, read_flat_file
 from protsae.annotations.evidence import keep_evidence
 from protsae.annotations.gaf import read_gaf
-from protsae.annotations.table import read_table, read_uniprot_table
+from protsae.annotations.table import read_flat_file, read_table, read_uniprot_table
 from protsae.core.errors import InputError, naming
 from protsae.sequences.formats import detect_format
 
@@ -29,8 +28,8 @@ def read_annotations(
     """Read the annotation rows that the evidence filter keeps.
 
     Args:
-        path: plain table, GAF 2.1 or 2.2, UniProt export, Swiss-Prot file or DeepGO pickle; recognised by
-            the content unless `config.format` says it.
+        path: plain table, GAF 2.1 or 2.2, UniProt export or Swiss-Prot file; recognised by the content
+            unless `config.format` says it.
         config: format, evidence filter.
         counts: gains what the file holds and what was left out; a dot in a name separates a heading
             from an entry under it. `n_rows_in_file` is the sum of the rows returned,
@@ -46,14 +45,11 @@ def read_annotations(
     counts = Counter() if counts is None else counts
     kind = detect_format(path, "annotations") if config.format == "auto" else config.format
     rows = RowBuilder()
-    if kind == "deepgo":
-        read_deepgo(path, rows, counts, config.allow_pickle)
-    elif kind in READERS:
-        READERS[kind](path, rows, counts)
-    else:
+    if kind not in READERS:
         raise InputError(
             f"{path}: this is a {kind} file, which holds no annotations. Give {', '.join(READERS)}"
         )
+    READERS[kind](path, rows, counts)
     counts[f"format.{kind}"] += 1
     with naming(path):
         return keep_evidence(rows.frame(), config.evidence, counts)

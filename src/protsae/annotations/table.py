@@ -1,4 +1,4 @@
-"""Annotations as a plain table, and as the table that UniProt's web site exports."""
+"""Annotations as a plain table, as UniProt's web site exports them, and in Swiss-Prot's flat files."""
 
 import re
 from collections import Counter
@@ -9,6 +9,7 @@ from protsae.annotations.builder import RowBuilder
 from protsae.core.errors import InputError
 from protsae.core.tables import SHOWN, named_rows
 from protsae.sequences.records import UNIPROT_ADVICE, UNIPROT_ENTRY
+from protsae.sequences.swissprot import read_swissprot
 
 _REQUIRED = {
     "accession": ("accession", "protein", "protein_id", "Entry"),
@@ -75,10 +76,26 @@ def read_uniprot_table(path: Path, rows: RowBuilder, counts: Counter[str]) -> No
     Raises:
         InputError: a column is missing, no entries, no terms, a line with another number of fields.
     """
-    add_entries(path, _uniprot_entries(path), rows, counts)
+    _add_entries(path, _uniprot_entries(path), rows, counts)
 
 
-def add_entries(
+def read_flat_file(path: Path, rows: RowBuilder, counts: Counter[str]) -> None:
+    """Add the lines `DR   GO; GO:0005737; C:cytoplasm; IDA:UniProtKB.` of a Swiss-Prot file.
+
+    Args:
+        path: the file.
+        rows: gains a row per such line, under the record's primary accession.
+        counts: gains `n_rows_in_file`, `n_entries`, `n_entries_without_terms`.
+
+    Raises:
+        InputError: see `sequences.swissprot.read_swissprot`; no record has a term.
+    """
+    records = read_swissprot(path, "annotations")
+    entries = ((r.accession, [(term_id, code) for _, term_id, code in r.go_terms]) for r in records)
+    _add_entries(path, entries, rows, counts)
+
+
+def _add_entries(
     path: Path, entries: Iterable[tuple[str, list[tuple[str, str]]]], rows: RowBuilder, counts: Counter[str]
 ) -> None:
     """Add the rows of a file that is read protein by protein.

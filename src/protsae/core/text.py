@@ -4,8 +4,8 @@ import bz2
 import gzip
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -27,6 +27,8 @@ _UNREAD = (
     (b"\x1f\x9d", "compress"),
     (b"7z\xbc\xaf", "7z"),
 )
+_PICKLE = b"\x80"
+"""How pickles begin and UTF-8 cannot."""
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
@@ -74,45 +76,21 @@ def first_lines(path: Path, n: int, content: str = "data") -> list[str]:
     return list(islice((line for _, line in numbered_lines(path, content) if line.strip()), n))
 
 
-def first_bytes(path: Path, n: int) -> bytes:
-    """Return the first `n` bytes, decompressed; fewer where the file has fewer or is damaged."""
-    with ExitStack() as stack, suppress(*_DAMAGED):
-        return _open(path, stack)[1].read(n)
-    return b""
-
-
-def all_bytes(path: Path) -> bytes:
-    """Return the whole content, decompressed.
-
-    Raises:
-        InputError: the file is missing or a folder, is cut off within its compression, or expands too much.
-    """
-    with _naming_damage(lambda: (f"{path}", "")), ExitStack() as stack:
-        compressed, stream = _open(path, stack)
-        return b"".join(_reads(path, compressed, stream))
-
-
 def _blocks_of_lines(path: Path) -> Iterator[list[str]]:
     """Yield lists of whole lines, each list some hundred KB of text."""
     number = 0
-    with _naming_damage(lambda: (f"{path}:{number + 1}", f" after {number} lines")):
+    try:
         for block in _blocks(path):
             lines = _decoded_lines(block, path, number)
             yield lines
             number += len(lines)
-
-
-@contextmanager
-def _naming_damage(where: Callable[[], tuple[str, str]]) -> Iterator[None]:
-    """Turn what a faulty file raises into an `InputError` that names the line and how much was read."""
-    try:
-        yield
     except _DAMAGED as error:
-        place, how_far = where()
         if getattr(error, "errno", None) is not None:
-            raise InputError(f"{place.removesuffix(':1')}: cannot be read ({error})") from None
+            place = f"{path}:{number + 1}".removesuffix(":1")
+            raise InputError(f"{place}: cannot be read ({error})") from None
         raise CutOffError(
-            f"{place}: the compressed file ends early or is damaged{how_far} ({error}). Download it again"
+            f"{path}:{number + 1}: the compressed file ends early or is damaged after {number} lines "
+            f"({error}). Download it again"
         ) from None
 
 
@@ -171,6 +149,11 @@ def _open(path: Path, stack: ExitStack) -> tuple[BinaryIO | None, gzip.GzipFile]
     raw.seek(0)
     if head.startswith(_UTF16):
         raise InputError(f"{path}:1: the text is UTF-16. Save it as UTF-8")
+    if head.startswith(_PICKLE):
+        raise InputError(
+            f"{path}: this is a pickle, which can hold code and is never opened. Save it as text, as "
+            "docs/inputs.md shows"
+        )
     if archive := next((name for magic, name in _UNREAD if head.startswith(magic)), ""):
         raise InputError(
             f"{path}: this is a {archive} archive. Unpack it and give the file inside, plain or gzip"

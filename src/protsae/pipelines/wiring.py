@@ -9,39 +9,21 @@ from typing import Any
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from protsae.sae.config import has_predictor, knows_concepts
+from protsae.training.config import DictionaryList
 
 
 @dataclass(frozen=True)
-class Wiring:
-    """The dictionaries of a project, in their order."""
+class Wiring(DictionaryList):
+    """What decides which nodes there are."""
 
-    architectures: Mapping[str, str]
-    """Name of a dictionary to its architecture."""
     source: str = "extraction"
     """Where activations come from: `extraction`, or `parquet`: files of any origin."""
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "Wiring":
         """Read it from checked parameters."""
-        listed = {name: entry for name, entry in parameters["dictionaries"].items() if entry is not None}
         source = parameters.get("training", {}).get("source", "extraction")
-        return cls({name: entry["architecture"] for name, entry in listed.items()}, source)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All dictionaries."""
-        return tuple(self.architectures)
-
-    @property
-    def guided(self) -> tuple[str, ...]:
-        """Those whose first latents are tied to concepts."""
-        return tuple(name for name in self.names if knows_concepts(self.architectures[name]))
-
-    @property
-    def predicting(self) -> tuple[str, ...]:
-        """Those of them that also predict concepts, residue by residue."""
-        return tuple(name for name in self.names if has_predictor(self.architectures[name]))
+        return cls(cls.architectures_of(parameters["dictionaries"]), source)
 
 
 def node(

@@ -7,8 +7,7 @@ from typing import Any
 from protsae.core.errors import InputError
 from protsae.probing.config import ComparisonConfig
 from protsae.reporting.palette import DICTIONARY_COLOURS, GREY, lighter
-from protsae.sae.config import knows_concepts
-from protsae.training.config import DictionariesConfig
+from protsae.training.config import DictionaryList
 
 ARCHITECTURE_LABELS = {
     "batch_topk": "BatchTopK SAE",
@@ -42,16 +41,13 @@ _RANDOM_PLM = "random_plm_"
 
 
 @dataclass(frozen=True)
-class Dictionaries:
-    """Which dictionaries a run compares.
+class Dictionaries(DictionaryList):
+    """Which dictionaries a run compares; scores of a dictionary are named `<name>_latent` and so on.
 
     Raises:
         InputError: subject or rival is not listed; the rival is the subject.
     """
 
-    architectures: Mapping[str, str]
-    """Name, as in the configuration, to architecture; scores of a dictionary are named `<name>_latent` and so
-    on."""
     subject: str
     """Whose concepts are shown first."""
     rival: str | None = None
@@ -60,9 +56,7 @@ class Dictionaries:
     @classmethod
     def of(cls, listed: Mapping[str, Any], comparison: ComparisonConfig) -> "Dictionaries":
         """Read the parameters `dictionaries` and `comparison`."""
-        entries = DictionariesConfig.model_validate(dict(listed)).root
-        architectures = {name: entry.architecture for name, entry in entries.items() if entry is not None}
-        return cls(architectures, comparison.subject, comparison.rival)
+        return cls(cls.architectures_of(listed), comparison.subject, comparison.rival)
 
     def __post_init__(self) -> None:
         for role, name in (("subject", self.subject), ("rival", self.rival)):
@@ -71,16 +65,6 @@ class Dictionaries:
                 raise InputError(f"{role} '{name}' is not a dictionary of this run: choose from {listed}")
         if self.rival == self.subject:
             raise InputError(f"'{self.subject}' is both subject and rival: name another rival, or null")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of them, as configured."""
-        return tuple(self.architectures)
-
-    @property
-    def guided(self) -> tuple[str, ...]:
-        """Those whose first latents are tied to concepts."""
-        return tuple(name for name in self.names if knows_concepts(self.architectures[name]))
 
     @property
     def order(self) -> tuple[str, ...]:

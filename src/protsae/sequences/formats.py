@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import Literal
 
-from protsae.core.text import first_bytes, first_lines
+from protsae.core.text import first_lines
 
-FileFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat", "gaf", "deepgo", "tsv"]
-_PICKLE_PROTOCOLS = range(2, 6)
+FileFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat", "gaf", "tsv"]
 _MIN_GAF_FIELDS = 15
 
 
 def detect_format(path: Path, content: str) -> FileFormat:
-    """Recognise the format of a file by its first bytes, then by its first line that is not blank.
+    """Recognise the format of a file by its first line that is not blank.
 
-    A pickle begins with the byte 0x80 and its protocol; FASTA with `>`; GAF with `!`, or has 15 fields and
-    more, the fifth of them an id with a colon; Swiss-Prot with an `ID` line; a UniProt export has the column
-    `Entry` and one of `Sequence` or `Gene Ontology IDs`. Anything else is a plain table.
+    FASTA begins with `>`; GAF with `!`, or has 15 fields and more, the fifth of them an id with a colon;
+    Swiss-Prot with an `ID` line; a UniProt export has the column `Entry` and one of `Sequence` or
+    `Gene Ontology IDs`. Anything else is a plain table.
 
     Args:
         path: the file.
@@ -24,9 +23,6 @@ def detect_format(path: Path, content: str) -> FileFormat:
     Raises:
         InputError: the file is not text, see `core.text.numbered_lines`.
     """
-    head = first_bytes(path, 2)
-    if len(head) == 2 and head[0] == 0x80 and head[1] in _PICKLE_PROTOCOLS:
-        return "deepgo"
     line = first_lines(path, 1, content)[0]
     if line.startswith(">"):
         return "fasta"

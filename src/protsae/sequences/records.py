@@ -9,7 +9,6 @@ from pydantic import Field
 
 from protsae.core.errors import InputError
 from protsae.core.tables import named_rows
-from protsae.sequences.deepgo import SEQUENCE, deepgo_rows
 from protsae.sequences.fasta import FastaConfig, FastaRecord, clean_record, parse_header, read_fasta
 from protsae.sequences.formats import detect_format
 from protsae.sequences.swissprot import read_swissprot
@@ -17,7 +16,7 @@ from protsae.sequences.swissprot import read_swissprot
 UNIPROT_ENTRY = {"Entry": ("Entry",)}
 UNIPROT_ADVICE = "Add it under 'Customize columns' of UniProt's web site, and export as TSV again"
 _SEQUENCE = {"Sequence": ("Sequence",)}
-SequenceFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat", "deepgo"]
+SequenceFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat"]
 
 
 class RecordsConfig(FastaConfig):
@@ -25,8 +24,6 @@ class RecordsConfig(FastaConfig):
 
     format: Literal["auto"] | SequenceFormat = "auto"
     """Kind of file; `auto` tells it by the content."""
-    allow_pickle: bool = False
-    """Whether DeepGO pickles are read. No code in them is ever run; still, prefer text files."""
     max_records: int | None = Field(default=1_000_000, ge=1)
     """More records are an error: UniRef given for Swiss-Prot, or a bomb. None: no limit."""
 
@@ -44,9 +41,9 @@ def sequence_format(path: Path, config: RecordsConfig) -> SequenceFormat:
 def read_sequences(
     path: Path, config: RecordsConfig, counts: Counter[str] | None = None
 ) -> Iterator[FastaRecord]:
-    """Yield the records of a FASTA file, a UniProt export, a Swiss-Prot file or a DeepGO pickle.
+    """Yield the records of a FASTA file, a UniProt export or a Swiss-Prot file.
 
-    All but pickles are read as a stream, in memory bounded by the longest record.
+    They are read as a stream, in memory bounded by the longest record.
 
     Args:
         path: the file, plain or compressed.
@@ -73,22 +70,16 @@ def _others(
 ) -> Iterator[FastaRecord]:
     if kind == "uniprot_tsv":
         raw = _uniprot_records(path)
-    elif kind == "swissprot_dat":
+    else:
         found = read_swissprot(path, "sequences")
         raw = (FastaRecord(r.accession, r.description, r.sequence, r.line) for r in found)
-    else:
-        raw = _deepgo_records(path, config)
-    is_empty = True
     for record in raw:
-        is_empty = False
         where = f"{path}:{record.line}"
         name, description = parse_header(f">{record.protein_id} {record.description}", where)
         if name != record.protein_id:
             raise InputError(f"{where}: {record.protein_id!r} cannot be an id: it would be read as {name!r}")
         clean = FastaRecord(name, description, record.sequence, record.line)
         yield clean_record(lambda _: where, clean, config, counts)  # noqa: B023
-    if is_empty:
-        raise InputError(f"{path}: no sequences below the header")
 
 
 def _uniprot_records(path: Path) -> Iterator[FastaRecord]:
@@ -96,11 +87,3 @@ def _uniprot_records(path: Path) -> Iterator[FastaRecord]:
     for number, row in named_rows(path, "sequences", UNIPROT_ENTRY | _SEQUENCE, optional, UNIPROT_ADVICE):
         description = " ".join(row[name] for name in optional if name in row).strip()
         yield FastaRecord(row["Entry"], description, row["Sequence"], number)
-
-
-def _deepgo_records(path: Path, config: RecordsConfig) -> Iterator[FastaRecord]:
-    for row in deepgo_rows(path, (SEQUENCE,), "ingestion.sequences", config.allow_pickle):
-        sequence = row.values[SEQUENCE]
-        if not isinstance(sequence, str):
-            raise InputError(f"{path}: row {row.number}, {row.accession}, has no sequence: {sequence!r:.40}")
-        yield FastaRecord(row.accession, row.name, sequence, row.number)

@@ -55,7 +55,7 @@ def sequence_table(
     being its `aliases`. Records with one id and one sequence count once.
 
     Args:
-        path: FASTA, UniProt export, Swiss-Prot file or DeepGO pickle, see `sequences.records`.
+        path: FASTA, UniProt export or Swiss-Prot file, see `sequences.records`.
         config: residue policy and limits.
         held_back: ids of proteins to leave out, under any of their ids. They leave the sample after it is
             drawn, so that whom a sample holds beside them does not depend on this list.

@@ -1,12 +1,14 @@
 """Settings of the trainer. No torch here."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, RootModel, model_validator
 
 from protsae.core.config import Config
-from protsae.sae.config import CONFIGS
+from protsae.sae.config import CONFIGS, has_predictor, knows_concepts
 from protsae.sequences.split import SplitConfig
 
 
@@ -109,3 +111,31 @@ class DictionariesConfig(RootModel[dict[str, DictionaryConfig | None]]):
         if all(entry is None for entry in self.root.values()):
             raise ValueError("there is no dictionary: list one, such as topk: {architecture: topk}")
         return self
+
+
+@dataclass(frozen=True)
+class DictionaryList:
+    """The dictionaries of a project, in their order."""
+
+    architectures: Mapping[str, str]
+    """Name of a dictionary to its architecture."""
+
+    @staticmethod
+    def architectures_of(listed: Mapping[str, Any]) -> dict[str, str]:
+        """Return the architectures of the checked parameter `dictionaries`, without those set to null."""
+        return {name: entry["architecture"] for name, entry in listed.items() if entry is not None}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All dictionaries."""
+        return tuple(self.architectures)
+
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """Those whose first latents are tied to concepts."""
+        return tuple(name for name in self.names if knows_concepts(self.architectures[name]))
+
+    @property
+    def predicting(self) -> tuple[str, ...]:
+        """Those of them that also predict concepts, residue by residue."""
+        return tuple(name for name in self.names if has_predictor(self.architectures[name]))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from protsae.core.cluster import ray_cluster
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.training.run import is_made, run, train
@@ -125,27 +126,16 @@ def _process(
 
 
 def _with_ray(task: TrainingTask, path: Path, config: WorkersConfig) -> None:
-    try:
-        import ray
+    n_cpus = config.n_workers * config.cpus_per_worker + 1
+    with ray_cluster(config.address, n_cpus) as ray, tempfile.TemporaryDirectory() as folder:
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
-    except ModuleNotFoundError:
-        raise InputError(
-            "workers of Ray Train need Ray: install the extra `ray`, or set launcher to processes"
-        ) from None
-    backend = _backend(task, config)
-    started = not ray.is_initialized()
-    if started:
-        own: dict[str, Any] = (
-            {} if config.address else {"num_cpus": config.n_workers * config.cpus_per_worker + 1}
-        )
-        ray.init(address=config.address, include_dashboard=False, log_to_driver=False, **own)
-    shared = ray.put(task)
-    loop: Callable[[dict[str, Any]], None] = _ray_worker
-    with tempfile.TemporaryDirectory() as folder:
+
+        backend = _backend(task, config)
+        loop: Callable[[dict[str, Any]], None] = _ray_worker
         trainer = TorchTrainer(
             loop,
-            train_loop_config={"task": [shared], "path": str(path)},
+            train_loop_config={"task": [ray.put(task)], "path": str(path)},
             torch_config=TorchConfig(backend=backend, timeout_s=60 * config.timeout_minutes),
             scaling_config=ScalingConfig(
                 num_workers=config.n_workers,
@@ -158,9 +148,6 @@ def _with_ray(task: TrainingTask, path: Path, config: WorkersConfig) -> None:
             trainer.fit()
         except Exception as error:
             raise _cause_of(error) from error
-        finally:
-            if started:
-                ray.shutdown()
 
 
 def _ray_worker(config: dict[str, Any]) -> None:
