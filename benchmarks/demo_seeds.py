@@ -38,7 +38,7 @@ from protsae.probing.judge import (
     scores_of,
 )
 from protsae.probing.residue_scores import FLOORS, STRATUM, evaluate_residues
-from protsae.probing.scores import REFERENCES, probe_scores
+from protsae.probing.scores import probe_scores
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.subsumption import subsumption_rows
 from protsae.sae.base import SparseAutoencoder
@@ -220,8 +220,7 @@ def main() -> None:
     tables, evaluations = [], []
     for seed in arguments.seeds:
         rows, found = demo.run_seed(seed)
-        unseeded = ["residue_identity", *REFERENCES]
-        constant = rows["method"].isin(unseeded) & (len(tables) > 0)
+        constant = rows["seed"].isna() & (len(tables) > 0)
         tables.append(rows[~constant])  # these do not depend on the seed: one set of rows
         evaluations.append(found)
         print(f"seed {seed} done after {time.monotonic() - started:.0f} s", flush=True)

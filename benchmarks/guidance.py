@@ -25,7 +25,7 @@ import yaml
 from helpers.finished_run import FinishedRun
 from helpers.provenance import ROOT
 from protsae.core.files import write_text_atomic
-from protsae.core.splits import HELD_OUT
+from protsae.core.splits import HELD_OUT, SPLITS
 from protsae.encoding.reading import encode
 from protsae.encoding.reconstruction import split_rows
 from protsae.encoding.run import Run
@@ -93,7 +93,8 @@ class GuidanceRun(FinishedRun):
         (sae, metadata), _ = fit(plan)
         seconds = time.monotonic() - started
         run = Run(plan.architecture, seed, self.hook_point, plan.size.k)
-        proteins = self.encoded[self.encoded["split"].isin(self.measured)]
+        needed = self.measured if plan.architecture == "protsae" else SPLITS  # latents are chosen on others
+        proteins = self.encoded[self.encoded["split"].isin(needed)]
         encoding = encode(self.store, sae.eval(), run, proteins, self.load("params:encoding"))
         row = {"seconds": seconds, "epoch": metadata["training"]["chosen_epoch"]}
         sums, statistics = encoding.reconstruction_sums, encoding.latent_statistics
@@ -110,7 +111,7 @@ class GuidanceRun(FinishedRun):
         }
         latents = {
             split: feature_matrix(encoding.proteins, "mean_latents", self.splits[split].protein_ids)
-            for split in self.measured
+            for split in needed
         }
         if plan.architecture == "protsae":
             logits = {
@@ -120,8 +121,8 @@ class GuidanceRun(FinishedRun):
             for name, scores in (("latent", latents), ("predictor", logits)):
                 row |= self.judged(name, {split: v[:, self.columns] for split, v in scores.items()})
             return row
-        validation = self.splits["validation"]
-        chosen = select_latents(latents["validation"], validation.labels, validation.labelled)
+        chosen = select_latents(latents, self.splits, ScoringConfig().selection)
+        latents = {split: latents[split] for split in self.measured}
         return row | self.judged("latent", {split: chosen.scores(v) for split, v in latents.items()})
 
     def judged(self, name: str, scores: dict[str, Any]) -> dict[str, float]:

@@ -63,8 +63,8 @@ class Shuffler:
 
     def auc(self, learnt: Splits) -> dict[str, float]:
         """Return macro AUC against the true labels of test, of all that learns from these labels."""
-        validation, latents = learnt["validation"], self.features["topk"]
-        chosen = select_latents(latents["validation"], validation.labels, validation.labelled)
+        latents = self.features["topk"]
+        chosen = select_latents(latents, learnt, self.scoring.selection)
         scores: dict[str, Any] = {"topk_latent": {"test": chosen.scores(latents["test"])}}
         for name, features in self.features.items():
             scores[f"{name}_probe"] = probe_scores(features, learnt, self.scoring)

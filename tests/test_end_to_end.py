@@ -22,7 +22,9 @@ pytestmark = pytest.mark.end_to_end
 ROOT = Path(__file__).parents[1]
 METHODS = {
     "protsae_latent": "training",
+    "protsae_gate": "training",
     "protsae_predictor": "training",
+    "gated_linear_probe": "probe",
     "topk_latent": "selection",
     "protsae_probe": "probe",
     "topk_probe": "probe",
@@ -32,6 +34,9 @@ METHODS = {
     "nearest_neighbour": "transfer",
     "composition_probe": "probe",
     "random_plm_probe": "probe",
+    "neurons_latent": "selection",
+    "random_directions_latent": "selection",
+    **{f"{name}_k{k}": "probe" for name in ("protsae", "topk", "neurons") for k in (1, 5, 20)},
 }
 
 

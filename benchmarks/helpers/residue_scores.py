@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from protsae.interpretation.align import AlignmentTask
 from protsae.interpretation.baselines import N_LETTERS, letter_places
-from protsae.interpretation.k_sparse import Sample, correlations, fit_logistic
 from protsae.interpretation.pairs import PairCounts
 from protsae.interpretation.residues import choose, count_on_validation
 from protsae.interpretation.sources import CodeSource
 from protsae.metrics.bootstrap import interval, macro_mean
 from protsae.metrics.ranking import Ranking
 from protsae.metrics.table import metric_records, metrics_table
+from protsae.probing.k_sparse import Sample, correlations, fit_logistic
 from protsae.probing.logistic import choose_probes, fit_path
 
 Floats = NDArray[np.float64]
@@ -36,7 +36,7 @@ class JudgedScores:
 def latent_scores(codes: CodeSource, task: AlignmentTask) -> dict[str, Floats]:
     """Score residues by the latent that has the best F1 on validation, one for each concept."""
     _, counts = count_on_validation(codes, task.proteins, task.config.thresholds)
-    chosen = choose(counts, task.config)["residue"]
+    chosen = choose(counts, counts, task.config)["residue"]
     latents = chosen.latent[chosen.rank == 1]
     return {
         split: residue_matrix(codes, task, split)[:, latents].toarray() for split in ("validation", "test")

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from protsae.core.config import UNKNOWN_KEY, Config, unknown_key_message
 from protsae.core.errors import InputError
+from protsae.core.splits import Selection
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
@@ -40,6 +41,8 @@ class SharedParameters(Config):
     """From residues to proteins."""
     quantiles: tuple[float, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
     """Thresholds tried per latent, chosen on validation: quantiles of its pooled activation, and 0."""
+    selection: Selection = "train_and_validation"
+    """Whose labels latents are chosen for concepts by."""
     n_resamples: int = Field(default=200, ge=2)
     """Bootstrap resamples of homology clusters for every interval."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
@@ -81,7 +84,11 @@ FOLLOWS = {
     "probing.random_plm.window_overlap": "extraction.window_overlap",
     "alignment.k_sparse.max_residues": "encoding.train_residues",
     "alignment.k_sparse.seed": "encoding.seed",
+    "alignment.baselines.n_directions": "probing.scoring.n_directions",
+    "probing.gated_probe.residues_per_protein": "training.trainer.residues_per_protein",
+    "probing.gated_probe.whitening_floor": "training.guidance.whitening_floor",
     "sweeps.judging.scoring": "probing.scoring",
+    "sweeps.judging.gated_probe": "probing.gated_probe",
     "sweeps.judging.evaluation": "probing.evaluation",
 }
 """Setting or block to the one whose values it takes where it leaves them out."""

@@ -85,6 +85,9 @@ def test_pooled_latents_equal_one_protein_at_a_time(source, protsae):
         np.testing.assert_allclose(row.mean_latents, acts.mean(axis=0), atol=1e-6)
         np.testing.assert_array_equal(row.max_latents, acts.max(axis=0))
         np.testing.assert_allclose(row.protein_logits, logits.mean(axis=0), atol=1e-6)
+        passed = np.maximum(logits - protsae.gate_logit.numpy(), 0)  # without what the dictionary adds
+        np.testing.assert_allclose(row.mean_gated, passed.mean(axis=0), atol=1e-6)
+        np.testing.assert_allclose(row.max_gated, passed.max(axis=0), atol=1e-6)
 
 
 def test_statistics_and_reconstruction_equal_numpy_over_all_residues(source, protsae):

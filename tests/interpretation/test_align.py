@@ -45,14 +45,17 @@ def table(aligned):
     return alignment_table("neurons", "selection", aligned)
 
 
-def slow_choice(toy, thresholds, position):
-    """Choose by F1 on validation, report on test: (latent, threshold, F1 there, F1 here) per concept."""
+def slow_choice(toy, thresholds, position, selection):
+    """Choose thresholds by F1 on validation, latents by F1 on the selection, report on test: (latent,
+    threshold, F1 on validation, F1 on test) per concept and rank."""
     found = {}
     largest = np.max([x.max(axis=0) for x in dense(toy, "validation").values()], axis=0)
     counted = {}
-    for split in ("validation", "test"):
+    for split in ("train", "validation", "test"):
         spans, known = toy.counted(split)
         counted[split] = slow_counts(dense(toy, split), spans, known, largest, thresholds, 3)
+    both = zip(counted["train"], counted["validation"], strict=True)
+    counted["train_and_validation"] = tuple(one + other for one, other in both)
     for concept in range(3):
         f1 = {
             split: np.array(
@@ -68,17 +71,23 @@ def slow_choice(toy, thresholds, position):
             )
             for split, counts in counted.items()
         }
-        best = f1["validation"].max(axis=1)
+        at = f1["validation"].argmax(axis=1)
+        best = f1[selection][np.arange(8), at]
         for rank, j in enumerate(np.argsort(-best, kind="stable")[:3], start=1):
-            t = int(f1["validation"][j].argmax())
+            t = int(at[j])
             found[concept, rank] = j, thresholds[t], f1["validation"][j, t], f1["test"][j, t]
     return found
 
 
+@pytest.mark.parametrize("selection", ["train", "validation", "train_and_validation"])
 @pytest.mark.parametrize(("level", "position"), [("residue", 0), ("domain", 1)])
-def test_pairs_equal_a_loop_that_chooses_on_validation(toy, task, table, level, position):
+def test_pairs_equal_a_loop_that_chooses_by_the_selection(toy, task, selection, level, position):
+    config = task.config.model_copy(update={"selection": selection})
+    table = alignment_table(
+        "neurons", "selection", aligned_by(NEURONS, toy.store, replace(task, config=config))
+    )
     rows = table[table["level"] == level].set_index(["concept_id", "rank"])
-    expected = slow_choice(toy, task.config.thresholds, position)
+    expected = slow_choice(toy, task.config.thresholds, position, selection)
     names = task.proteins.concepts["concept_id"].iloc[OF_RESIDUES].tolist()
     assert len(rows) == len(expected) == 9
     for (concept, rank), (latent, threshold, on_validation, on_test) in expected.items():

@@ -58,6 +58,22 @@ def test_equal_to_loops_over_latents_concepts_and_thresholds(case):
             ) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("selection", ["train", "validation", "train_and_validation"])
+def test_f1_of_the_selection_is_at_the_threshold_of_validation(case, selection):
+    validation_max, test_max, validation, test = case
+    generator = np.random.default_rng(9)
+    pooled = {"train": np.maximum(generator.normal(size=(70, 7)), 0), "validation": validation_max}
+    train = labels_of(generator.random((70, 4)) < 0.4, generator.random((70, 4)) < 0.8)
+    splits = {"train": train, "validation": validation, "test": test}
+    found = match_latents({**pooled, "test": test_max}, splits, CONFIG, selection)
+    names = ["train", "validation"] if selection == "train_and_validation" else [selection]
+    values, joined = np.concatenate([pooled[n] for n in names]), SplitLabels.joined(splits, names)
+    for latent, concept in np.ndindex(7, 4):
+        expected = slow(values[:, latent], found.threshold[latent, concept], joined, concept)[0]
+        assert found.selection[latent, concept] == pytest.approx(expected)
+    np.testing.assert_array_equal(found.threshold, matched(*case, CONFIG).threshold)
+
+
 def test_the_floor_is_the_f1_of_a_latent_that_always_fires(case):
     *_, validation, test = case
     found = matched(*case, CONFIG)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from protsae.core.splits import SPLITS
 from protsae.interpretation.config import BaselineConfig, ChoiceConfig
 from protsae.interpretation.matching import always_on_f1
 from protsae.interpretation.pairs import Chosen, NoLatentScores, PairCounts, score_pairs
@@ -32,12 +33,13 @@ def test_weights_count_a_protein_as_often_as_it_was_drawn():
 
 def test_best_latents_come_first_and_ties_by_position():
     f1 = np.array([[0.1, 0.5], [0.9, 0.5], [0.9, 0.6]])
-    chosen = Chosen.best(f1, 10 * f1, 2)
+    chosen = Chosen.best(f1, 10 * f1, 1 - f1, 2)
     assert chosen.concept.tolist() == [0, 0, 1, 1]
     assert chosen.rank.tolist() == [1, 2, 1, 2]
     assert chosen.latent.tolist() == [1, 2, 2, 0]
     assert chosen.threshold.tolist() == [9, 9, 6, 5]
-    assert len(Chosen.best(f1, f1, 10).latent) == 6
+    np.testing.assert_allclose(chosen.f1_validation, [0.1, 0.1, 0.4, 0.5])
+    assert len(Chosen.best(f1, f1, f1, 10).latent) == 6
 
 
 def one_pair(inside, fired, there, identity, n=40):
@@ -74,17 +76,17 @@ def test_shuffled_labels_respect_the_false_discovery_rate():
     """Twenty shuffles of whole label vectors: no concept passes, though the best of 300 latents is taken."""
     rng = np.random.default_rng(1)
     config = ChoiceConfig(n_resamples=100)
-    latents = {split: np.maximum(rng.normal(size=(120, 300)), 0) for split in ("validation", "test")}
+    latents = {split: np.maximum(rng.normal(size=(120, 300)), 0) for split in SPLITS}
     letters = {split: rng.random((120, 20)) for split in latents}
-    truth = rng.random((240, 6)) < [0.1, 0.2, 0.3, 0.4, 0.4, 0.2]
+    truth = rng.random((360, 6)) < [0.1, 0.2, 0.3, 0.4, 0.4, 0.2]
     weights = cluster_weights(np.arange(120) // 2, 100, rng)
     about = pd.DataFrame({"aspect": "x", "concept_id": list("abcdef"), "name": ""})
     passed = []
     for _ in range(20):
-        shuffled = truth[rng.permutation(240)]
+        shuffled = truth[rng.permutation(360)]
         labels = {
             split: SplitLabels([], part, np.ones_like(part))
-            for split, part in zip(latents, np.split(shuffled, 2), strict=True)
+            for split, part in zip(latents, np.split(shuffled, 3), strict=True)
         }
         _, identity = align_proteins(letters, labels, config.model_copy(update={"n_latents": 1}))
         chosen, counts = align_proteins(latents, labels, config)

@@ -20,7 +20,7 @@ from protsae.probing.judge import (
     score_table,
     scores_of,
 )
-from protsae.probing.scores import REFERENCES
+from protsae.probing.scores import REFERENCES, UNTRAINED
 from protsae.probing.splits import SplitLabels
 
 COLUMNS = np.arange(3)  # all concepts are of whole proteins
@@ -68,15 +68,21 @@ def toy(splits):
     guided = table(splits, "mean_latents", {n: np.hstack([signal[n], noise[n]]) for n in splits}).merge(
         table(splits, "protein_logits", {n: 2 * signal[n] for n in splits}), on="protein_id"
     )
+    gated = {n: np.maximum(signal[n] - 0.5, 0) for n in splits}
+    guided = guided.merge(table(splits, "mean_gated", gated), on="protein_id")
     plain = table(splits, "mean_latents", {n: np.hstack([noise[n], -signal[n]]) for n in splits})
     return signal, guided, plain, table(splits, "activation", signal)
+
+
+def gated_probe(activations):
+    return activations.rename(columns={"activation": "score"})
 
 
 def all_scores(judge, guided, plain, activations) -> Scores:
     parts = [
         judge.score_dictionary("own", guided, guided=True),
         judge.score_dictionary("other", plain, guided=False),
-        judge.score_references(activations),
+        judge.score_references(activations, gated_probe=gated_probe(activations)),
     ]
     values = {method: of for part in parts for method, of in part.values.items()}
     return Scores(values, {method: how for part in parts for method, how in part.supervision.items()})
@@ -88,10 +94,15 @@ def test_every_method_scores_every_held_out_pair(splits, toy):
     scores = all_scores(judge, *encoded)
     assert scores.supervision == {
         "own_latent": "training",
+        "own_gate": "training",
         "own_predictor": "training",
+        "gated_linear_probe": "probe",
         "own_probe": "probe",
         "other_latent": "selection",
         "other_probe": "probe",
+        "neurons_latent": "selection",
+        "random_directions_latent": "selection",
+        **{f"{name}_k{k}": "probe" for name in ("own", "other", *UNTRAINED) for k in (1, 5, 20)},
         "linear_probe": "probe",
         "prevalence": "none",
         "shuffled_labels": "probe",
@@ -106,6 +117,8 @@ def test_every_method_scores_every_held_out_pair(splits, toy):
     assert abs(auc["shuffled_labels"] - 0.5) < 0.25
     np.testing.assert_array_equal(scores.values["own_latent"]["test"], signal["test"])
     np.testing.assert_array_equal(scores.values["other_latent"]["test"], signal["test"])
+    np.testing.assert_array_equal(scores.values["gated_linear_probe"]["test"], signal["test"])
+    np.testing.assert_array_equal(scores.values["own_gate"]["test"], np.maximum(signal["test"] - 0.5, 0))
 
     long = score_table(scores, judge)
     assert tuple(long.columns) == SCORE_COLUMNS
@@ -127,13 +140,14 @@ def test_concepts_of_residues_take_part_in_no_score(splits):
     n = {name: len(labels.protein_ids) for name, labels in splits.items()}
     latents = {name: generator.random((n[name], 7)) for name in splits}
     logits = {name: generator.normal(size=(n[name], 5)) for name in splits}
-    encoding = table(splits, "mean_latents", latents).merge(
-        table(splits, "protein_logits", logits), on="protein_id"
-    )
+    encoding = table(splits, "mean_latents", latents)
+    for column, values in {"protein_logits": logits, "mean_gated": logits}.items():
+        encoding = encoding.merge(table(splits, column, values), on="protein_id")
     judge = judge_of(splits, columns, l2=(0.1, 1.0))
     found = judge.score_dictionary("own", encoding, guided=True)
     np.testing.assert_array_equal(found.values["own_latent"]["test"], latents["test"][:, columns])
-    np.testing.assert_array_equal(found.values["own_predictor"]["test"], logits["test"][:, columns])
+    for method in ("own_predictor", "own_gate"):
+        np.testing.assert_array_equal(found.values[method]["test"], logits["test"][:, columns])
     long = score_table(found, judge)
     one = long[(long["method"] == "own_predictor") & (long["protein_id"] == "test007")]
     assert one["concept_idx"].tolist() == [0, 2, 4]
@@ -169,8 +183,11 @@ def test_methods_say_what_they_were_scored_from():
     scores = Scores({"own_probe": {}}, {"own_probe": "probe"})
     run = Run("own", 7, "final_norm", 16)
     assert about_dictionary(run, scores) == {"own_probe": {"seed": 7, "hook_point": "final_norm", "k": 16}}
-    references = Scores({method: {} for method in REFERENCES}, {})
+    untrained = ("neurons_latent", "random_directions_k5")
+    references = Scores({method: {} for method in (*REFERENCES, *untrained)}, {})
     assert set(about_references("final_norm", references)) == {
+        *untrained,
+        "gated_linear_probe",
         "linear_probe",
         "shuffled_labels",
         "random_plm_probe",

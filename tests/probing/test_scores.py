@@ -1,10 +1,12 @@
-"""Score rows: what is selected is selected on validation, and the floors are floors."""
+"""Score rows: latents are chosen by the labels that configuration names, and the floors are floors."""
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from protsae.metrics.ranking import pairwise_auc, roc_auc
-from protsae.probing.scores import prevalence_scores, select_latents
+from protsae.probing.config import FewLatentsConfig
+from protsae.probing.scores import few_latent_scores, prevalence_scores, select_latents
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import SplitLabels
 
@@ -24,23 +26,48 @@ def splits():
     }
 
 
-def test_latent_is_chosen_on_validation_not_test():
-    """Latent 0 is perfect on validation and useless on test; latent 1 the other way round."""
-    truth = np.arange(40)[:, None] % 2 == 0
-    noise = np.random.default_rng(1).random((40, 3))
-    validation, test = noise.copy(), noise.copy()
-    validation[:, 0] = truth[:, 0]
-    test[:, 1] = truth[:, 0]
-    chosen = select_latents(validation, truth, np.ones_like(truth))
-    assert chosen.latent.tolist() == [0]
-    assert pairwise_auc(test, truth).argmax() == 1
-    np.testing.assert_array_equal(chosen.scores(test)[:, 0], test[:, 0])
+TRUTH = np.arange(40)[:, None] % 2 == 0
+CHOSEN = {"train": 0, "validation": 1, "train_and_validation": 2}
+
+
+def chosen_in(**right):
+    """Return splits of forty proteins, and noise [40, 4] in which some latents are the truth in some of
+    them."""
+    splits = {name: split_labels(name, TRUTH) for name in ("train", "validation", "test")}
+    latents = {name: np.random.default_rng(i).random((40, 4)) for i, name in enumerate(splits)}
+    for name, shares in right.items():
+        for latent, share in shares.items():
+            latents[name][: int(40 * share), latent] = TRUTH[: int(40 * share), 0]
+    return latents, splits
+
+
+@pytest.mark.parametrize("selection", CHOSEN)
+def test_latent_is_chosen_by_the_labels_of_the_selection_and_never_by_those_of_test(selection):
+    """Latent 0 is right in training, 1 in validation, 2 often in both, 3 on test."""
+    latents, splits = chosen_in(train={0: 1, 2: 0.8}, validation={1: 1, 2: 0.8}, test={3: 1})
+    chosen = select_latents(latents, splits, selection)
+    assert chosen.latent.tolist() == [CHOSEN[selection]]
+    names = ["train", "validation"] if selection == "train_and_validation" else [selection]
+    values = np.concatenate([latents[name][:, CHOSEN[selection]] for name in names])
+    expected = roc_auc_score(np.concatenate([TRUTH[:, 0]] * len(names)), values)
+    assert chosen.auc[0] == pytest.approx(expected)
+    assert pairwise_auc(latents["test"], TRUTH).argmax() == 3
+    np.testing.assert_array_equal(chosen.scores(latents["test"])[:, 0], latents["test"][:, CHOSEN[selection]])
+
+
+@pytest.mark.parametrize("selection", CHOSEN)
+def test_probes_on_few_latents_choose_by_the_same_labels(selection):
+    latents, splits = chosen_in(train={0: 1, 2: 0.8}, validation={1: 1, 2: 0.8}, test={3: 1})
+    (found,) = few_latent_scores(latents, splits, selection, FewLatentsConfig(sizes=(1,))).values()
+    order = latents["test"][:, CHOSEN[selection]].argsort()
+    rising = found["test"][order, 0]
+    assert (np.diff(rising) > 0).all() or (np.diff(rising) < 0).all()  # of that latent alone
 
 
 def test_opposed_latents_keep_their_sign_and_ties_go_to_the_first():
     truth = np.arange(30)[:, None] % 3 == 0
     latents = np.column_stack([np.ones(30), ~truth[:, 0], truth[:, 0], ~truth[:, 0]]).astype(float)
-    chosen = select_latents(latents, truth, np.ones_like(truth))
+    chosen = select_latents({"validation": latents}, {"validation": split_labels("v", truth)}, "validation")
     assert (chosen.latent.tolist(), chosen.sign.tolist(), chosen.auc.tolist()) == ([1], [-1.0], [1.0])
     assert roc_auc(chosen.scores(latents), truth)[0] == 1.0
 

@@ -59,8 +59,7 @@ class ToyProteins:
 
     def auc(self, learnt: dict[str, SplitLabels]) -> dict[str, float]:
         """Return macro AUC against the true labels of test, of every method that learns from `learnt`."""
-        validation = learnt["validation"]
-        chosen = select_latents(self.latents["validation"], validation.labels, validation.labelled)
+        chosen = select_latents(self.latents, learnt, CONFIG.selection)
         baselines = (self.proteins, self.neighbours, self.random_activations)
         scores = {
             "latent": {"test": chosen.scores(self.latents["test"])},

@@ -51,6 +51,12 @@ def test_labels_are_architectures_with_names_where_ambiguous():
         ("a_latent", "ProtSAE defined latent", "ProtSAE defined latent"),
         ("a_predictor", "ProtSAE predictor", "ProtSAE predictor"),
         ("a_probe", "Probe on ProtSAE latents", "probe on ProtSAE latents"),
+        ("a_gate", "ProtSAE predictor, gated, no dictionary", None),
+        ("gated_linear_probe", "Gated probe, no dictionary", "gated probe, no dictionary"),
+        ("a_k1", "Probe on 1 ProtSAE latent", "probe on 1 ProtSAE latent"),
+        ("a_k20", "Probe on 20 ProtSAE latents", "probe on 20 ProtSAE latents"),
+        ("neurons_k5", "Probe on 5 neurons", "probe on 5 neurons"),
+        ("random_directions_latent", "Best random direction", "best random direction"),
         ("linear_probe", "Linear probe on activations", "linear probe on activations"),
         ("random_plm_gated", "Gated SAE on a model with random weights", None),
         ("somebody_else", "somebody_else", "somebody_else"),
@@ -85,3 +91,13 @@ def test_no_other_file_of_the_room_names_a_dictionary():
         and re.search(r"[\"'-]topk|protsae[_-](latent|pred|probe|free|def)", path.read_text(encoding="utf-8"))
     ]
     assert named == []
+
+
+def test_controls_stand_directly_under_the_latents_that_they_are_controls_of():
+    found = make("a b", guided="a", rival="b")
+    scores = {"b_latent": 0.7, "gated_linear_probe": 0.9, "a_probe": 0.8, "x": None, "a_latent": 0.75}
+    own = {"a_gate": 0.6, **scores}
+    expected = ["a_probe", "a_latent", "a_gate", "gated_linear_probe", "b_latent", "x"]
+    assert found.ranked(own) == expected
+    del scores["a_latent"]
+    assert found.ranked(scores) == ["gated_linear_probe", "a_probe", "b_latent", "x"]

@@ -58,7 +58,7 @@ def test_main_result_of_a_single_unguided_dictionary_names_no_other():
     alone = Dictionaries({"a": "gated"}, "a")
     said = main_result(auc_rows("a_latent", 0.6), auc_rows("a_latent", 0.6)[:0], alone)
     assert said == (
-        "On test proteins, the best single latent of Gated SAE for each GO term, chosen on validation"
+        "On test proteins, the best single latent of Gated SAE for each GO term, chosen without test"
         " proteins, ranks the proteins that have the term above the others with a mean AUC of 0.600."
         " Chance is 0.5."
     )

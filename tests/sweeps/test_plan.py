@@ -1,6 +1,7 @@
 """A sweep: every member once, what is done is kept, what changed is made again, one table at the end."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,7 +85,12 @@ def test_every_member_has_its_folder_and_the_table_has_them_all(made, data):
     assert table["member"].drop_duplicates().tolist() == IDS
     rows = table[(table["split"] == "test") & (table["aspect"] == "all") & (table["metric"] == "auc")]
     found = rows.set_index(["member", "method"])["supervision"].to_dict()
-    assert found == {
+    few = {method: how for method, how in found.items() if re.search(r"_k(1|5|20)$", method[1])}
+    assert len(few) == 3 * 5 and set(few.values()) == {"probe"}
+    assert {method: how for method, how in found.items() if method not in few} == {
+        (IDS[0], "gated_linear_probe"): "probe",
+        (IDS[0], "neurons_latent"): "selection",
+        (IDS[0], "random_directions_latent"): "selection",
         (IDS[0], "linear_probe"): "probe",
         (IDS[0], "prevalence"): "none",
         (IDS[0], "shuffled_labels"): "probe",
@@ -94,6 +100,7 @@ def test_every_member_has_its_folder_and_the_table_has_them_all(made, data):
         (IDS[2], "topk_latent"): "selection",
         (IDS[2], "topk_probe"): "probe",
         (IDS[3], "protsae_latent"): "training",
+        (IDS[3], "protsae_gate"): "training",
         (IDS[3], "protsae_probe"): "probe",
         (IDS[3], "protsae_predictor"): "training",
     }
@@ -134,7 +141,9 @@ def test_figures_are_those_of_the_checkpoint(made, data):
 def test_what_has_concepts_and_no_predictor_is_judged_by_its_latents(data, tmp_path):
     sweep_of(data, {"architecture": "splice"}, references=False).run(tmp_path)
     table = Sweep(tmp_path).metrics()
-    assert set(table["method"]) == {"splice", "splice_latent", "splice_probe"}
+    assert set(table["method"]) == {
+        *("splice", "splice_latent", "splice_probe", "splice_k1", "splice_k5", "splice_k20")
+    }
     assert set(table.loc[table["method"] == "splice_latent", "supervision"]) == {"training"}
 
 

@@ -23,6 +23,7 @@ from protsae.encoding.sampling import sampled_proteins
 from protsae.metrics.association import ResidueCodes
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.codes import SparseCodes
+from protsae.sae.pooling import segment_max, segment_mean
 from protsae.sae.protsae import Codes, ProtSae
 
 
@@ -31,8 +32,9 @@ class Encoding:
     """What one pass gives."""
 
     proteins: pd.DataFrame
-    """`protein_id`, `mean_latents`, `max_latents` [d_sae] and, for guided dictionaries, `protein_logits`
-    [n_defined]."""
+    """`protein_id`, `mean_latents`, `max_latents` [d_sae] and, for those with a predictor, `protein_logits`,
+    `mean_gated`, `max_gated` [n_defined]: what its logits exceed the gate's thresholds by, without forced
+    activation, scales or a decoder, pooled."""
     latent_statistics: pd.DataFrame
     """One row per latent: kind, concept, density per split, activations, gate and lift."""
     reconstruction_sums: pd.DataFrame
@@ -117,12 +119,18 @@ class _Sums:
 
     def update(self, batch: ProteinBatch, mean: NDArray[np.float64]) -> tuple[SparseCodes, Tensor | None]:
         """Add a batch; return its codes and, of a guided dictionary, the logits [n, n_defined]."""
-        logits = of_proteins = gates_open = None
+        logits = gates_open = None
+        of_proteins: dict[str, Tensor] = {}
         if isinstance(self._sae, ProtSae):
             found = self._sae.codes(batch.x)
             codes, logits = found.sparse(), found.gates[0]
-            segment = torch.from_numpy(batch.protein)
-            of_proteins = self._sae.protein_logits(batch.x, logits, segment, len(batch.lengths))
+            segment, n_proteins = torch.from_numpy(batch.protein), len(batch.lengths)
+            passed = (logits - found.gates[1]).clamp_min(0)
+            of_proteins = {
+                "protein_logits": self._sae.protein_logits(batch.x, logits, segment, n_proteins),
+                "mean_gated": segment_mean(passed, segment, n_proteins),
+                "max_gated": segment_max(passed, segment, n_proteins),
+            }
             gate = found.gate.numpy()
             gates_open = gate.sum(axis=1)
             self._n_gated += gate.sum(axis=0)
@@ -135,8 +143,8 @@ class _Sums:
         self.reconstruction.update(batch, codes, x_hat, mean, gates_open)
         return codes, logits
 
-    def _pool(self, batch: ProteinBatch, codes: SparseCodes, logits: Tensor | None) -> None:
-        """Add one row per protein, and what is summed per latent."""
+    def _pool(self, batch: ProteinBatch, codes: SparseCodes, of_proteins: dict[str, Tensor]) -> None:
+        """Add one row per protein, with what else there is of it, and what is summed per latent."""
         from protsae.encoding.kernels import pool
 
         begins = np.concatenate([[0], np.cumsum(batch.lengths)])
@@ -147,9 +155,9 @@ class _Sums:
             {"protein_id": protein_id, "mean_latents": of_mean, "max_latents": of_max}
             for protein_id, of_mean, of_max in zip(batch.protein_ids, mean, maximum, strict=True)
         ]
-        if logits is not None:
-            for row, of_protein in zip(rows, logits, strict=True):
-                row["protein_logits"] = of_protein.numpy()
+        for name, values in of_proteins.items():
+            for row, of_protein in zip(rows, values.numpy(), strict=True):
+                row[name] = of_protein
         self._proteins += rows
 
     def proteins(self) -> pd.DataFrame:

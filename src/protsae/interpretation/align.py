@@ -9,12 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.annotations.labels import LabelTables
-from protsae.core.splits import HELD_OUT
+from protsae.core.splits import HELD_OUT, SELECTION_SPLITS, SPLITS
 from protsae.encoding.codes import Part
 from protsae.encoding.sampling import sampled_proteins
 from protsae.interpretation.config import ChoiceConfig, KSparseConfig
 from protsae.interpretation.identity import choose_letters, composition, count_letters, letter_ranks
-from protsae.interpretation.k_sparse import Sample, k_sparse_aucs
 from protsae.interpretation.matching import Pooled, always_on_f1
 from protsae.interpretation.pairs import (
     ALIGNMENT_COLUMNS,
@@ -29,6 +28,7 @@ from protsae.interpretation.residues import LEVELS, align_residues
 from protsae.interpretation.sources import CodeSource
 from protsae.metrics.association import harmonic
 from protsae.metrics.table import stack_tables
+from protsae.probing.k_sparse import Sample, k_sparse_aucs
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels
 
@@ -84,9 +84,15 @@ class AlignmentTask:
                 found[level] = chosen, test.pairs(chosen.latent, by_instance=level == "domain")
         if len(self.proteins.of_proteins):
             one = self.config.model_copy(update={"n_latents": 1})
-            pooled: Pooled = {split: composition(self.proteins, split, one.pooling) for split in HELD_OUT}
+            pooled: Pooled = {split: composition(self.proteins, split, one.pooling) for split in SPLITS}
             found["protein"] = align_proteins(pooled, self.protein_labels, one)
         return found
+
+    def sampled(self, split: str) -> list[str]:
+        """Return whole proteins, drawn until their residues are as many as the config bounds."""
+        ids, config = self.proteins.ids[split], self.k_sparse
+        lengths = self.proteins.lengths(ids)
+        return sorted(sampled_proteins(ids, lengths, config.max_residues, config.seed, split))
 
     def without_latents(self, level: str) -> NoLatentScores:
         """Return what latents of a level have to exceed."""
@@ -140,8 +146,9 @@ def align(codes: CodeSource, pooled: Pooled, task: AlignmentTask) -> Alignment:
         }
         probes.append(_k_sparse_rows(task, "protein", samples))
     if len(proteins.of_residues):
-        found.update(align_residues(codes, proteins, task.config))
-        parts = {split: _sampled_codes(codes, task, split) for split in ("train", "test")}
+        found.update(align_residues(codes, proteins, task.config, task.sampled("train")))
+        needed = {"train", "test", *SELECTION_SPLITS[task.config.selection]}
+        parts = {split: list(codes.read(task.sampled(split))) for split in sorted(needed)}
         residues = {split: residue_sample(proteins, codes.n_latents, split, parts[split]) for split in parts}
         names = [name for own, _ in parts["test"] for name in own]
         probes.append(_k_sparse_rows(task, "residue", residues, _owners(proteins, names)))
@@ -176,13 +183,6 @@ def residue_sample(proteins: LabelledProteins, n_latents: int, split: str, parts
     return Sample(sparse.vstack(blocks).tocsc(), *truth.dense())
 
 
-def _sampled_codes(codes: CodeSource, task: AlignmentTask, split: str) -> list[Part]:
-    """Read whole proteins in random order until their residues are as many as the config bounds."""
-    ids, config = task.proteins.ids[split], task.k_sparse
-    lengths = task.proteins.lengths(ids)
-    return list(codes.read(sorted(sampled_proteins(ids, lengths, config.max_residues, config.seed, split))))
-
-
 def _owners(proteins: LabelledProteins, names: list[str]) -> NDArray[np.int64]:
     """Return the test protein that each residue of some test proteins is of: its place in the split."""
     place = pd.Index(proteins.ids["test"]).get_indexer(pd.Index(names))
@@ -196,7 +196,7 @@ def _k_sparse_rows(
     rows = proteins.of_proteins if level == "protein" else proteins.of_residues
     about = proteins.concepts[["aspect", "concept_id", "name"]].iloc[rows].reset_index(drop=True)
     parts, resampled = [], {}
-    for probes in k_sparse_aucs(samples["train"], samples["test"], task.k_sparse, task.weights, owner):
+    for probes in k_sparse_aucs(samples, task.config.selection, task.k_sparse, task.weights, owner):
         resampled[level, probes.k] = probes.resampled
         table = about.assign(
             level=level,

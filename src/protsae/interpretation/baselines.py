@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.letters import AMINO_ACIDS, code_table
-from protsae.core.seeding import torch_generator
 from protsae.encoding.batches import ProteinBatch
 from protsae.encoding.reading import packed_codes
 from protsae.metrics.association import ResidueCodes
+from protsae.probing.baselines import unit_directions
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.kernels import encode_top_k
 
@@ -56,13 +56,6 @@ def of_neurons(name: str, mean: Tensor) -> Description:
         return ResidueCodes.of_dense(torch.cat([centred, -centred], dim=1).numpy())
 
     return Description(name, 2 * len(mean), codes)
-
-
-def unit_directions(d_model: int, n: int, seed: int) -> Tensor:
-    """Draw random unit vectors [d_model, n]."""
-    drawn = torch.randn(d_model, n, generator=torch_generator(seed, "alignment", "directions"))
-    directions: Tensor = drawn / drawn.norm(dim=0)
-    return directions
 
 
 def of_random_directions(mean: Tensor, n_directions: int, k: int, seed: int) -> Description:

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from protsae.core.config import Config
-from protsae.core.splits import Split
+from protsae.core.splits import Selection, Split
 from protsae.metrics.association import THRESHOLDS
 from protsae.metrics.config import ResamplingConfig
+from protsae.probing.config import FewLatentsConfig
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -57,11 +58,14 @@ class ExampleConfig(Config):
 
 
 class ChoiceConfig(ThresholdConfig, ResamplingConfig):
-    """How latents are chosen for concepts, on validation, and judged, on test. The false-discovery rate of
-    `n_found_bh` is 1 - `confidence`."""
+    """How latents are chosen for concepts, and judged on test. Thresholds are chosen on validation. The
+    false-discovery rate of `n_found_bh` is 1 - `confidence`."""
 
+    selection: Selection = "train_and_validation"
+    """Labels by which latents are chosen for a concept. For concepts of residues, those of training are the
+    residues whose codes are stored, `k_sparse.max_residues`."""
     n_latents: int = Field(default=10, ge=1)
-    """Latents kept per concept, by F1 on validation."""
+    """Latents kept per concept, by F1 on the proteins of `selection`."""
     thresholds: tuple[Share, ...] = Field(default=THRESHOLDS, min_length=1)
     """Tried for residues: shares of a latent's largest activation on validation. InterPLM's."""
     found_f1: float = Field(default=0.5, ge=0, le=1)
@@ -77,13 +81,10 @@ class ChoiceConfig(ThresholdConfig, ResamplingConfig):
         return self
 
 
-class KSparseConfig(Config):
-    """Logistic regressions on the few latents that tell a concept best, on training data."""
+class KSparseConfig(FewLatentsConfig):
+    """Logistic regressions on the few latents that tell a concept best: chosen by the labels of
+    `choice.selection`, fitted on training data."""
 
-    sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2, 5, 20), min_length=1)
-    """Numbers of latents."""
-    l2: float = Field(default=0.01, gt=0)
-    """Strength of the penalty: mean log loss + l2 / 2 x ||weights||^2 on standardised latents."""
     max_residues: int = Field(default=20_000, ge=1)
     """Residues of each split, for concepts of residues: whole proteins in random order until there are as
     many. Counted in the tables. Of training no more than `encoding.train_residues`."""

@@ -98,5 +98,5 @@ def count_letters(proteins: LabelledProteins, split: str, ranks: Ints) -> Letter
 def choose_letters(validation: LetterCounts, *, by_instance: bool) -> Chosen:
     """Choose for each concept how many amino acids count: the fewest on ties; `latent` is that number."""
     f1 = validation.f1(by_instance=by_instance)
-    best = Chosen.best(f1, np.zeros(f1.shape), 1)
+    best = Chosen.best(f1, np.zeros(f1.shape), f1, 1)
     return Chosen(best.concept, best.rank, best.latent + 1, best.threshold, best.f1_validation)

@@ -1,5 +1,4 @@
-"""Which concept does a latent stand for? Thresholds and concepts chosen on validation, F1 reported on
-test."""
+"""Which concept does a latent stand for? Thresholds chosen on validation, F1 reported on test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from protsae.core.splits import HELD_OUT
+from protsae.core.splits import HELD_OUT, SELECTION_SPLITS, Selection
 from protsae.interpretation.config import ThresholdConfig
 from protsae.probing.splits import SplitLabels
 
@@ -36,6 +35,8 @@ class Matches:
     """[n_latents, n_concepts], what the threshold was chosen by."""
     test: ThresholdScores
     """[n_latents, n_concepts], at the same threshold."""
+    selection: Floats
+    """F1 on the proteins that latents are chosen by [n_latents, n_concepts], at the same threshold."""
     always_on_validation: Floats
     """[n_concepts]: F1 on validation of a latent that always fires, 2 p / (1 + p) at prevalence p."""
     always_on: Floats
@@ -94,28 +95,39 @@ class FiringCounts:
         )
 
 
-def match_latents(pooled: Pooled, labels: Mapping[str, SplitLabels], config: ThresholdConfig) -> Matches:
+def match_latents(
+    pooled: Pooled,
+    labels: Mapping[str, SplitLabels],
+    config: ThresholdConfig,
+    selection: Selection = "validation",
+) -> Matches:
     """Choose a threshold for every pair of latent and concept on validation (the lowest on ties); apply it to
-    test.
+    the selection and to test.
 
     Args:
         pooled: split to the latents of its proteins, pooled over residues [n_proteins, n_latents].
         labels: split to the labels of its proteins.
         config: which thresholds are tried.
+        selection: the splits by whose labels latents will be chosen.
     """
     grid = threshold_grid(pooled["validation"], config.quantiles)
     shape = (grid.shape[1], labels["test"].labels.shape[1])
     chosen, reported = ([np.full(shape, -1.0), np.zeros(shape), np.zeros(shape)] for _ in range(2))
-    threshold = np.zeros(shape)
+    threshold, selected = np.zeros(shape), np.zeros(shape)
     on_validation, on_test = (FiringCounts(pooled[split], grid, labels[split]) for split in HELD_OUT)
+    on_selection, names = on_validation, SELECTION_SPLITS[selection]
+    if selection != "validation":
+        values = np.concatenate([pooled[split] for split in names])
+        on_selection = FiringCounts(values, grid, SplitLabels.joined(labels, names))
     for level, of_latent in enumerate(grid):
         seen = on_validation.scores(level)
         better = seen.f1 > chosen[0]
         threshold = np.where(better, of_latent[:, None], threshold)
         _take(chosen, seen, better)
+        selected = np.where(better, on_selection.scores(level).f1, selected)
         _take(reported, on_test.scores(level), better)
     floors = (always_on_f1(labels[split]) for split in HELD_OUT)
-    return Matches(threshold, ThresholdScores(*chosen), ThresholdScores(*reported), *floors)
+    return Matches(threshold, ThresholdScores(*chosen), ThresholdScores(*reported), selected, *floors)
 
 
 def always_on_f1(labels: SplitLabels) -> Floats:

@@ -66,7 +66,7 @@ def align_untrained(
 
     `neurons` and `random_directions` read activations, and so do, if asked for, `random_plm_neurons` and
     `random_plm_<architecture>` (the one exception: it is trained, on a randomly initialised language model).
-    `residue_windows` and `residue_identity` read the sequence alone. All choose latents on validation;
+    `residue_windows` and `residue_identity` read the sequence alone. All choose latents as dictionaries do;
     residue identity also ranks amino acids on training residues. Windows are judged on concepts of residues
     only: pooled over a protein, they are its composition.
     """

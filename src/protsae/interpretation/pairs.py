@@ -1,4 +1,4 @@
-"""Pairs of concept and latent, chosen on validation, judged on test against what needs no latent.
+"""Pairs of concept and latent, chosen without test proteins, judged on test against what needs no latent.
 
 A concept counts as found where F1 on test exceeds a bound (.5), the F1 of a latent that is always on, and the
 F1 of residue identity: the last by more than chance, the whole interval of the paired difference over
@@ -32,19 +32,20 @@ class Chosen:
     concept: Ints
     """Which concept of its level each pair is of [n_pairs]."""
     rank: Ints
-    """From 1, by F1 on validation."""
+    """From 1, by F1 on the proteins of the selection."""
     latent: Ints
     threshold: Floats
     """In the unit of the level."""
     f1_validation: Floats
 
     @classmethod
-    def best(cls, f1: Floats, threshold: Floats, n: int) -> "Chosen":
+    def best(cls, f1: Floats, threshold: Floats, f1_validation: Floats, n: int) -> "Chosen":
         """Choose n latents for each concept, the first on ties.
 
         Args:
-            f1: on validation, at the best threshold [n_latents, n_concepts].
-            threshold: that threshold [n_latents, n_concepts].
+            f1: on the proteins of the selection [n_latents, n_concepts].
+            threshold: the one that validation prefers [n_latents, n_concepts].
+            f1_validation: on validation at it [n_latents, n_concepts].
             n: how many; fewer where there are fewer latents.
         """
         n = min(n, len(f1))
@@ -52,7 +53,7 @@ class Chosen:
         concept = np.repeat(np.arange(f1.shape[1]), n)
         at = (latent.ravel(), concept)
         rank = np.tile(np.arange(1, n + 1), f1.shape[1])
-        return cls(concept, rank, latent.ravel(), threshold[at], f1[at])
+        return cls(concept, rank, latent.ravel(), threshold[at], f1_validation[at])
 
 
 @dataclass(frozen=True)

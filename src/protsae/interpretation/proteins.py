@@ -20,8 +20,8 @@ def align_proteins(
         labels: split to labels of these concepts.
         config: how latents are chosen.
     """
-    matches = match_latents(pooled, labels, config)
-    chosen = Chosen.best(matches.validation.f1, matches.threshold, config.n_latents)
+    matches = match_latents(pooled, labels, config, config.selection)
+    chosen = Chosen.best(matches.selection, matches.threshold, matches.validation.f1, config.n_latents)
     known = labels["test"].labelled[:, chosen.concept]
     positive = labels["test"].labels[:, chosen.concept] & known
     fired = (pooled["test"][:, chosen.latent] > chosen.threshold) & known

@@ -1,4 +1,7 @@
-"""Concepts of residues: latents chosen on validation, counted on test protein by protein."""
+"""Concepts of residues: thresholds chosen on validation, latents by the labels of the selection, both counted
+on test protein by protein."""
+
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +21,29 @@ LEVELS = ("residue", "domain")
 
 
 def align_residues(
-    codes: CodeSource, proteins: LabelledProteins, config: ChoiceConfig
+    codes: CodeSource,
+    proteins: LabelledProteins,
+    config: ChoiceConfig,
+    training_ids: Collection[str] = (),
 ) -> dict[str, tuple[Chosen, PairCounts]]:
-    """Choose and count latents for the concepts of residues, for each of `LEVELS`."""
+    """Choose and count latents for the concepts of residues, for each of `LEVELS`.
+
+    Args:
+        codes: of a dictionary.
+        proteins: the proteins and what they carry.
+        config: how latents are chosen.
+        training_ids: training proteins whose codes are stored, for a selection that reads training labels.
+    """
     largest, counts = count_on_validation(codes, proteins, config.thresholds)
-    chosen = choose(counts, config)
+    selected = counts
+    if config.selection != "validation":
+        of_training = AssociationAccumulator(largest, proteins.known_together, config.thresholds)
+        for names, part in codes.read(training_ids):
+            of_training.update(part, proteins.truth("train", names))
+        selected = of_training.counts()
+        if config.selection == "train_and_validation":
+            selected = selected + counts
+    chosen = choose(counts, selected, config)
     counted = count_on_test(codes, proteins, largest, [chosen[level] for level in LEVELS], config)
     return {level: (chosen[level], found) for level, found in zip(LEVELS, counted, strict=True)}
 
@@ -41,15 +62,20 @@ def count_on_validation(
     return largest, accumulator.counts()
 
 
-def choose(counts: AssociationCounts, config: ChoiceConfig) -> dict[str, Chosen]:
-    """Choose latents and thresholds (the lowest on ties) by F1, for each of `LEVELS`."""
-    thresholds = np.array(config.thresholds)
-    scores = [counts.scores(concept) for concept in range(len(counts.group))]
-    chosen = {}
-    for level, f1s in (("residue", [s.f1 for s in scores]), ("domain", [s.domain_f1 for s in scores])):
-        f1 = np.stack([f.max(axis=1) for f in f1s], axis=1)
-        threshold = np.stack([thresholds[f.argmax(axis=1)] for f in f1s], axis=1)
-        chosen[level] = Chosen.best(f1, threshold, config.n_latents)
+def choose(
+    validation: AssociationCounts, selected: AssociationCounts, config: ChoiceConfig
+) -> dict[str, Chosen]:
+    """Choose thresholds (the lowest on ties) by F1 on validation and latents by F1 on the selection, for each
+    of `LEVELS`."""
+    thresholds, chosen = np.array(config.thresholds), {}
+    for level, name in zip(LEVELS, ("f1", "domain_f1"), strict=True):
+        by_threshold, selected_by = (
+            np.stack([getattr(counts.scores(c), name) for c in range(len(counts.group))], axis=1)
+            for counts in (validation, selected)
+        )  # [n_latents, n_concepts, n_thresholds]
+        at = by_threshold.argmax(axis=2)[..., None]
+        f1, f1_validation = (np.take_along_axis(f, at, axis=2)[..., 0] for f in (selected_by, by_threshold))
+        chosen[level] = Chosen.best(f1, thresholds[at[..., 0]], f1_validation, config.n_latents)
     return chosen
 
 

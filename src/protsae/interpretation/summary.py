@@ -28,8 +28,8 @@ def metrics_of(
 ) -> pd.DataFrame:
     """Return the rows of one method on test.
 
-    `relevance_f1`, `residue_f1`, `domain_f1`: mean over concepts of the F1 of the latent that validation
-    prefers; with the suffix `_top`, the mean over all that were kept. `concept_coverage`: share of the
+    `relevance_f1`, `residue_f1`, `domain_f1`: mean over concepts of the F1 of the best latent by the
+    selection; with the suffix `_top`, the mean over all that were kept. `concept_coverage`: share of the
     concepts that are found, `preset` naming the level. `k_sparse_auc`: mean over concepts, `preset` naming k.
 
     Args:
@@ -77,9 +77,10 @@ def _of_level(
 def summarise(concept_alignment: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Return one line per method, level and aspect, and for all aspects together: `SUMMARY_COLUMNS`.
 
-    F1 are means over concepts: of the best latent by validation, `f1_top` of all that were kept. `n_found_bh`
-    counts the concepts whose best latent beats residue identity at a false-discovery rate of 1 - confidence
-    (Benjamini-Hochberg over the concepts of a method and level) and passes the two other bounds too.
+    F1 are means over concepts: of the best latent by the selection, `f1_top` of all that were kept.
+    `n_found_bh` counts the concepts whose best latent beats residue identity at a false-discovery rate of
+    1 - confidence (Benjamini-Hochberg over the concepts of a method and level) and passes the two other
+    bounds too.
     """
     lines = []
     for (method, level), of_level in concept_alignment.groupby(["method", "level"], sort=False):

@@ -189,6 +189,11 @@ class AssociationCounts:
     n_known: Ints
     """Labelled residues of each concept [n_concepts]."""
 
+    def __add__(self, other: "AssociationCounts") -> "AssociationCounts":
+        """Return the counts of both, of the same concepts and groups."""
+        both = {name: getattr(self, name) + getattr(other, name) for name in vars(self) if name != "group"}
+        return AssociationCounts(group=self.group, **both)
+
     def scores(self, concept: int) -> AssociationScores:
         """Return the scores of all latents at all thresholds for one concept."""
         inside = at_least(self.inside[concept])

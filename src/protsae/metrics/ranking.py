@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+_BLOCK = 512
 
 
 class Ranking:
@@ -172,9 +173,11 @@ def pairwise_auc(
         rows, concepts = masks[:, g], np.flatnonzero(mask_of.reshape(-1) == g)
         positive = truth[np.ix_(rows, concepts)].astype(np.float64)
         n_positive = positive.sum(axis=0)
-        rank_sums = rankdata(values[rows], axis=0).T @ positive if rows.any() else 0.0
-        excess = rank_sums - n_positive * (n_positive + 1) / 2
-        out[:, concepts] = _ratio(excess, n_positive * (len(positive) - n_positive))
+        pairs = n_positive * (len(positive) - n_positive)
+        for first in range(0, len(out) if rows.any() else 0, _BLOCK):  # bounds memory
+            block = slice(first, first + _BLOCK)
+            rank_sums = rankdata(values[rows, block], axis=0).T @ positive
+            out[block, concepts] = _ratio(rank_sums - n_positive * (n_positive + 1) / 2, pairs)
     return out
 
 

@@ -1,11 +1,12 @@
 """Baselines that show whether the pretraining of the language model matters.
 
 Neighbours by sequence (`neighbours.py`), a linear probe on residue composition, and a linear probe on the
-mean activations of the same model with random weights. Prevalence and shuffled labels are in `scores.py`.
+mean activations of the same model with random weights; projections on random directions. Prevalence and
+shuffled labels are in `scores.py`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,37 @@ from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
+from protsae.core.seeding import torch_generator
 from protsae.probing.config import ScoringConfig
 from protsae.probing.neighbours import neighbour_scores
 from protsae.probing.scores import probe_scores
 from protsae.probing.splits import SplitLabels, feature_matrix
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Floats = NDArray[np.floating[Any]]
+
+
+def unit_directions(d_model: int, n: int, seed: int) -> "Tensor":
+    """Draw random unit vectors [d_model, n]."""
+    import torch
+
+    drawn = torch.randn(d_model, n, generator=torch_generator(seed, "alignment", "directions"))
+    directions: Tensor = drawn / drawn.norm(dim=0)
+    return directions
+
+
+def project(activations: Mapping[str, Floats], n: int, seed: int) -> dict[str, Floats]:
+    """Return projections on random unit vectors by split [n_proteins, n].
+
+    Args:
+        activations: split to mean activations of its proteins [n_proteins, d_model].
+        n: number of directions.
+        seed: of the directions.
+    """
+    directions = unit_directions(activations["train"].shape[1], n, seed).numpy()
+    return {split: values @ directions for split, values in activations.items()}
 
 
 def composition(sequences: Mapping[str, str]) -> pd.DataFrame:

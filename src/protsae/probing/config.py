@@ -5,15 +5,33 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from protsae.core.config import Config
+from protsae.core.splits import Selection
 from protsae.metrics.cafa import PresetName
 from protsae.metrics.config import ResamplingConfig
 
 Positive = Annotated[float, Field(gt=0)]
 
 
-class ScoringConfig(Config):
-    """How proteins are scored for concepts. Everything that is chosen is chosen on the validation split."""
+class FewLatentsConfig(Config):
+    """Logistic regressions on the few latents that tell a concept best."""
 
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2, 5, 20), min_length=1)
+    """Numbers of latents."""
+    l2: float = Field(default=0.01, gt=0)
+    """Strength of the penalty: mean log loss + l2 / 2 x ||weights||^2 on standardised latents."""
+
+
+class ScoringConfig(Config):
+    """How proteins are scored for concepts. Latents are chosen by the labels of `selection`, everything else
+    on the validation split."""
+
+    selection: Selection = "train_and_validation"
+    """Labels by which latents are chosen for a concept, for `<name>_latent` of all that is not guided and for
+    `<name>_k<k>` of all. Guided dictionaries saw those of training."""
+    k_sparse: FewLatentsConfig = FewLatentsConfig(sizes=(1, 5, 20))
+    """Of `<name>_k<k>`: fitted on training proteins."""
+    n_directions: int = Field(default=1024, ge=1)
+    """Random unit vectors, for `random_directions_latent` and the like."""
     pooling: Literal["mean", "max"] = "mean"
     """From residues to proteins, for latents: the same for every method that uses latents."""
     l2: tuple[Positive, ...] = Field(default=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
@@ -29,7 +47,24 @@ class ScoringConfig(Config):
     """Weights of the prevalence relative to the neighbours by sequence, in bits, that are tried; that of the
     best macro AUC on validation is chosen."""
     seed: int = 0
-    """Seed of the permutation of `shuffled_labels`."""
+    """Seed of the permutation of `shuffled_labels`, and of the random directions."""
+
+
+class GatedProbeConfig(Config):
+    """The control without an autoencoder, `gated_linear_probe`. It follows the training of ProtSAE where that
+    has the same setting."""
+
+    residues_per_protein: int = Field(default=32, ge=1)
+    """Residues drawn of each training protein. The covariance of their means whitens the activations."""
+    max_residues: int = Field(default=100_000, ge=1)
+    """Of these draws, residues by which thresholds are set, equally many of each protein; bounds memory."""
+    whitening_floor: float = Field(default=0.01, gt=0)
+    """Share of the mean variance that whitening adds to every direction's."""
+    residues_per_batch: int = Field(default=8192, ge=1)
+    """Whole proteins are joined until they hold at least this many residues; bounds memory, changes no
+    result."""
+    seed: int = 0
+    """Seed of the draws."""
 
 
 class NeighbourConfig(Config):
@@ -67,7 +102,10 @@ class EvaluationConfig(ResamplingConfig):
 
 Pair = tuple[str, str]
 DIFFERENCES: tuple[Pair, ...] = (
+    ("{subject}_latent", "{subject}_gate"),
+    ("{subject}_latent", "gated_linear_probe"),
     ("{subject}_latent", "{rival}_latent"),
+    ("{subject}_latent", "neurons_latent"),
     ("{subject}_latent", "linear_probe"),
     ("{subject}_latent", "{subject}_predictor"),
     ("{subject}_predictor", "linear_probe"),

@@ -1,7 +1,9 @@
 """The one judge of the pipeline, of sweeps and of benchmarks: it scores proteins for the concepts of whole
 proteins, by dictionaries and by references, and says what the scores are worth.
 
-A dictionary has up to three methods: `<name>_latent`, `<name>_predictor`, `<name>_probe`.
+A dictionary has the methods `<name>_latent`, `<name>_k<k>` (probes on k latents), `<name>_probe` and, where
+it predicts concepts, `<name>_predictor` and `<name>_gate` (the predictor's logits above the gate's
+thresholds, pooled as latents are, without the dictionary).
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +20,7 @@ from protsae.core.errors import InputError
 from protsae.core.splits import HELD_OUT
 from protsae.encoding.run import Run
 from protsae.metrics.table import concat_metrics, metrics_table, stack_tables
-from protsae.probing.baselines import score_baselines
+from protsae.probing.baselines import project, score_baselines
 from protsae.probing.config import ComparisonConfig, EvaluationConfig, Pair, ScoringConfig
 from protsae.probing.estimates import (
     Estimate,
@@ -30,9 +32,11 @@ from protsae.probing.estimates import (
 )
 from protsae.probing.evaluation import evaluate_all, homology_strata, scores_by_method
 from protsae.probing.scores import (
-    REFERENCES,
+    UNTRAINED,
+    few_latent_scores,
     prevalence_scores,
     probe_scores,
+    reference,
     select_latents,
 )
 from protsae.probing.shuffles import shuffle_labels
@@ -135,55 +139,80 @@ class Judge:
     def score_dictionary(self, name: str, encoding: pd.DataFrame, *, guided: bool) -> Scores:
         """Score by a dictionary, which the tables call `name`.
 
-        Latents of a dictionary that is not guided are chosen on validation proteins, one for each concept.
+        Latents of a dictionary that is not guided are chosen by the labels of `scoring.selection`.
 
         Args:
             name: what the tables call it.
-            encoding: `protein_id`, pooled latents and, where it predicts concepts, `protein_logits`.
+            encoding: see `encoding.reading.Encoding.proteins`.
             guided: whether its first latents are tied to the concepts.
         """
         if not len(self.columns):
             return Scores({}, {})
         latents = self.features(encoding, f"{self.scoring.pooling}_latents")
-        validation = self.splits["validation"]
-        latent, predictor, probe = (f"{name}_{kind}" for kind in ("latent", "predictor", "probe"))
-        values, supervision = {}, {latent: "training" if guided else "selection"}
+        latent, probe = f"{name}_latent", f"{name}_probe"
+        values, supervision = self.score_latents(name, latents), {latent: "selection"}
         if guided:
             values[latent] = {split: latents[split][:, self.columns] for split in HELD_OUT}
-        else:
-            chosen = select_latents(latents["validation"], validation.labels, validation.labelled)
-            values[latent] = {split: chosen.scores(latents[split]) for split in HELD_OUT}
+            supervision[latent] = "training"
         if "protein_logits" in encoding:
-            logits = self.features(encoding, "protein_logits")
-            values[predictor] = {split: logits[split][:, self.columns] for split in HELD_OUT}
-            supervision[predictor] = "training"
+            columns = {"gate": f"{self.scoring.pooling}_gated", "predictor": "protein_logits"}
+            for kind, column in columns.items():
+                found = self.features(encoding, column)
+                values[f"{name}_{kind}"] = {split: found[split][:, self.columns] for split in HELD_OUT}
+                supervision[f"{name}_{kind}"] = "training"
         values[probe] = dict(probe_scores(latents, self.splits, self.scoring))
-        return Scores(values, {**supervision, probe: "probe"})
+        return Scores(values, dict.fromkeys(values, "probe") | supervision)
+
+    def score_latents(self, name: str, latents: dict[str, Floats]) -> dict[str, dict[str, Floats]]:
+        """Return the scores of the best latent of each concept, and of probes on few latents.
+
+        Args:
+            name: what the tables call the dictionary.
+            latents: split to pooled latents of its proteins [n, n_latents].
+        """
+        splits, selection = self.splits, self.scoring.selection
+        chosen = select_latents(latents, splits, selection)
+        few = few_latent_scores(latents, splits, selection, self.scoring.k_sparse)
+        return {
+            f"{name}_latent": {split: chosen.scores(latents[split]) for split in HELD_OUT},
+            **{f"{name}_k{k}": scores for k, scores in few.items()},
+        }
 
     def score_references(
         self,
         activations: pd.DataFrame,
         neighbours: pd.DataFrame | None = None,
         random_activations: pd.DataFrame | None = None,
+        gated_probe: pd.DataFrame | None = None,
     ) -> Scores:
-        """Score by what needs no dictionary: the methods of `REFERENCES`.
+        """Score by what needs no dictionary: methods of `REFERENCES`, and those of the latents `UNTRAINED`.
 
         Args:
             activations: `protein_id`, `activation`: means over residues.
             neighbours: see `neighbours.find_neighbours`; None: without them.
             random_activations: as `activations`, of the model with random weights; None: without it.
+            gated_probe: see `gated_probe.gated_probe_table`; None: without it.
         """
         if not len(self.columns):
             return Scores({}, {})
         features = self.features(activations, "activation")
         shuffled = shuffle_labels(self.splits, self.scoring.seed)
-        values = {
+        values = {}
+        if gated_probe is not None:
+            values["gated_linear_probe"] = {
+                split: feature_matrix(gated_probe, "score", self.splits[split].protein_ids)
+                for split in HELD_OUT
+            }
+        values |= {
             "linear_probe": dict(probe_scores(features, self.splits, self.scoring)),
             "prevalence": prevalence_scores(self.splits),
             "shuffled_labels": dict(probe_scores(features, shuffled, self.scoring)),
             **score_baselines(self.known.proteins, neighbours, random_activations, self.splits, self.scoring),
         }
-        return Scores(values, {method: REFERENCES[method].supervision for method in values})
+        projected = project(features, self.scoring.n_directions, self.scoring.seed)
+        for name, latents in zip(UNTRAINED, (features, projected), strict=True):
+            values |= self.score_latents(name, latents)
+        return Scores(values, {method: reference(method).supervision for method in values})
 
     def judge(self, scores: Scores, about: Mapping[str, Mapping[str, Any]]) -> Judgement:
         """Measure scores on validation and test, with resamples of the test proteins.
@@ -243,7 +272,7 @@ def about_dictionary(run: Run, scores: Scores) -> dict[str, dict[str, Any]]:
 def about_references(hook_point: str, scores: Scores) -> dict[str, dict[str, Any]]:
     """Return what references were scored from: a hook point, where they read activations."""
     return {
-        method: {"hook_point": hook_point} for method in scores.values if REFERENCES[method].reads_activations
+        method: {"hook_point": hook_point} for method in scores.values if reference(method).reads_activations
     }
 
 

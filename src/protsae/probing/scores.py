@@ -1,6 +1,7 @@
 """The rows of scores: every method gives every validation and test protein a score for every concept.
 
-What a method may choose, it chooses on validation proteins; test proteins are only scored.
+Latents are chosen by the labels of `ScoringConfig.selection`, strengths and scales on validation proteins;
+test proteins are only scored.
 """
 
 from collections.abc import Mapping
@@ -10,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from protsae.core.splits import HELD_OUT
+from protsae.core.splits import HELD_OUT, SELECTION_SPLITS, Selection
 from protsae.metrics.ranking import pairwise_auc
-from protsae.probing.config import ScoringConfig
-from protsae.probing.logistic import choose_probes, fit_path
+from protsae.probing.config import FewLatentsConfig, ScoringConfig
+from protsae.probing.k_sparse import Sample, k_sparse_logits
+from protsae.probing.logistic import LogisticProbes, choose_probes, fit_path
 from protsae.probing.splits import SplitLabels
 
 Floats = NDArray[np.floating[Any]]
@@ -30,6 +32,7 @@ class Reference(NamedTuple):
 
 
 REFERENCES = {
+    "gated_linear_probe": Reference("probe", reads_activations=True),
     "linear_probe": Reference("probe", reads_activations=True),
     "prevalence": Reference("none"),
     "shuffled_labels": Reference("probe", reads_activations=True),
@@ -37,7 +40,17 @@ REFERENCES = {
     "composition_probe": Reference("probe"),
     "random_plm_probe": Reference("probe", reads_activations=True),
 }
-"""In the order of the tables."""
+"""In the order of the tables. Those of `UNTRAINED` come after them."""
+UNTRAINED = ("neurons", "random_directions")
+"""Sets of latents that nothing was trained for. They have the methods of an unguided dictionary, but for the
+probe on all of them, which is `linear_probe`."""
+
+
+def reference(method: str) -> Reference:
+    """Return what is known of a method that needs no dictionary."""
+    if method in REFERENCES:
+        return REFERENCES[method]
+    return Reference("selection" if method.endswith("_latent") else "probe", reads_activations=True)
 
 
 @dataclass(frozen=True)
@@ -57,30 +70,63 @@ class SelectedLatents:
 
 
 def select_latents(
-    latents: Floats, labels: NDArray[np.bool_], labelled: NDArray[np.bool_]
+    latents: Features, splits: Mapping[str, SplitLabels], selection: Selection
 ) -> SelectedLatents:
     """Choose for each concept the latent and sign with the highest AUC; the first latent on ties.
 
     Args:
-        latents: pooled latents of validation proteins [n, d_sae].
-        labels: [n, n_concepts].
-        labelled: [n, n_concepts].
+        latents: split to pooled latents of its proteins [n, d_sae].
+        splits: labels by split.
+        selection: the splits whose labels are read.
     """
-    auc = np.nan_to_num(pairwise_auc(latents, labels, labelled), nan=0.5)
+    names = SELECTION_SPLITS[selection]
+    values, of = np.concatenate([latents[split] for split in names]), SplitLabels.joined(splits, names)
+    auc = np.nan_to_num(pairwise_auc(values, of.labels, of.labelled), nan=0.5)
     latent = np.argmax(np.abs(auc - 0.5), axis=0)
     best = auc[latent, np.arange(auc.shape[1])]
     return SelectedLatents(latent, np.where(best < 0.5, -1.0, 1.0), np.maximum(best, 1 - best))
 
 
+def few_latent_scores(
+    latents: Features, splits: Mapping[str, SplitLabels], selection: Selection, config: FewLatentsConfig
+) -> dict[int, dict[str, Floats]]:
+    """Fit logistic regressions on the k latents that correlate most with each concept, on training proteins.
+
+    Args:
+        latents: split to pooled latents of its proteins [n, d_sae].
+        splits: labels by split.
+        selection: the splits whose labels the k latents are chosen by.
+        config: values of k, strength of the penalty.
+
+    Returns:
+        k to split to log odds [n, n_concepts] of the scored splits.
+    """
+    samples = {
+        split: Sample(np.asfortranarray(latents[split]), of.labels, of.labelled)
+        for split, of in splits.items()
+    }
+    chosen_by = Sample.joined([samples[split] for split in SELECTION_SPLITS[selection]])
+    scored = [samples[split] for split in HELD_OUT]
+    found = k_sparse_logits(chosen_by, samples["train"], scored, config)
+    return {k: dict(zip(HELD_OUT, logits, strict=True)) for k, _, logits in found}
+
+
+def fit_probes(
+    features: Features, splits: Mapping[str, SplitLabels], config: ScoringConfig
+) -> LogisticProbes:
+    """Fit L2 logistic regressions on train, and choose their strength on validation."""
+    train, validation = splits["train"], splits["validation"]
+    candidates = fit_path(features["train"], train.labels, train.labelled, config.l2, precise=config.precise)
+    return choose_probes(
+        candidates, features["validation"], validation.labels, validation.labelled, config.patience
+    )
+
+
 def probe_scores(
     features: Features, splits: Mapping[str, SplitLabels], config: ScoringConfig
 ) -> dict[str, Floats]:
-    """Fit L2 logistic regressions on train, choose their strength on validation, score the scored splits."""
-    train, validation = splits["train"], splits["validation"]
-    candidates = fit_path(features["train"], train.labels, train.labelled, config.l2, precise=config.precise)
-    chosen = choose_probes(
-        candidates, features["validation"], validation.labels, validation.labelled, config.patience
-    )
+    """Score the scored splits by `fit_probes`."""
+    chosen = fit_probes(features, splits, config)
     return {split: chosen.logits(features[split]) for split in HELD_OUT}
 
 

@@ -1,6 +1,6 @@
 """Labels and features of proteins, split by split."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,16 @@ class SplitLabels:
     """[n, n_concepts], true for positives."""
     labelled: NDArray[np.bool_]
     """[n, n_concepts], false where the protein is not labelled in the concept's aspect."""
+
+    @classmethod
+    def joined(cls, by_split: "Mapping[str, SplitLabels]", splits: Sequence[str]) -> "SplitLabels":
+        """Return the labels of some splits, one after another."""
+        some = [by_split[split] for split in splits]
+        return cls(
+            [protein_id for of in some for protein_id in of.protein_ids],
+            np.concatenate([of.labels for of in some]),
+            np.concatenate([of.labelled for of in some]),
+        )
 
     def of_concepts(self, columns: NDArray[np.int64]) -> "SplitLabels":
         """Return the labels of some concepts, by their columns."""

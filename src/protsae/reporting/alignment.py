@@ -22,7 +22,7 @@ _REFERENCE_COLOURS = (PURPLE, ORANGE, GREEN, SKY)
 def alignment_curves(concept_alignment: pd.DataFrame, dictionaries: Dictionaries) -> go.Figure:
     """Draw test F1 of the best latent of every concept from the best concept down, one panel per level.
 
-    The latent is the best on validation proteins. Dashed and dotted lines are the floors.
+    The latent is the best without test proteins. Dashed and dotted lines are the floors.
     """
     best = concept_alignment[(concept_alignment["rank"] == 1) & concept_alignment["f1_test"].notna()]
     levels = known_first(best["level"].tolist(), tuple(LEVEL_TITLES))

@@ -3,6 +3,7 @@
 Everything is read from one table, `member` and the columns of metrics.csv; test proteins, means over seeds.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -20,7 +21,7 @@ SCORES = ("fmax", "wfmax", "smin", "aupr", "aupr_micro", "auc")
 FIDELITY = ("fve", "l0", "dead_share", "defined_participation")
 TABLE_KEYS = ("variant", "method", "supervision", "hook_point", "k", "n_seeds")
 _PRESETS = ("", "cafa")
-_ROLES = ("_latent", "_predictor", "_probe")
+_ROLE = re.compile(r"_(latent|gate|predictor|probe|k\d+)$")
 _PAIRED = ("auc", "aupr", "fmax", "fve", "defined_participation")
 _ENDS: dict[str, Literal["mean", "min", "max"]] = {"": "mean", "_low": "min", "_high": "max"}
 _CHANGE_KEYS = ("ablation", "part", "metric")
@@ -46,7 +47,7 @@ def member_values(metrics: pd.DataFrame) -> pd.DataFrame:
     table = table[wanted & table["metric"].isin([*SCORES, *FIDELITY])]
     return table.assign(
         variant=table["member"].str.replace(r"-seed\d+$", "", regex=True),
-        name=table["method"].map(_name_of),
+        name=table["method"].map(_name_of).where(table["metric"].isin(SCORES), table["method"]),
     )[["variant", "seed", "method", "name", "supervision", "hook_point", "k", "aspect", "metric", "value"]]
 
 
@@ -214,8 +215,7 @@ def _points(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _name_of(method: str) -> str:
-    ends = () if method in REFERENCE_LABELS else _ROLES
-    return next((method.removesuffix(end) for end in ends if method.endswith(end)), method)
+    return method if method in REFERENCE_LABELS else _ROLE.sub("", method)
 
 
 def _depth(hook_point: str) -> tuple[int, str]:

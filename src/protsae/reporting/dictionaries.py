@@ -1,5 +1,6 @@
 """The dictionaries of a run as the report shows them: order, labels, colours."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ ARCHITECTURE_LABELS = {
     "topk": "TopK SAE",
 }
 REFERENCE_LABELS = {
+    "gated_linear_probe": "Gated probe, no dictionary",
     "linear_probe": "Linear probe on activations",
     "nearest_neighbour": "Neighbours by sequence",
     "composition_probe": "Probe on residue composition",
@@ -31,13 +33,23 @@ REFERENCE_LABELS = {
     "prevalence": "Prevalence",
     "shuffled_labels": "Shuffled labels",
     "neurons": "Neurons",
+    "neurons_latent": "Best neuron",
     "random_directions": "Random directions",
+    "random_directions_latent": "Best random direction",
     "random_plm_neurons": "Neurons of a model with random weights",
     "residue_windows": "Amino acids at each distance",
     "residue_identity": "Amino acid alone",
 }
 """Methods that use no dictionary."""
 _RANDOM_PLM = "random_plm_"
+_UNTRAINED = {"neurons": "neuron", "random_directions": "random direction"}
+
+
+def _few(name: str, method: str, one: str) -> str:
+    """Return the label of a method that is a probe on few latents of a dictionary, of which one is called
+    `one`; of other methods nothing."""
+    found = re.fullmatch(rf"{re.escape(name)}_k(\d+)", method)
+    return f"Probe on {found[1]} {one}{'' if found[1] == '1' else 's'}" if found else ""
 
 
 @dataclass(frozen=True)
@@ -88,12 +100,21 @@ class Dictionaries(DictionaryList):
         for name in self.names:
             if method == name:
                 return self.label(name)
-            if method == f"{name}_latent":
-                return f"{self.short_label(name)} {'defined' if name in self.guided else 'best'} latent"
-            if method == f"{name}_predictor":
-                return f"{self.short_label(name)} predictor"
-            if method == f"{name}_probe":
-                return f"Probe on {self.short_label(name)} latents"
+            short = self.short_label(name)
+            roles = {
+                "latent": f"{short} {'defined' if name in self.guided else 'best'} latent",
+                "gate": f"{short} predictor, gated, no dictionary",
+                "predictor": f"{short} predictor",
+                "probe": f"Probe on {short} latents",
+            }
+            role = method.removeprefix(f"{name}_")
+            if role != method and role in roles:
+                return roles[role]
+            if found := _few(name, method, f"{short} latent"):
+                return found
+        for name, one in _UNTRAINED.items():
+            if found := _few(name, method, one):
+                return found
         if method not in REFERENCE_LABELS and method.startswith(_RANDOM_PLM):
             architecture = method.removeprefix(_RANDOM_PLM)
             trained = ARCHITECTURE_LABELS.get(architecture, architecture)
@@ -108,8 +129,27 @@ class Dictionaries(DictionaryList):
 
     def methods(self, name: str) -> tuple[str, ...]:
         """Return the methods that use a dictionary."""
-        roles = ("latent", "predictor", "probe") if name in self.guided else ("latent", "probe")
+        roles = ("latent", "gate", "predictor", "probe") if name in self.guided else ("latent", "probe")
         return tuple(f"{name}_{role}" for role in roles)
+
+    def ranked(self, scores: Mapping[str, float | None]) -> list[str]:
+        """Return methods from the highest score down; controls without a dictionary stand directly under the
+        defined latents that they are controls of.
+
+        Args:
+            scores: method to score, None: it has none.
+        """
+        controls = {f"{name}_gate": (f"{name}_latent", 1) for name in self.guided}
+        controls["gated_linear_probe"] = (f"{self.subject}_latent", 2)
+
+        def place(method: str) -> tuple[float, str, int]:
+            leader, number = controls.get(method, (method, 0))
+            if leader not in scores:
+                leader, number = method, 0
+            score = scores[leader]
+            return (1.0 if score is None else -score, leader, number)
+
+        return sorted(scores, key=place)
 
     def kinds(self, name: str) -> tuple[str, ...]:
         """Return the kinds of latents of a dictionary."""

@@ -185,11 +185,11 @@ def latent_density(histograms: pd.DataFrame, dictionaries: Dictionaries) -> go.F
 
 
 def method_comparison(metrics: pd.DataFrame, dictionaries: Dictionaries, split: str = "test") -> go.Figure:
-    """Draw AUC and AUPR of every method with its interval, sorted by AUC, floors as reference lines."""
+    """Draw AUC and AUPR of every method with its interval, in the table's order; floors are lines."""
     scores = {metric: macro_scores(metrics, metric, split) for metric in ("auc", "aupr")}
     present = {method for rows in scores.values() for method in rows}
     values = {method: number(scores["auc"].get(method, {}).get("value")) for method in present}
-    order = sorted(present.difference(FLOORS), key=lambda method: (values[method] or 0.0, method))
+    order = [method for method in reversed(dictionaries.ranked(values)) if method not in FLOORS]
     labels = {method: plain(dictionaries.method_label(method)) for method in present}
     if not order:
         return empty_figure(f"No scores on the {split} split")

@@ -52,7 +52,7 @@ def main_result(
         )
     else:
         what = (
-            f"the best single latent of {dictionaries.label(subject)} for each GO term, chosen on validation"
+            f"the best single latent of {dictionaries.label(subject)} for each GO term, chosen without test"
             " proteins, ranks the proteins that have the term"
         )
     shuffled = scores.get("shuffled_labels")
@@ -61,13 +61,16 @@ def main_result(
         f"On {split} proteins, {what} above the others with a mean AUC of {with_interval(scores[own])}."
         f" Chance is 0.5{floor}."
     ]
-    others = {"linear_probe": "A linear probe on the mean activations, which uses no dictionary,"}
+    others = {
+        "gated_linear_probe": "Logistic regression through the same gate, without a dictionary,",
+        "linear_probe": "A linear probe on the mean activations, which uses no dictionary,",
+    }
     if rival is not None:
         latents = "defined latents" if rival in dictionaries.guided else "best single latents"
         others = {f"{rival}_latent": f"The {latents} of {dictionaries.label(rival)}", **others}
     for method, name in others.items():
         if method in scores:
-            verb = "reaches" if method == "linear_probe" else "reach"
+            verb = "reach" if method.endswith("_latent") else "reaches"
             sentence = f"{name} {verb} {with_interval(scores[method])}"
             difference = difference_between(differences, own, method, "auc", split)
             if difference is not None:
@@ -155,7 +158,8 @@ def _audited(tables: ReportTables) -> dict[str, str]:
 def method_rows(
     metrics: pd.DataFrame, dictionaries: Dictionaries, split: str = "test"
 ) -> list[dict[str, Any]]:
-    """Return one record per method: scores over the aspects and per aspect, best AUC first, floors last.
+    """Return one record per method: scores over the aspects and per aspect, best AUC first, floors last, and
+    controls under the latents that they are controls of.
 
     Each record holds `method`, `label`, `supervision`, `floor` and `scores`: metric to the cells of `mean`,
     of the aspects and of `no_hit`, the mean over proteins without a hit in training, if not all are
@@ -190,12 +194,10 @@ def method_rows(
                 "scores": scores,
             }
         )
-    return sorted(found, key=lambda record: (record["floor"], -_rank(record), record["method"]))
-
-
-def _rank(record: dict[str, Any]) -> float:
-    value = record["scores"]["auc"]["mean"]["value"]
-    return -1.0 if value is None else float(value)
+    ranked = dictionaries.ranked(
+        {record["method"]: record["scores"]["auc"]["mean"]["value"] for record in found}
+    )
+    return sorted(found, key=lambda record: (record["floor"], ranked.index(record["method"])))
 
 
 def health_table(metrics: pd.DataFrame, dictionaries: Dictionaries, split: str = "test") -> dict[str, Any]:

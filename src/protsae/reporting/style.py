@@ -23,7 +23,7 @@ SUPERVISION_COLOURS = {
 }
 SUPERVISION_MEANING = {
     "training": "labels of training proteins shaped the dictionary itself",
-    "selection": "labels of validation proteins chose one latent and its sign",
+    "selection": "labels chose one latent and its sign; none of test proteins, and by default all others",
     "probe": "labels of training proteins fitted a classifier on top",
     "transfer": "labels of training proteins are transferred to similar sequences",
     "none": "no labels but how common a term is",

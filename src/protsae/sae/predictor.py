@@ -28,6 +28,19 @@ _MOST_OPEN = 0.95
 _EPSILON = 1e-5
 
 
+def whitening_matrix(means: Tensor, floor: float) -> Tensor:
+    """Return `(C + floor x mean variance)^(-1/2)` in double precision [d_model, d_model].
+
+    Args:
+        means: mean activations of proteins [n_proteins, d_model], whose covariance is C.
+        floor: share of the mean variance that is added to every direction's.
+    """
+    variances, directions = torch.linalg.eigh(torch.cov(means.double().T))
+    added = floor * variances.mean()
+    found: Tensor = directions * (variances.clamp_min(0) + added).rsqrt() @ directions.T
+    return found
+
+
 class ConceptPredictor(SparseAutoencoder):
     """An autoencoder that also predicts concepts, `π = σ(W_pred x + b_pred)` over scaled input x.
 
@@ -106,10 +119,7 @@ class ConceptPredictor(SparseAutoencoder):
         """
         if self.whitening is None:
             return
-        covariance = torch.cov(self.scale_input(means).double().T)
-        variances, directions = torch.linalg.eigh(covariance)
-        floor = self.config.guidance.whitening_floor * variances.mean()
-        self.whitening.copy_(directions * (variances.clamp_min(0) + floor).rsqrt() @ directions.T)
+        self.whitening.copy_(whitening_matrix(self.scale_input(means), self.config.guidance.whitening_floor))
 
     @property
     def concept_weights(self) -> Tensor:

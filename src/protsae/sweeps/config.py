@@ -6,7 +6,7 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.encoding.config import BatchConfig
-from protsae.probing.config import EvaluationConfig, ScoringConfig
+from protsae.probing.config import EvaluationConfig, GatedProbeConfig, ScoringConfig
 
 Counts = int | tuple[int, ...]
 ABLATED = "protsae"
@@ -46,6 +46,8 @@ class JudgingConfig(Config):
     """Size of the batches."""
     scoring: ScoringConfig = ScoringConfig()
     """Pooling of latents, and strengths of the linear probe."""
+    gated_probe: GatedProbeConfig = GatedProbeConfig()
+    """The control without an autoencoder."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """Resamples of the intervals."""
 

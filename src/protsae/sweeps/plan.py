@@ -25,6 +25,7 @@ from protsae.encoding.reading import encode, mean_activations
 from protsae.encoding.reconstruction import split_rows
 from protsae.encoding.run import Run
 from protsae.metrics.table import METRIC_COLUMNS, concat_metrics, metrics_table
+from protsae.probing.gated_probe import gated_probe_table
 from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, about_references
 from protsae.probing.splits import split_of_proteins
 from protsae.probing.subsumption import subsumption_rows
@@ -88,8 +89,16 @@ class SweepData(NamedTuple):
         random_activations: pd.DataFrame | None = None,
     ) -> Judgement:
         """Judge what needs no dictionary; neighbours and the random model where their tables are given."""
-        judge = self.judge(config)
-        scores = judge.score_references(self.activations(hook_point), neighbours, random_activations)
+        judge, activations = self.judge(config), self.activations(hook_point)
+        gated = gated_probe_table(
+            self.store,
+            hook_point,
+            judge.features(activations, "activation"),
+            judge.splits,
+            config.scoring,
+            config.gated_probe,
+        )
+        scores = judge.score_references(activations, neighbours, random_activations, gated)
         return judge.judge(scores, about_references(hook_point, scores))
 
     def judging_fingerprint(self, config: JudgingConfig) -> str:

@@ -90,7 +90,18 @@ class ParquetConfig(Config):
     """How proteins are assigned to splits by their ids, where the files have no column `split`."""
 
 
-RESERVED = frozenset({"references", "baselines", "neurons", "linear", "composition", "random_plm"})
+RESERVED = frozenset(
+    {
+        "references",
+        "baselines",
+        "neurons",
+        "random_directions",
+        "linear",
+        "gated_linear",
+        "composition",
+        "random_plm",
+    }
+)
 """Names that tables give to what is no dictionary."""
 
 

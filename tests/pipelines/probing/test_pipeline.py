@@ -24,7 +24,7 @@ from protsae.pipelines.probing.nodes import evaluate_references, score_reference
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.wiring import LABELLED, Wiring
 from protsae.probing.config import DIFFERENCES, ComparisonConfig
-from protsae.probing.scores import REFERENCES
+from protsae.probing.scores import REFERENCES, UNTRAINED
 from protsae.sae.config import ProtSaeConfig, TopKConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.topk import TopKSae
@@ -141,7 +141,7 @@ def run(inputs):
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
     pipeline = encoding.create_pipeline(WIRING) + create_pipeline(WIRING)
     pipeline += reporting.create_pipeline(WIRING).only_nodes("collect_metrics")
-    names = {"hook_point", "scoring", "neighbours", "random_plm", "evaluation", "differences"}
+    names = {"hook_point", "scoring", "gated_probe", "neighbours", "random_plm", "evaluation", "differences"}
     given = {**inputs, **{f"params:probing.{name}": getattr(parameters, name) for name in names}}
     given["params:encoding"] = EncodingParameters()
     given["params:comparison"] = ComparisonConfig(subject="protsae", rival="topk")
@@ -164,6 +164,8 @@ def test_planted_concepts_are_found_and_floors_stay_floors(inputs):
     assert auc["prevalence", "mean"] == 0.5
     assert abs(auc["shuffled_labels", "mean"] - 0.5) < 0.3
     of_dictionaries = {"protsae_latent", "protsae_predictor", "protsae_probe", "topk_latent", "topk_probe"}
+    few = {f"{name}_k{k}" for name in ("protsae", "topk", *UNTRAINED) for k in (1, 5, 20)}
+    of_dictionaries |= {"protsae_gate", *few, *(f"{name}_latent" for name in UNTRAINED)}
     assert {*REFERENCES, *of_dictionaries, "protsae", "topk"} == set(metrics["method"])
     names = {"subject": "protsae", "rival": "topk"}
     assert set(outputs["method_differences"]["method"]) == {
@@ -255,7 +257,8 @@ def test_residue_level_concepts_are_judged_by_residues_alone(inputs):
     parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
     without = {name: inputs[name] for name in LABELLED}
     means = inputs["mean_activations"]
-    features = (outputs[name] for name in ("neighbours", "random_mean_activations"))
+    tables = ("neighbours", "random_mean_activations", "gated_probe_scores")
+    features = (outputs[name] for name in tables)
     without["proteins"] = mixed["proteins"]
     scores = score_references(means, *features, scoring=parameters.scoring, **without)
     pd.testing.assert_frame_equal(scores, outputs["references.concept_scores"])

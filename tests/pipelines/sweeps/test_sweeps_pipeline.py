@@ -25,8 +25,17 @@ SWEEP = {
 
 
 JUDGED = (
-    *("topk_latent", "topk_probe", "no_detach_latent", "no_detach_predictor", "no_detach_probe"),
+    *(
+        "topk_latent",
+        "topk_probe",
+        "no_detach_latent",
+        "no_detach_gate",
+        "no_detach_predictor",
+        "no_detach_probe",
+    ),
     *("linear_probe", "prevalence", "shuffled_labels", "composition_probe"),
+    *("gated_linear_probe", "neurons_latent", "random_directions_latent"),
+    *(f"{name}_k{k}" for name in ("topk", "no_detach", "neurons", "random_directions") for k in (1, 5, 20)),
 )
 
 
@@ -70,8 +79,7 @@ def test_a_run_gives_members_and_one_table(catalog, tmp_path):
     table = catalog["sweep_metrics"].load()
     compared = catalog["sweep_comparison"].load().set_index("method")
     assert compared.index.value_counts().to_dict() == dict.fromkeys(JUDGED, 1) | {
-        "topk_latent": 2,
-        "topk_probe": 2,
+        **{f"topk_{role}": 2 for role in ("latent", "probe", "k1", "k5", "k20")},
     }
     assert set(catalog["sweep_ablations"].load()["ablation"]) <= {"no_detach"}
     assert catalog["figure_sweep_curves"].load().data

@@ -10,6 +10,7 @@ from protsae.plm import load_plm
 from protsae.probing.config import (
     ComparisonConfig,
     EvaluationConfig,
+    GatedProbeConfig,
     NeighbourConfig,
     Pair,
     RandomPlmConfig,
@@ -40,6 +41,24 @@ def pool_random_plm(
     return random_mean_activations(load_plm(plm_checkpoint), hook_point, sequences, config)
 
 
+def gate_linear_probe(
+    activation_shards: Any,
+    mean_activations: pd.DataFrame,
+    *,
+    hook_point: str,
+    scoring: ScoringConfig,
+    gated_probe: GatedProbeConfig,
+    **tables: pd.DataFrame,
+) -> pd.DataFrame:
+    """Score held-out proteins by logistic regression through ProtSAE's gate, without a dictionary: the
+    activations (an `ActivationStore`) of residues are read twice."""
+    from protsae.probing.gated_probe import gated_probe_table
+
+    judge = _judge(tables, mean_activations["protein_id"], scoring=scoring)
+    means = judge.features(mean_activations, "activation")
+    return gated_probe_table(activation_shards, hook_point, means, judge.splits, scoring, gated_probe)
+
+
 def score_dictionary(
     encoding: pd.DataFrame, sae_checkpoint: Any, *, scoring: ScoringConfig, **tables: pd.DataFrame
 ) -> pd.DataFrame:
@@ -65,6 +84,7 @@ def score_references(
     mean_activations: pd.DataFrame,
     neighbours: pd.DataFrame,
     random_mean_activations: pd.DataFrame,
+    gated_probe_scores: pd.DataFrame,
     *,
     scoring: ScoringConfig,
     **tables: pd.DataFrame,
@@ -76,13 +96,15 @@ def score_references(
         mean_activations: of every protein.
         neighbours: training proteins most like it.
         random_mean_activations: of the model with random weights.
+        gated_probe_scores: of the control without an autoencoder.
         scoring: strengths of the probes.
         tables: see `_judge`.
     """
     from protsae.probing.judge import score_table
 
     judge = _judge(tables, mean_activations["protein_id"], scoring=scoring)
-    scores = judge.score_references(mean_activations, neighbours, random_mean_activations)
+    given = mean_activations, neighbours, random_mean_activations, gated_probe_scores
+    scores = judge.score_references(*given)
     return score_table(scores, judge)
 
 

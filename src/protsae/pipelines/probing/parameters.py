@@ -4,6 +4,7 @@ from protsae.core.config import Config
 from protsae.probing.config import (
     DIFFERENCES,
     EvaluationConfig,
+    GatedProbeConfig,
     NeighbourConfig,
     Pair,
     RandomPlmConfig,
@@ -18,6 +19,8 @@ class ProbingParameters(Config):
     """Activations that `linear_probe` reads; the dictionaries know their own hook point."""
     scoring: ScoringConfig = ScoringConfig()
     """How proteins are scored."""
+    gated_probe: GatedProbeConfig = GatedProbeConfig()
+    """The control without an autoencoder."""
     neighbours: NeighbourConfig = NeighbourConfig()
     """How the baseline by sequence looks for training proteins."""
     random_plm: RandomPlmConfig = RandomPlmConfig()

@@ -6,8 +6,8 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from protsae.interpretation.config import KSparseConfig
-from protsae.interpretation.k_sparse import Sample, correlations, fit_logistic, k_sparse_aucs
+from protsae.probing.config import FewLatentsConfig
+from protsae.probing.k_sparse import Sample, correlations, fit_logistic, k_sparse_aucs, k_sparse_logits
 
 
 @pytest.fixture
@@ -24,6 +24,10 @@ def samples():
     return draw(300), draw(200)
 
 
+def judged(train, test, config, *resamples):
+    return k_sparse_aucs({"train": train, "test": test}, "train", config, *resamples)
+
+
 def test_correlations_equal_numpy_over_labelled_samples(samples):
     train, _ = samples
     found = correlations(train)
@@ -37,8 +41,8 @@ def test_correlations_equal_numpy_over_labelled_samples(samples):
 
 def test_auc_equals_scikit_learn_on_the_chosen_latents(samples):
     train, test = samples
-    config = KSparseConfig(sizes=(1, 5), l2=0.02)
-    for k, latents, auc, resampled in k_sparse_aucs(train, test, config):
+    config = FewLatentsConfig(sizes=(1, 5), l2=0.02)
+    for k, latents, auc, resampled in judged(train, test, config):
         assert resampled.shape == (0, 3)
         for concept in range(3):
             rows, others = train.labelled[:, concept], test.labelled[:, concept]
@@ -59,7 +63,7 @@ def test_sparse_codes_give_what_dense_ones_give(samples):
     train, test = samples
     thin = [Sample(sparse.csr_matrix(s.codes).tocsc(), s.labels, s.labelled) for s in samples]
     for one, two in zip(
-        k_sparse_aucs(train, test, KSparseConfig()), k_sparse_aucs(*thin, KSparseConfig()), strict=True
+        judged(train, test, FewLatentsConfig()), judged(*thin, FewLatentsConfig()), strict=True
     ):
         np.testing.assert_array_equal(one[1], two[1])
         np.testing.assert_allclose(one[2], two[2], atol=1e-12)
@@ -69,11 +73,11 @@ def test_resamples_count_each_row_as_often_as_its_protein_was_drawn(samples):
     train, test = samples
     owner = np.arange(200) // 8
     weights = np.random.default_rng(5).multinomial(25, np.full(25, 1 / 25), size=3)
-    (found,) = k_sparse_aucs(train, test, KSparseConfig(sizes=(2,)), weights, owner)
+    (found,) = judged(train, test, FewLatentsConfig(sizes=(2,)), weights, owner)
     for drawn, aucs in zip(weights, found.resampled, strict=True):
         rows = np.repeat(np.arange(200), drawn[owner])
         repeated = Sample(test.codes[rows], test.labels[rows], test.labelled[rows])
-        (expected,) = k_sparse_aucs(train, repeated, KSparseConfig(sizes=(2,)))
+        (expected,) = judged(train, repeated, FewLatentsConfig(sizes=(2,)))
         np.testing.assert_allclose(aucs, expected.auc, atol=1e-12)
 
 
@@ -92,5 +96,28 @@ def test_weights_equal_scikit_learn_also_where_classes_part(samples):
 def test_a_concept_of_one_class_has_no_auc(samples):
     train, test = samples
     one = Sample(train.codes, train.labels & [True, False, True], train.labelled)
-    (found,) = k_sparse_aucs(one, test, KSparseConfig(sizes=(2,)))
+    (found,) = judged(one, test, FewLatentsConfig(sizes=(2,)))
     assert np.isnan(found.auc).tolist() == [False, True, False]
+
+
+def test_latents_are_chosen_by_the_selection_and_fitted_on_training():
+    """Latent 0 tells the concept in training alone, latent 1 in validation alone, latent 2 in both."""
+    rng = np.random.default_rng(4)
+    truth = np.arange(200)[:, None] % 2 == 0
+    known = np.ones_like(truth)
+
+    def sample(*strength):
+        return Sample(truth * np.array(strength) + rng.normal(size=(200, 3)), truth, known)
+
+    samples = {"train": sample(4, 0, 2), "validation": sample(0, 4, 2), "test": sample(0, 0, 2)}
+    config = FewLatentsConfig(sizes=(1,))
+    for selection, latent in (("train", 0), ("validation", 1), ("train_and_validation", 2)):
+        (found,) = k_sparse_aucs(samples, selection, config)
+        assert found.latents.tolist() == [[latent]], selection
+    x = samples["train"].codes[:, [2]]
+    fitted = LogisticRegression(C=1 / (200 * config.l2), tol=1e-10).fit((x - x.mean()) / x.std(), truth[:, 0])
+    together = Sample.joined([samples["train"], samples["validation"]])
+    ((k, _, (logits,)),) = k_sparse_logits(together, samples["train"], [samples["test"]], config)
+    expected = fitted.decision_function((samples["test"].codes[:, [2]] - x.mean()) / x.std())
+    np.testing.assert_allclose(logits[:, 0], expected, atol=1e-5)
+    assert k == 1

@@ -1,18 +1,19 @@
 """k-sparse probing: how much of a concept do its best k latents hold, read by a logistic regression?
 
 After Gurnee et al. 2023 (arXiv 2305.01610). The k latents are those of the largest correlation with the
-concept over training proteins (or residues); the regression is fitted there too, and judged on test.
+concept over the proteins (or residues) that they are chosen by; the regression is fitted on training ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protsae.interpretation.config import KSparseConfig
+from protsae.core.splits import SELECTION_SPLITS, Selection
 from protsae.metrics.ranking import Ranking
+from protsae.probing.config import FewLatentsConfig
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +32,21 @@ class Sample:
     """[n, n_concepts]."""
     labelled: NDArray[np.bool_]
     """[n, n_concepts]."""
+
+    @classmethod
+    def joined(cls, samples: "Sequence[Sample]") -> "Sample":
+        """Return some samples, one after another."""
+        if len(samples) == 1:
+            return samples[0]
+        labels, labelled = (
+            np.concatenate([getattr(sample, name) for sample in samples]) for name in ("labels", "labelled")
+        )
+        codes = [sample.codes for sample in samples]
+        if not hasattr(codes[0], "tocsc"):
+            return cls(np.concatenate(codes), labels, labelled)
+        from scipy import sparse
+
+        return cls(sparse.vstack(codes).tocsc(), labels, labelled)
 
     def of(self, latents: NDArray[np.int64]) -> Floats:
         """Return the codes of some latents, dense [n, n_latents chosen]."""
@@ -67,50 +83,79 @@ def correlations(train: Sample) -> Floats:
     return found
 
 
+def k_sparse_logits(
+    chosen_by: Sample, train: Sample, scored: Sequence[Sample], config: FewLatentsConfig
+) -> Iterator[tuple[int, NDArray[np.int64], list[Floats]]]:
+    """Yield k, the latents of each concept [n_concepts, k], and log odds of scored samples [n, n_concepts].
+
+    Where a concept has one class only in training, log odds are 0.
+
+    Args:
+        chosen_by: what latents are chosen on.
+        train: what regressions are fitted on.
+        scored: what is scored.
+        config: numbers of latents, strength of the penalty.
+    """
+    order = np.argsort(-np.abs(correlations(chosen_by)), axis=0, kind="stable").T
+    usable = has_both_classes(train)
+    for k in config.sizes:
+        latents = order[:, :k]
+        logits = [np.zeros(sample.labels.shape) for sample in scored]
+        size = max(1, _CHUNK_VALUES // max(1, len(train.labels) * k))
+        for first in range(0, len(usable), size):
+            some = usable[first : first + size]
+            for found, values in zip(
+                logits, _fitted_logits(train, scored, latents[some], some, config.l2), strict=True
+            ):
+                found[:, some] = values
+        yield k, latents, logits
+
+
+def has_both_classes(sample: Sample) -> NDArray[np.int64]:
+    """Return the concepts with positives and negatives among labelled samples."""
+    positive, negative = (sample.labels & sample.labelled), (sample.labelled & ~sample.labels)
+    return np.flatnonzero(positive.any(axis=0) & negative.any(axis=0))
+
+
 def k_sparse_aucs(
-    train: Sample,
-    test: Sample,
-    config: KSparseConfig,
+    samples: Mapping[str, Sample],
+    selection: Selection,
+    config: FewLatentsConfig,
     weights: NDArray[np.int64] | None = None,
     owner: NDArray[np.int64] | None = None,
 ) -> Iterator[KSparseProbes]:
-    """Yield the probes of each k.
+    """Yield the probes of each k, judged on test.
 
     Args:
-        train: what latents are chosen and regressions fitted on.
-        test: what they are judged on.
+        samples: those of `train`, of `test` and of the splits of the selection.
+        selection: what latents are chosen by.
         config: numbers of latents, strength of the penalty.
         weights: resamples of the test proteins [n_resamples, n_proteins]; None: no resampling.
         owner: protein of each row of `test` [n]; None: rows are the proteins.
     """
-    order = np.argsort(-np.abs(correlations(train)), axis=0, kind="stable").T
-    n_concepts = len(order)
-    positive = train.labels & train.labelled
-    usable = (positive.sum(axis=0) > 0) & ((train.labelled & ~train.labels).sum(axis=0) > 0)
-    for k in config.sizes:
-        latents = order[:, :k]
+    train, test = samples["train"], samples["test"]
+    chosen_by = Sample.joined([samples[split] for split in SELECTION_SPLITS[selection]])
+    usable = has_both_classes(train)
+    for k, latents, (logits,) in k_sparse_logits(chosen_by, train, [test], config):
+        n_concepts = len(latents)
         auc = np.full(n_concepts, np.nan)
         resampled = np.full((0 if weights is None else len(weights), n_concepts), np.nan)
-        size = max(1, _CHUNK_VALUES // max(1, len(train.labels) * k))
-        for first in range(0, n_concepts, size):
-            some = np.arange(first, min(first + size, n_concepts))
-            some = some[usable[some]]
-            if len(some):
-                logits = _fitted_logits(train, test, latents[some], some, config.l2)
-                ranking = Ranking(logits, test.labels[:, some], test.labelled[:, some], owner)
-                auc[some] = ranking.roc_auc()
-                if weights is not None:
-                    resampled[:, some] = ranking.roc_auc(weights)
+        ranking = Ranking(logits[:, usable], test.labels[:, usable], test.labelled[:, usable], owner)
+        auc[usable] = ranking.roc_auc()
+        if weights is not None:
+            resampled[:, usable] = ranking.roc_auc(weights)
         yield KSparseProbes(k, latents, auc, resampled)
 
 
 def _fitted_logits(
-    train: Sample, test: Sample, latents: NDArray[np.int64], concepts: NDArray[np.int64], l2: float
-) -> Floats:
-    """Fit the concepts' regressions and return logits of the test samples [n_test, n_concepts]."""
-    features, others = (
-        np.stack([sample.of(columns) for columns in latents]) for sample in (train, test)
-    )  # [n_concepts, n, k]
+    train: Sample,
+    scored: Sequence[Sample],
+    latents: NDArray[np.int64],
+    concepts: NDArray[np.int64],
+    l2: float,
+) -> list[Floats]:
+    """Fit the concepts' regressions and return logits of the scored samples [n, n_concepts]."""
+    features = np.stack([train.of(columns) for columns in latents])  # [n_concepts, n, k]
     counted = train.labelled[:, concepts].T.astype(np.float64)
     share = counted / counted.sum(axis=1, keepdims=True)
     mean = np.einsum("cn,cnk->ck", share, features)
@@ -119,9 +164,14 @@ def _fitted_logits(
     weights = fit_logistic(
         (features - mean[:, None]) / scale[:, None], train.labels[:, concepts].T, share, l2
     )
-    standardised = (others - mean[:, None]) / scale[:, None]
-    logits: Floats = np.einsum("cnk,ck->cn", standardised, weights[:, :-1]) + weights[:, -1:]
-    return logits.T
+    own, intercept = weights[:, :-1] / scale, weights[:, -1]
+    intercept = intercept - (own * mean).sum(axis=1)
+    return [
+        np.stack(
+            [sample.of(columns) @ w + b for columns, w, b in zip(latents, own, intercept, strict=True)], 1
+        )
+        for sample in scored
+    ]
 
 
 def fit_logistic(features: Floats, truth: NDArray[np.bool_], share: Floats, l2: float) -> Floats:
