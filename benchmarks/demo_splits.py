@@ -100,7 +100,7 @@ def over_common(concepts: pd.DataFrame, pairs: Iterable[str]) -> pd.DataFrame:
         one, _, other = pair.partition(" - ")
         if {one, other} <= set(wide.columns):
             wide[pair] = wide[one] - wide[other]
-    rows = wide.stack().rename("value").reset_index()
+    rows = wide.stack().dropna().rename("value").reset_index()
     return rows.assign(concepts=COMMON, n=shared["concept_id"].nunique()).reindex(columns=COLUMNS)
 
 
@@ -135,15 +135,26 @@ def spreads(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_markdown(table: pd.DataFrame) -> list[str]:
-    """Return the spreads as a Markdown table."""
-    names = ["mean", "split_sd", "seed_sd", "within_sd"]
-    heads = [*KEYS, "mean", "sd between splits", "sd between seeds", "sd by interval", "splits x seeds"]
+    """Return the spreads as a Markdown table: a row for each method, a column for each metric."""
+    order = [(metric, concepts) for metric in (*METRICS, "fve", "l0") for concepts in (OWN, COMMON)]
+    there = set(zip(table["metric"], table["concepts"], strict=True))
+    columns = [key for key in order if key in there]
+    heads = ["method", "splits x seeds", *(f"{metric}, {concepts}" for metric, concepts in columns)]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-    for row in table.to_dict("records"):
-        cells = ["" if pd.isna(row[name]) else f"{row[name]:.3f}" for name in names]
-        cells = [f"`{row['method']}`", row["metric"], row["concepts"], *cells]
-        lines.append(f"| {' | '.join(cells)} | {row['n_salts']} x {row['n_seeds']} |")
+    for method, of_method in table.groupby("method", sort=False):
+        cells = of_method.set_index(["metric", "concepts"])
+        runs = "{n_salts} x {n_seeds}".format(**of_method.iloc[0])
+        shown = [_cell(cells.loc[key]) if key in cells.index else "" for key in columns]
+        lines.append(f"| `{method}` | {runs} | {' | '.join(shown)} |")
     return lines
+
+
+def _cell(row: pd.Series) -> str:
+    """Return `mean (between splits, between seeds, by interval)`."""
+    spread = [
+        "–" if pd.isna(row[name]) else f"{row[name]:.3f}" for name in ("split_sd", "seed_sd", "within_sd")
+    ]
+    return f"{row['mean']:.3f} ({', '.join(spread)})"
 
 
 def text(table: pd.DataFrame, about: Mapping[str, str], sizes: str, n_common: int, seconds: float) -> str:
@@ -158,10 +169,13 @@ def text(table: pd.DataFrame, about: Mapping[str, str], sizes: str, n_common: in
             "Every split deals the same clusters anew, audits for relatives and chooses its own vocabulary. "
             f"Test split, means over three aspects. `own`: over each split's own vocabulary ({sizes} "
             f"concepts); `common`: over the {n_common} concepts that all splits have. The spread between "
-            "splits contains that of the test proteins, which the interval over homology clusters measures "
-            "(`sd by interval`: its width / 3.92), and that of training proteins and vocabulary, which no "
+            "splits contains that of the test proteins, which the interval over homology clusters measures, "
+            "and that of training proteins and vocabulary, which no "
             "interval of one split covers. Where the spread between splits is the larger one, intervals of "
             "one split are too narrow for a claim about proteins in general.",
+            "",
+            "Cells: mean (standard deviation between splits, between seeds of one split, and of the test "
+            "proteins of one split: the width of the 95 % interval over homology clusters / 3.92).",
             "",
             *as_markdown(table),
             "",
@@ -201,6 +215,7 @@ def main() -> None:
             concepts.append(pd.read_csv(paths[1]))
     own = pd.concat(tables, ignore_index=True)
     pairs = [method for method in own["method"].unique() if " - " in method]
+    pairs += [f"topk_{kind} - {frozen}_{kind}" for frozen in FROZEN for kind in ("latent", "probe")]
     each = pd.concat(concepts, ignore_index=True)
     common = over_common(each, pairs)
     table = pd.concat([own, common], ignore_index=True)

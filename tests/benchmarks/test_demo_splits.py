@@ -58,8 +58,18 @@ def test_common_concepts_are_those_of_every_split():
     assert found.loc[("t", "m - n", "auc"), "value"] == pytest.approx(0.6 - 0.5)
     assert set(found["n"]) == {3} and set(found["concepts"]) == {"common"}
     assert "m - absent" not in found.index.get_level_values("method")
+    once = pd.concat(
+        [concepts, concepts[concepts["method"].eq("n") & concepts["salt"].eq("s")].assign(method="f")]
+    )
+    found = script.over_common(once, ["m - f"]).set_index(["salt", "method", "metric"])
+    assert ("s", "m - f", "auc") in found.index and ("t", "m - f", "auc") not in found.index
+    assert found["value"].notna().all()
 
 
-def test_each_row_of_the_summary_says_over_how_many_runs():
-    (*_, line) = script.as_markdown(script.spreads(rows({"a": [0.6, 0.8], "b": [0.3, 0.5]})))
-    assert line == "| `m` | auc | own | 0.550 | 0.187 | 0.141 | 0.100 | 2 x 2 |"
+def test_the_summary_has_a_row_for_each_method():
+    table = rows({"a": [0.6, 0.8], "b": [0.3, 0.5]})
+    other = table.assign(method="n", metric="fmax")[table["salt"] == "a"]
+    lines = script.as_markdown(script.spreads(pd.concat([table, other])))
+    assert lines[0] == "| method | splits x seeds | auc, own | fmax, own |"
+    assert lines[2] == "| `m` | 2 x 2 | 0.550 (0.187, 0.141, 0.100) |  |"
+    assert lines[3] == "| `n` | 1 x 2 |  | 0.700 (–, 0.141, 0.100) |"

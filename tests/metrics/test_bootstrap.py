@@ -1,8 +1,10 @@
 """Cluster resampling: clusters move together, one-class concepts are counted, and it is fast."""
 
 import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -114,3 +116,13 @@ def test_200_resamples_of_50_concepts_take_under_three_seconds():
     for metric in (ranking.roc_auc, ranking.average_precision):
         metric(weights)
     assert time.perf_counter() - started < 3
+
+
+def test_the_kinds_are_those_that_held_the_truth_in_simulations():
+    """By the committed table of benchmarks/interval_coverage.py."""
+    table = pd.read_csv(Path(__file__).parents[2] / "docs/results/interval_coverage.csv")
+    wide = table.pivot_table(index=["metric", "method"], columns="kind", values="holds_expected")
+    for (metric, method), row in wide.iterrows():
+        kind = interval_kind(metric)
+        assert row[kind] > 0.92, (metric, method)
+        assert row[kind] > row[["percentile", "normal"]].max() - 0.015, (metric, method)

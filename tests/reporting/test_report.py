@@ -152,6 +152,9 @@ def test_method_table_shows_values_intervals_and_floors(parsed):
     floor = next(row for row in parsed.rows if row and "shuffled_labels" in row[0])
     assert "floor" in floor[0]
     assert floor[2].startswith("0.497")
+    heads = [row for row in parsed.rows if row and row[0] in ("Method", "Methods")]
+    kinds = ["AUCpercentile interval", "AUPRnormal interval", "Fmaxpercentile interval"]
+    assert [head for row in heads for head in row if "interval" in head] == 2 * kinds
 
 
 def test_concept_table_shows_every_concept(tables, parsed):

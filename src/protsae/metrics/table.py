@@ -53,7 +53,8 @@ def metric_records(
     Args:
         values: metric name to value.
         method: the score row or dictionary that is measured, such as `protsae_latent` or `topk`.
-        intervals: metric name to (low, high), for the metrics that have an interval.
+        intervals: metric name to (low, high), for the metrics that have an interval, of the kind that
+            `bootstrap.interval_kind` names.
         labels: the other columns, empty where they are not given:
             `aspect`: BPO, MFO, CCO, mean (of the three) or all;
             `split`: train, validation or test;

@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from protsae.core.errors import InputError
 from protsae.core.splits import EXCLUDED
+from protsae.metrics.bootstrap import interval_kind
 from protsae.reporting.cards import is_uniprot_accession, latent_cards
 from protsae.reporting.concepts import concept_methods, concept_rows, left_out, residue_rows
 from protsae.reporting.config import CardLimits, ReportTexts
@@ -148,6 +149,7 @@ def _environment() -> Environment:
         "ensure_ascii": False,
         "separators": (",", ":"),
     }
+    environment.globals["interval_kind"] = interval_kind
     environment.filters["decimals"] = _decimals
     environment.filters["signed"] = signed
     environment.filters["fixed"] = fixed
