@@ -146,7 +146,7 @@ def read_list(path: Path) -> dict[str, str]:
 def _demo_slices() -> Iterator[str]:
     """Yield the demo's FASTA file as it is, and as every commit that changed it left it."""
     yield (ROOT / DEMO).read_text()
-    for commit in _git("log", "--format=%H", "--all", "--", DEMO).split():
+    for commit in _git("log", "--format=%H", "--", DEMO).split():
         yield _git("show", f"{commit}:{DEMO}")
 
 

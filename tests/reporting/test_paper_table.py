@@ -30,12 +30,12 @@ def rows(method, base, **about):
 @pytest.fixture
 def table():
     records = [
+        *rows("mine_latent", 0.1, stratum="identity 20-30 %"),
         *rows("mine_latent", 0.7, seed=0, k=16),
         *rows("mine_predictor", 0.8, seed=0, k=16),
         *rows("topk_probe", 0.6, seed=0, k=16),
         *rows("wide_probe", 0.5, seed=1, k=64),
         *rows("linear_probe", 0.75),
-        *rows("mine_latent", 0.1, stratum="identity 20-30 %"),
     ]
     records += [{**record, "split": "validation", "value": 0.0} for record in rows("mine_latent", 0)]
     return paper_table(metrics_table(records), DICTIONARIES)
