@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from protsae.core.errors import InputError
 from protsae.sae.config import CONFIGS, GuidanceConfig, has_predictor, knows_concepts
 from protsae.sae.registry import ARCHITECTURES
-from protsae.training.config import DictionariesConfig, DictionaryConfig, TrainerConfig
+from protsae.training.config import DictionariesConfig, DictionaryConfig, DictionaryList, TrainerConfig
 from protsae.training.dictionaries import Defaults, Dictionary
 
 GUIDANCE = {"protsae": {"guidance": GuidanceConfig().model_dump()}}
@@ -89,3 +89,13 @@ def test_a_guided_dictionary_needs_concepts():
 def test_lists_that_make_no_sense_are_refused(listed, message):
     with pytest.raises(ValidationError, match=message):
         DictionariesConfig.model_validate(listed)
+
+
+def test_a_list_is_read_as_written_and_as_kedro_hands_it_to_nodes():
+    written = {"a": {"architecture": "protsae"}, "b": None, "c": {"architecture": "topk", "k": 3}}
+    read = DictionariesConfig.model_validate(written).root
+    for listed in (written, read):
+        assert DictionaryList.architectures_of(listed) == {"a": "protsae", "c": "topk"}
+    dictionaries = DictionaryList({"a": "protsae", "c": "topk"})
+    assert (dictionaries.names, dictionaries.guided) == (("a", "c"), ("a",))
+    assert dictionaries.predicting == ("a",)

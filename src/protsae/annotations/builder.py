@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-ROW_COLUMNS = ("accession", "term_id", "evidence", "is_not", "isoform_id")
 _ISOFORM = re.compile(r"((?:[OPQ]\d[A-Z\d]{3}\d|[A-NR-Z]\d(?:[A-Z][A-Z\d]{2}\d){1,2}))-\d+")
 
 IntArray = NDArray[np.signedinteger]

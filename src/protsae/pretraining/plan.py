@@ -62,11 +62,7 @@ class PretrainingPlan(Plan):
             _LOGGER.info("%s is the model of this very training: kept", path)
             state_file.remove()
             return
-        if others := state_file.others():
-            _LOGGER.warning(
-                "unfinished trainings of other settings, proteins or code lie in %s; delete those not "
-                "to be resumed: %s", path.parent, ", ".join(others),
-            )  # fmt: skip
+        state_file.warn_of_others()
         _train(self, path, state_file, fingerprint)
         state_file.remove()
 

@@ -17,6 +17,7 @@ from protsae.pretraining.batches import ProteinBatches
 from protsae.pretraining.config import PretrainerConfig, ShapeConfig
 from protsae.pretraining.masking import MaskedBatch, masker_of
 from protsae.pretraining.model import MaskedForward, build_module
+from protsae.training.live import RunningMeans
 from protsae.training.schedule import rate_factor
 from protsae.training.state import StateFile
 from protsae.training.stopping import StopRequests
@@ -82,8 +83,7 @@ class Pretrainer:
         self._masker = masker_of(self._module)
         self._optimiser = torch.optim.AdamW(self._groups(), lr=0.0, betas=_BETAS)
         self._step = self._n_residues = 0
-        self._sums: dict[str, float] = {}
-        self._n_summed = 0
+        self._means = RunningMeans()
         self._log: list[tuple[int, str, str, float]] = []
         self._best: dict[str, Any] = {}
 
@@ -131,14 +131,11 @@ class Pretrainer:
         self._optimiser.step()
         self._step += 1
         self._n_residues += len(batch.tokens) - 2 * len(batch.sizes)
-        self._n_summed += 1
-        for term, value in values.items():
-            self._sums[term] = self._sums.get(term, 0.0) + value
+        self._means.add(values)
 
     def _look(self) -> None:
         """Log the mean of the last steps and what the validation proteins say; keep the best weights."""
-        means = {term: total / self._n_summed for term, total in self._sums.items()}
-        self._sums, self._n_summed = {}, 0
+        means = self._means.take()
         values = self._validate(self._module)
         if not math.isfinite(values["loss/mlm"]):
             raise InputError(
@@ -176,8 +173,7 @@ class Pretrainer:
             "n_residues": self._n_residues,
             "module": self._module.state_dict(),
             "optimiser": self._optimiser.state_dict(),
-            "sums": self._sums,
-            "n_summed": self._n_summed,
+            "means": self._means.state(),
             "log": self._log,
             "best": self._best,
         }
@@ -188,7 +184,7 @@ class Pretrainer:
         self._step, self._n_residues = state["step"], state["n_residues"]
         self._module.load_state_dict(state["module"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._sums, self._n_summed = state["sums"], state["n_summed"]
+        self._means.load_state(state["means"])
         self._log, self._best = [tuple(row) for row in state["log"]], state["best"]
 
 

@@ -36,7 +36,7 @@ class FastaRecord:
     """The entry name, if any, and the rest of the header."""
     sequence: str
     line: int = 0
-    """1-based line where the record begins; of a pickle the row."""
+    """1-based line where the record begins."""
 
 
 def read_fasta(path: Path, config: FastaConfig, counts: Counter[str] | None = None) -> Iterator[FastaRecord]:

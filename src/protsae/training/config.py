@@ -133,8 +133,9 @@ class DictionaryList:
 
     @staticmethod
     def architectures_of(listed: Mapping[str, Any]) -> dict[str, str]:
-        """Return the architectures of the checked parameter `dictionaries`, without those set to null."""
-        return {name: entry["architecture"] for name, entry in listed.items() if entry is not None}
+        """Return the architectures of the parameter `dictionaries`, without those set to null."""
+        entries = DictionariesConfig.model_validate(dict(listed)).root
+        return {name: entry.architecture for name, entry in entries.items() if entry is not None}
 
     @property
     def names(self) -> tuple[str, ...]:

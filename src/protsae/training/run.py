@@ -88,11 +88,8 @@ def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool 
 
     fingerprint = fingerprint_of(task)
     files = TrainingFiles(path.parent, fingerprint, task.origin, leads=leads)
-    if leads and (others := files.state.others()):
-        _LOGGER.warning(
-            "%s holds unfinished trainings of other settings, data or code; delete those that you do not "
-            "want to resume: %s", path.parent, ", ".join(others),
-        )  # fmt: skip
+    if leads:
+        files.state.warn_of_others()
     (sae, metadata), log = fit(task, files, trainer)
     if leads:
         save_sae(sae, path, metadata | {"fingerprint": fingerprint, "log": _log_rows(log)})

@@ -1,5 +1,6 @@
 """The state of an unfinished training on disk: whole or absent, and never read by another training."""
 
+import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from protsae.core.errors import InputError
 from protsae.core.files import atomic_path
 
+_LOGGER = logging.getLogger(__name__)
 _PREFIX = ".training-"
 
 
@@ -59,7 +61,11 @@ class StateFile:
         """Delete the file: the training is done."""
         self.path.unlink(missing_ok=True)
 
-    def others(self) -> list[str]:
-        """Return the names of the states of other unfinished trainings in the folder, sorted."""
+    def warn_of_others(self) -> None:
+        """Name the states of other unfinished trainings in the folder."""
         found = self.path.parent.glob(f"{_PREFIX}*.pt")
-        return sorted(path.name for path in found if path != self.path)
+        if others := sorted(path.name for path in found if path != self.path):
+            _LOGGER.warning(
+                "%s holds unfinished trainings of other settings, data or code; delete those that you do not "
+                "want to resume: %s", self.path.parent, ", ".join(others),
+            )  # fmt: skip
