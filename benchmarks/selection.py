@@ -60,8 +60,8 @@ def rows(run: FinishedRun, scoring: ScoringConfig) -> Iterator[dict[str, Any]]:
 
 
 def mean_of_aspects(values: np.ndarray, vocabulary: Vocabulary) -> float:
-    """Return the mean over aspects of their means over concepts [n_concepts]."""
-    columns = vocabulary.columns()
+    """Return the mean over aspects of their means over the concepts that count [n_concepts]."""
+    columns = vocabulary.representatives()
     return float(np.mean([macro(values[columns[aspect]], None).value for aspect in vocabulary.averaged()]))
 
 

@@ -14,7 +14,7 @@ from protsae.activations.reader import ActivationStore
 from protsae.annotations.labels import LabelTables
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels, labels_by_split, protein_level, split_of_proteins
-from protsae.probing.vocabulary import Vocabulary
+from protsae.probing.vocabulary import CountedOnce, Vocabulary
 from protsae.sweeps.config import SweepConfig
 from protsae.sweeps.members import Member, expand
 from protsae.training.dictionaries import Defaults
@@ -109,7 +109,9 @@ class FinishedRun:
         """Concepts of whole proteins with their ontology."""
         concepts = self.tables.concepts
         judged = concepts[concepts["concept_idx"].isin(self.columns)]
-        return Vocabulary.of(judged, self.load("concept_terms"), self.load("concept_relations"))
+        max_jaccard = self.load("params:probing.evaluation").max_jaccard
+        once = CountedOnce.of(judged, self.splits, max_jaccard)
+        return Vocabulary.of(once, self.load("concept_terms"), self.load("concept_relations"))
 
     @property
     def sweep(self) -> SweepConfig:

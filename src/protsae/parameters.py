@@ -43,6 +43,8 @@ class SharedParameters(Config):
     """Thresholds tried per latent, chosen on validation: quantiles of its pooled activation, and 0."""
     selection: Selection = "train_and_validation"
     """Whose labels latents are chosen for concepts by."""
+    max_jaccard: float = Field(default=0.9, ge=0, le=1)
+    """Concepts of one aspect whose positive proteins overlap by more than this count as one."""
     n_resamples: int = Field(default=200, ge=2)
     """Bootstrap resamples of homology clusters for every interval."""
     confidence: float = Field(default=0.95, gt=0, lt=1)

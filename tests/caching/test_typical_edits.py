@@ -50,7 +50,10 @@ LOADING = {
 }
 """Nodes that are given a checkpoint, or make one."""
 TRAINING = {"alignment.align_baselines", "training.*.plan_*"}
-SCORING = {"probing.evaluate_*", "probing.*.evaluate_dictionary", "probing.score_*", "probing.*.score_dict*"}
+SCORING = {
+    *("probing.evaluate_*", "probing.*.evaluate_dictionary", "probing.score_*", "probing.*.score_dict*"),
+    *("probing.gate_linear_probe", "probing.list_twins"),
+}
 """Nodes that use the judge, whose class counts whole."""
 SWEEP = {"sweeps.plan_sweep"}
 
@@ -157,7 +160,7 @@ EDITS: dict[str, Edit] = {
             *("disentanglement.read_judge_embeddings", "extraction.extract_activations", "pretraining.*"),
             *("extraction.report_extraction", "fidelity.choose_fidelity_sequences", "fidelity.measure_*"),
             "extraction.pool_activations",
-            *("probing.pool_*", *LOADING, *SWEEP),
+            *("probing.gate_linear_probe", "probing.pool_*", *LOADING, *SWEEP),
         },
         PLANS,
     ),

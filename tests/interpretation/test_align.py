@@ -170,10 +170,40 @@ def test_rows_of_metrics_are_means_over_concepts(aligned, table, task):
     resampled = np.nanmean(aligned.k_sparse_samples["residue", 1], axis=1)
     assert row[["low", "high"]].tolist() == pytest.approx(np.quantile(resampled, [0.025, 0.975]).tolist())
 
-    summary = summarise(table, task.config.confidence).set_index(["method", "level", "aspect"])
+    summary = summarise(table, metrics, task.config.confidence).set_index(["method", "level", "aspect"])
     line = summary.loc["neurons", "domain", "all"]
     assert line[["n_concepts", "n_found", "n_found_bh"]].tolist() == [3, 1, 1]
     assert line["f1_test"] == pytest.approx(domain["f1_test"].mean())
+
+
+def test_a_concept_that_another_one_represents_does_not_count(toy, task, table):
+    """At a bound of .1 GO:2, a coin, is represented by GO:1: one concept of proteins is left."""
+    config = task.config.model_copy(update={"max_jaccard": 0.1})
+    merged = aligned_by(NEURONS, toy.store, replace(task, config=config))
+    pairs = alignment_table("neurons", "selection", merged)
+    represented = pairs.set_index("concept_id")["represented_by"].to_dict()
+    assert represented == {
+        "GO:1": "GO:1",
+        "GO:2": "GO:1",
+        "site": "site",
+        "loop": "loop",
+        "nothing": "nothing",
+    }
+    assert list(table["represented_by"]) == list(table["concept_id"])
+    best = pairs[(pairs["rank"] == 1) & (pairs["level"] == "protein")].set_index("concept_id")
+    assert best.loc["GO:1", "q_value"] == best.loc["GO:1", "p_value"]  # one test
+    assert np.isnan(best.loc["GO:2", "q_value"])
+    metrics = metrics_of(merged, config, {"method": "neurons"}, "selection")
+    values = metrics[metrics["aspect"] == "all"].set_index(["metric", "stratum", "preset"])
+    assert values.loc[("relevance_f1", "proteins", ""), "value"] == best.loc["GO:1", "f1_test"]
+    assert values.loc[("n_effective_concepts", "proteins", ""), ["value", "n"]].tolist() == [1, 1]
+    probes = merged.k_sparse.set_index(["concept_id", "k"])["auc_test"]
+    assert values.loc[("k_sparse_auc", "proteins", "k=1"), "value"] == probes["GO:1", 1]
+    summary = summarise(pairs, metrics, 0.95).set_index(["level", "aspect"])
+    counts = ["n_concepts", "n_effective", "n_found"]
+    assert summary.loc[("protein", "all"), counts].tolist() == [1, 1, int(best.loc["GO:1", "is_found"])]
+    assert summary.loc[("residue", "all"), "n_concepts"] == 3
+    assert np.isnan(summary.loc[("residue", "all"), "n_effective"])
 
 
 def test_windows_see_the_neighbours_of_a_residue(toy, task):
@@ -227,7 +257,7 @@ def test_concepts_of_one_level_only_and_none_at_all(toy):
         assert set(table["level"]) == set().union(*(expected[level] for level in levels))
         metrics = metrics_of(aligned, task.config, {"method": "neurons"}, "selection")
         assert bool(len(metrics)) == bool(levels)
-        assert len(summarise(table, 0.95)) == {"protein": 2, "residue": 6}.get("".join(levels), 0)
+        assert len(summarise(table, metrics, 0.95)) == {"protein": 2, "residue": 6}.get("".join(levels), 0)
 
 
 def _renumbered(table, place):

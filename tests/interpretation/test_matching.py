@@ -1,12 +1,13 @@
 """Matching of latents and concepts against scikit-learn, with the choice made on validation."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from protsae.interpretation.config import ExampleConfig, MatchingConfig
 from protsae.interpretation.matching import FiringCounts, match_latents, rank_concepts, threshold_grid
-from protsae.interpretation.tables import top_proteins
+from protsae.interpretation.tables import summarise, top_proteins
 from protsae.probing.splits import SplitLabels
 
 CONFIG = MatchingConfig(quantiles=(0.5, 0.8))
@@ -134,3 +135,21 @@ def test_top_proteins_are_ranked_by_pooled_latent_with_their_peak():
         (2, "a", 0.1, 9.0),
         (3, "d", 0.1, 2.0),
     ]
+
+
+def test_found_concepts_of_near_twins_count_once():
+    """Three latents stand for three concepts on test, two of which one of them represents."""
+    latents = pd.DataFrame(
+        {
+            "method": "a",
+            "kind": "free",
+            "latent": range(4),
+            "best_concept_id": ["GO:1", "GO:2", "GO:3", "GO:4"],
+            "best_represented_by": ["GO:1", "GO:1", "GO:3", "GO:4"],
+            "f1_validation": 0.9,
+            "f1_test": [0.8, 0.8, 0.8, 0.1],
+            "f1_test_always_on": 0.5,
+        }
+    )
+    row = summarise(latents).iloc[0]
+    assert row[["n_above_always_on", "n_concepts_above_always_on"]].tolist() == [3, 2]

@@ -46,7 +46,7 @@ def one_pair(inside, fired, there, identity, n=40):
     ones = np.ones((n, 1), dtype=int)
     counts = PairCounts(inside * ones, fired * ones, inside * ones, there * ones)
     floor = NoLatentScores(
-        pd.DataFrame({"aspect": ["x"], "concept_id": ["c"], "name": ["n"]}),
+        pd.DataFrame({"aspect": ["x"], "concept_id": ["c"], "name": ["n"], "represented_by": ["c"]}),
         np.array([0.3]),
         PairCounts(*(v * ones for v in (identity, identity, identity, there))),
     )
@@ -81,6 +81,7 @@ def test_shuffled_labels_respect_the_false_discovery_rate():
     truth = rng.random((360, 6)) < [0.1, 0.2, 0.3, 0.4, 0.4, 0.2]
     weights = cluster_weights(np.arange(120) // 2, 100, rng)
     about = pd.DataFrame({"aspect": "x", "concept_id": list("abcdef"), "name": ""})
+    about = about.assign(represented_by=about["concept_id"])
     passed = []
     for _ in range(20):
         shuffled = truth[rng.permutation(360)]

@@ -1,5 +1,7 @@
 """Evaluation end to end on a small ontology, against scikit-learn and hand-made propagation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +15,16 @@ from protsae.probing.estimates import Key, difference_rows
 from protsae.probing.evaluation import evaluate_all, evaluate_method, homology_strata
 from protsae.probing.judge import Judgement
 from protsae.probing.splits import SplitLabels
-from protsae.probing.vocabulary import Vocabulary
+from protsae.probing.vocabulary import CountedOnce, Vocabulary
 
 N = 80
+
+
+def all_count(concepts):
+    """Return concepts of labels that overlap little, so that every one counts."""
+    labels = np.eye(5, dtype=bool)[np.arange(20) % 5]
+    split = SplitLabels([], labels, np.ones_like(labels))
+    return CountedOnce.of(concepts, {"train": split, "validation": split}, 0.9)
 
 
 @pytest.fixture
@@ -42,7 +51,7 @@ def vocabulary():
             "information_content_deepgo": [1.0, 1.5, 0.5, 2.5, 0.0],
         }
     )
-    return Vocabulary.of(concepts, terms, relations)
+    return Vocabulary.of(all_count(concepts), terms, relations)
 
 
 @pytest.fixture
@@ -67,6 +76,7 @@ def scores(splits):
 
 
 CLUSTERS = {f"test{i}": f"c{i // 2}" for i in range(N)}
+WITHOUT_INTERVALS = ("fmax_threshold", "n_effective_concepts")
 SUPERVISION = {"linear_probe": "probe", "prevalence": "none"}
 
 
@@ -106,10 +116,30 @@ def test_macro_values_equal_scikit_learn_and_mean_is_over_aspects(vocabulary, sp
     assert row["fmax", "mean"] > table["prevalence", "test", "fmax", "mean"]
 
 
+def test_macro_means_run_over_representatives_and_the_rest_over_all(vocabulary, splits, scores):
+    """P:2 is represented by P:1: BPO is one concept, and Fmax stays what it is."""
+    twin = replace(vocabulary.once, representative=np.array([0, 0, 2, 3, 4]))
+    config = EvaluationConfig(n_resamples=20)
+    before = evaluate_all(scores, splits, vocabulary, CLUSTERS, config)["linear_probe", "test"]
+    found = evaluate_all(scores, splits, replace(vocabulary, once=twin), CLUSTERS, config)
+    after = found["linear_probe", "test"]
+    auc = before.concepts["auc"]
+    assert after["auc", "BPO"].value == pytest.approx(auc[0])
+    assert after["auc", "all"].value == pytest.approx(auc[[0, 2, 3, 4]].mean())
+    assert (after["auc", "all"].n, before["auc", "all"].n) == (4, 5)
+    assert after["auc", "mean"].value == pytest.approx(np.mean([auc[0], auc[[2, 3]].mean(), auc[4]]))
+    for key, estimate in before.estimates.items():
+        if key.metric not in ("auc", "aupr", "n_effective_concepts"):
+            assert after.estimates[key].value == estimate.value, key
+    number = after.estimates[Key("n_effective_concepts", "BPO")]
+    assert (number.value, number.n, number.samples) == (pytest.approx(1), 1, None)
+    assert len(after.concepts) == 5
+
+
 def test_intervals_are_on_test_only_and_reproducible(vocabulary, splits, scores):
     config = EvaluationConfig(n_resamples=100)
     found = evaluate_all(scores, splits, vocabulary, CLUSTERS, config)
-    table = judged(found).rows(0.95).query("metric != 'fmax_threshold'")
+    table = judged(found).rows(0.95).query("metric not in @WITHOUT_INTERVALS")
     on_test = table["split"] == "test"
     assert table.loc[~on_test, ["low", "high"]].isna().all(axis=None)
     assert (table.loc[on_test, "low"] <= table.loc[on_test, "value"]).all()
@@ -117,7 +147,7 @@ def test_intervals_are_on_test_only_and_reproducible(vocabulary, splits, scores)
     probe = table[on_test & (table["method"] == "linear_probe") & (table["metric"] == "auc")]
     assert (probe["high"] - probe["low"]).between(0.005, 0.3).all()
     again = judged(evaluate_all(scores, splits, vocabulary, CLUSTERS, config)).rows(0.95)
-    again = again.query("metric != 'fmax_threshold'")
+    again = again.query("metric not in @WITHOUT_INTERVALS")
     pd.testing.assert_frame_equal(table, again)
 
 
@@ -241,6 +271,7 @@ def test_differences_are_paired_resample_by_resample(vocabulary, splits, scores)
 
 
 def test_concepts_without_information_are_refused(vocabulary):
-    bare = Vocabulary(vocabulary.concepts.drop(columns="information_content"), vocabulary.below)
+    concepts = vocabulary.concepts.drop(columns="information_content")
+    bare = Vocabulary(concepts, vocabulary.below, vocabulary.once)
     with pytest.raises(InputError, match="no column information_content: run the pipeline annotation"):
         bare.information("cafa")

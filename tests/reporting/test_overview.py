@@ -12,7 +12,7 @@ from protsae.reporting.concepts import concept_rows, flat_counts, left_out, resi
 from protsae.reporting.config import CardLimits
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.reporting.differences import leading_pairs, paired_rows, verdict
-from protsae.reporting.overview import health_table, main_result, method_rows, sizes
+from protsae.reporting.overview import counting, health_table, main_result, method_rows, sizes
 from protsae.reporting.selection import macro_scores, metric_table
 
 
@@ -163,6 +163,14 @@ def test_methods_are_ranked_with_floors_last(tables, dictionaries):
     }
     bpo = tables.metrics[(tables.metrics["method"] == "protsae_latent") & (tables.metrics["aspect"] == "BPO")]
     assert rows[2]["scores"]["fmax"]["BPO"]["value"] == bpo.set_index("metric").loc["fmax", "value"]
+
+
+def test_the_page_says_how_many_concepts_count(tables):
+    number = metric_rows({"n_effective_concepts": 19.6}, method="a_latent", aspect="all", split="test", n=104)
+    said = counting(concat_metrics([tables.metrics, number]))
+    assert said.startswith("Means over concepts run over 104 concepts, of near-twins over one.")
+    assert said.endswith("they are worth 20 independent ones.")
+    assert counting(tables.metrics) == ""
 
 
 def test_health_has_rows_without_a_split_and_gaps(tables, dictionaries):

@@ -31,6 +31,7 @@ from protsae.metrics.table import stack_tables
 from protsae.probing.k_sparse import Sample, k_sparse_aucs
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels
+from protsae.probing.vocabulary import CountedOnce
 
 K_SPARSE_COLUMNS = (
     "method", "level", "aspect", "concept_id", "name", "k", "latents", "n_train", "n_test", "auc_test",
@@ -73,6 +74,12 @@ class AlignmentTask:
         return self.proteins.protein_labels
 
     @cached_property
+    def once(self) -> CountedOnce:
+        """Which concepts of whole proteins count, near-twins represented by one of them."""
+        concepts = self.proteins.concepts.iloc[self.proteins.of_proteins]
+        return CountedOnce.of(concepts, self.protein_labels, self.config.max_jaccard)
+
+    @cached_property
     def identity(self) -> Found:
         """Residue identity at every level that has concepts."""
         found: Found = {}
@@ -104,7 +111,10 @@ class AlignmentTask:
             truth = proteins.truth("test")
             n_positive = truth.by_protein()[0].sum(axis=0)
             always_on = harmonic(n_positive / np.maximum(truth.n_known(), 1), np.minimum(n_positive, 1))
-        return NoLatentScores(proteins.concepts.iloc[rows], always_on, self.identity[level][1])
+        concepts = proteins.concepts.iloc[rows]
+        represented = self.once.represented_by if level == "protein" else concepts["concept_id"]
+        concepts = concepts.assign(represented_by=represented)
+        return NoLatentScores(concepts, always_on, self.identity[level][1])
 
     def scores(self, found: Found) -> dict[str, PairScores]:
         """Score pairs level by level."""
@@ -124,6 +134,8 @@ class Alignment:
     """`K_SPARSE_COLUMNS` but for `method`."""
     k_sparse_samples: Mapping[tuple[str, int], NDArray[np.float64]]
     """Level and k to the AUC of its concepts in every resample [n_resamples, n_concepts]."""
+    once: CountedOnce
+    """Which concepts of whole proteins count."""
 
 
 def align(codes: CodeSource, pooled: Pooled, task: AlignmentTask) -> Alignment:
@@ -154,12 +166,12 @@ def align(codes: CodeSource, pooled: Pooled, task: AlignmentTask) -> Alignment:
         probes.append(_k_sparse_rows(task, "residue", residues, _owners(proteins, names)))
     tables = stack_tables((table for table, _ in probes), K_SPARSE_COLUMNS[1:])
     samples_of = {key: values for _, by_key in probes for key, values in by_key.items()}
-    return Alignment(task.scores(found), tables, samples_of)
+    return Alignment(task.scores(found), tables, samples_of, task.once)
 
 
 def align_identity(task: AlignmentTask) -> Alignment:
     """Return residue identity as a method of its own: what the others are compared with."""
-    return Alignment(task.scores(task.identity), stack_tables([], K_SPARSE_COLUMNS[1:]), {})
+    return Alignment(task.scores(task.identity), stack_tables([], K_SPARSE_COLUMNS[1:]), {}, task.once)
 
 
 def alignment_table(method: str, supervision: str, alignment: Alignment) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from protsae.core.config import Config
 from protsae.core.splits import Selection, Split
 from protsae.metrics.association import THRESHOLDS
 from protsae.metrics.config import ResamplingConfig
-from protsae.probing.config import FewLatentsConfig
+from protsae.probing.config import CountingConfig, FewLatentsConfig
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -27,7 +27,7 @@ class ThresholdConfig(PoolingConfig):
     """Thresholds tried per latent: quantiles of its pooled activation over validation proteins, and 0."""
 
 
-class MatchingConfig(ThresholdConfig):
+class MatchingConfig(ThresholdConfig, CountingConfig):
     """How latents are matched with concepts, at the level of proteins.
 
     A maximum depends on one stray residue: with `kedro run --pipelines interpretation --params
@@ -57,7 +57,7 @@ class ExampleConfig(Config):
     """Amino acids named per latent, by enrichment."""
 
 
-class ChoiceConfig(ThresholdConfig, ResamplingConfig):
+class ChoiceConfig(ThresholdConfig, ResamplingConfig, CountingConfig):
     """How latents are chosen for concepts, and judged on test. Thresholds are chosen on validation. The
     false-discovery rate of `n_found_bh` is 1 - `confidence`."""
 

@@ -19,9 +19,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 ALIGNMENT_COLUMNS = (
-    "method", "supervision", "level", "aspect", "concept_id", "name", "rank", "latent", "threshold",
-    "f1_validation", "f1_test", "low", "high", "precision_test", "recall_test", "n_true", "f1_always_on",
-    "f1_identity", "difference", "difference_low", "difference_high", "p_value", "q_value", "is_found",
+    "method", "supervision", "level", "aspect", "concept_id", "name", "represented_by", "rank", "latent",
+    "threshold", "f1_validation", "f1_test", "low", "high", "precision_test", "recall_test", "n_true",
+    "f1_always_on", "f1_identity", "difference", "difference_low", "difference_high", "p_value", "q_value",
+    "is_found",
 )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ class NoLatentScores:
     """What needs no latent, on test, one entry for each concept of a level."""
 
     concepts: pd.DataFrame
-    """Their rows of the `concepts` table."""
+    """Their rows of the `concepts` table, and `represented_by`: the concept that counts for each."""
     always_on: Floats
     """F1 of a latent that always fires [n_concepts]."""
     identity: PairCounts
@@ -125,10 +126,11 @@ def score_pairs(
     difference_low, difference_high = np.quantile(differences, tails, axis=0)
     p_value = (1 + (differences <= 0).sum(axis=0)) / (1 + len(differences))
     q_value = np.full(len(concept), np.nan)
-    first = chosen.rank == 1
+    about = floor.concepts[["aspect", "concept_id", "name", "represented_by"]]
+    about = about.iloc[concept].reset_index(drop=True)
+    first = (chosen.rank == 1) & (about["represented_by"] == about["concept_id"]).to_numpy()
     q_value[first] = benjamini_hochberg(p_value[first])
     always_on = floor.always_on[concept]
-    about = floor.concepts[["aspect", "concept_id", "name"]].iloc[concept].reset_index(drop=True)
     table = about.assign(
         rank=chosen.rank,
         latent=chosen.latent,

@@ -14,6 +14,7 @@ from protsae.interpretation.dictionary import EncodedDictionary, pooled_latents
 from protsae.interpretation.matching import Matches, best_concepts, match_latents, rank_concepts
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels
+from protsae.probing.vocabulary import CountedOnce
 
 EXAMPLE_COLUMNS = [
     "method",
@@ -60,6 +61,7 @@ def interpret(
     subject = EncodedDictionary.of(codes.run, statistics, encoding, proteins.ids, matching.pooling)
     matches = match_latents(subject.pooled, proteins.protein_labels, matching)
     matched = proteins.concepts.iloc[proteins.of_proteins].reset_index(drop=True)
+    once = CountedOnce.of(matched, proteins.protein_labels, matching.max_jaccard)
     best = best_concepts(matches)
     best = np.where(best < 0, -1, proteins.of_proteins[best] if len(matched) else -1)
     chosen = latents_to_show(subject, matches, examples.n_free)
@@ -72,7 +74,7 @@ def interpret(
     residues = top_residues(enrichment, examples.n_residues)
     windows = _windows(codes, top, letters, examples.flank)
     return (
-        latent_table(subject, statistics, proteins.concepts, matched, matches, residues),
+        latent_table(subject, statistics, proteins.concepts, once, matches, residues),
         concept_table(subject, matched, matches, matching.n_concepts),
         example_table(subject, top, windows, best=best, descriptions=descriptions, splits=proteins.labels),
     )
@@ -143,7 +145,7 @@ def latent_table(
     subject: EncodedDictionary,
     statistics: pd.DataFrame,
     concepts: pd.DataFrame,
-    matched: pd.DataFrame,
+    once: CountedOnce,
     matches: Matches,
     residues: list[str],
 ) -> pd.DataFrame:
@@ -154,11 +156,11 @@ def latent_table(
         subject: the dictionary.
         statistics: the table of latent statistics.
         concepts: all concepts, in the order of the defined latents.
-        matched: those of whole proteins, in the order of `matches`.
+        once: those of whole proteins, in the order of `matches`, and which of them count.
         matches: latents against concepts.
         residues: the most enriched residues of each latent.
     """
-    best = best_concepts(matches)
+    best, matched = best_concepts(matches), once.concepts
     f1_validation = _at(matches.validation.f1, best)
     fits = f1_validation > 0
     return pd.DataFrame(
@@ -172,6 +174,7 @@ def latent_table(
             "max_act": statistics["max_act"].to_numpy(),
             "best_concept_id": np.where(fits, _at(matched["concept_id"].to_numpy(dtype=object), best), ""),
             "best_concept_name": np.where(fits, _at(matched["name"].to_numpy(dtype=object), best), ""),
+            "best_represented_by": np.where(fits, _at(once.represented_by, best), ""),
             "best_threshold": np.where(fits, _at(matches.threshold, best), np.nan),
             "f1_validation": np.where(fits, f1_validation, np.nan),
             "f1_test": np.where(fits, _at(matches.test.f1, best), np.nan),
@@ -266,14 +269,15 @@ def summarise(latents: pd.DataFrame) -> pd.DataFrame:
     """Count, per dictionary and kind of latent, how many stand for a concept better than a latent that is
     always on.
 
-    Concept and threshold were chosen on validation; `n_above_always_on` compares F1 on test with its floor,
-    so it is free of selection on test, but with many latents some pass by chance.
+    Concepts that another one represents count as that one. Concept and threshold were chosen on validation;
+    `n_above_always_on` compares F1 on test with its floor, so it is free of selection on test, but with many
+    latents some pass by chance.
     """
     found = latents["f1_test"] > latents["f1_test_always_on"]
     counted = latents.assign(
         matched=latents["f1_validation"].notna(),
         above=found,
-        above_concept=latents["best_concept_id"].where(found),
+        above_concept=latents["best_represented_by"].where(found),
     )
     groups = counted.groupby(["method", "kind"], sort=True)
     return groups.agg(

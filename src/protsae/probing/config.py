@@ -91,7 +91,15 @@ class RandomPlmConfig(Config):
     """Residues that neighbouring windows share at least."""
 
 
-class EvaluationConfig(ResamplingConfig):
+class CountingConfig(Config):
+    """Which concepts count."""
+
+    max_jaccard: float = Field(default=0.9, ge=0, le=1)
+    """Of concepts of whole proteins of one aspect whose positive proteins (training and validation) overlap
+    by more than this (Jaccard index), one represents the others in means over concepts and counts of them."""
+
+
+class EvaluationConfig(ResamplingConfig, CountingConfig):
     """How scores are turned into metrics. `seed` also draws the negatives of `subsumption_auc`."""
 
     presets: tuple[PresetName, ...] = Field(default=("cafa", "deepgo"), min_length=1)

@@ -168,14 +168,19 @@ def _ranked(
     vocabulary: Vocabulary,
     stratum: str,
 ) -> Measured:
-    """Average AUC and average precision [n_concepts] over concepts."""
+    """Average AUC and average precision [n_concepts] over the concepts that count; say how many of these are
+    independent of each other."""
     found: Measured = {}
     for place, metric in enumerate(("auc", "aupr")):
-        for aspect, index in vocabulary.columns().items():
+        for aspect, index in vocabulary.representatives().items():
             samples = None if resampled is None else resampled[place][:, index]
             found[Key(metric, aspect, "", stratum)] = macro(values[place][index], samples)
         averaged = [found[Key(metric, aspect, "", stratum)] for aspect in vocabulary.averaged()]
         found[Key(metric, "mean", "", stratum)] = mean_of(averaged)
+    if not stratum:
+        for aspect, index in vocabulary.representatives().items():
+            number = vocabulary.once.n_effective(index)
+            found[Key("n_effective_concepts", aspect)] = Estimate(number, len(index))
     return found
 
 

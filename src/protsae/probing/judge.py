@@ -41,7 +41,7 @@ from protsae.probing.scores import (
 )
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix, labels_by_split, protein_level
-from protsae.probing.vocabulary import Vocabulary
+from protsae.probing.vocabulary import CountedOnce, Vocabulary
 
 SCORE_COLUMNS = ("method", "supervision", "protein_id", "concept_idx", "score")
 ESTIMATE_COLUMNS = ("method", "supervision", "seed", "hook_point", "k", *Key._fields, "value", "n", "samples")
@@ -260,8 +260,13 @@ class Judge:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The concepts of whole proteins."""
-        concepts = self.known.tables.concepts
-        return Vocabulary.of(concepts.iloc[self.columns], self.known.terms, self.known.relations)
+        return Vocabulary.of(self.once, self.known.terms, self.known.relations)
+
+    @cached_property
+    def once(self) -> CountedOnce:
+        """Which concepts of whole proteins count once, near-twins represented by one of them."""
+        concepts = self.known.tables.concepts.iloc[self.columns]
+        return CountedOnce.of(concepts, self.splits, self.evaluation.max_jaccard)
 
 
 def about_dictionary(run: Run, scores: Scores) -> dict[str, dict[str, Any]]:

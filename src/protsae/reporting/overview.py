@@ -200,6 +200,18 @@ def method_rows(
     return sorted(found, key=lambda record: (record["floor"], ranked.index(record["method"])))
 
 
+def counting(metrics: pd.DataFrame) -> str:
+    """Say how many concepts means run over, and how many are independent; nothing without a figure."""
+    rows = metrics[(metrics["metric"] == "n_effective_concepts") & (metrics["aspect"] == "all")]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    return (
+        f"Means over concepts run over {int(row['n']):,} concepts, of near-twins over one. "
+        f"By the correlation of their labels they are worth {row['value']:.0f} independent ones."
+    )
+
+
 def health_table(metrics: pd.DataFrame, dictionaries: Dictionaries, split: str = "test") -> dict[str, Any]:
     """Return the measures of the dictionaries themselves: one row per metric, one cell per dictionary.
 

@@ -35,7 +35,7 @@ from protsae.reporting.evidence import (
     monosemanticity_table,
     nesting_table,
 )
-from protsae.reporting.overview import health_table, main_result, method_rows, run_facts, sizes
+from protsae.reporting.overview import counting, health_table, main_result, method_rows, run_facts, sizes
 from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING, known_first
 from protsae.reporting.tables import ReportTables
 from protsae.reporting.templates import FOLDER
@@ -85,6 +85,7 @@ def render_page(
         "differences": pairs,
         "leading_pairs": leading_pairs(pairs, dictionaries),
         "methods": methods,
+        "counting": counting(tables.metrics),
         "supervision": {kind: SUPERVISION_MEANING.get(kind, "") for kind in supervision},
         "health": health_table(tables.metrics, dictionaries),
         "fidelity": fidelity_table(values, dictionaries),

@@ -103,7 +103,7 @@ def test_every_method_is_judged_and_the_planted_site_is_found(inputs):
     assert tuple(metrics.columns) == METRIC_COLUMNS
     assert set(metrics["metric"]) == {
         *("relevance_f1", "relevance_f1_top", "residue_f1", "residue_f1_top", "domain_f1", "domain_f1_top"),
-        *("concept_coverage", "k_sparse_auc"),
+        *("concept_coverage", "k_sparse_auc", "n_effective_concepts"),
     }
     row = metrics[metrics["method"] == "topk"].iloc[0]
     assert row[["seed", "hook_point", "k", "split"]].tolist() == [3, HOOK, 2, "test"]

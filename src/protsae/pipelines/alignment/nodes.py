@@ -63,4 +63,5 @@ def collect_alignment(choice: ChoiceConfig, **parts: pd.DataFrame) -> tuple[pd.D
     from protsae.interpretation.summary import summarise
 
     pairs, probes = stacked(parts, "alignment"), stacked(parts, "k_sparse")
-    return pairs, summarise(pairs, choice.confidence), probes, stacked_metrics(parts, "alignment_metrics")
+    metrics = stacked_metrics(parts, "alignment_metrics")
+    return pairs, summarise(pairs, metrics, choice.confidence), probes, metrics

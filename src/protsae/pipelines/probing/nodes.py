@@ -163,6 +163,13 @@ def score_residues(
     return evaluate_residues(residue_codes, labelled, evaluation)
 
 
+def list_twins(
+    mean_activations: pd.DataFrame, *, evaluation: EvaluationConfig, **tables: pd.DataFrame
+) -> pd.DataFrame:
+    """List the concepts that a near-twin represents in means over concepts and counts of them."""
+    return _judge(tables, mean_activations["protein_id"], evaluation=evaluation).once.twins()
+
+
 def measure_subsumption(sae_checkpoint: Any, axioms: pd.DataFrame, concepts: pd.DataFrame) -> pd.DataFrame:
     """Measure how well the predictor's geometry (of a `SaeCheckpoint`) obeys the ontology."""
     from protsae.encoding.run import Run

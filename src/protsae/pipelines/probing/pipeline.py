@@ -19,6 +19,7 @@ from .nodes import (
     evaluate_references,
     find_neighbours,
     gate_linear_probe,
+    list_twins,
     measure_subsumption,
     pool_random_plm,
     score_dictionary,
@@ -71,6 +72,7 @@ def _references() -> Pipeline:
     read = own(REFERENCES, "concept_scores") | as_named("mean_activations")
     nodes = [
         node(find_neighbours, ["proteins", "params:probing.neighbours"], "neighbours"),
+        node(list_twins, as_named("mean_activations") | _EVALUATION | LABELLED, "concept_twins"),
         node(gate_linear_probe, gating | hook_point | _SCORING | LABELLED, "gated_probe_scores"),
         node(pool_random_plm, model | hook_point, "random_mean_activations"),
         node(score_references, as_named(*tables) | _SCORING | LABELLED, f"{REFERENCES}.concept_scores"),
