@@ -101,3 +101,5 @@ def test_controls_stand_directly_under_the_latents_that_they_are_controls_of():
     assert found.ranked(own) == expected
     del scores["a_latent"]
     assert found.ranked(scores) == ["gated_linear_probe", "a_probe", "b_latent", "x"]
+    unguided = make("a b", rival="b")
+    assert unguided.ranked({"a_latent": 0.7, "gated_linear_probe": 0.9}) == ["gated_linear_probe", "a_latent"]

@@ -54,6 +54,20 @@ def test_main_result_states_scores_floors_and_paired_differences(dictionaries):
     )
 
 
+def test_main_result_states_the_control_without_an_autoencoder_first(dictionaries):
+    control = concat_metrics([METRICS, auc_rows("gated_linear_probe", 0.7)])
+    differences = pair("protsae_latent", "gated_linear_probe", 0.01, -0.01, 0.03)
+    said = main_result(control, differences, dictionaries)
+    sentence = (
+        "Logistic regression through the same gate, without a dictionary, reaches 0.700; the paired"
+        " difference is +0.010 (−0.010 to +0.030), not significant on this test set."
+        " The best single latents of TopK SAE"
+    )
+    assert sentence in said
+    unguided = Dictionaries({"topk": "topk"}, "topk")
+    assert "gate" not in main_result(control, differences, unguided)
+
+
 def test_main_result_of_a_single_unguided_dictionary_names_no_other():
     alone = Dictionaries({"a": "gated"}, "a")
     said = main_result(auc_rows("a_latent", 0.6), auc_rows("a_latent", 0.6)[:0], alone)

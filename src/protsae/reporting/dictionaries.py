@@ -140,7 +140,8 @@ class Dictionaries(DictionaryList):
             scores: method to score, None: it has none.
         """
         controls = {f"{name}_gate": (f"{name}_latent", 1) for name in self.guided}
-        controls["gated_linear_probe"] = (f"{self.subject}_latent", 2)
+        if self.subject in self.guided:
+            controls["gated_linear_probe"] = (f"{self.subject}_latent", 2)
 
         def place(method: str) -> tuple[float, str, int]:
             leader, number = controls.get(method, (method, 0))

@@ -61,13 +61,13 @@ def main_result(
         f"On {split} proteins, {what} above the others with a mean AUC of {with_interval(scores[own])}."
         f" Chance is 0.5{floor}."
     ]
-    others = {
-        "gated_linear_probe": "Logistic regression through the same gate, without a dictionary,",
-        "linear_probe": "A linear probe on the mean activations, which uses no dictionary,",
-    }
+    others = {}
+    if subject in dictionaries.guided:
+        others["gated_linear_probe"] = "Logistic regression through the same gate, without a dictionary,"
     if rival is not None:
         latents = "defined latents" if rival in dictionaries.guided else "best single latents"
-        others = {f"{rival}_latent": f"The {latents} of {dictionaries.label(rival)}", **others}
+        others[f"{rival}_latent"] = f"The {latents} of {dictionaries.label(rival)}"
+    others["linear_probe"] = "A linear probe on the mean activations, which uses no dictionary,"
     for method, name in others.items():
         if method in scores:
             verb = "reach" if method.endswith("_latent") else "reaches"
