@@ -35,6 +35,7 @@ from protsae.probing.random_plm import random_mean_activations
 from protsae.probing.scores import probe_scores
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import split_of_proteins
+from protsae.sequences.bands import NO_HIT
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.members import Member
 from protsae.sweeps.plan import ESTIMATES_NAME, METRICS_NAME, SweepData
@@ -43,6 +44,7 @@ from protsae.training.fingerprints import table_hash
 TABLE = ROOT / "docs/results/probing.csv"
 COMPARED = ("auc", "aupr", "fmax", "wfmax", "smin")
 BASELINES = ("linear_probe", "nearest_neighbour", "composition_probe", "random_plm_probe")
+CONTROL = "gated_linear_probe"
 FLOORS = ("prevalence", "shuffled_labels")
 SEED = re.compile(r"-seed\d+")
 
@@ -187,7 +189,8 @@ def groups(tables: dict[str, pd.DataFrame]) -> Iterator[Group]:
 
 
 def pairs(found: list[Group]) -> Iterator[tuple[Group, Group]]:
-    """Yield what is compared: all with the linear probe, ProtSAE with its rivals and with the baselines."""
+    """Yield what is compared: all with the linear probe, ProtSAE with its rivals, its control and the
+    baselines, TopK with frozen dictionaries of its k."""
     by_name: dict[str, list[Group]] = {}
     for group in found:
         by_name.setdefault(group.method, []).append(group)
@@ -201,8 +204,19 @@ def pairs(found: list[Group]) -> Iterator[tuple[Group, Group]]:
             ):
                 yield group, other
         for own in by_name.get(f"protsae_{kind}", []):
-            if own is not group and group.method not in BASELINES and own.hook_point == group.hook_point:
+            if (
+                own is not group
+                and group.method not in (*BASELINES, CONTROL)
+                and own.hook_point == group.hook_point
+            ):
                 yield own, group
+    for own in by_name.get("protsae_latent", []):
+        for name in ("protsae_gate", CONTROL):
+            yield from ((own, other) for other in by_name.get(name, []) if other.hook_point == own.hook_point)
+    for group in found:
+        if group.method.startswith("frozen_"):
+            name = f"topk_{group.method.rpartition('_')[2]}"
+            yield from ((own, group) for own in by_name.get(name, []) if own.k == group.k)
     for own in [*by_name.get("protsae_predictor", []), *by_name.get("linear_probe", [])]:
         for name in BASELINES[1:]:
             for other in by_name.get(name, []):
@@ -229,7 +243,8 @@ def table_of(found: list[Group], confidence: float) -> pd.DataFrame:
         about = {"hook_point": one.hook_point, "k": one.k if other.k is None else other.k}
         for key in one.seeds[0][-1]:
             left, right = one.over_seeds(key), other.over_seeds(key)
-            if key.metric in COMPARED and key.preset != "deepgo" and not key.stratum and left and right:
+            compared = not key.stratum or (key.stratum == NO_HIT and key.aspect == "mean")
+            if key.metric in COMPARED and key.preset != "deepgo" and compared and left and right:
                 name = f"{one.method} - {other.method}"
                 difference = SeedEstimate(
                     np.array([left.values.mean() - right.values.mean()]), left.samples - right.samples, left.n
