@@ -94,8 +94,9 @@ FOLLOWS = {
     "sweeps.judging.evaluation": "probing.evaluation",
 }
 """Setting or block to the one whose values it takes where it leaves them out."""
-FIXED = frozenset({"pretraining.evaluation.seed"})
-"""Settings with a name of `shared` and a value of their own: the same residues judge every model."""
+FIXED = frozenset({"pretraining.evaluation.seed", "alignment.choice.n_resamples"})
+"""Settings with a name of `shared` and a value of their own: the same residues judge every model, and
+p-values need many resamples."""
 
 
 def source_of(place: str) -> str | None:

@@ -61,6 +61,9 @@ class ChoiceConfig(ThresholdConfig, ResamplingConfig, CountingConfig):
     """How latents are chosen for concepts, and judged on test. Thresholds are chosen on validation. The
     false-discovery rate of `n_found_bh` is 1 - `confidence`."""
 
+    n_resamples: int = Field(default=1000, ge=2)
+    """Bootstrap resamples of homology clusters. No p-value is below 1 / (resamples + 1), so that with 200 of
+    them a few of many concepts could not pass Benjamini-Hochberg."""
     selection: Selection = "train_and_validation"
     """Labels by which latents are chosen for a concept. For concepts of residues, those of training are the
     residues whose codes are stored, `k_sparse.max_residues`."""
