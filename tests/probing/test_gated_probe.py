@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from tests.memory_store import MemoryStore
 
 from protsae.probing.config import GatedProbeConfig, ScoringConfig
@@ -37,7 +38,7 @@ class Toy:
         }
 
     def scores(self, config, splits=None, **scoring):
-        settings = ScoringConfig(l2=(0.05,), **scoring)
+        settings = ScoringConfig(**scoring)
         table = gated_probe_table(self.store, HOOK, self.means, splits or self.splits, settings, config)
         return {s: feature_matrix(table, "score", self.splits[s].protein_ids) for s in ("validation", "test")}
 
@@ -78,10 +79,30 @@ def slow(toy, pooling, floor=0.01, l2=0.05):
 
 @pytest.mark.parametrize("pooling", ["mean", "max"])
 def test_scores_equal_scikit_learn_and_loops_over_residues(toy, pooling):
-    config = GatedProbeConfig(residues_per_protein=12, residues_per_batch=50)
+    config = GatedProbeConfig(residues_per_protein=12, residues_per_batch=50, l2=(0.05,))
     found = toy.scores(config, pooling=pooling)["test"]
     np.testing.assert_allclose(found, slow(toy, pooling), atol=2e-5)
     assert (found == 0).any() and (found > 0).any()
+
+
+def test_the_strength_is_chosen_by_the_gated_scores_on_validation(toy):
+    strengths = (0.001, 0.05, 30.0)
+    validation = toy.splits["validation"]
+    values = {}
+    for l2 in strengths:
+        scores = toy.scores(GatedProbeConfig(l2=(l2,)))["validation"]
+        of_concept = [
+            roc_auc_score(validation.labels[known, c], scores[known, c])
+            for c in range(N_CONCEPTS)
+            for known in [validation.labelled[:, c]]
+        ]
+        values[l2] = np.mean(of_concept)
+    assert len(set(values.values())) == 3
+    best = max(strengths, key=values.__getitem__)
+    chosen, alone = (toy.scores(GatedProbeConfig(l2=l2))["test"] for l2 in (strengths, (best,)))
+    np.testing.assert_allclose(chosen, alone, atol=1e-4)  # a path starts each fit where the last one ended
+    others = (toy.scores(GatedProbeConfig(l2=(l2,)))["test"] for l2 in strengths if l2 != best)
+    assert min(np.abs(chosen - other).max() for other in others) > 0.05
 
 
 def test_batches_change_nothing_and_neither_do_labels_of_test(toy):

@@ -63,6 +63,10 @@ class GatedProbeConfig(Config):
     residues_per_batch: int = Field(default=8192, ge=1)
     """Whole proteins are joined until they hold at least this many residues; bounds memory, changes no
     result."""
+    l2: tuple[Positive, ...] = Field(
+        default=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0), min_length=1
+    )
+    """Strengths tried for the regressions; one strength, by macro AUC of the gated scores on validation."""
     seed: int = 0
     """Seed of the draws."""
 

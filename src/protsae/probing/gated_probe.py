@@ -5,7 +5,7 @@ logits are those of a logistic regression on whitened means of proteins, applied
 difference from `<name>_latent` is what the dictionary adds to ranking.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from protsae.core.seeding import numpy_generator
 from protsae.core.splits import HELD_OUT
 from protsae.encoding.batches import ProteinSource, protein_batches
 from protsae.probing.config import GatedProbeConfig, ScoringConfig
-from protsae.probing.scores import Features, fit_probes
+from protsae.probing.logistic import LogisticProbes, choose_probes, fit_path
+from protsae.probing.scores import Features
 from protsae.probing.splits import SplitLabels
 from protsae.sae.guidance import firing_thresholds
 from protsae.sae.pooling import segment_max, segment_mean
@@ -55,6 +57,31 @@ class SampledResidues:
     """Position of the protein of each [n_residues]."""
 
 
+@dataclass(frozen=True)
+class GatedProbes:
+    """Logits above thresholds, pooled over the residues of proteins."""
+
+    direction: Direction
+    thresholds: Floats
+    """[n_concepts]."""
+    pool: Callable[[Tensor, Tensor, int], Tensor]
+    source: ProteinSource
+    hook_point: str
+    residues_per_batch: int
+
+    def logits(self, protein_ids: Sequence[str]) -> Floats:
+        """Return scores [n, n_concepts] of proteins, in their order, in one pass over their activations."""
+        scores = np.empty((len(protein_ids), len(self.thresholds)))
+        place = {name: number for number, name in enumerate(protein_ids)}
+        wanted = dict.fromkeys(protein_ids, "")  # of any split
+        for batch in protein_batches(self.source, self.hook_point, wanted, self.residues_per_batch):
+            passed = np.maximum(self.direction.logits(batch.x.numpy()) - self.thresholds, 0)
+            owner = torch.from_numpy(batch.protein)
+            pooled = self.pool(torch.from_numpy(passed), owner, len(batch.lengths))
+            scores[[place[name] for name in batch.protein_ids]] = pooled.numpy()
+        return scores
+
+
 def gated_probe_table(
     source: ProteinSource,
     hook_point: str,
@@ -63,35 +90,45 @@ def gated_probe_table(
     scoring: ScoringConfig,
     config: GatedProbeConfig,
 ) -> pd.DataFrame:
-    """Score held-out proteins in two passes over stored activations; memory stays bounded.
+    """Score held-out proteins in passes over stored activations; memory stays bounded.
+
+    The strength of the penalty is chosen on validation by the scores themselves: that of the best probe on
+    means is another.
 
     Args:
         source: stored activations.
         hook_point: which ones.
         means: split to mean activations of its proteins [n, d_model], in the order of `splits`.
         splits: labels by split, of the concepts of whole proteins.
-        scoring: pooling, strengths of the penalty.
-        config: draws of training residues, floor of the whitening.
+        scoring: pooling, precision of the fits.
+        config: draws of training residues, floor of the whitening, strengths of the penalty.
 
     Returns:
         `protein_id`, `score`: float64 [n_concepts], of validation and test proteins.
     """
-    if not splits["train"].labels.shape[1]:
+    train, validation = splits["train"], splits["validation"]
+    if not train.labels.shape[1]:
         return pd.DataFrame(columns=["protein_id", "score"])
-    sample = sample_residues(source, hook_point, splits["train"].protein_ids, config)
+    sample = sample_residues(source, hook_point, train.protein_ids, config)
     whitening = whitening_matrix(torch.from_numpy(sample.means), config.whitening_floor).numpy()
-    probes = fit_probes({split: values @ whitening for split, values in means.items()}, splits, scoring)
-    scaled = probes.weights / probes.scale[:, None]
-    direction = Direction(whitening @ scaled, probes.intercept - probes.mean @ scaled)
-    thresholds = gate_thresholds(direction, sample, splits["train"])
-    split_of = {name: split for split in HELD_OUT for name in splits[split].protein_ids}
-    rows: list[pd.DataFrame] = []
-    for batch in protein_batches(source, hook_point, split_of, config.residues_per_batch):
-        passed = torch.from_numpy(np.maximum(direction.logits(batch.x.numpy()) - thresholds, 0))
-        pool = segment_max if scoring.pooling == "max" else segment_mean
-        scores = pool(passed, torch.from_numpy(batch.protein), len(batch.lengths)).numpy()
-        rows.append(pd.DataFrame({"protein_id": batch.protein_ids, "score": list(scores)}))
-    return pd.concat(rows).sort_values("protein_id", ignore_index=True)
+    pool = segment_max if scoring.pooling == "max" else segment_mean
+    whitened = means["train"] @ whitening
+    path = fit_path(whitened, train.labels, train.labelled, config.l2, precise=scoring.precise)
+
+    def gated(probes: LogisticProbes) -> GatedProbes:
+        scaled = probes.weights / probes.scale[:, None]
+        direction = Direction(whitening @ scaled, probes.intercept - probes.mean @ scaled)
+        thresholds = gate_thresholds(direction, sample, train)
+        return GatedProbes(direction, thresholds, pool, source, hook_point, config.residues_per_batch)
+
+    labels = validation.labels, validation.labelled
+    chosen = choose_probes(map(gated, path), validation.protein_ids, *labels)
+    tables = [
+        pd.DataFrame({"protein_id": splits[split].protein_ids, "score": list(scores)})
+        for split in HELD_OUT
+        for scores in [chosen.logits(splits[split].protein_ids)]
+    ]
+    return pd.concat(tables).sort_values("protein_id", ignore_index=True)
 
 
 def sample_residues(
