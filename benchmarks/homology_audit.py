@@ -193,7 +193,7 @@ def planted(sequences: Sequences, n_families: int, n_strangers: int, seed: int) 
             kind: {"n": len(of), **of[columns].mean().round(4).to_dict()}
             for kind, of in [("all", above), *above.groupby("kind")]
         },
-        "table": table.round(4).where(table.notna(), None).to_dict("records"),
+        "table": [row.dropna().to_dict() for _, row in table.round(4).iterrows()],
         "shuffled_with_a_hit": {
             method: len({hit.query_id for hit in search(shuffled, train, SearchConfig())})
             for method, search in SEARCHES.items()
