@@ -6,8 +6,9 @@ Usage, after `kedro run --env swissprot --pipelines sweeps --params ingestion.se
 
 A folder of members (data/swissprot/06_models/sweeps) in its place gives those that are judged by now.
 
-Writes the table in the columns of metrics.csv and prints, on test proteins, means over seeds; how far each
-matched member's L0 is from ProtSAE's; and ProtSAE's FVE against TopK's curve at ProtSAE's own L0.
+Writes the table in the columns of metrics.csv, without references and strata (probing.csv has them), and
+prints, on test proteins, means over seeds; how far each matched member's L0 is from ProtSAE's; and ProtSAE's
+FVE against TopK's curve at ProtSAE's own L0.
 """
 
 import json
@@ -81,7 +82,8 @@ def main() -> None:
     """Write the table and print what it says."""
     table = read(Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE)
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    table[list(METRIC_COLUMNS)].to_csv(TARGET, index=False, float_format="%.6g")
+    of_members = ~table["member"].str.startswith("references-") & (table["stratum"] == "")
+    table.loc[of_members, list(METRIC_COLUMNS)].to_csv(TARGET, index=False, float_format="%.6g")
     pd.set_option("display.width", 200)
     print(as_markdown(table))
     print(off_target(table).round(3).to_string(index=False))
