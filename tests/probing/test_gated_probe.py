@@ -39,7 +39,9 @@ class Toy:
 
     def scores(self, config, splits=None, **scoring):
         settings = ScoringConfig(**scoring)
-        table = gated_probe_table(self.store, HOOK, self.means, splits or self.splits, settings, config)
+        table = gated_probe_table(
+            self.store, HOOK, self.means["train"], splits or self.splits, settings, config
+        )
         return {s: feature_matrix(table, "score", self.splits[s].protein_ids) for s in ("validation", "test")}
 
 
@@ -130,4 +132,6 @@ def test_draws_are_of_few_residues_and_bounded(toy):
 
 def test_without_concepts_of_proteins_there_are_no_scores(toy):
     none = {split: of.of_concepts(np.arange(0)) for split, of in toy.splits.items()}
-    assert gated_probe_table(toy.store, HOOK, toy.means, none, ScoringConfig(), GatedProbeConfig()).empty
+    assert gated_probe_table(
+        toy.store, HOOK, toy.means["train"], none, ScoringConfig(), GatedProbeConfig()
+    ).empty

@@ -5,7 +5,7 @@ logits are those of a logistic regression on whitened means of proteins, applied
 difference from `<name>_latent` is what the dictionary adds to ranking.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from protsae.core.seeding import numpy_generator
-from protsae.core.splits import HELD_OUT
-from protsae.encoding.batches import ProteinSource, protein_batches
+from protsae.encoding.batches import ProteinBatch, ProteinSource, protein_batches
+from protsae.metrics.bootstrap import macro_mean
+from protsae.metrics.ranking import roc_auc
 from protsae.probing.config import GatedProbeConfig, ScoringConfig
-from protsae.probing.logistic import LogisticProbes, choose_probes, fit_path
-from protsae.probing.scores import Features
+from protsae.probing.logistic import fit_path
 from protsae.probing.splits import SplitLabels
 from protsae.sae.guidance import firing_thresholds
 from protsae.sae.pooling import segment_max, segment_mean
@@ -46,6 +45,20 @@ class Direction:
 
 
 @dataclass(frozen=True)
+class Gates:
+    """Logits, and what they have to exceed."""
+
+    direction: Direction
+    thresholds: Floats
+    """[n_concepts]."""
+
+    def passed(self, x: NDArray[np.floating[Any]]) -> Floats:
+        """Return what the logits of raw activations exceed the thresholds by [n, n_concepts]."""
+        found: Floats = np.maximum(self.direction.logits(x) - self.thresholds, 0)
+        return found
+
+
+@dataclass(frozen=True)
 class SampledResidues:
     """Residues drawn of training proteins."""
 
@@ -57,40 +70,15 @@ class SampledResidues:
     """Position of the protein of each [n_residues]."""
 
 
-@dataclass(frozen=True)
-class GatedProbes:
-    """Logits above thresholds, pooled over the residues of proteins."""
-
-    direction: Direction
-    thresholds: Floats
-    """[n_concepts]."""
-    pool: Callable[[Tensor, Tensor, int], Tensor]
-    source: ProteinSource
-    hook_point: str
-    residues_per_batch: int
-
-    def logits(self, protein_ids: Sequence[str]) -> Floats:
-        """Return scores [n, n_concepts] of proteins, in their order, in one pass over their activations."""
-        scores = np.empty((len(protein_ids), len(self.thresholds)))
-        place = {name: number for number, name in enumerate(protein_ids)}
-        wanted = dict.fromkeys(protein_ids, "")  # of any split
-        for batch in protein_batches(self.source, self.hook_point, wanted, self.residues_per_batch):
-            passed = np.maximum(self.direction.logits(batch.x.numpy()) - self.thresholds, 0)
-            owner = torch.from_numpy(batch.protein)
-            pooled = self.pool(torch.from_numpy(passed), owner, len(batch.lengths))
-            scores[[place[name] for name in batch.protein_ids]] = pooled.numpy()
-        return scores
-
-
 def gated_probe_table(
     source: ProteinSource,
     hook_point: str,
-    means: Features,
+    train_means: NDArray[np.floating[Any]],
     splits: Mapping[str, SplitLabels],
     scoring: ScoringConfig,
     config: GatedProbeConfig,
 ) -> pd.DataFrame:
-    """Score held-out proteins in passes over stored activations; memory stays bounded.
+    """Score held-out proteins: one pass over stored activations for each split; memory stays bounded.
 
     The strength of the penalty is chosen on validation by the scores themselves: that of the best probe on
     means is another.
@@ -98,7 +86,7 @@ def gated_probe_table(
     Args:
         source: stored activations.
         hook_point: which ones.
-        means: split to mean activations of its proteins [n, d_model], in the order of `splits`.
+        train_means: mean activations of the training proteins [n, d_model], in the order of `splits`.
         splits: labels by split, of the concepts of whole proteins.
         scoring: pooling, precision of the fits.
         config: draws of training residues, floor of the whitening, strengths of the penalty.
@@ -111,24 +99,45 @@ def gated_probe_table(
         return pd.DataFrame(columns=["protein_id", "score"])
     sample = sample_residues(source, hook_point, train.protein_ids, config)
     whitening = whitening_matrix(torch.from_numpy(sample.means), config.whitening_floor).numpy()
-    pool = segment_max if scoring.pooling == "max" else segment_mean
-    whitened = means["train"] @ whitening
-    path = fit_path(whitened, train.labels, train.labelled, config.l2, precise=scoring.precise)
-
-    def gated(probes: LogisticProbes) -> GatedProbes:
+    whitened = train_means @ whitening
+    gates = []
+    for probes in fit_path(whitened, train.labels, train.labelled, config.l2, precise=scoring.precise):
         scaled = probes.weights / probes.scale[:, None]
         direction = Direction(whitening @ scaled, probes.intercept - probes.mean @ scaled)
-        thresholds = gate_thresholds(direction, sample, train)
-        return GatedProbes(direction, thresholds, pool, source, hook_point, config.residues_per_batch)
+        gates.append(Gates(direction, gate_thresholds(direction, sample, train)))
 
-    labels = validation.labels, validation.labelled
-    chosen = choose_probes(map(gated, path), validation.protein_ids, *labels)
+    def scores(some: list[Gates], split: str) -> list[Floats]:
+        ids = splits[split].protein_ids
+        wanted = dict.fromkeys(ids, split)
+        batches = protein_batches(source, hook_point, wanted, config.residues_per_batch)
+        return pooled_gates(some, batches, ids, scoring.pooling)
+
+    of_strengths = scores(gates, "validation")
+    aucs = [macro_mean(roc_auc(values, validation.labels, validation.labelled))[0] for values in of_strengths]
+    best = int(np.argmax(aucs))  # the strongest penalty on ties
+    found = {"validation": of_strengths[best], "test": scores([gates[best]], "test")[0]}
     tables = [
-        pd.DataFrame({"protein_id": splits[split].protein_ids, "score": list(scores)})
-        for split in HELD_OUT
-        for scores in [chosen.logits(splits[split].protein_ids)]
+        pd.DataFrame({"protein_id": splits[split].protein_ids, "score": list(values)})
+        for split, values in found.items()
     ]
     return pd.concat(tables).sort_values("protein_id", ignore_index=True)
+
+
+def pooled_gates(
+    some: Sequence[Gates], batches: Iterable[ProteinBatch], protein_ids: Sequence[str], pooling: str
+) -> list[Floats]:
+    """Return what each of some gates makes of the proteins, in one pass over their residues
+    [n_proteins, n_concepts]."""
+    pool = segment_max if pooling == "max" else segment_mean
+    place = {name: number for number, name in enumerate(protein_ids)}
+    found = [np.empty((len(place), len(gates.thresholds))) for gates in some]
+    for batch in batches:
+        x, owner = batch.x.numpy(), torch.from_numpy(batch.protein)
+        rows = [place[name] for name in batch.protein_ids]
+        for gates, scores in zip(some, found, strict=True):
+            pooled = pool(torch.from_numpy(gates.passed(x)), owner, len(batch.lengths))
+            scores[rows] = pooled.numpy()
+    return found
 
 
 def sample_residues(

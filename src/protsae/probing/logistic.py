@@ -8,7 +8,7 @@ gives the same weights.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,35 +97,25 @@ def fit_path(
         yield LogisticProbes(mean, scale, weights, start[-1], l2)
 
 
-class Probes(Protocol):
-    """Scores items, whatever describes them, for all concepts."""
-
-    def logits(self, features: Any, /) -> Floats:
-        """Return scores [n, n_concepts]."""
-
-
-P = TypeVar("P", bound=Probes)
-
-
 def choose_probes(
-    candidates: Iterable[P],
-    features: Any,
+    candidates: Iterable[LogisticProbes],
+    features: NDArray[np.floating[Any]],
     labels: NDArray[Any],
     labelled: NDArray[Any],
     patience: int | None = None,
-) -> P:
+) -> LogisticProbes:
     """Return the candidate with the highest macro AUC on (validation) features; the strongest penalty on
     ties.
 
     Args:
         candidates: from the strongest penalty on.
-        features: what the candidates score: validation features [n, d], or ids [n].
+        features: validation features [n, d].
         labels: [n, n_concepts].
         labelled: [n, n_concepts].
         patience: candidates in a row without a better one, after which weaker penalties are not fitted any
             more; None: all are.
     """
-    best: tuple[float, P] | None = None
+    best: tuple[float, LogisticProbes] | None = None
     n_worse = 0
     for probes in candidates:
         score = float(macro_mean(roc_auc(probes.logits(features), labels, labelled))[0])

@@ -15,7 +15,7 @@ from protsae.core.splits import HELD_OUT, SELECTION_SPLITS, Selection
 from protsae.metrics.ranking import pairwise_auc
 from protsae.probing.config import FewLatentsConfig, ScoringConfig
 from protsae.probing.k_sparse import Sample, k_sparse_logits
-from protsae.probing.logistic import LogisticProbes, choose_probes, fit_path
+from protsae.probing.logistic import choose_probes, fit_path
 from protsae.probing.splits import SplitLabels
 
 Floats = NDArray[np.floating[Any]]
@@ -111,22 +111,15 @@ def few_latent_scores(
     return {k: dict(zip(HELD_OUT, logits, strict=True)) for k, _, logits in found}
 
 
-def fit_probes(
-    features: Features, splits: Mapping[str, SplitLabels], config: ScoringConfig
-) -> LogisticProbes:
-    """Fit L2 logistic regressions on train, and choose their strength on validation."""
-    train, validation = splits["train"], splits["validation"]
-    candidates = fit_path(features["train"], train.labels, train.labelled, config.l2, precise=config.precise)
-    return choose_probes(
-        candidates, features["validation"], validation.labels, validation.labelled, config.patience
-    )
-
-
 def probe_scores(
     features: Features, splits: Mapping[str, SplitLabels], config: ScoringConfig
 ) -> dict[str, Floats]:
-    """Score the scored splits by `fit_probes`."""
-    chosen = fit_probes(features, splits, config)
+    """Fit L2 logistic regressions on train, choose their strength on validation, score the scored splits."""
+    train, validation = splits["train"], splits["validation"]
+    candidates = fit_path(features["train"], train.labels, train.labelled, config.l2, precise=config.precise)
+    chosen = choose_probes(
+        candidates, features["validation"], validation.labels, validation.labelled, config.patience
+    )
     return {split: chosen.logits(features[split]) for split in HELD_OUT}
 
 

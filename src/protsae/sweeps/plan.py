@@ -93,7 +93,7 @@ class SweepData(NamedTuple):
         gated = gated_probe_table(
             self.store,
             hook_point,
-            judge.features(activations, "activation"),
+            judge.features(activations, "activation")["train"],
             judge.splits,
             config.scoring,
             config.gated_probe,

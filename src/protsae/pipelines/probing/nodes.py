@@ -51,11 +51,11 @@ def gate_linear_probe(
     **tables: pd.DataFrame,
 ) -> pd.DataFrame:
     """Score held-out proteins by logistic regression through ProtSAE's gate, without a dictionary: the
-    activations (an `ActivationStore`) of residues are read twice."""
+    activations (an `ActivationStore`) of every split's residues are read once."""
     from protsae.probing.gated_probe import gated_probe_table
 
     judge = _judge(tables, mean_activations["protein_id"], scoring=scoring)
-    means = judge.features(mean_activations, "activation")
+    means = judge.features(mean_activations, "activation")["train"]
     return gated_probe_table(activation_shards, hook_point, means, judge.splits, scoring, gated_probe)
 
 
