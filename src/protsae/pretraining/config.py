@@ -33,10 +33,22 @@ class MaskConfig(Config):
 
     mask_probability: float = Field(0.15, gt=0, lt=1)
     """Share of the residues that are guessed."""
+    max_mask_probability: float | None = Field(None, gt=0, le=1)
+    """Where given, every protein of every batch draws its own share, evenly between `mask_probability` and this.
+    A model that only saw 15 % masked cannot write a whole region anew; one of up to 100 % can."""
     mask_share: float = Field(0.8, ge=0, le=1)
     """Share of these that become the mask token."""
     random_share: float = Field(0.1, ge=0, le=1)
     """Share of these that become one of the twenty amino acids, whichever."""
+
+    @model_validator(mode="after")
+    def _range_in_order(self) -> Self:
+        highest = self.max_mask_probability
+        if highest is not None and highest < self.mask_probability:
+            raise ValueError(
+                f"max_mask_probability {highest} is below mask_probability {self.mask_probability}: exchange them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shares_within_one(self) -> Self:

@@ -69,14 +69,18 @@ class Masker:
         return np.isin(tokens, self._amino_acids)
 
     def draw(self, packed: PackedTokens, config: MaskConfig, rng: np.random.Generator) -> MaskedBatch:
-        """Choose each amino acid with the same probability, and replace it as `config` says.
+        """Choose each amino acid of a protein with the same probability, and replace it as `config` says.
 
         A batch in which none was chosen gets one, so that there is something to learn from; a batch without
         amino acids has nothing to guess.
         """
         tokens = packed.tokens.numpy()
         maskable = self.maskable(tokens)
-        chosen = maskable & (rng.random(len(tokens)) < config.mask_probability)
+        share: float | np.ndarray = config.mask_probability
+        if config.max_mask_probability is not None:
+            drawn = rng.uniform(config.mask_probability, config.max_mask_probability, len(packed.sizes))
+            share = np.repeat(drawn, packed.sizes)
+        chosen = maskable & (rng.random(len(tokens)) < share)
         if not chosen.any() and maskable.any():
             chosen[rng.choice(np.flatnonzero(maskable))] = True
         at = np.flatnonzero(chosen)

@@ -38,6 +38,9 @@ class TrainingBatch:
     protein_means: Tensor | None = None
     """Raw activations [n_proteins, d_model]: the mean over all residues of each protein, where the
     architecture asks for it."""
+    evidence: Tensor | None = None
+    """Float [n_residues, n_defined] from 0 to 1: local evidence for concepts of whole proteins, where the
+    architecture asks for it."""
     axioms: AxiomIndices | None = None
     """Axioms of the ontology."""
     progress: float = 1.0

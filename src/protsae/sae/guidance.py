@@ -24,6 +24,8 @@ class Supervision(NamedTuple):
     """Float [n_residues, n_defined], 0 or 1: read in the columns of residue-level concepts."""
     protein_means: Tensor | None = None
     """Raw activations [n_proteins, d_model], over all residues of the proteins; None: not needed."""
+    evidence: Tensor | None = None
+    """Float [n_residues, n_defined] from 0 to 1: see `TrainingBatch.evidence`."""
     mean: BatchMean = own_mean
     """See `TrainingBatch.mean`."""
 
@@ -111,6 +113,22 @@ def guided_loss(
     of_residues = masked_bce(carried, of_levels, labelled, weighting, batch.mean)
     share = is_residue_level.to(pooled.dtype).mean()
     return torch.lerp(of_proteins, of_residues.to(of_proteins.dtype), share)
+
+
+def evidence_loss(
+    logits: Tensor, batch: Supervision, is_residue_level: Tensor, weighting: Weighting | None = None
+) -> Tensor:
+    """Return the mean cross-entropy of residues' logits and local evidence, for concepts of whole proteins.
+
+    Args:
+        logits: of the residues [n_residues, n_defined].
+        batch: local evidence, and which concepts of which proteins are labelled.
+        is_residue_level: bool [n_defined].
+        weighting: of the pairs; None: all weigh the same.
+    """
+    assert batch.evidence is not None
+    known = (batch.labelled & ~is_residue_level)[batch.segment]
+    return masked_bce(logits, batch.evidence, known, weighting, batch.mean)
 
 
 def hierarchy_loss(pooled: Tensor, pairs: Tensor) -> Tensor:

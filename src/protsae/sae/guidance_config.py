@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from protsae.annotations.local_evidence import LocalEvidenceConfig
 from protsae.core.config import Config
 
 Pooling = Literal["mean", "residue", "attention", "noisy_or", "log_sum_exp"]
@@ -17,6 +18,12 @@ class GuidanceConfig(Config):
     """Weight of the annotation loss, relative to a reconstruction loss in units of the training variance."""
     lambda_axiom: float = Field(0.01, ge=0)
     """Weight of the axiom loss."""
+    lambda_evidence: float = Field(0.0, ge=0)
+    """Weight, relative to the annotation loss, of a loss that compares every residue with the local evidence
+    for its protein's concepts (`annotations.local_evidence`): concepts of whole proteins then fire where they
+    lie. Their gates by prevalence fire as often as there is evidence. 0: labels are not located."""
+    local_evidence: LocalEvidenceConfig = LocalEvidenceConfig()
+    """How local evidence is measured."""
     lambda_norm: float = Field(0.0, ge=0)
     """Weight of the mean squared norm of the predictor's rows: prevents the memorisation of few proteins."""
     lambda_hierarchy: float = Field(0.0, ge=0)

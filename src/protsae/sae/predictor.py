@@ -17,6 +17,7 @@ from protsae.sae.guidance import (
     Supervision,
     Weighting,
     best_f1_thresholds,
+    evidence_loss,
     firing_thresholds,
     guided_loss,
     hierarchy_loss,
@@ -54,6 +55,9 @@ class ConceptPredictor(SparseAutoencoder):
     concept_rate: Tensor
     """Share of positives among labelled training proteins [m], for concepts of residues among their residues:
     what the gate's firing rate is set to."""
+    evidence_rate: Tensor | None
+    """Mean local evidence of the residues of labelled training proteins [m], with `lambda_evidence` alone:
+    what the gate's firing rate is set to in place of `concept_rate`."""
     whitening: Tensor | None
     """[d_model, d_model]: maps scaled activations to the predictor's input; None: they are its input."""
     W_attention: nn.Parameter | None
@@ -92,6 +96,7 @@ class ConceptPredictor(SparseAutoencoder):
         self.register_buffer("whitening", torch.eye(d_model) if whitens else None)
         self.register_buffer("gate_logit", torch.zeros(m))
         self.register_buffer("concept_rate", torch.full((m,), 0.5))
+        self.register_buffer("evidence_rate", torch.full((m,), 0.5) if guidance.lambda_evidence else None)
         draws = guidance.axiom_batch > 0 or guidance.axiom_negatives > 0
         seed = torch.randint(2**62, (1,), generator=generator)
         self.register_buffer("axiom_draw", torch.cat([seed, torch.zeros_like(seed)]) if draws else None)
@@ -108,6 +113,12 @@ class ConceptPredictor(SparseAutoencoder):
             self.b_protein.copy_(self.b_pred)
         if self.config.guidance.gate != "half":
             self.gate_logit.copy_(self.b_pred)
+
+    @torch.no_grad()
+    def set_evidence_rates(self, rates: Tensor) -> None:
+        """Start the gate at the concepts' mean local evidence [m], each strictly between 0 and 1."""
+        assert self.evidence_rate is not None
+        self.evidence_rate.copy_(rates)
 
     @torch.no_grad()
     def set_whitening(self, means: Tensor) -> None:
@@ -220,7 +231,7 @@ class ConceptPredictor(SparseAutoencoder):
         With pooling by the mean, the loss needs the logits of the proteins' mean activations alone.
         """
         guidance = self.config.guidance
-        needed = not guidance.detach or guidance.annotation_pooling != "mean"
+        needed = not guidance.detach or guidance.annotation_pooling != "mean" or guidance.lambda_evidence > 0
         with torch.set_grad_enabled(needed and torch.is_grad_enabled()):
             return self._logits(scaled)
 
@@ -268,8 +279,10 @@ class ConceptPredictor(SparseAutoencoder):
             raise ValueError(
                 "protein_head and annotation_residues 'all' or 'both' train on batches with protein_means"
             )
+        if self.config.guidance.lambda_evidence and batch.evidence is None:
+            raise ValueError("lambda_evidence trains on batches with evidence")
         known = batch.segment, batch.labels, batch.labelled, batch.residue_labels, batch.protein_means
-        return Supervision(*known, mean=batch.mean)
+        return Supervision(*known, batch.evidence, mean=batch.mean)
 
     def guidance_terms(
         self,
@@ -305,6 +318,9 @@ class ConceptPredictor(SparseAutoencoder):
             "loss/annotation": (guidance.lambda_annotation * n_summed, annotation),
             "loss/norm": (guidance.lambda_norm, norm),
         }
+        if guidance.lambda_evidence:
+            located = evidence_loss(logits, given, self.is_residue_level, weighting)
+            terms["loss/evidence"] = (guidance.lambda_annotation * guidance.lambda_evidence * n_summed, located)
         if self.W_protein is not None:
             assert given.protein_means is not None
             head = self._head_logits(self.scale_input(given.protein_means))
@@ -324,7 +340,7 @@ class ConceptPredictor(SparseAutoencoder):
         if guidance.gate == "f1":
             truth = supervision.of_residues(self.is_residue_level)
             return best_f1_thresholds(logits, truth, labelled[segment])
-        rates = self.concept_rate
+        rates = self.concept_rate if self.evidence_rate is None else self.evidence_rate
         if guidance.gate_openness != 1:
             # Never above what the concept's own rate is, so that openness below 1 closes common ones too.
             rates = (guidance.gate_openness * rates).minimum(rates.clamp_min(_MOST_OPEN))

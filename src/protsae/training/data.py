@@ -6,10 +6,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.activations.sampler import ResidueBatch
 from protsae.annotations.labels import LabelTables, ResidueLabels
+from protsae.annotations.local_evidence import LocalEvidence
 from protsae.sae.axioms import AxiomIndices, subsumers
 
 
@@ -36,6 +38,8 @@ class Labels:
     """Which residues carry the residue-level concepts; None: there are no such concepts."""
     is_residue_level: Tensor | None = None
     """Bool [n_defined]; None: no concept is."""
+    evidence: LocalEvidence | None = None
+    """Local evidence for the concepts of whole proteins; None: not needed."""
 
     def rates(self) -> Tensor:
         """Return the share of positives among labelled proteins [n_defined], one pseudo-count of each; for
@@ -48,6 +52,27 @@ class Labels:
             n_positive = torch.where(self.is_residue_level, carrying, n_positive)
             n_known = torch.where(self.is_residue_level, lengths @ known, n_known)
         return (n_positive + 1) / (n_known + 2)
+
+    def evidence_rates(self, lengths: NDArray[np.int64]) -> Tensor:
+        """Return the mean local evidence of the residues of labelled proteins [n_defined], one pseudo-count of
+        each kind; for residue-level concepts as `rates`.
+
+        Args:
+            lengths: residues of each protein.
+        """
+        assert self.evidence is not None
+        n_known = torch.from_numpy(lengths).double() @ self.labelled.double()
+        found = (torch.from_numpy(self.evidence.totals(lengths)) + 1) / (n_known + 2)
+        rates = self.rates()
+        found = found.to(rates.dtype)
+        return found if self.is_residue_level is None else torch.where(self.is_residue_level, rates, found)
+
+    def evidence_of(self, batch: ResidueBatch) -> Tensor | None:
+        """Return the local evidence of a batch's residues [n_residues, n_defined]; None: not needed."""
+        if self.evidence is None:
+            return None
+        owner = batch.proteins[batch.segment].numpy()
+        return torch.from_numpy(self.evidence.dense(owner, batch.residue_index.numpy()))
 
     def of_residues(self, batch: ResidueBatch) -> Tensor | None:
         """Return the labels of a batch's residues [n_residues, n_defined]; None without residue-level

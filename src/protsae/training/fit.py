@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
 from protsae.activations.streaming import sampler_for
 from protsae.annotations.labels import LabelTables
+from protsae.annotations.local_evidence import LabelledSequences, LocalEvidenceConfig, local_evidence
 from protsae.core.errors import InputError
 from protsae.core.seeding import derive_seed, torch_generator
 from protsae.sae.axioms import AxiomIndices
@@ -125,6 +127,11 @@ def fit_guided(
     _centre(sae, task.source, train)
     assert train.labels is not None
     sae.set_concept_rates(train.labels.rates())
+    if config.guidance.lambda_evidence:
+        train = _with_evidence(train, task.source, config.guidance.local_evidence)
+        assert train.labels is not None
+        lengths = np.array([len(sequence) for sequence in _sequences(train, task.source)])
+        sae.set_evidence_rates(train.labels.evidence_rates(lengths))
     if config.guidance.needs_protein_means:
         train, validation = (_with_means(split, task.source) for split in (train, validation))
     if sae.whitening is not None:
@@ -225,6 +232,27 @@ def labelled_split_of(task: UnguidedTask, name: str, tables: LabelTables) -> Spl
 def _centre(sae: SparseAutoencoder, source: Source, train: Split) -> None:
     moments = source.store.statistics(source.hook_point, list(train.protein_ids))
     sae.set_input_statistics(torch.from_numpy(moments.mean), moments.total_variance)
+
+
+def _sequences(split: Split, source: Source) -> list[str]:
+    """Return the sequences of a split's proteins.
+
+    Raises:
+        InputError: they are not known.
+    """
+    if "sequence" not in source.proteins:
+        raise InputError(
+            "training.guidance.lambda_evidence is above 0, which needs sequences: activations of your own have "
+            "none. Set it to 0"
+        )
+    return source.proteins.set_index("protein_id")["sequence"].loc[list(split.protein_ids)].tolist()
+
+
+def _with_evidence(train: Split, source: Source, config: LocalEvidenceConfig) -> Split:
+    assert train.labels is not None
+    known = train.labels.labels.numpy(), train.labels.labelled.numpy()
+    (found,) = local_evidence(LabelledSequences(_sequences(train, source), *known), (), config)
+    return replace(train, labels=replace(train.labels, evidence=found))
 
 
 def _with_means(split: Split, source: Source) -> Split:

@@ -236,6 +236,7 @@ class Trainer:
         if labels is None:
             return TrainingBatch(x, self._dead(), progress=self._step / self._n_steps)
         of_residues, means = labels.of_residues(residues), self._train.means
+        evidence = labels.evidence_of(residues)
         return TrainingBatch(
             x,
             self._dead(),
@@ -244,6 +245,7 @@ class Trainer:
             labels.labelled[residues.proteins].to(self._device),
             None if of_residues is None else of_residues.to(self._device),
             None if means is None else means[residues.proteins].to(self._device),
+            None if evidence is None else evidence.to(self._device),
             None if self._ontology is None else self._ontology.axioms,
             progress=self._step / self._n_steps,
         )
