@@ -12,7 +12,7 @@ from protsae.annotations.config import RearrangementConfig
 from protsae.annotations.sources import SOURCE_RELATION_COLUMNS, SOURCE_TERM_COLUMNS, ConceptSource
 from protsae.core.errors import InputError
 from protsae.sequences.airr import REGIONS, Chain, read_chains, without_gaps
-from protsae.sequences.germline import LOCI, Gene, called_genes
+from protsae.sequences.germline import LOCI
 from protsae.sequences.table import protein_of_id
 
 NAME = "rearrangements"
@@ -78,12 +78,11 @@ def read_rearrangements(path: Path, sequences: pd.DataFrame, config: Rearrangeme
     for chain in read_chains(path, "rearrangements", _REQUIRED, counts):
         protein_id = owner.get(chain.chain_id, chain.chain_id)
         sequence = sequence_of.get(protein_id, "")
-        where = f"{path}:{chain.line}"
-        locus = _locus(chain.values, where)
+        locus = _locus(chain)
         if locus is None:
             counts["n_skipped_of_several_loci"] += 1
             continue
-        for aspect, term_id in _candidates(chain, locus, len(sequence), concepts, config, where):
+        for aspect, term_id in _candidates(chain, locus, len(sequence), concepts, config):
             candidates[protein_id, aspect, term_id] = None
         if sequence and protein_id not in regions and (found := _regions(chain, sequence, counts)):
             regions[protein_id] = found
@@ -120,41 +119,34 @@ def _source(
     )
 
 
-def _locus(values: Mapping[str, str], where: str) -> str | None:
+def _locus(chain: Chain) -> str | None:
     """Return the locus by its column, J call or V call; empty: unknown; None: they differ."""
-    given = values["locus"].upper()
+    given = chain.values["locus"].upper()
     if given and given not in LOCI:
-        raise InputError(f"{where}: locus '{values['locus']}' is none of {', '.join(LOCI)}")
-    calls = [{gene.locus for gene in _genes(values, column, where)} for column in ("j_call", "v_call")]
+        raise InputError(f"{chain.where}: locus '{given}' is none of {', '.join(LOCI)}")
+    calls = [{gene.locus for gene in chain.genes(column)} for column in ("j_call", "v_call")]
     if len({_SHARED.get(locus, locus) for locus in {given}.union(*calls) - {""}}) > 1:
         return None
     return next((min(loci) for loci in ({given} - {""}, *calls) if len(loci) == 1), "")
 
 
-def _genes(values: Mapping[str, str], column: str, where: str) -> tuple[Gene, ...]:
-    try:
-        return called_genes(values[column])
-    except InputError as error:
-        raise InputError(f"{where}: {column}: {error}") from None
-
-
 def _candidates(
-    chain: Chain, locus: str, length: int, concepts: _Concepts, config: RearrangementConfig, where: str
+    chain: Chain, locus: str, length: int, concepts: _Concepts, config: RearrangementConfig
 ) -> Iterator[tuple[str, str]]:
     """Yield aspects with the concepts of them that a chain may have; an empty id is one without a name."""
     if locus:
         yield "locus", concepts.add("locus", locus, "Locus of the chain")
-    for gene in _genes(chain.values, "v_call", where):
+    for gene in chain.genes("v_call"):
         above = "" if gene.locus in _SHARED else concepts.add("locus", gene.locus, "Locus of the chain")
         if gene.subgroup:
             above = concepts.add("v_subgroup", gene.subgroup, "Subgroup of the V gene", parent=above)
         yield "v_subgroup", above if gene.subgroup else ""
         yield "v_gene", concepts.add("v_gene", gene.name, "V gene", parent=above) if gene.name else ""
     for aspect in ("d_gene", "j_gene"):
-        for gene in _genes(chain.values, f"{aspect[0]}_call", where):
+        for gene in chain.genes(f"{aspect[0]}_call"):
             above = concepts.add("locus", gene.locus, "Locus of the chain")
             yield aspect, concepts.add(aspect, gene.name, f"{aspect[0].upper()} gene", parent=above)
-    share = _mutated_share(chain.values, length, where)
+    share = _mutated_share(chain, length)
     if share is not None:
         load, text = _class(share, config.mutation_load, ("low", "medium", "high"))
         yield (
@@ -172,13 +164,13 @@ def _candidates(
         yield aspect, concepts.add(aspect, size, text, name=f"{size} {kind} CDR3")
 
 
-def _mutated_share(values: Mapping[str, str], length: int, where: str) -> float | None:
+def _mutated_share(chain: Chain, length: int) -> float | None:
     """Return the share of mutated nucleotides, from `n_mutations` over those of the protein or `v_identity`.
 
     The standard counts identity from 0 to 1, IgBLAST and OAS in percent: above 1 it is a percentage.
     """
-    column = "n_mutations" if values["n_mutations"] else "v_identity"
-    text = values[column]
+    column = "n_mutations" if chain.values["n_mutations"] else "v_identity"
+    text = chain.values[column]
     if not text or (column == "n_mutations" and not length):
         return None
     try:
@@ -188,7 +180,9 @@ def _mutated_share(values: Mapping[str, str], length: int, where: str) -> float 
     identity = value / 100 if value > 1 else value
     share = value / (3 * length) if column == "n_mutations" else 1 - identity
     if value < 0 or not 0 <= share <= 1:
-        raise InputError(f"{where}: {column} is '{text}', which is not a number of mutations or an identity")
+        raise InputError(
+            f"{chain.where}: {column} is '{text}', which is not a number of mutations or an identity"
+        )
     return share
 
 

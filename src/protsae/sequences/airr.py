@@ -14,6 +14,7 @@ from typing import NamedTuple
 from protsae.core.errors import InputError
 from protsae.core.tables import SHOWN
 from protsae.core.text import numbered_lines
+from protsae.sequences.germline import Gene, called_genes
 
 REGIONS = {
     "FR1": "fwr1_aa",
@@ -50,6 +51,7 @@ _GAPS = str.maketrans("", "", ".-")
 class Chain(NamedTuple):
     """One chain of a row."""
 
+    path: Path
     line: int
     """1-based line of the file."""
     chain_id: str
@@ -58,9 +60,43 @@ class Chain(NamedTuple):
     """Column (without suffix) to value, for all of `COLUMNS`; empty where unknown."""
 
     @property
+    def where(self) -> str:
+        """File and line, for messages."""
+        return f"{self.path}:{self.line}"
+
+    @property
     def cdr3(self) -> str:
         """The CDR3: `cdr3_aa`, or else the junction without its two anchors."""
         return self.values["cdr3_aa"] or self.values["junction_aa"][1:-1]
+
+    def genes(self, column: str) -> tuple[Gene, ...]:
+        """Return the genes of a call, see `germline.called_genes`.
+
+        Raises:
+            InputError: as `file:line: column: reason`.
+        """
+        try:
+            return called_genes(self.values[column])
+        except InputError as error:
+            raise InputError(f"{self.where}: {column}: {error}") from None
+
+    def amino_acids(self) -> str:
+        """Return the amino acids without gaps; empty where there are none.
+
+        The first of `sequence_aa` and `sequence_alignment_aa` that is not empty; else the translation of
+        `sequence_alignment` or `sequence` in the frame in which `junction` lies, without partial codons.
+
+        Raises:
+            InputError: as `file:line: reason`, if nucleotides cannot be translated.
+        """
+        for column in SEQUENCES:
+            if self.values[column]:
+                return without_gaps(self.values[column])
+        junction = self.values["junction"].upper()
+        for column in NUCLEOTIDES:
+            if junction and (bases := without_gaps(self.values[column]).upper()):
+                return _translated(bases, junction, f"{self.where}: {column}")
+        return ""
 
 
 def is_metadata(line: str) -> bool:
@@ -110,7 +146,7 @@ def read_chains(
             name = values["sequence_id"] if "sequence_id" in places else f"row{counts['n_rows']}"
             if not name:
                 raise InputError(f"{path}:{number}: no {names[places['sequence_id']]} in this row")
-            yield Chain(number, f"{name}{suffix}", values)
+            yield Chain(path, number, f"{name}{suffix}", values)
     if not counts["n_rows"]:
         raise InputError(f"{path}: a header and no {content} below it")
 
@@ -118,25 +154,6 @@ def read_chains(
 def without_gaps(aligned: str) -> str:
     """Return an aligned sequence without its gaps, `.` and `-`."""
     return aligned.translate(_GAPS)
-
-
-def amino_acids(found: Chain, path: Path) -> str:
-    """Return the amino acids of a chain without gaps; empty where it has none.
-
-    The first of `sequence_aa` and `sequence_alignment_aa` that is not empty; else the translation of
-    `sequence_alignment` or `sequence` in the frame in which `junction` lies, without partial codons.
-
-    Raises:
-        InputError: as `file:line: reason`, if nucleotides cannot be translated.
-    """
-    for column in SEQUENCES:
-        if found.values[column]:
-            return without_gaps(found.values[column])
-    junction = found.values["junction"].upper()
-    for column in NUCLEOTIDES:
-        if junction and (bases := without_gaps(found.values[column]).upper()):
-            return _translated(bases, junction, f"{path}:{found.line}: {column}")
-    return ""
 
 
 def _translated(bases: str, junction: str, where: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from protsae.core.errors import InputError
 from protsae.core.tables import named_rows
-from protsae.sequences.airr import NUCLEOTIDES, SEQUENCES, amino_acids, read_chains
+from protsae.sequences.airr import NUCLEOTIDES, SEQUENCES, read_chains
 from protsae.sequences.fasta import FastaConfig, FastaRecord, clean_record, parse_header, read_fasta
 from protsae.sequences.formats import detect_format
 from protsae.sequences.swissprot import read_swissprot
@@ -94,7 +94,7 @@ def _uniprot_records(path: Path) -> Iterator[FastaRecord]:
 
 def _airr_records(path: Path, counts: Counter[str]) -> Iterator[FastaRecord]:
     for found in read_chains(path, "sequences", [(*SEQUENCES, *NUCLEOTIDES)], counts):
-        sequence = amino_acids(found, path)
+        sequence = found.amino_acids()
         if not sequence:
             counts["n_chains_without_sequence"] += 1
         elif "*" in sequence[:-1]:  # real tables call some of these productive
