@@ -148,9 +148,10 @@ def test_without_framework_4_the_end_of_the_alignment_is_it(tmp_path: Path):
     _, found = read(tmp_path, row)
     (fr4,) = found.residue_concepts[found.residue_concepts["concept_id"] == "region:FR4"].to_numpy().tolist()
     assert fr4[3:] == [1 + len(SEQUENCE) - 3, len(SEQUENCE) + 2]
-    source, _ = read(tmp_path, heavy("a", fwr4_aa=""))  # which may go on after the J gene
-    assert source.counts["n_chains_without_regions"] == 1
-    assert source.spans.empty
+    for longer in ({}, {"sequence_aa": f"{SEQUENCE}ASTK", "sequence_alignment_aa": SEQUENCE}):
+        source, _ = read(tmp_path, heavy("a", fwr4_aa="", **longer))  # may go on after the J gene
+        assert source.counts["n_chains_without_regions"] == 1
+        assert source.spans.empty
 
 
 def test_t_cell_receptors_share_v_genes_of_alpha_and_delta(tmp_path: Path):
@@ -162,6 +163,13 @@ def test_t_cell_receptors_share_v_genes_of_alpha_and_delta(tmp_path: Path):
     ]
     assert ["v_subgroup:TRAV14", "is_a", "locus:TRA"] not in source.relations.to_numpy().tolist()
     assert concepts(found, "b") == ["j_gene:TRBJ1-1", "locus:TRB", "v_gene:TRBV28", "v_subgroup:TRBV28"]
+
+
+def test_a_gene_without_subgroup_is_below_its_locus(tmp_path: Path):
+    gamma = {"sequence_id": "g", "sequence_aa": "MKV", "v_call": "TRGVA*01", "j_call": "TRGJ1*01"}
+    source, found = read(tmp_path, gamma)
+    assert ["v_gene:TRGVA", "is_a", "locus:TRG"] in source.relations.to_numpy().tolist()
+    assert aspects(found, "g") == ["j_gene", "locus", "v_gene"]
 
 
 def test_chains_of_several_loci_are_skipped_and_counted(tmp_path: Path):

@@ -84,7 +84,7 @@ def read_rearrangements(path: Path, sequences: pd.DataFrame, config: Rearrangeme
             continue
         for aspect, term_id in _candidates(chain, locus, len(sequence), concepts, config):
             candidates[protein_id, aspect, term_id] = None
-        if sequence and protein_id not in regions and (found := _regions(chain, sequence, counts)):
+        if sequence and (found := _regions(chain, sequence, counts)):
             regions[protein_id] = found
     return _source(candidates, regions, concepts, counts)
 

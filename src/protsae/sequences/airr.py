@@ -213,7 +213,8 @@ def _positions(
         if not any(column in positions for column in group):
             raise InputError(
                 f"{where}: the header has no column {' or '.join(f'{column}{suffix}' for column in group)}; "
-                f"found {', '.join(stripped)[:SHOWN]!r}. AIRR's Rearrangement Schema names the columns"
+                f"found {', '.join(stripped)[:SHOWN]!r}. AIRR's Rearrangement Schema names the columns; "
+                "kedro number-chains makes such a table of sequences"
             )
     return positions
 
