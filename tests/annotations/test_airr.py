@@ -154,6 +154,40 @@ def test_without_framework_4_the_end_of_the_alignment_is_it(tmp_path: Path):
         assert source.spans.empty
 
 
+def test_a_paired_data_unit_of_oas(tmp_path: Path):
+    light = dict(zip(REGIONS, ("DIQ", "QDV", "WYQ", "AS", "YYC", "QQHYTTPPT", ""), strict=True))
+    alignment = {"sequence_alignment_aa": "".join(light.values()) + "FGQ"}
+    calls = {"v_call": "IGKV1-39*01", "d_call": "", "j_call": "IGKJ1*01", "locus": "K", "v_identity": "87.5"}
+    pair = {
+        **{f"{name}_heavy": value for name, value in heavy("h1", locus="H", v_identity="99.1").items()},
+        **{
+            f"{name}_light": value
+            for name, value in {"sequence_id": "l1", **calls, **light, **alignment}.items()
+        },
+        "ANARCI_numbering_heavy": "\"{'fwh1': {'1 ': 'Q', '2 ': 'V'}}\"",
+    }
+    single = {
+        f"{name}_heavy": value for name, value in heavy("h2", sequence_aa="MKV", productive="F").items()
+    }
+    path = table(tmp_path / "x.csv", [pair, single], ",", '"{""Run"": ""SRR1"", ""Isotype"": ""All""}"\n')
+    sequences, report = sequence_table(path, SequenceTableConfig())
+    assert sequences["protein_id"].tolist() == ["h1_heavy", "l1_light"]
+    assert report["rearrangements"]["n_chains_not_productive"] == 1
+    assert report["rearrangements"]["n_chains_without_sequence"] == 1
+    found = join_sources([read_rearrangements(path, sequences, CONFIG)], sequences, SourcesConfig())
+    assert concepts(found, "h1_heavy") == [
+        *("cdr3_length_heavy:medium", "d_gene:IGHD3-10", "j_gene:IGHJ4", "locus:IGH", "mutation_load:low"),
+        *("v_gene:IGHV3-23", "v_subgroup:IGHV3"),
+    ]
+    assert concepts(found, "l1_light") == [
+        *("cdr3_length_light:medium", "j_gene:IGKJ1", "locus:IGK", "mutation_load:medium"),
+        *("v_gene:IGKV1-39", "v_subgroup:IGKV1"),
+    ]
+    ends = found.residue_concepts.groupby("protein_id")["end"].max()
+    assert ends.to_dict() == {"h1_heavy": len(SEQUENCE), "l1_light": len(alignment["sequence_alignment_aa"])}
+    assert len(found.residue_concepts) == 14
+
+
 def test_t_cell_receptors_share_v_genes_of_alpha_and_delta(tmp_path: Path):
     delta = {"sequence_id": "d", "v_call": "TRAV14/DV4*02", "d_call": "TRDD3*01", "j_call": "TRDJ1*01"}
     beta = {"sequence_id": "b", "v_call": "TRBV28", "j_call": "TRBJ1-1", "d_call": ""}

@@ -20,6 +20,8 @@ HEAVY = frozenset({"IGH", "TRB", "TRD"})
 """Loci with D genes; the others count as light."""
 _SHARED = {"TRA": "TRA or TRD", "TRD": "TRA or TRD"}
 """Loci whose V genes rearrange with the J genes of both, so that these V genes are below no locus."""
+_SHORT = ("H", "K", "L")
+"""How OAS names loci."""
 _REQUIRED = (("v_call",), ("j_call",))
 
 Spans = list[tuple[str, int, int]]
@@ -122,6 +124,7 @@ def _source(
 def _locus(chain: Chain) -> str | None:
     """Return the locus by its column, J call or V call; empty: unknown; None: they differ."""
     given = chain.values["locus"].upper()
+    given = f"IG{given}" if given in _SHORT else given
     if given and given not in LOCI:
         raise InputError(f"{chain.where}: locus '{given}' is none of {', '.join(LOCI)}")
     calls = [{gene.locus for gene in chain.genes(column)} for column in ("j_call", "v_call")]

@@ -119,7 +119,8 @@ def read_chains(
         path: plain or compressed.
         content: what it should hold, for messages.
         required: groups of columns, of each of which the header must have one.
-        counts: gains `n_rows`, `n_chains_not_productive`, `n_columns_not_read`.
+        counts: gains `n_rows`, `n_columns_not_read`, `n_chains_not_productive` and, of halves of pairs that
+            are empty, `n_chains_without_sequence`.
 
     Raises:
         InputError: as `file:line: reason`, on a header without required columns or with one of `COLUMNS`
@@ -140,6 +141,9 @@ def read_chains(
         counts["n_rows"] += 1
         for suffix, places in positions:
             values = dict.fromkeys(COLUMNS, "") | {c: fields[at].strip() for c, at in places.items()}
+            if suffix and not any(values.values()):
+                counts["n_chains_without_sequence"] += 1  # half a pair
+                continue
             if not _is_productive(values["productive"], f"{path}:{number}: productive{suffix}"):
                 counts["n_chains_not_productive"] += 1
                 continue
