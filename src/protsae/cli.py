@@ -1,4 +1,4 @@
-"""The command line: Kedro's, with a `run` that skips what is up to date, and `clean-cache`.
+"""The command line: Kedro's, with a `run` that skips what is up to date, and commands of its own.
 
 Kedro silently falls back to its own `run` if this module cannot be imported, so it imports almost nothing.
 """
@@ -162,3 +162,30 @@ clean_cache = click.Command(
     ],
 )
 cli.add_command(clean_cache)
+
+
+@_without_traceback
+def _number_chains(sequences: str, rearrangements: str, workers: int) -> None:
+    from pathlib import Path
+
+    from protsae.core.files import write_text_atomic
+    from protsae.sequences.numbering import number_chains
+    from protsae.sequences.records import RecordsConfig
+
+    table, counts = number_chains(Path(sequences), RecordsConfig(), workers)
+    write_text_atomic(Path(rearrangements), table.to_csv(sep="\t", index=False))
+    click.echo(", ".join(f"{name.removeprefix('n_').replace('_', ' ')}: {n}" for name, n in counts.items()))
+
+
+number = click.Command(
+    "number-chains",
+    callback=_number_chains,
+    help="Number antibodies or T-cell receptors of SEQUENCES and write them as AIRR table REARRANGEMENTS.",
+    params=[
+        click.Argument(["sequences"]),
+        click.Argument(["rearrangements"]),
+        click.Option(["--workers"], type=click.IntRange(min=1), default=1, help="Threads."),
+        _VERBOSE,
+    ],
+)
+cli.add_command(number)

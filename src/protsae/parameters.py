@@ -79,6 +79,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
 HOOK_POINT = "extraction.hook_point"
 FOLLOWS = {
     "splitting.audit.search": "ingestion.clusters.search",
+    "splitting.audit.min_cdr3_identity": "ingestion.clusters.min_cdr3_identity",
     "fidelity.sequences.max_residues": "extraction.max_residues",
     "fidelity.passes.max_residues": "extraction.max_residues",
     "fidelity.passes.window_overlap": "extraction.window_overlap",

@@ -128,14 +128,28 @@ def test_rows_of_other_proteins_do_not_hide_invalid_positions(tmp_path: Path):
         join(read_concept_table("t", table, None))
 
 
-def test_concepts_that_the_parents_do_not_know_are_counted(tmp_path: Path):
-    table = file(tmp_path, "accession\tterm\nP1\ta\nP2\tb\n")
+def test_a_concept_without_parents_needs_no_row_among_the_parents(tmp_path: Path):
+    table = file(tmp_path, "accession\tterm\tstart\tend\nP1\ta\t\t\nP2\tb\t\t\nP1\tc\t1\t2\n")
     parents = file(tmp_path, "term\tparent\na\troot\n", "parents.tsv")
     source = read_concept_table("t", table, parents)
-    assert source.counts["n_skipped_without_parent_entry"] == 1
-    with pytest.raises(InputError, match=r"1 of 2 rows cannot be used \(n_skipped_without_parent_entry 1\)"):
-        join(source)
-    assert set(join(source, max_skipped_share=0.5).protein_concepts["concept_id"]) == {"a", "root"}
+    assert source.counts["n_concepts_without_parent_entry"] == 2
+    found = join(source)
+    assert rows(found.protein_concepts[["protein_id", "concept_id"]]) == [
+        ["P1", "a"],
+        ["P1", "c"],
+        ["P1", "root"],
+        ["P2", "b"],
+    ]
+    assert rows(found.residue_concepts) == [["P1", "c", 0, 0, 2]]
+
+
+def test_parents_of_other_concepts_are_refused(tmp_path: Path):
+    table = file(tmp_path, "accession\tterm\nP1\ta\n")
+    parents = file(tmp_path, "term\tparent\nx\ty\n", "parents.tsv")
+    with pytest.raises(
+        InputError, match=r"parents.tsv: none of its concepts \(such as x\) is in .*such as a"
+    ):
+        read_concept_table("t", table, parents)
 
 
 def test_parents_that_form_a_cycle_are_refused(tmp_path: Path):
@@ -156,9 +170,9 @@ def test_a_concept_of_whole_proteins_above_one_of_residues_is_refused(tmp_path: 
 
 
 def test_parents_need_a_table_of_the_same_name(tmp_path: Path):
-    files = SourceFiles({}, {"EC": tmp_path / "p.tsv"}, None, {}, None)
+    files = SourceFiles({}, {"EC": tmp_path / "p.tsv"}, None, {}, None, None)
     with pytest.raises(InputError, match=r"raw_concept_parents names 'EC'.*\(tables: none\)"):
-        read_sources(files, SEQUENCES)
+        read_sources(files, SEQUENCES, SourcesConfig())
 
 
 def test_binding_sites_of_several_classes_are_one_aspect(tmp_path: Path):
@@ -200,7 +214,7 @@ def test_one_id_of_two_sources_is_refused(tmp_path: Path):
 
 def test_motifs_label_every_protein(tmp_path: Path):
     motifs = file(tmp_path, "id\tname\tpattern\treference\nmotif:rgd\tRGD\tR-G-D\ta paper\n")
-    (source,) = read_sources(SourceFiles({}, {}, None, {}, motifs), SEQUENCES)
+    (source,) = read_sources(SourceFiles({}, {}, None, {}, motifs, None), SEQUENCES, SourcesConfig())
     found = join(source)
     assert rows(found.residue_concepts) == [["P1", "motif:rgd", 0, 1, 4], ["P3", "motif:rgd", 0, 0, 3]]
     assert rows(found.labelled) == [["P1", "motif"], ["P2", "motif"], ["P3", "motif"]]

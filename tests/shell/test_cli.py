@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.cli import project
 from kedro.io import DatasetError
+from tests.sequences.test_numbering import VH
 
 from protsae import __main__
 from protsae.cli import cli, run
@@ -86,3 +87,14 @@ def test_packaged_entry_point_is_the_same_run(outcome, monkeypatch):
     assert ended.value.code == 0
     assert outcome["package"] == "protsae" and outcome["runner_params"] == {"no_cache": True}
     assert run.name == "run"
+
+
+def test_chains_are_numbered_from_the_command_line(tmp_path):
+    pytest.importorskip("anarcism")
+    fasta, table = tmp_path / "x.fasta", tmp_path / "x.tsv"
+    fasta.write_text(f">h\n{VH}\n>other\n{'M' * 90}\n")
+    result = CliRunner().invoke(cli, ["number-chains", str(fasta), str(table)])
+    assert result.output.splitlines()[-1] == "sequences: 2, without domain: 1, with several domains: 0"
+    assert table.read_text().splitlines()[1].split("\t")[:3] == ["h", VH, "IGH"]
+    refused = CliRunner().invoke(cli, ["number-chains", str(tmp_path / "no"), str(table)])
+    assert refused.exit_code == 1 and "no such file" in refused.output

@@ -1,6 +1,8 @@
 """Settings of annotation files."""
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from protsae.annotations.evidence import EvidenceFilter
 from protsae.core.config import Config
@@ -17,3 +19,21 @@ class AnnotationsConfig(Config):
     """`experimental`, `curated` (what a curator assigned: all codes but IEA), `all`, or a list of codes."""
     isoforms: Literal["canonical", "inherit"] = "canonical"
     """With `inherit`, isoform proteins without rows of their own take those of the canonical protein."""
+
+
+class RearrangementConfig(Config):
+    """Bounds of the classes of rearranged chains: below the first, between the two, from the second on."""
+
+    mutation_load: tuple[float, float] = (0.01, 0.05)
+    """Share of mutated nucleotides: low, medium, high."""
+    cdr3_length_heavy: tuple[int, int] = (13, 22)
+    """Residues of CDR3 without its anchors in heavy chains (loci with D genes): short, medium, long."""
+    cdr3_length_light: tuple[int, int] = (9, 12)
+    """The same in light chains."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        for name, (low, high) in self.model_dump().items():
+            if not 0 < low < high:
+                raise ValueError(f"{name}: expected two rising numbers above 0, found {low} and {high}")
+        return self

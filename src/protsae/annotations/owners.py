@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.ontology.obo import split_ids
+from protsae.sequences.table import protein_of_id
 
 ACCESSION_COLUMNS = ("accession", "status", "protein_id", "n_rows")
 STATUSES = ("protein", "alias", "isoform", "other")
@@ -15,18 +16,6 @@ Isoforms = Literal["canonical", "inherit"]
 
 IntArray = NDArray[np.int64]
 _ISOFORM = re.compile(r"(.+)-\d+")
-
-
-def protein_of_id(sequences: pd.DataFrame) -> dict[str, str]:
-    """Return the protein of every id and alias; an id of its own goes before an alias.
-
-    Args:
-        sequences: `protein_id`, `aliases` (ids joined by `;`).
-    """
-    aliased = sequences[sequences["aliases"] != ""].sort_values("protein_id", ascending=False)
-    pairs = zip(aliased["protein_id"], aliased["aliases"].map(split_ids), strict=True)
-    owners = {alias: protein_id for protein_id, aliases in pairs for alias in aliases}
-    return owners | dict(zip(sequences["protein_id"], sequences["protein_id"], strict=True))
 
 
 def resolve_accessions(

@@ -1,4 +1,4 @@
-"""All sources of concepts other than the ontology, read: tables, features, binding sites, motifs."""
+"""All sources of concepts other than the ontology, read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from protsae.annotations.airr import read_rearrangements
 from protsae.annotations.binding import read_binding_sites
 from protsae.annotations.features import read_features
 from protsae.annotations.motifs import ASPECT as MOTIF
 from protsae.annotations.motifs import Motif, find_motifs, read_motifs
-from protsae.annotations.sources import ConceptSource, concept_source
+from protsae.annotations.sources import ConceptSource, SourcesConfig, concept_source
 from protsae.annotations.tables import read_concept_table
 from protsae.core.errors import InputError
 
@@ -29,14 +30,17 @@ class SourceFiles:
     """Class of ligand to binding sites."""
     motifs: Path | None
     """Sequence motifs."""
+    rearrangements: Path | None
+    """Rearrangements of antibodies or T-cell receptors."""
 
 
-def read_sources(files: SourceFiles, sequences: pd.DataFrame) -> list[ConceptSource]:
+def read_sources(files: SourceFiles, sequences: pd.DataFrame, config: SourcesConfig) -> list[ConceptSource]:
     """Read what is given, and look for the motifs.
 
     Args:
         files: the files.
-        sequences: `protein_id`, `sequence`.
+        sequences: `protein_id`, `aliases`, `sequence`.
+        config: settings of readers.
 
     Raises:
         InputError: as `file:line: reason`; parents are given for a table that is not.
@@ -53,6 +57,8 @@ def read_sources(files: SourceFiles, sequences: pd.DataFrame) -> list[ConceptSou
         sources.append(read_binding_sites(files.binding_sites))
     if files.motifs is not None:
         sources.append(motif_source(read_motifs(files.motifs), sequences))
+    if files.rearrangements is not None:
+        sources.append(read_rearrangements(files.rearrangements, sequences, config.rearrangements))
     return sources
 
 

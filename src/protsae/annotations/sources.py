@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from protsae.annotations.owners import protein_of_id
+from protsae.annotations.config import RearrangementConfig
 from protsae.annotations.spans import SPAN_COLUMNS, number_instances, span_table
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.ontology.graph import reached
 from protsae.ontology.obo import Ontology
+from protsae.sequences.table import protein_of_id
 
 Level = Literal["protein", "residue"]
 SOURCE_TERM_COLUMNS = ("term_id", "name", "aspect", "definition", "level")
@@ -24,8 +25,10 @@ class SourcesConfig(Config):
     """How concepts from other places than the ontology are read."""
 
     max_skipped_share: float = 0.05
-    """Largest share of a source's rows that may be unusable (positions outside the sequence or missing,
-    concepts that the parent table does not know); above it the run stops."""
+    """Largest share of a source's rows that may be unusable (positions outside the sequence or missing);
+    above it the run stops."""
+    rearrangements: RearrangementConfig = RearrangementConfig()
+    """Classes of the chains of `raw_rearrangements`."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +281,7 @@ def _check_skipped(
             reasons = ", ".join(f"{name} {count}" for name, count in found.items())
             raise InputError(
                 f"{source.name}: {n} of {total} {what} cannot be used ({reasons}). Are they of other "
-                "versions of the sequences or parents? Correct them, or accept it: raise "
+                "versions of the sequences? Correct them, or accept it: raise "
                 "annotation.sources.max_skipped_share"
             )
 

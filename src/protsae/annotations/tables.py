@@ -31,7 +31,8 @@ def read_concept_table(name: str, path: Path, parents: Path | None) -> ConceptSo
         name: of the aspect.
         path: the table.
         parents: a table with the header `concept_id`, `parent_id`, perhaps `name` and `definition`: a
-            hierarchy along which annotations propagate upwards.
+            hierarchy along which annotations propagate upwards. Concepts that it does not name have no
+            parents, and are counted.
 
     Raises:
         InputError: as `file:line: reason`.
@@ -58,12 +59,13 @@ def read_concept_table(name: str, path: Path, parents: Path | None) -> ConceptSo
     relations: list[tuple[str, str, str]] = []
     if parents is not None:
         relations, known = _read_parents(parents, texts)
-        unknown = concept_ids - known
-        given = [*rows, *(span[:2] for span in spans)]
-        counts["n_skipped_without_parent_entry"] = sum(concept_id in unknown for _, concept_id in given)
-        rows = [pair for pair in rows if pair[1] not in unknown]
-        spans = [span for span in spans if span[1] not in unknown]
-        concept_ids = (concept_ids - unknown) | known
+        if not known & concept_ids:
+            raise InputError(
+                f"{parents}: none of its concepts (such as {min(known)}) is in {path} (such as "
+                f"{min(concept_ids)}). Do the files belong together?"
+            )
+        counts["n_concepts_without_parent_entry"] = len(concept_ids - known)
+        concept_ids |= known
     parents_of: dict[str, list[str]] = {}
     for child, _, parent in relations:
         parents_of.setdefault(child, []).append(parent)

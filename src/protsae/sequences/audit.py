@@ -14,6 +14,7 @@ from protsae.core.seeding import lowest_hashes
 from protsae.core.splits import EXCLUDED, HELD_OUT
 from protsae.sequences import mmseqs
 from protsae.sequences.bands import count_bands
+from protsae.sequences.clonotypes import nearest_clonotypes
 from protsae.sequences.homology import Hit, SearchConfig, find_hits
 
 _LOGGER = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class RelativeConfig(Config):
         return f"at least {self.min_identity:.0%} identity over {where}"
 
 
-Method = Literal["builtin", "mmseqs", "both"]
+Method = Literal["builtin", "mmseqs", "both", "clonotype"]
 
 
 class AuditConfig(Config):
@@ -64,7 +65,8 @@ class AuditConfig(Config):
 
     method: Method = "builtin"
     """`builtin` needs nothing installed; `mmseqs` is faster on large sets and needs MMseqs2; `both` takes the
-    hits of both."""
+    hits of both. `clonotype`, which clusters by rearrangement always have: a relative has the same V gene, J
+    gene and CDR3 length, and a similar CDR3."""
     n_sampled: int | None = Field(default=None, ge=1)
     """Proteins searched per held-out split, drawn by a hash of their ids; null: all. Only these can be
     excluded."""
@@ -78,10 +80,15 @@ class AuditConfig(Config):
     """How hard the search looks, and which alignments are significant."""
     relatives: RelativeConfig = RelativeConfig()
     """Which significant alignments make a held-out protein a relative of a training protein."""
+    min_cdr3_identity: float = Field(default=0.8, gt=0, le=1)
+    """Least identity of CDR3 that makes a relative by the method `clonotype`."""
 
 
 def audit_split(
-    sequences: pd.DataFrame, assignment: pd.DataFrame, config: AuditConfig
+    sequences: pd.DataFrame,
+    assignment: pd.DataFrame,
+    config: AuditConfig,
+    clonotypes: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Search validation and test among train, and exclude proteins with a relative there.
 
@@ -94,6 +101,8 @@ def audit_split(
         sequences: `protein_id`, `description`, `sequence`, `length`, `aliases`.
         assignment: `protein_id`, `cluster_id`, `split` of the same proteins.
         config: what a leak is, and how many proteins are searched.
+        clonotypes: `clonotypes.COLUMNS`, for this method: the nearest, its identity and its coverage are then
+            those of CDR3, because by sequence all antibodies are relatives.
 
     Returns:
         The proteins, sorted by id (`is_audited`: whether the protein was searched among train;
@@ -106,12 +115,22 @@ def audit_split(
         InputError: if a share of leaks is above `max_leak_share` and `on_leak` is `fail`, or a split is empty
             once leaks are excluded.
     """
+    if config.method == "clonotype":
+        if clonotypes is None or clonotypes.empty:
+            raise InputError(
+                "splitting.audit.method is 'clonotype', but no rearrangements are given. Set the `filepath` "
+                "of raw_rearrangements in the catalog, or another method"
+            )
+        relatives = RelativeConfig(
+            min_identity=config.min_cdr3_identity, min_query_coverage=0, min_alignment_length=None
+        )
+        config = config.model_copy(update={"relatives": relatives})
     proteins = sequences.merge(assignment, on="protein_id", validate="one_to_one").sort_values("protein_id")
     proteins = proteins.reset_index(drop=True)
     by_split = {split: _sequences(proteins, split) for split in ("train", *HELD_OUT)}
     n_sampled = None if len(proteins) <= config.complete_up_to else config.n_sampled
     searched = {split: draw(by_split[split], n_sampled) for split in HELD_OUT}
-    nearest = _nearest({**searched["validation"], **searched["test"]}, by_split["train"], config)
+    nearest = _nearest({**searched["validation"], **searched["test"]}, by_split["train"], config, clonotypes)
     leaks = {name: hit for name, hit in nearest.items() if config.relatives.holds(hit)}
     rows = [_row(split, "train", by_split[split], searched[split], nearest, config) for split in HELD_OUT]
     _judge(rows, leaks, config)
@@ -125,7 +144,7 @@ def audit_split(
             "Cluster the proteins more sensitively"
         )
     again = {name: sequence for name, sequence in searched["test"].items() if name in left["test"]}
-    among_validation = _nearest(again, left["validation"], config)
+    among_validation = _nearest(again, left["validation"], config, clonotypes)
     rows.append(_row("test", "validation", left["test"], again, among_validation, config))
     proteins["split"] = proteins["split"].where(~proteins["protein_id"].isin(list(leaks)), EXCLUDED)
     proteins["is_audited"] = proteins["protein_id"].isin([*searched["validation"], *searched["test"]])
@@ -169,8 +188,16 @@ def _sequences(proteins: pd.DataFrame, split: str) -> dict[str, str]:
     return dict(zip(chosen["protein_id"], chosen["sequence"], strict=True))
 
 
-def _nearest(queries: Mapping[str, str], targets: Mapping[str, str], config: AuditConfig) -> dict[str, Hit]:
+def _nearest(
+    queries: Mapping[str, str],
+    targets: Mapping[str, str],
+    config: AuditConfig,
+    clonotypes: pd.DataFrame | None,
+) -> dict[str, Hit]:
     """Return the nearest target of each query that has a hit, see `audit_split`."""
+    if config.method == "clonotype":
+        assert clonotypes is not None
+        return {hit.query_id: hit for hit in nearest_clonotypes(queries, targets, clonotypes)}
     hits: list[Hit] = []
     if config.method != "mmseqs":
         hits += find_hits(queries, targets, config.search)
@@ -218,8 +245,8 @@ def _row(
 
 
 def _describe(config: AuditConfig) -> str:
-    if config.method == "builtin":
-        return "builtin"
+    if config.method in ("builtin", "clonotype"):
+        return config.method
     program = mmseqs.describe("easy-search", config.search)
     return program if config.method == "mmseqs" else f"builtin and {program}"
 
@@ -241,9 +268,10 @@ def _counted(row: Mapping[str, Any]) -> str:
 
 
 def _warning(row: Mapping[str, Any]) -> str:
-    message = (
-        f"{_counted(row)} have a relative in train and are excluded. Clusters that ask for a high "
-        "coverage of both proteins miss fragments and shared domains."
+    message = f"{_counted(row)} have a relative in train and are excluded. " + (
+        "Only single linkage has no clonotype in two clusters."
+        if row["method"] == "clonotype"
+        else "Clusters that ask for a high coverage of both proteins miss fragments and shared domains."
     )
     n_unsearched = row["n_proteins"] - row["n_searched"]
     if n_unsearched:
@@ -256,9 +284,12 @@ def _warning(row: Mapping[str, Any]) -> str:
 
 
 def _leak_message(high: list[dict[str, Any]], leaks: Mapping[str, Hit], config: AuditConfig) -> str:
+    criterion = config.relatives.describe()
+    if config.method == "clonotype":
+        criterion = f"the same genes and CDR3 length, and {config.min_cdr3_identity:.0%} identity of CDR3"
     shown = [f"{name} and {hit.target_id} ({hit.identity:.0%})" for name, hit in sorted(leaks.items())[:3]]
     return (
         f"{' and '.join(map(_counted, high))} have a relative in train, "
-        f"{config.relatives.describe()}, such as {', '.join(shown)}; at most {config.max_leak_share:.0%} may "
+        f"{criterion}, such as {', '.join(shown)}; at most {config.max_leak_share:.0%} may "
         "(splitting.audit.max_leak_share). Cluster more sensitively, or set splitting.audit.on_leak: exclude"
     )

@@ -1,4 +1,4 @@
-"""Homology clusters of the proteins: given by the user, by MMseqs2, or by the built-in search."""
+"""Clusters of the proteins: given by the user, by MMseqs2, by the built-in search, or by rearrangement."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,11 +11,11 @@ from pydantic import Field
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.tables import named_rows
-from protsae.sequences import mmseqs
+from protsae.sequences import clonotypes, mmseqs
 from protsae.sequences.homology import SearchConfig, find_hits
 from protsae.sequences.table import ALIAS_SEPARATOR
 
-Method = Literal["auto", "given", "mmseqs", "builtin"]
+Method = Literal["auto", "given", "mmseqs", "builtin"] | clonotypes.Method
 
 
 class ClusterSearchConfig(SearchConfig):
@@ -40,27 +40,38 @@ class ClusterConfig(Config):
 
     method: Method = "auto"
     """`given` reads the file `raw_clusters`; `auto` takes the file if there is one, else MMseqs2 if that is
-    there, else the built-in search."""
+    there, else the built-in search. Of antibodies: `clonotype` (V gene, J gene and similar CDR3) or, harder,
+    `v_subgroup` (the whole V subgroup), both by the table `raw_rearrangements`."""
     max_builtin: int = Field(default=20_000, ge=1)
     """Most proteins that the built-in search clusters: its time grows with their square."""
     search: ClusterSearchConfig = ClusterSearchConfig()
-    """Which proteins belong together (not used for clusters that are given)."""
+    """Which proteins belong together (not used for clusters that are given, or by rearrangement)."""
+    min_cdr3_identity: float = Field(default=0.8, gt=0, le=1)
+    """Least identity of two CDR3s of one length in a clonotype."""
+    linkage: clonotypes.Linkage = "single"
+    """`single`: no pair of a clonotype is in two clusters; `complete`: smaller clusters whose pairs are all
+    alike, some of which the audit then excludes."""
 
 
 def cluster_table(
-    sequences: pd.DataFrame, given: Path | None, config: ClusterConfig
+    sequences: pd.DataFrame,
+    given: Path | None,
+    config: ClusterConfig,
+    rearranged: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return the cluster of every protein.
 
     A given cluster file may name ids that were merged into one protein because their sequences are the same.
     The clusters of such ids are united, under the smallest of their names. A protein that the file does not
     name is a cluster of its own, under its own id. Computed clusters are connected components of related
-    proteins, named after the smallest id among them. No cluster depends on the order of the proteins.
+    proteins, named after the smallest id among them. No cluster depends on the order of the proteins. By
+    rearrangement a protein whose genes or CDR3 are not known is a cluster of its own, and counted.
 
     Args:
         sequences: distinct sequences with `protein_id`, `sequence` and `aliases`.
         given: the cluster file, if there is one.
         config: method and thresholds.
+        rearranged: `clonotypes.COLUMNS`, for the methods that need them.
 
     Returns:
         `protein_id`, `cluster_id`, sorted by `protein_id`, and a report: the method used with its version and
@@ -74,6 +85,8 @@ def cluster_table(
     if method == "given":
         assert given is not None
         cluster_of, report = _from_file(sequences, given)
+    elif method in clonotypes.REARRANGED:
+        cluster_of, report = _by_rearrangement(sequences, rearranged, method, config)
     else:
         by_id = dict(zip(sequences["protein_id"].tolist(), sequences["sequence"].tolist(), strict=True))
         if method == "mmseqs":
@@ -169,6 +182,25 @@ def _from_file(sequences: pd.DataFrame, source: Path) -> tuple[dict[str, str], d
             "n_clusters_united": len(used) - len(set(united.values())),
         },
     )
+
+
+def _by_rearrangement(
+    sequences: pd.DataFrame, rearranged: pd.DataFrame | None, method: str, config: ClusterConfig
+) -> tuple[dict[str, str], dict[str, Any]]:
+    if rearranged is None or rearranged.empty:
+        raise InputError(
+            f"ingestion.clusters.method is '{method}', but no rearrangements are given. Set the `filepath` "
+            "of raw_rearrangements in the catalog, or another method"
+        )
+    if method == "v_subgroup":
+        known = rearranged[rearranged["v_subgroup"] != ""]
+        found = dict(zip(known["protein_id"], known["v_subgroup"], strict=True))
+        report: dict[str, Any] = {}
+    else:
+        found = clonotypes.clonotype_clusters(rearranged, config.min_cdr3_identity, config.linkage)
+        report = {"arguments": f"min_cdr3_identity={config.min_cdr3_identity} linkage={config.linkage}"}
+    ids = sequences["protein_id"].tolist()
+    return {name: found.get(name, name) for name in ids}, report | {"n_unknown": len(ids) - len(found)}
 
 
 def _connect(sequences: Mapping[str, str], config: ClusterConfig) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from protsae.core.errors import InputError
 from protsae.core.tables import named_rows
+from protsae.sequences.airr import NUCLEOTIDES, SEQUENCES, read_chains
 from protsae.sequences.fasta import FastaConfig, FastaRecord, clean_record, parse_header, read_fasta
 from protsae.sequences.formats import detect_format
 from protsae.sequences.swissprot import read_swissprot
@@ -16,7 +17,7 @@ from protsae.sequences.swissprot import read_swissprot
 UNIPROT_ENTRY = {"Entry": ("Entry",)}
 UNIPROT_ADVICE = "Add it under 'Customize columns' of UniProt's web site, and export as TSV again"
 _SEQUENCE = {"Sequence": ("Sequence",)}
-SequenceFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat"]
+SequenceFormat = Literal["fasta", "uniprot_tsv", "swissprot_dat", "airr"]
 
 
 class RecordsConfig(FastaConfig):
@@ -41,14 +42,14 @@ def sequence_format(path: Path, config: RecordsConfig) -> SequenceFormat:
 def read_sequences(
     path: Path, config: RecordsConfig, counts: Counter[str] | None = None
 ) -> Iterator[FastaRecord]:
-    """Yield the records of a FASTA file, a UniProt export or a Swiss-Prot file.
+    """Yield the records of a FASTA file, a UniProt export, a Swiss-Prot file or a rearrangement table.
 
     They are read as a stream, in memory bounded by the longest record.
 
     Args:
         path: the file, plain or compressed.
         config: format, residue policy and limits.
-        counts: gains what the residue policy changed.
+        counts: gains what the residue policy changed; of a rearrangement table also `airr.COUNTS`.
 
     Raises:
         InputError: as `file:line: reason`; more records than `config.max_records`.
@@ -70,6 +71,8 @@ def _others(
 ) -> Iterator[FastaRecord]:
     if kind == "uniprot_tsv":
         raw = _uniprot_records(path)
+    elif kind == "airr":
+        raw = _airr_records(path, counts)
     else:
         found = read_swissprot(path, "sequences")
         raw = (FastaRecord(r.accession, r.description, r.sequence, r.line) for r in found)
@@ -87,3 +90,14 @@ def _uniprot_records(path: Path) -> Iterator[FastaRecord]:
     for number, row in named_rows(path, "sequences", UNIPROT_ENTRY | _SEQUENCE, optional, UNIPROT_ADVICE):
         description = " ".join(row[name] for name in optional if name in row).strip()
         yield FastaRecord(row["Entry"], description, row["Sequence"], number)
+
+
+def _airr_records(path: Path, counts: Counter[str]) -> Iterator[FastaRecord]:
+    for found in read_chains(path, "sequences", [(*SEQUENCES, *NUCLEOTIDES)], counts):
+        sequence = found.amino_acids()
+        if not sequence:
+            counts["n_chains_without_sequence"] += 1
+        elif "*" in sequence[:-1]:  # real tables call some of these productive
+            counts["n_chains_with_stop_codon"] += 1
+        else:
+            yield FastaRecord(found.chain_id, "", sequence, found.line)

@@ -14,6 +14,7 @@ from protsae.core.errors import InputError
 from protsae.core.progress import track
 from protsae.core.seeding import lowest_hashes
 from protsae.core.tables import named_rows
+from protsae.sequences import airr
 from protsae.sequences.records import RecordsConfig, read_sequences, sequence_format
 
 ALIAS_SEPARATOR = ";"
@@ -55,7 +56,7 @@ def sequence_table(
     being its `aliases`. Records with one id and one sequence count once.
 
     Args:
-        path: FASTA, UniProt export or Swiss-Prot file, see `sequences.records`.
+        path: FASTA, UniProt export, Swiss-Prot file or rearrangement table, see `sequences.records`.
         config: residue policy and limits.
         held_back: ids of proteins to leave out, under any of their ids. They leave the sample after it is
             drawn, so that whom a sample holds beside them does not depend on this list.
@@ -76,6 +77,7 @@ def sequence_table(
     too_long = [i for i in order if len(records.sequences[i]) > longest]
     left_out = {*too_short, *too_long}
     kept = [i for i in order if i not in left_out]
+    of_rearrangements = {name: residue_counts.pop(name, 0) for name in airr.COUNTS}
     if not kept:
         raise InputError(
             f"{path}: none of {len(order)} sequences has {config.min_residues} to {longest} residues. "
@@ -103,6 +105,7 @@ def sequence_table(
         "min_length": int(table["length"].min()),
         "max_length": int(table["length"].max()),
         "residue_policy": dict(sorted(residue_counts.items())),
+        **({"rearrangements": of_rearrangements} if config.format == "airr" else {}),
     }
     return table, report
 
@@ -122,6 +125,18 @@ def read_held_back(path: Path) -> frozenset[str]:
     """
     rows = named_rows(path, "proteins to hold back", {"accession": ("accession",)})
     return frozenset(row["accession"] for _, row in rows)
+
+
+def protein_of_id(sequences: pd.DataFrame) -> dict[str, str]:
+    """Return the protein of every id and alias; an id of its own goes before an alias.
+
+    Args:
+        sequences: `protein_id`, `aliases` (ids joined by `;`).
+    """
+    aliased = sequences[sequences["aliases"] != ""].sort_values("protein_id", ascending=False)
+    pairs = zip(aliased["protein_id"], aliased["aliases"].str.split(ALIAS_SEPARATOR), strict=True)
+    owners = {alias: protein_id for protein_id, aliases in pairs for alias in aliases}
+    return owners | dict(zip(sequences["protein_id"], sequences["protein_id"], strict=True))
 
 
 def _without(table: pd.DataFrame, held_back: frozenset[str]) -> pd.DataFrame:

@@ -70,6 +70,7 @@ def run(
         "raw_features": None,
         "raw_binding_sites": {},
         "raw_motifs": None,
+        "raw_rearrangements": None,
         "params:annotation.preset": parameters.preset,
         "params:annotation.sources": parameters.sources,
         "params:annotation.annotations": parameters.annotations,

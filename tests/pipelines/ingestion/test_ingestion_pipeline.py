@@ -8,6 +8,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from kedro_datasets.pandas import ParquetDataset
 from pydantic import ValidationError
+from tests.sequences.rearrangements import heavy, table
 
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
@@ -44,17 +45,25 @@ FASTA = (
 CONCEPTS = pd.DataFrame({"protein_id": ["P1", "P2", "P3", "P4", "P5"], "concept_id": ["T"] * 5})
 
 
-def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]:
+def _run(
+    folder: Path,
+    fasta: str = FASTA,
+    rearrangements: Path | None = None,
+    method: str = "auto",
+    **audit: object,
+) -> dict[str, object]:
     (folder / "proteins.fasta").write_text(fasta)
     (folder / "clusters.tsv").write_text(CLUSTERS)
     (folder / "held_back.tsv").write_text("accession\nP7\n")
-    parameters = IngestionParameters()
-    own = SplittingParameters.model_validate({"audit": audit, "split": {"min_positives_stratified": 5}})
+    parameters = IngestionParameters.model_validate({"clusters": {"method": method}})
+    split = {"min_positives_stratified": 5, "n_salts": 1 if method == "auto" else 30}
+    own = SplittingParameters.model_validate({"audit": audit, "split": split})
     pipeline = ingestion.create_pipeline() + splitting.create_pipeline()
     catalog = DataCatalog(
         {
             "raw_sequences": MemoryDataset(folder / "proteins.fasta"),
             "raw_clusters": MemoryDataset(folder / "clusters.tsv"),
+            "raw_rearrangements": MemoryDataset(rearrangements),
             "raw_held_back": MemoryDataset(folder / "held_back.tsv"),
             "params:ingestion.sequences": MemoryDataset(parameters.sequences),
             "protein_concepts": MemoryDataset(CONCEPTS),
@@ -65,7 +74,26 @@ def _run(folder: Path, fasta: str = FASTA, **audit: object) -> dict[str, object]
         }
     )
     SequentialRunner().run(pipeline, catalog)
-    return {name: catalog.load(name) for name in pipeline.all_outputs() - {"cluster_report"}}
+    return {name: catalog.load(name) for name in pipeline.all_outputs() - {"cluster_report", "clonotypes"}}
+
+
+@pytest.mark.parametrize(("method", "named"), [("clonotype", "P1"), ("v_subgroup", "IGHV1")])
+def test_clusters_by_rearrangement_are_audited_by_clonotype(tmp_path: Path, method: str, named: str) -> None:
+    calls = {
+        "P1": "IGHV1-2",
+        "P2": "IGHV1-2",
+        "P3": "IGHV3-23",
+        "P4": "IGHV4-4",
+        "P5": "IGHV5-51",
+        "P6": "IGHV6-1",
+    }
+    rows = [heavy(name, v_call=call, sequence_aa="M") for name, call in calls.items()]
+    out = _run(tmp_path, rearrangements=table(tmp_path / "airr.tsv", rows), method=method, n_sampled=None)
+    proteins = out["proteins"].set_index("protein_id")
+    assert proteins.loc[["P1", "P2"], "cluster_id"].tolist() == [named, named]
+    assert set(proteins.loc["P3":"P6", "nearest_train_id"]) == {""}  # P5 is like P2 by sequence
+    assert set(out["split_audit"]["method"]) == {"clonotype"}
+    assert out["split_report"]["clusters"]["method"] == method
 
 
 def test_the_pipeline_gives_these_values(tmp_path: Path) -> None:

@@ -61,11 +61,19 @@ def gather_concepts(
     raw_features: Path | None,
     raw_binding_sites: dict[str, Path],
     raw_motifs: Path | None,
+    raw_rearrangements: Path | None,
     config: SourcesConfig,
 ) -> tuple[*tuple[pd.DataFrame, ...], dict[str, Any]]:
     """Read the concepts that are not the ontology's, find the motifs, and bring them to the proteins."""
-    files = SourceFiles(raw_concept_tables, raw_concept_parents, raw_features, raw_binding_sites, raw_motifs)
-    found = join_sources(read_sources(files, sequences), sequences, config)
+    files = SourceFiles(
+        raw_concept_tables,
+        raw_concept_parents,
+        raw_features,
+        raw_binding_sites,
+        raw_motifs,
+        raw_rearrangements,
+    )
+    found = join_sources(read_sources(files, sequences, config), sequences, config)
     return (
         found.terms,
         found.relations,

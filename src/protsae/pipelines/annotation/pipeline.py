@@ -50,6 +50,7 @@ def create_pipeline() -> Pipeline:
                     "raw_features",
                     "raw_binding_sites",
                     "raw_motifs",
+                    "raw_rearrangements",
                     "params:annotation.sources",
                 ],
                 outputs=[

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from protsae.sequences.clonotypes import read_clonotypes
 from protsae.sequences.clustering import ClusterConfig, cluster_table
 from protsae.sequences.table import SequenceTableConfig, read_held_back, sequence_table
 
@@ -17,8 +18,13 @@ def parse_sequences(
     return sequence_table(raw_sequences, config, held_back)
 
 
+def find_clonotypes(sequences: pd.DataFrame, raw_rearrangements: Path | None) -> pd.DataFrame:
+    """Read V gene, J gene and CDR3 of antibodies and T-cell receptors; no rows if they are not given."""
+    return read_clonotypes(raw_rearrangements, sequences)
+
+
 def cluster_proteins(
-    sequences: pd.DataFrame, raw_clusters: Path | None, config: ClusterConfig
+    sequences: pd.DataFrame, raw_clusters: Path | None, clonotypes: pd.DataFrame, config: ClusterConfig
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Give every protein its homology cluster: from the user's file, MMseqs2 or the built-in search."""
-    return cluster_table(sequences, raw_clusters, config)
+    """Give every protein its cluster: from the user's file, by search or by rearrangement."""
+    return cluster_table(sequences, raw_clusters, config, clonotypes)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import cluster_proteins, parse_sequences
+from .nodes import cluster_proteins, find_clonotypes, parse_sequences
 
 
 def create_pipeline() -> Pipeline:
@@ -16,8 +16,14 @@ def create_pipeline() -> Pipeline:
                 name="parse_sequences",
             ),
             Node(
+                find_clonotypes,
+                inputs=["sequences", "raw_rearrangements"],
+                outputs="clonotypes",
+                name="find_clonotypes",
+            ),
+            Node(
                 cluster_proteins,
-                inputs=["sequences", "raw_clusters", "params:ingestion.clusters"],
+                inputs=["sequences", "raw_clusters", "clonotypes", "params:ingestion.clusters"],
                 outputs=["protein_clusters", "cluster_report"],
                 name="cluster_proteins",
             ),

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from protsae.sequences.audit import AuditConfig, audit_split
+from protsae.sequences.clonotypes import REARRANGED
 from protsae.sequences.split import SplitConfig, split_table
 
 
@@ -20,7 +21,13 @@ def assign_splits(
 
 
 def audit_splits(
-    sequences: pd.DataFrame, split_assignment: pd.DataFrame, config: AuditConfig
+    sequences: pd.DataFrame,
+    split_assignment: pd.DataFrame,
+    cluster_report: dict[str, Any],
+    clonotypes: pd.DataFrame,
+    config: AuditConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Search validation and test among train; exclude what has a relative there."""
-    return audit_split(sequences, split_assignment, config)
+    """Search validation and test among train, by what made the clusters; exclude relatives."""
+    if cluster_report["method"] in REARRANGED:
+        config = config.model_copy(update={"method": "clonotype"})
+    return audit_split(sequences, split_assignment, config, clonotypes)

@@ -17,7 +17,13 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 audit_splits,
-                inputs=["sequences", "split_assignment", "params:splitting.audit"],
+                inputs=[
+                    "sequences",
+                    "split_assignment",
+                    "cluster_report",
+                    "clonotypes",
+                    "params:splitting.audit",
+                ],
                 outputs=["proteins", "split_audit"],
                 name="audit_splits",
             ),
