@@ -212,3 +212,19 @@ def test_the_audit_says_which_criterion_and_what_is_missing():
         audit(NONE, SPLITS)
     proteins, _ = audit(CDR3S, SPLITS, min_cdr3_identity=0.85)
     assert proteins.set_index("protein_id")["split"]["c"] == "validation"
+
+
+def test_a_sample_has_the_clusters_of_all_chains(tmp_path: Path):
+    # b joins a and c, and is not sampled: a and c stay together, under the smallest id of the file.
+    rows = [
+        heavy(name, sequence_aa=sequence, cdr3_aa=cdr3)
+        for name, sequence, cdr3 in (("a", "MKV", "AAAAA"), ("b", "MKL", "AAAAC"), ("c", "MKR", "AAACC"))
+    ]
+    path = table(tmp_path / "x", rows)
+    sequences, _ = sequence_table(path, SequenceTableConfig())
+    sample = sequences[sequences["protein_id"] != "b"]
+    found, report = cluster_table(
+        sample, None, ClusterConfig(method="clonotype"), read_clonotypes(path, sample)
+    )
+    assert found.to_numpy().tolist() == [["a", "a"], ["c", "a"]]
+    assert report["n_unknown"] == 0

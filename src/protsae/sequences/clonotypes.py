@@ -30,9 +30,10 @@ _BLOCK = 1024
 
 
 def read_clonotypes(path: Path | None, sequences: pd.DataFrame) -> pd.DataFrame:
-    """Return what the clonotype of every protein follows from.
+    """Return what the clonotype of every chain of a table follows from.
 
-    Of several genes that a call names the first in sorted order counts, of several rows of one sequence the
+    Chains that are not among the sequences count too, under their own ids: so a sample of the sequences has the
+    clusters, and the split, that all of them have. Of several genes that a call names the first in sorted order counts, of several rows of one sequence the
     first.
 
     Args:
@@ -49,11 +50,11 @@ def read_clonotypes(path: Path | None, sequences: pd.DataFrame) -> pd.DataFrame:
     if path is not None:
         owner = protein_of_id(sequences)
         for chain in read_chains(path, "rearrangements", (("v_call",), ("j_call",)), Counter()):
-            protein_id = owner.get(chain.chain_id)
-            if protein_id is not None and protein_id not in rows:
+            protein_id = owner.get(chain.chain_id, chain.chain_id)
+            if protein_id not in rows:
                 v, j = (next(iter(chain.genes(call)), Gene("", "", "")) for call in ("v_call", "j_call"))
                 rows[protein_id] = (protein_id, v.subgroup or v.name, v.name, j.name, chain.cdr3.upper())
-        if not rows:
+        if rows.keys().isdisjoint(owner.values()):
             raise InputError(
                 f"{path}: none of its chains is among the sequences (such as "
                 f"{sequences['protein_id'].iloc[0]}). Do the files belong together?"
