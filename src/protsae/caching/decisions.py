@@ -18,8 +18,8 @@ from protsae.caching.kedro_internals import Catalog, base_path, in_memory, inner
 from protsae.caching.locations import cache_folders
 from protsae.caching.measure import Measure
 from protsae.caching.records import MEMORY_FILE, Record, read_json, read_record, record_path, write_record
-from protsae.core.code import CodeIndex, Stamp
-from protsae.core.files import sha256_text, write_text_atomic
+from protsae.core.code import CodeIndex
+from protsae.core.files import Stamp, sha256_text, write_text_atomic
 
 
 class Verdict(Enum):

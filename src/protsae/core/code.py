@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from protsae.core.files import sha256_file, sha256_text
+from protsae.core.files import Stamp, sha256_file, sha256_text, stamp
 from protsae.core.source import (
     LOOSE,
     WHOLE,
@@ -30,18 +30,11 @@ from protsae.core.source import (
     source_from_memory,
 )
 
-Stamp = tuple[int, int, int, int]
 Node = tuple[str, str]
 """A module and one of its symbols, or `LOOSE`, `WHOLE` or `PARENT`."""
 
 PARENT = "^"
 """Stands for a package on the way to a module, where a symbol stands."""
-
-
-def stamp(path: Path) -> Stamp:
-    """Return size, mtime_ns, ctime_ns and inode of a file."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _process_start() -> float:

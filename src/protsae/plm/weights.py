@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_file, sha256_text
-from protsae.core.tensor_files import load_plain_torch, load_safetensors
+from protsae.core.tensor_files import load_plain_torch, load_safetensors, require_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,6 +102,7 @@ def read_fair_esm(path: Path) -> Weights:
         state = {_FAIR_ESM_PREFIX.sub("", name): value for name, value in content["model"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is not a fair-esm ESM-2 checkpoint: it lacks {error}") from error
+    require_finite(state, path)
     return Weights(path.stem, (path,), shape, state)
 
 

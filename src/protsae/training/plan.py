@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from protsae.core.plan import Plan
-from protsae.training.run import REGISTRY, fingerprint_of, log_of, made_by, run
+from protsae.training.files import made_by
+from protsae.training.run import REGISTRY, fingerprint_of, log_of, run
 from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 
 __all__ = ["REGISTRY", "Knowledge", "SizeAndSeed", "Source", "TrainingPlan", "log_of", "made_by"]
