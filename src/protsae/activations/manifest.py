@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
@@ -31,9 +31,9 @@ class FileRecord(Config):
 class MeasuredError(Config):
     """How far activations at a hook point are from those in fair-esm's arithmetic, over one protein."""
 
-    relative: float
+    relative: float = Field(ge=0)
     """||difference|| / ||value||."""
-    largest: float
+    largest: float = Field(ge=0)
     """Largest |difference| / max(1, |value|)."""
 
 

@@ -161,7 +161,8 @@ class CodeIndex:
                 path = self._files[module]
                 assert path is not None
                 closure.paths.add(path)
-                if module in sys.modules and self._stamps[path][1] / 1e9 > PROCESS_START:
+                # a date in the future is that of no edit
+                if module in sys.modules and PROCESS_START < self._stamps[path][1] / 1e9 <= time.time():
                     closure.edited_since_import.add(module)
         for node in nodes:
             module, name = node
