@@ -8,10 +8,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.project import pipelines
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from protsae.core.errors import InputError
+from protsae.failures import one_line
 from protsae.parameters import complete_parameters
 from protsae.pipelines.wiring import Wiring
 
@@ -36,14 +39,35 @@ class ProjectConfigLoader(OmegaConfigLoader):
             InputError: listing all that is wrong with the parameters; or globals.yml has a moved name.
         """
         if key != "parameters" or key in self:
-            return super().__getitem__(key)
+            return self._read(key)
         if moved := [name for name in _MOVED if name in self["globals"]]:
             told = "; ".join(f"{name} is now the parameter {_MOVED[name]}" for name in moved)
             raise InputError(f"globals.yml: {told}. Set it in conf/local/parameters.yml, and delete it here.")
-        parameters = complete_parameters(super().__getitem__(key))
+        parameters = complete_parameters(self._read(key))
         self[key] = parameters
         _keep(Wiring.of(parameters))
         return parameters
+
+    def _read(self, key: str) -> Any:
+        """Return a part of the configuration as Kedro reads it; faults of its files are named by file."""
+        try:
+            return super().__getitem__(key)
+        except (InputError, KeyError, MissingConfigException):
+            raise
+        except Exception as error:
+            raise InputError(self._fault() or f"configuration of {key}: {one_line(str(error))}") from error
+
+    def _fault(self) -> str | None:
+        """Return what is wrong with the first file that cannot be read alone."""
+        for environment in (self.base_env, self.env or self.default_run_env):
+            for path in sorted(Path(self.conf_source, environment).rglob("*.y*ml")):
+                try:
+                    content = OmegaConf.load(path)
+                except (OSError, ValueError, RecursionError, YAMLError) as error:
+                    return f"{path}: {one_line(str(error))}"
+                if not isinstance(content, DictConfig):
+                    return f"{path}: holds no names with values, such as `seed: 0`"
+        return None
 
 
 def wiring() -> Wiring:

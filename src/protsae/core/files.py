@@ -5,14 +5,18 @@ part of its format takes a text: a header, a footer, a key. So the checksum cove
 the file, and other programs read the file as before.
 """
 
+import errno
 import hashlib
 import mmap
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_FULL = 1 << 20
+"""Bytes: a disk with less free space is full."""
 _MARK = b"protsae:sha256:"
 UNSEALED = f"{_MARK.decode()}{'0' * 64}"
 """What whoever writes a sealed file puts into it once."""
@@ -51,6 +55,11 @@ def atomic_path(path: str | os.PathLike[str], *, sealed: bool = False) -> Iterat
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
+    except Exception as error:
+        # libraries report a full disk in words of their own, or not at all
+        if not isinstance(error, OSError) and shutil.disk_usage(target.parent).free < _FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -36,4 +36,4 @@ class TrainingPlan(TrainingTask, Plan):
         else:
             from protsae.training.workers import WorkersConfig, run_on_workers
 
-            run_on_workers(self, path, WorkersConfig.model_validate(dict(how)))
+            run_on_workers(self, path, WorkersConfig.model_validate(how))
