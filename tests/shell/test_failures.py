@@ -113,7 +113,8 @@ FAULTS = {
     "latin-1": (b"a: \xe9\n", "'utf-8' codec can't decode byte 0xe9 in position 3"),
     "list": ("- 1\n", "holds no names"),
     "code": ('a: !!python/object/apply:os.system ["true"]\n', "could not determine a constructor"),
-    "deep": ("a: " + "[" * 5000 + "]" * 5000, "recursion"),
+    "deep": ("a: " + "[" * 5000 + "]" * 5000, "line 1 is nested over 100 deep"),
+    "deep list": ("a:\n  " + "- " * 50_000 + "1\n", "line 2 is nested over 100 deep"),
 }
 
 
@@ -124,8 +125,8 @@ def test_configuration_files_are_named(tmp_path, fault):
         (tmp_path / environment).mkdir()
     path = tmp_path / "local" / "parameters_x.yml"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    loader = ProjectConfigLoader(conf_source=str(tmp_path), **ARGUMENTS)
-    found = explain(raised_by(loader.__getitem__, "parameters"))
+    read = lambda: ProjectConfigLoader(conf_source=str(tmp_path), **ARGUMENTS)["parameters"]  # noqa: E731
+    found = explain(raised_by(read))
     assert found is not None and re.match(f"{re.escape(str(path))}: .*{message}", found)
     assert "\n" not in found
 

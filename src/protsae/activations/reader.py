@@ -18,12 +18,10 @@ from protsae.activations.schema import (
     vectors_to_numpy,
 )
 from protsae.core.errors import InputError
-from protsae.core.files import Stamp, sha256_file, sha256_text, stamp
+from protsae.core.files import has_sha256, sha256_text
 
 _LOGGER = logging.getLogger(__name__)
 _REBUILD = "extract again: what is whole is kept, this file is rebuilt"
-_compared: set[tuple[str, str, Stamp]] = set()
-"""Files whose bytes this process has compared with a manifest: path, SHA-256 and stamp."""
 
 
 @dataclass(frozen=True)
@@ -252,13 +250,11 @@ class ActivationStore:
             )
 
     def _read(self, record: FileRecord, columns: list[str], group: int | None = None) -> pa.Table:
-        """Read columns of a file, or of one of its row groups; the whole file's checksum is compared once."""
+        """Read columns of a file, or of one of its row groups, if its checksum is that of the manifest."""
         path = self.root / record.name
         try:
-            if (key := (str(path.absolute()), record.sha256, stamp(path))) not in _compared:
-                if sha256_file(path) != record.sha256:
-                    raise OSError("its checksum is not that of the manifest")
-                _compared.add(key)
+            if not has_sha256(path, record.sha256):
+                raise OSError("its checksum is not that of the manifest")
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 return file.read(columns) if group is None else file.read_row_group(group, columns)
         except (OSError, pa.ArrowException) as error:

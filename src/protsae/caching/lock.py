@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 
 
 class DataLockedError(InputError):
@@ -58,6 +58,6 @@ def _refusal(cache_folder: Path, text: str) -> str:
     try:
         holder = json.loads(text)
         who = f"process {holder['pid']}, since {holder['since']}, command: {holder['command']}"
-    except (ValueError, KeyError, TypeError):
+    except MALFORMED:
         who = "a process that has only just started"
     return f"another run works on {cache_folder.parent}: {who}. Wait for it to end, or stop it"

@@ -23,6 +23,8 @@ UNSEALED = f"{_MARK.decode()}{'0' * 64}"
 
 
 Stamp = tuple[int, int, int, int]
+_compared: set[tuple[str, str, Stamp]] = set()
+"""Path, hash and stamp of files that this process has read and compared."""
 
 
 def stamp(path: Path) -> Stamp:
@@ -114,6 +116,14 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def has_sha256(path: Path, expected: str) -> bool:
+    """Return whether a file's bytes have a hash; read once per process while size, times and inode stay."""
+    key = (str(path.absolute()), expected, stamp(path))
+    if key not in _compared and sha256_file(path) == expected:
+        _compared.add(key)
+    return key in _compared
 
 
 def sha256_text(*parts: str) -> str:

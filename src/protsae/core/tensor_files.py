@@ -34,10 +34,10 @@ def load_plain_torch(path: Path, kind: str, allowed: Sequence[type] = ()) -> Any
         if unsafe is None:
             raise InputError(f"{path} is not a {kind} ({_reason(error)})") from error
         raise InputError(
-            f"{path.name}: not a plain {kind} (unsafe global {unsafe[1] or unsafe[2]}). "
+            f"{path}: not a plain {kind} (unsafe global {unsafe[1] or unsafe[2]}). "
             "Refusing to unpickle; save its weights as safetensors on a machine you trust."
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
+    except (RuntimeError, EOFError, OSError, *MALFORMED) as error:
         raise InputError(
             f"{path} is truncated or not a torch file ({_reason(error)}): fetch it again"
         ) from error
