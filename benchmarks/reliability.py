@@ -1,6 +1,7 @@
 """Spoils files and looks at what is lost: bits flipped in what plans keep, and inputs of every format.
 
-`make fuzz` (`python benchmarks/reliability.py`) writes docs/results/reliability.json; tests/fuzz has the same in short.
+`make fuzz` (`python benchmarks/reliability.py`) writes docs/results/reliability.json.
+tests/fuzz has the same in short.
 """
 
 import argparse
