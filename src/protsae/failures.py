@@ -40,8 +40,14 @@ def explain(error: BaseException | None) -> str | None:
         None for an error of another kind.
     """
     causes = list(_causes(error))
-    for read in (_of_input, _of_system, _of_resources, _of_configuration):
-        for cause in causes:
+    deepest_first = causes[::-1]
+    for read, order in (
+        (_of_input, causes),
+        (_of_system, deepest_first),
+        (_of_resources, deepest_first),
+        (_of_configuration, causes),
+    ):
+        for cause in order:
             if message := read(cause):
                 is_named = not isinstance(cause, OSError) or cause.filename is not None
                 place = None if is_named else _PLACE.search(str(error))
@@ -68,7 +74,7 @@ def _of_system(error: BaseException) -> str | None:
 
 
 def _of_resources(error: BaseException) -> str | None:
-    text = one_line(str(error))
+    text = one_line(str(error).partition("\n")[0])
     if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
         return (
             f"too little memory ({text or type(error).__name__}). Close other programs, or lower what is "
