@@ -31,14 +31,14 @@ class Spoiler:
         path = random.choice(list(self._sound))
         content = mutated(self._sound[path], random)
         path.write_bytes(content)
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             found: Any = self._reader.read(self._folder)
         except InputError as error:
             assert str(self._folder) in str(error) or "parameters: " in str(error), error
             return "refused"
         finally:
-            seconds = time.perf_counter() - started
+            seconds = time.process_time() - started  # other processes may keep the machine busy
             path.write_bytes(self._sound[path])
             assert seconds < MAX_SECONDS, seconds
         if self._reader.sealed:
