@@ -181,7 +181,6 @@ clean_cache = _Command(
 cli.add_command(clean_cache)
 
 
-@_without_traceback
 def _number_chains(sequences: str, rearrangements: str, workers: int) -> None:
     from pathlib import Path
 
@@ -194,7 +193,7 @@ def _number_chains(sequences: str, rearrangements: str, workers: int) -> None:
     click.echo(", ".join(f"{name.removeprefix('n_').replace('_', ' ')}: {n}" for name, n in counts.items()))
 
 
-number = click.Command(
+number = _Command(
     "number-chains",
     callback=_number_chains,
     help="Number antibodies or T-cell receptors of SEQUENCES and write them as AIRR table REARRANGEMENTS.",
@@ -202,7 +201,6 @@ number = click.Command(
         click.Argument(["sequences"]),
         click.Argument(["rearrangements"]),
         click.Option(["--workers"], type=click.IntRange(min=1), default=1, help="Threads."),
-        _VERBOSE,
     ],
 )
 cli.add_command(number)

@@ -27,7 +27,9 @@ def labelled(sequences: list[str], name: str, n_concepts: int = 3) -> LabelledSe
     """Return labels that three short peptides make likely, and a share of pairs without a label."""
     rng = numpy_generator(1, name)
     peptides = ("CGC", "AAC", "GG")[:n_concepts]
-    likely = np.array([[0.9 if peptide in sequence else 0.1 for peptide in peptides] for sequence in sequences])
+    likely = np.array(
+        [[0.9 if peptide in sequence else 0.1 for peptide in peptides] for sequence in sequences]
+    )
     return LabelledSequences(
         sequences, (rng.random(likely.shape) < likely).astype(float), rng.random(likely.shape) < 0.8
     )
@@ -92,7 +94,8 @@ def test_evidence_is_that_of_a_slow_version(window: int):
 
 
 def test_a_peptide_of_one_protein_alone_says_nothing():
-    train = LabelledSequences(["WWWWWW", "ACDEFG", "GHIKLM"], np.array([[1.0], [1], [0]]), np.ones((3, 1), bool))
+    labels, known = np.array([[1.0], [1], [0]]), np.ones((3, 1), bool)
+    train = LabelledSequences(["WWWWWW", "ACDEFG", "GHIKLM"], labels, known)
     (found,) = local_evidence(train, [], LocalEvidenceConfig())
     assert not found.weights.any()
 
