@@ -1,4 +1,4 @@
-"""Local evidence of concepts of whole proteins, against a slow version, planted peptides and hand-made cases."""
+"""Local evidence of concepts, against a slow version, planted peptides and hand-made cases."""
 
 import math
 
