@@ -184,6 +184,9 @@ class ConceptPredictor(SparseAutoencoder):
             return
         assert output.logits is not None
         wanted = self._wanted_thresholds(output.logits, supervision)
+        if self.sites is not None:
+            of_sites = self.sites.sensitive(seen, output.logits, supervision, guidance.site_sensitivity)
+            wanted = torch.where(self.sites.is_used, of_sites, wanted)
         approach(self.gate_logit, wanted, guidance.gate_momentum)
 
     @torch.no_grad()
@@ -355,6 +358,4 @@ class ConceptPredictor(SparseAutoencoder):
         rates = self.concept_rate
         if guidance.gate_openness != 1:
             rates = opened(rates, guidance.gate_openness)
-        if self.sites is not None:
-            rates = torch.where(self.sites.is_used, opened(rates, guidance.site_gate_openness), rates)
         return firing_thresholds(logits, rates, labelled, segment)
