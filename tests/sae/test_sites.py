@@ -72,7 +72,7 @@ def test_thresholds_follow_proteins_with_the_concept_alone():
 
 def test_the_gate_opens_at_a_share_of_the_sites():
     seen = torch.tensor([[1.0, 0], [1, 0], [-1, 0], [1, 0]], dtype=torch.float64)
-    logits = torch.tensor([[5.0, 0], [3, 0], [9, 0], [7, 0]], dtype=torch.float64)
+    logits = torch.tensor([[5.0, 0], [3, 0], [1, 0], [7, 0]], dtype=torch.float64)
     batch = supervision([[1, 0], [0, 0]], [0, 0, 0, 1])
     found = made_sites().sensitive(seen, logits, batch, sensitivity=0.5)
     assert float(found[0]) == 4.0 and bool(found[1].isnan())
