@@ -296,8 +296,9 @@ def concepts(run: AntibodyRun, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.D
     return table(ranked, RANKING, confidence), table(located, METRICS, confidence), localisation.counts()
 
 
-def whole_table(run: AntibodyRun) -> dict[str, list[Antibody]]:
-    """Return the antibodies of the whole table by split, dealt as the run deals its sample."""
+def whole_table(run: AntibodyRun) -> tuple[dict[str, list[Antibody]], int]:
+    """Return the antibodies of the whole table by split, dealt as the run deals its sample, and how many
+    chains their regions do not fill."""
     sequences, _ = sequence_table(run.table, SequenceTableConfig())
     clonotypes = read_clonotypes(run.table, sequences)
     clusters, report = cluster_table(sequences, None, run.load("params:ingestion.clusters"), clonotypes)
@@ -308,14 +309,14 @@ def whole_table(run: AntibodyRun) -> dict[str, list[Antibody]]:
     assignment, _ = assign_splits(clusters, report, nothing_known, split)
     audit = run.load("params:splitting.audit")
     proteins, _ = audit_splits(sequences, assignment, report, clonotypes, audit)
-    antibodies, _ = read_antibodies(run.table, sequences)
-    known = proteins[proteins["protein_id"].isin(antibodies)]
-    return {name: [antibodies[i] for i in own["protein_id"]] for name, own in known.groupby("split")}
+    antibodies, n_left_out = read_antibodies(run.table, sequences)
+    known = proteins[proteins["protein_id"].isin(antibodies)].groupby("split")["protein_id"]
+    return {str(name): [antibodies[i] for i in ids] for name, ids in known}, n_left_out
 
 
 def perplexity(run: AntibodyRun, n_proteins: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return perplexities of the language model and of floors by region, and counts."""
-    splits = whole_table(run)
+    splits, n_left_out = whole_table(run)
     config, test = PerplexityConfig(), splits["test"]
     drawn = [test[i] for i in draw_proteins([chain.sequence for chain in test], n_proteins, config.seed)]
     floors = GermlineFloors(splits["train"], run.alleles)
@@ -326,9 +327,14 @@ def perplexity(run: AntibodyRun, n_proteins: int) -> tuple[pd.DataFrame, dict[st
         own = values[np.isin(regions, region) | (region == "all")]
         rows.append((method, region, len(own), own.mean(), np.exp(own.mean())))
     columns = ["method", "region", "n_residues", "cross_entropy", "perplexity"]
-    counts = {name: len(chains) for name, chains in splits.items()}
-    about = {"n_proteins": counts, "n_judged": len(drawn), "mask_probability": config.mask_probability}
-    return pd.DataFrame(rows, columns=columns), {**about, "differ_from_germline": floors.mutated}
+    about = {
+        "n_proteins": {name: len(chains) for name, chains in splits.items()},
+        "n_chains_without_regions": n_left_out,
+        "n_judged": len(drawn),
+        "mask_probability": config.mask_probability,
+        "differ_from_germline": floors.mutated,
+    }
+    return pd.DataFrame(rows, columns=columns), about
 
 
 def main() -> None:

@@ -192,3 +192,15 @@ def test_a_row_per_method_class_and_metric():
     assert rows.loc[("topk_latent", "fmax"), "sd"] == pytest.approx(np.std([0.6, 0.8], ddof=1))
     assert rows.loc[("topk_latent", "fmax"), ["n_seeds", "n_concepts"]].tolist() == [2, 3]
     assert np.isnan(rows.loc[("position", "auc"), "sd"])
+
+
+def test_genes_also_count_together():
+    concepts = pd.DataFrame({"aspect": ["j_gene", "mutation_load", "locus", "j_gene"]})
+    columns = load_script("antibody").GeneVocabulary(concepts, {}, None).columns()
+    assert {name: index.tolist() for name, index in columns.items()} == {
+        "j_gene": [0, 3],
+        "locus": [2],
+        "mutation_load": [1],
+        "all": [0, 1, 2, 3],
+        "gene": [0, 2, 3],
+    }
