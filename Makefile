@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-slow lint viz
+.PHONY: run test test-fast test-slow lint fuzz viz
 run: .venv/.installed
 	$(BIN)/kedro run
 
@@ -20,6 +20,9 @@ test-slow: .venv/.installed-test
 
 lint: .venv/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy && $(BIN)/python -m protsae.reference --check && $(BIN)/python benchmarks/claims.py
+
+fuzz: .venv/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py
 
 viz: .venv/.installed
 	@echo 'The stages alone, without datasets: http://127.0.0.1:4141/?types=nodes'

@@ -1,7 +1,8 @@
 """Files that are almost right: what users have, as hypothesis draws it."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -33,6 +34,23 @@ def spoilt(draw: st.DrawFn, content: bytes) -> bytes:
         position = draw(st.integers(0, len(spoilt_bytes) - 1))
         spoilt_bytes[position] = draw(st.sampled_from(list(b"\t\n\r |;:>!*- A1\x00\x1c\x85\xff")))
     return bytes(spoilt_bytes[: draw(st.integers(len(spoilt_bytes) // 2, len(spoilt_bytes)))])
+
+
+def flipped(share: float) -> Callable[[Path], None]:
+    """Return what changes one bit of a file, at a share of its length; size and modification time stay."""
+
+    def flip(path: Path) -> None:
+        content, status = bytearray(path.read_bytes()), path.stat()
+        content[int(share * len(content))] ^= 1
+        path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    return flip
+
+
+def cut(path: Path) -> None:
+    """Take the last bytes off a file."""
+    path.write_bytes(path.read_bytes()[:-200])
 
 
 def lines_of(content: bytes) -> list[str]:

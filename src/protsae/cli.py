@@ -5,17 +5,20 @@ Kedro silently falls back to its own `run` if this module cannot be imported, so
 
 import logging
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
+from kedro.utils import load_obj
 
 from protsae.core.errors import InputError
 
 _RUNNER = "protsae.caching.CachingRunner"
+_TRACEBACK = ("--traceback", "--verbose", "-v")
+_HELP = "Show tracebacks of errors in the input."
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="kedro")
@@ -23,39 +26,54 @@ def cli() -> None:
     """Commands of this project."""
 
 
-def _input_error(error: BaseException | None) -> InputError | None:
-    """Return the `InputError` at or below `error`, if there is one: Kedro wraps what datasets raise."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__
-    return error
-
-
 def _quiet(record: logging.LogRecord) -> bool:
     """Drop Kedro's log line of an error that is about to be shown."""
-    return _input_error(sys.exc_info()[1]) is None
+    from protsae.failures import explain
+
+    return explain(sys.exc_info()[1]) is None
 
 
-def _without_traceback(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Show an `InputError` as its message and exit with 1; `--verbose` shows where it comes from."""
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Show an error of the block that `failures.explain` knows as its message, and exit with 1."""
+    from protsae.failures import explain
 
-    @wraps(command)
-    def shown(*args: Any, verbose: bool = False, **kwargs: Any) -> Any:
-        if verbose:
-            return command(*args, **kwargs)
-        node_logger = logging.getLogger("kedro.pipeline.node")
-        node_logger.addFilter(_quiet)
-        try:
-            return command(*args, **kwargs)
-        except Exception as error:
-            cause = _input_error(error)
-            if cause is None:
-                raise
-            _print_error(str(cause))
-            raise click.exceptions.Exit(1) from error
-        finally:
-            node_logger.removeFilter(_quiet)
+    node_logger = logging.getLogger("kedro.pipeline.node")
+    node_logger.addFilter(_quiet)
+    try:
+        yield
+    except (click.exceptions.Exit, click.ClickException):
+        raise
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        _print_error(message)
+        raise click.exceptions.Exit(1) from error
+    finally:
+        node_logger.removeFilter(_quiet)
 
-    return shown
+
+class _Command(click.Command):
+    """Shows errors that a user can act on in a line; `--traceback` shows where they come from."""
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        settings["params"] = [*settings["params"], click.Option(_TRACEBACK, is_flag=True, help=_HELP)]
+        super().__init__(name, **settings)
+
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **extra: Any) -> Any:
+        """Parse the arguments."""
+        if set(_TRACEBACK) & set(args):
+            return super().make_context(info_name, args, *others, **extra)
+        with _explained():
+            return super().make_context(info_name, args, *others, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        if ctx.params.pop("traceback"):
+            return super().invoke(ctx)
+        with _explained():
+            return super().invoke(ctx)
 
 
 def _print_error(message: str) -> None:
@@ -82,7 +100,6 @@ def _stages_of(arguments: dict[str, Any]) -> list[str]:
     return found
 
 
-@_without_traceback
 def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
     wanted = {"no_cache": no_cache, "plan": plan, "verify": verify}
     if arguments["runner"] in {None, _RUNNER}:
@@ -93,6 +110,11 @@ def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
         raise click.UsageError(
             f"--no-cache, --plan and --verify need the caching runner, not {arguments['runner']}"
         )
+    else:
+        try:
+            load_obj(arguments["runner"], "kedro.runner")
+        except (ImportError, AttributeError, ValueError) as error:
+            raise click.UsageError(f"--runner {arguments['runner']}: {error}") from error
     arguments["namespaces"] = _stages_of(arguments)
     try:
         return kedro_run.callback(**arguments)  # type: ignore[misc]
@@ -105,9 +127,7 @@ def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
         raise InputError(f"{str(error).partition('. ')[0]}. There are: {known}") from error
 
 
-_VERBOSE = click.Option(["--verbose", "-v"], is_flag=True, help="Show tracebacks of errors in the input.")
-
-run = click.Command(
+run = _Command(
     "run",
     callback=_run,
     help="Run what is not up to date: code, parameters, inputs, outputs and libraries against records.",
@@ -118,13 +138,11 @@ run = click.Command(
             ["--plan"], is_flag=True, help="Show what would run, why and at what cost; run nothing."
         ),
         click.Option(["--verify"], is_flag=True, help="Hash every file again instead of trusting its times."),
-        _VERBOSE,
     ],
 )
 cli.add_command(run)
 
 
-@_without_traceback
 def _clean_cache(env: str | None, dry_run: bool, yes: bool) -> None:
     from contextlib import ExitStack
 
@@ -150,7 +168,7 @@ def _clean_cache(env: str | None, dry_run: bool, yes: bool) -> None:
             click.echo("removed")
 
 
-clean_cache = click.Command(
+clean_cache = _Command(
     "clean-cache",
     callback=_clean_cache,
     help="Remove what nothing refers to below the data root: raw data and linked folders are never touched.",
@@ -158,13 +176,11 @@ clean_cache = click.Command(
         click.Option(["--env", "-e"], help="Environment whose data are cleaned."),
         click.Option(["--dry-run"], is_flag=True, help="List the files and stop."),
         click.Option(["--yes", "-y"], is_flag=True, help="Do not ask."),
-        _VERBOSE,
     ],
 )
 cli.add_command(clean_cache)
 
 
-@_without_traceback
 def _number_chains(sequences: str, rearrangements: str, workers: int) -> None:
     from pathlib import Path
 
@@ -177,7 +193,7 @@ def _number_chains(sequences: str, rearrangements: str, workers: int) -> None:
     click.echo(", ".join(f"{name.removeprefix('n_').replace('_', ' ')}: {n}" for name, n in counts.items()))
 
 
-number = click.Command(
+number = _Command(
     "number-chains",
     callback=_number_chains,
     help="Number antibodies or T-cell receptors of SEQUENCES and write them as AIRR table REARRANGEMENTS.",
@@ -185,7 +201,6 @@ number = click.Command(
         click.Argument(["sequences"]),
         click.Argument(["rearrangements"]),
         click.Option(["--workers"], type=click.IntRange(min=1), default=1, help="Threads."),
-        _VERBOSE,
     ],
 )
 cli.add_command(number)

@@ -5,13 +5,19 @@ itself completes parameters, and keeps the list of dictionaries for the registry
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+import yaml
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.project import pipelines
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from protsae.core.errors import InputError
+from protsae.failures import one_line
 from protsae.parameters import complete_parameters
 from protsae.pipelines.wiring import Wiring
 
@@ -23,6 +29,8 @@ ARGUMENTS: dict[str, Any] = {
 }
 _MOVED = {"seed": "shared.seed", "hook_point": "extraction.hook_point"}
 """What was in globals.yml, to the parameter that took its place."""
+_MANY, _MAX_DEPTH = 2000, 100
+"""Brackets and dashes from which a file's depth is counted, and the depth that is refused."""
 _read: list[Wiring] = []
 
 
@@ -36,14 +44,53 @@ class ProjectConfigLoader(OmegaConfigLoader):
             InputError: listing all that is wrong with the parameters; or globals.yml has a moved name.
         """
         if key != "parameters" or key in self:
-            return super().__getitem__(key)
+            return self._read(key)
         if moved := [name for name in _MOVED if name in self["globals"]]:
             told = "; ".join(f"{name} is now the parameter {_MOVED[name]}" for name in moved)
             raise InputError(f"globals.yml: {told}. Set it in conf/local/parameters.yml, and delete it here.")
-        parameters = complete_parameters(super().__getitem__(key))
+        parameters = complete_parameters(self._read(key))
         self[key] = parameters
         _keep(Wiring.of(parameters))
         return parameters
+
+    def _read(self, key: str) -> Any:
+        """Return a part of the configuration as Kedro reads it; faults of its files are named by file."""
+        for path in self._files():
+            _refuse_deep(path)
+        try:
+            return super().__getitem__(key)
+        except (InputError, KeyError, MissingConfigException):
+            raise
+        except Exception as error:
+            raise InputError(self._fault() or f"configuration of {key}: {one_line(str(error))}") from error
+
+    def _fault(self) -> str | None:
+        """Return what is wrong with the first file that cannot be read alone."""
+        for path in self._files():
+            try:
+                content = OmegaConf.load(path)
+            except (OSError, ValueError, RecursionError, YAMLError, OmegaConfBaseException) as error:
+                return f"{path}: {one_line(str(error))}"
+            if not isinstance(content, DictConfig):
+                return f"{path}: holds no names with values, such as `seed: 0`"
+        return None
+
+    def _files(self) -> list[Path]:
+        folders = (self.base_env, self.env or self.default_run_env)
+        return [path for name in folders for path in sorted(Path(self.conf_source, name).rglob("*.y*ml"))]
+
+
+def _refuse_deep(path: Path) -> None:
+    """Refuse a file whose values are nested too deeply: libyaml would end the process without a word."""
+    text = path.read_bytes() if path.is_file() else b""
+    if sum(map(text.count, (b"[", b"{", b"- ", b"? "))) < _MANY:
+        return
+    depth = 0
+    with suppress(YAMLError, UnicodeDecodeError):  # said when the file is read
+        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                raise InputError(f"{path}: line {event.start_mark.line + 1} is nested over {_MAX_DEPTH} deep")
 
 
 def wiring() -> Wiring:

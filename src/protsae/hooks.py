@@ -9,6 +9,8 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from protsae.core.errors import InputError
+
 if TYPE_CHECKING:
     from protsae.caching.run_record import RunLog
     from protsae.caching.viz import VizMemory
@@ -24,7 +26,16 @@ class RunRecordHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep the resolved parameters."""
+        """Keep the resolved parameters.
+
+        Raises:
+            InputError: Kedro cannot tell the project's path from a pattern of names.
+        """
+        if {"{", "}"} & set(str(context.project_path)):
+            raise InputError(
+                f"{context.project_path}: the project's path has braces, which Kedro takes for a pattern of "
+                "names. Move or rename the folder"
+            )
         self._parameters = context.config_loader["parameters"]
 
     @hook_impl

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from protsae.core.config import UNKNOWN_KEY, Config, unknown_key_message
 from protsae.core.errors import InputError
 from protsae.core.splits import Selection
+from protsae.interpretation.config import Quantile
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
@@ -39,7 +40,7 @@ class SharedParameters(Config):
     """Where models run; `auto`: a GPU if torch sees one."""
     pooling: Literal["mean", "max"] = "mean"
     """From residues to proteins."""
-    quantiles: tuple[float, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
+    quantiles: tuple[Quantile, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
     """Thresholds tried per latent, chosen on validation: quantiles of its pooled activation, and 0."""
     selection: Selection = "train_and_validation"
     """Whose labels latents are chosen for concepts by."""

@@ -1,12 +1,13 @@
 """Reading shards, and refusing what is not what the manifest says."""
 
 import json
+import re
 import shutil
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from tests.activations.conftest import HOOK_POINT
+from tests.damaged_files import flipped
 
 from protsae.activations import ActivationStore
 from protsae.core.errors import InputError
@@ -98,15 +99,12 @@ def test_a_folder_that_is_not_as_its_manifest_says_is_refused(copy, spoil, messa
         ActivationStore(copy)
 
 
-def test_a_flipped_byte_is_found_when_it_is_read(copy):
-    path = copy / "shard-00001.parquet"
-    content = bytearray(path.read_bytes())
-    values = pq.read_metadata(path).row_group(0).column(3)
-    content[values.data_page_offset + values.total_compressed_size // 2] ^= 0xFF
-    path.write_bytes(content)
-    store = ActivationStore(copy)
-    with pytest.raises(InputError, match=r"shard-00001\.parquet is damaged"):
-        list(store.iter_proteins(HOOK_POINT))
+@pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("name", ["shard-00001.parquet", "statistics.parquet", "manifest.json"])
+def test_a_flipped_byte_is_found_when_it_is_read(copy, name, share):
+    flipped(share)(copy / name)
+    with pytest.raises(InputError, match=re.escape(str(copy / name))):
+        list(ActivationStore(copy).iter_proteins(HOOK_POINT))
 
 
 def test_unknown_names_are_refused(store):
@@ -122,7 +120,7 @@ def test_unknown_names_are_refused(store):
 
 def edit_manifest(root, **changes):
     path = root / "manifest.json"
-    content = json.loads(path.read_text())
+    content = json.loads(path.read_text()) | {"seal": None}
     for key, value in changes.items():
         content[key] = value(content[key]) if callable(value) else value
     path.write_text(json.dumps(content))

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from tests.activations.conftest import HOOK_POINT, config, proteins
+from tests.damaged_files import flipped
 from tests.plm.tiny_esm2 import fair_esm_activations, tiny_esm2, worst_difference, write_safetensors
 
 from protsae.activations import ActivationStore, writer
@@ -127,22 +128,16 @@ def test_an_interrupted_rerun_leaves_no_manifest(model, extraction, tmp_path, mo
         ActivationStore(root)
 
 
-def damage_middle(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 0xFF
-    path.write_bytes(content)
-
-
 @pytest.mark.parametrize(
     "damage",
     [
-        damage_middle,
+        *(flipped(share) for share in (0, 0.3, 0.9, 0.95, 0.99)),
         lambda path: path.write_bytes(path.read_bytes()[:-20]),
         lambda path: path.write_bytes(b""),
         lambda path: path.unlink(),
         lambda path: shutil.copyfile(path.with_name("shard-00000.parquet"), path),
     ],
-    ids=["a flipped byte", "truncated", "empty", "missing", "another shard's content"],
+    ids=["first", "data", "footer", "its text", "its length", "truncated", "empty", "missing", "another's"],
 )
 def test_a_damaged_shard_alone_is_made_again(model, extraction, tmp_path, damage):
     root = tmp_path / "copy"
@@ -185,8 +180,8 @@ def test_a_change_of_code_makes_shards_again(model, extraction, tmp_path, monkey
 )
 def test_a_value_that_float16_cannot_hold_stops_the_run(tmp_path, value, shown):
     module = tiny_esm2()
-    module.layers[1].fc2.bias[7] = value
     model = load_plm(write_safetensors(tmp_path / "m.safetensors", module))
+    model.module.layers[1].fc2.bias[7] = value
     plan = plan_for(model, hook_point="layers.1.mlp_out")
     with pytest.raises(
         InputError,

@@ -2,12 +2,15 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from protsae.caching import fingerprint
 from protsae.caching.content import _SETTLED_NS
+from protsae.core.errors import InputError
 
 RAW = "data/01_raw/numbers.txt"
 ALL = ["a.read_numbers", "a.count_rows", "b.shift_numbers", "b.total", "c.render"]
@@ -109,6 +112,38 @@ def test_deleted_output_is_rebuilt_and_equal_bytes_stop_there(built):
     (built.root / "data/03_primary/shifted.parquet").unlink()
     assert built.run() == {"b.shift_numbers": "output shifted deleted"}
     assert built.run() == {}
+
+
+@contextmanager
+def nothing_writable(folder: Path) -> Iterator[None]:
+    """Take away write permission below a folder, and root's right to write all the same."""
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    above = [path for path in folder.parents if not path.stat().st_mode & 0o001]
+    modes = {path: path.stat().st_mode for path in [*folders, *above]}
+    for path in above:
+        path.chmod(modes[path] | 0o055)
+    for path in folders:
+        path.chmod(0o555)
+    uid = os.geteuid()
+    try:
+        if uid == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(uid)
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def test_read_only_data_are_up_to_date_or_the_run_says_so(built):
+    """Nothing is run, so nothing is written; else the run is refused before the first node."""
+    assert built.run() == {}
+    with nothing_writable(built.root / "data"):
+        assert built.run() == {}
+        built.parameters["b"]["shift"] = 5
+        with pytest.raises(InputError, match=r"b\.shift_numbers has to run, but .* cannot be written: "):
+            built.run()
+    assert "b.shift_numbers" in built.run()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "swapped keeping size and times"])

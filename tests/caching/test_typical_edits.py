@@ -154,8 +154,8 @@ EDITS: dict[str, Edit] = {
     ),
     "`atomic_path` in `core/files.py`": Edit(
         "core/files.py",
-        "def atomic_path(path",
-        "def atomic_path(*path",
+        "    target = Path(path)",
+        "    target = Path(str(path))",
         {
             *("disentanglement.read_judge_embeddings", "extraction.extract_activations", "pretraining.*"),
             *("extraction.report_extraction", "fidelity.choose_fidelity_sequences", "fidelity.measure_*"),

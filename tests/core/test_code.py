@@ -1,7 +1,9 @@
 """Which modules and files an entry reaches."""
 
 import importlib
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -269,6 +271,12 @@ def test_stored_hash_is_the_same_in_every_process_that_runs_the_text(stored_hash
 def test_hash_of_code_edited_after_import_is_valid_in_one_process(stored_hash, tmp_path):
     written = (tmp_path / "late.py").stat().st_mtime
     assert len({stored_hash(written + 1), stored_hash(written - 1), stored_hash(written - 2)}) == 3
+
+
+def test_a_file_dated_in_the_future_was_not_edited(stored_hash, tmp_path):
+    later = time.time() + 3600
+    os.utime(tmp_path / "late.py", (later, later))
+    assert len({stored_hash(time.time() - seconds) for seconds in (0, 10, 20)}) == 1
 
 
 def test_memory_of_another_reader_is_not_used(tree, monkeypatch):

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from protsae.core.config import Config, unknown_key_message
+from protsae.core.config import Config, Share, Slug, unknown_key_message
 
 
 class Example(Config):
@@ -19,6 +19,30 @@ def test_all_unknown_keys_are_named_at_once():
         Example(d_sea=3, zzz=1)
     assert "did you mean 'd_sae'?" in str(caught.value)
     assert "unknown key 'zzz', known keys: d_sae, k" in str(caught.value)
+
+
+class Numbers(Config):
+    share: Share = 0.5
+    several: tuple[float, ...] | None = None
+    by_name: dict[str, float] | None = None
+    name: Slug = "a"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "nan", "1e999"])
+def test_numbers_are_finite(value):
+    for given in ({"share": value}, {"several": (0.0, value)}, {"by_name": {"a": value}}):
+        with pytest.raises(ValidationError, match=r"finite number|less than|greater than"):
+            Numbers.model_validate(given)
+
+
+BAD_NAMES = ["../../x", "/etc/x", "..", ".x", "a/b", "a\0b", "a b", "", "x" * 200, "a\n", "-rf", "é"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_names_of_files_are_slugs(name):
+    with pytest.raises(ValidationError, match="name"):
+        Numbers(name=name)
+    assert Numbers(name="topk_2.a+b-C").name == "topk_2.a+b-C"
 
 
 def test_config_is_frozen():

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 
+from protsae.caching.decisions import Decider
 from protsae.core.errors import InputError
+from protsae.core.files import sha256_file, sha256_text
 from protsae.datasets import SaeCheckpointDataset
 from protsae.sae.config import TopKConfig
 from protsae.sae.topk import TopKSae
@@ -28,6 +31,20 @@ def test_module_with_metadata_makes_the_round_trip(dataset, sae):
     assert handle.metadata["seed"] == 4
     x = torch.randn(3, 4)
     assert torch.equal(handle.load()(x), sae(x))
+
+
+def test_snapshots_belong_to_the_content_of_their_checkpoint(dataset, sae, tmp_path):
+    """Damage in a snapshot makes the node of its training run."""
+    catalog = DataCatalog({"x": MemoryDataset(1), "checkpoint": dataset})
+    decider = Decider(Pipeline([Node(sha256_text, "x", "checkpoint")]), catalog)
+    assert decider._content("checkpoint") is None
+    dataset.save(sae)
+    contents = [decider._content("checkpoint")]
+    for text in ("one", "two"):
+        (tmp_path / "topk/snapshots").mkdir(exist_ok=True)
+        (tmp_path / "topk/snapshots/step-1.safetensors").write_text(text)
+        contents.append(decider._content("checkpoint"))
+    assert len(set(contents)) == 3 and contents[0] == sha256_file(tmp_path / "topk/sae.safetensors")
 
 
 def test_module_alone(dataset, sae):

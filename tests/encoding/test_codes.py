@@ -92,13 +92,12 @@ def test_unknown_proteins_are_refused_with_the_setting_that_adds_them(store):
 
 
 def test_damage_is_seen(store):
-    store.verify()
     path = store.root / "value.bin"
     data = bytearray(path.read_bytes())
     data[5] ^= 1
     path.write_bytes(bytes(data))
     with pytest.raises(InputError, match=r"value\.bin is damaged"):
-        CodeStore(store.root).verify()
+        CodeStore(store.root)
     path.write_bytes(bytes(data[:-1]))
     with pytest.raises(InputError, match=r"value\.bin has \d+ bytes, the index says \d+; encode again"):
         CodeStore(store.root)
@@ -136,13 +135,11 @@ def test_saving_copies_or_moves_the_folder_and_replaces_the_target(acts, tmp_pat
     target = tmp_path / "target"
     kept = stored_codes(tmp_path / "kept", acts, SPLIT_OF)
     kept.save(target)
-    kept.verify()
     (target / "stray").touch()
     few = {name: acts[name] for name in ("a", "b")}
     temporary = stored_codes(tmp_path / "temporary", few, SPLIT_OF, temporary=True)
     copy.deepcopy(temporary).save(target)
     found = CodeStore(target)
-    found.verify()
     assert found.protein_ids == ["a", "b"]
     assert not (target / "stray").exists()
     assert not (temporary.root / "value.bin").exists()

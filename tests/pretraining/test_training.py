@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.damaged_files import flipped
 from tests.pretraining.conftest import planted, protein_table, random_proteins, toy_plan
 
 from protsae.core.errors import InputError
@@ -114,16 +115,30 @@ def test_another_training_s_state_is_named_and_left_alone(
     assert left.exists() and left.name in caplog.text
 
 
-def test_a_damaged_state_is_refused_by_name(plan, tmp_path, monkeypatch):
+def test_a_damaged_state_is_not_resumed(plan, tmp_path, monkeypatch, caplog):
     path = tmp_path / "plm.safetensors"
     with monkeypatch.context() as patch:
         kill_at(patch, 3)
         with pytest.raises(KilledError):
             plan.run(path)
     (state,) = tmp_path.iterdir()
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(InputError, match=rf"{state.name} is damaged .*delete it to train from the start"):
-        plan.run(path)
+    flipped(0.5)(state)
+    plan.run(path)
+    assert f"{state.name} is damaged: training starts from the beginning" in caplog.text
+    plan.run(tmp_path / "straight/plm.safetensors")
+    assert path.read_bytes() == (tmp_path / "straight/plm.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+def test_a_damaged_model_is_made_again(plan, tmp_path, share):
+    path = tmp_path / "plm.safetensors"
+    plan.run(path)
+    whole = path.read_bytes()
+    flipped(share)(path)
+    with pytest.raises(InputError, match=r"plm\.safetensors"):
+        load_plm(path)
+    plan.run(path)
+    assert path.read_bytes() == whole
 
 
 def test_test_and_excluded_proteins_never_appear_in_a_batch(proteins, shape, small, monkeypatch, tmp_path):

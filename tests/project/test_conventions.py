@@ -1,13 +1,17 @@
 """Conventions of the whole project, checked on the real configuration."""
 
 import ast
+import importlib
 import inspect
 import pickle
+import pkgutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kedro.config import OmegaConfigLoader
@@ -16,6 +20,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.validation import TypeExtractor
 
+import protsae
 from protsae.core.config import Config
 from protsae.pipeline_registry import BY_NAME_ONLY, PIPELINES, own_pipelines, register_pipelines
 from protsae.settings import CONFIG_LOADER_ARGS
@@ -51,6 +56,46 @@ def load_config(environment: str) -> OmegaConfigLoader:
         env=environment,
         **{**CONFIG_LOADER_ARGS, "default_run_env": environment},
     )
+
+
+def floats_in(schema) -> Iterator[dict]:
+    """Yield the floats of a field's schema, those of its items too, but not those of other models."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "float":
+            yield schema
+        elif schema.get("type") != "model":
+            for part in schema.values():
+                yield from floats_in(part)
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            yield from floats_in(part)
+
+
+def config_models(base: type[Config] = Config) -> Iterator[type[Config]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from config_models(model)
+
+
+def test_every_float_of_a_config_is_finite_and_has_bounds():
+    for module in pkgutil.walk_packages(protsae.__path__, "protsae."):
+        if not module.name.endswith(("__main__", "kernels.gpu")):
+            importlib.import_module(module.name)
+    n_floats = 0
+    for model in (model for model in config_models() if model.__module__.startswith("protsae.")):
+        assert model.model_config["allow_inf_nan"] is False, model
+        for name, schema in fields_of(model).items():
+            for found in floats_in(schema):
+                n_floats += 1
+                assert {"ge", "gt", "le", "lt"} & found.keys(), f"{model.__name__}.{name} has no bounds"
+    assert n_floats > 100
+
+
+def fields_of(model: type[Config]) -> dict[str, Any]:
+    schema = model.__pydantic_core_schema__
+    while schema["type"] != "model-fields":
+        schema = schema["schema"]
+    return schema["fields"]
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)

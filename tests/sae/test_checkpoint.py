@@ -1,13 +1,16 @@
 """Checkpoints: exact round trip, the same bytes, and a clear word on what is not one."""
 
 import json
+import re
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.damaged_files import flipped
 
 from protsae.core.errors import InputError
-from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.core.files import UNSEALED, atomic_path
+from protsae.sae.checkpoint import SaeCheckpoint, is_checkpoint, save_sae
 
 METADATA = {"hook_point": "layers.2.resid_post", "seed": 3, "training": {"n_steps": 7}}
 
@@ -20,14 +23,17 @@ def saved(make_protsae, tmp_path):
 
 
 def _with_header(source, target, change):
+    """Write a checkpoint with another header, its seal in order."""
     raw = source.read_bytes()
     length = int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8 : 8 + length])
     about = json.loads(header["__metadata__"]["protsae"])
+    about["seal"] = UNSEALED
     change(about)
     header["__metadata__"]["protsae"] = json.dumps(about)
     text = json.dumps(header).encode()
-    target.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+    with atomic_path(target, sealed=True) as temporary:
+        temporary.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
     return target
 
 
@@ -103,8 +109,8 @@ def test_truncated_files(saved, tmp_path, n_bytes):
 
 
 def test_newer_version(saved, tmp_path):
-    path = _with_header(saved[1], tmp_path / "new.safetensors", lambda about: about.update(format_version=3))
-    with pytest.raises(InputError, match="format version 3, this protsae reads up to 2"):
+    path = _with_header(saved[1], tmp_path / "new.safetensors", lambda about: about.update(format_version=4))
+    with pytest.raises(InputError, match="format version 4, this protsae reads up to 3"):
         SaeCheckpoint(path)
 
 
@@ -127,6 +133,67 @@ def test_tensors_that_do_not_fit_the_config(saved, tmp_path):
     path = _with_header(saved[1], tmp_path / "d.safetensors", shrink)
     with pytest.raises(InputError, match="damaged"):
         SaeCheckpoint(path).load()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.99])
+def test_a_flipped_byte_is_refused(saved, share):
+    flipped(share)(saved[1])
+    with pytest.raises(InputError, match=re.escape(str(saved[1]))):
+        SaeCheckpoint(saved[1])
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_weights_that_are_no_numbers_are_refused(saved, tmp_path, value):
+    saved[0].W_dec.data[0, 1] = value
+    save_sae(saved[0], tmp_path / "nan.safetensors", METADATA)
+    with pytest.raises(InputError, match="W_dec holds NaN or infinite values"):
+        SaeCheckpoint(tmp_path / "nan.safetensors").load()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: about.update(config=None),
+        lambda about: about.pop("config"),
+        lambda about: about.update(metadata=7),
+        lambda about: about["config"].update(d_sae=10**9),
+        lambda about: about["config"].update(d_sae=int("9" * 4000)),
+        lambda about: about["config"].update(n_relations=10**9),
+        lambda about: about["config"].update(guidance=[]),
+        lambda about: about["config"].update(architecture=["topk"]),
+    ],
+)
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_header_of_another_form_is_refused(saved, tmp_path, change, version):
+    def both(about):
+        about["format_version"] = version
+        change(about)
+
+    path = _with_header(saved[1], tmp_path / "x.safetensors", both)
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        SaeCheckpoint(path).load()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"__metadata__":{"protsae":7},"a":{"data_offsets":[0,4]}}',
+        '{"__metadata__":{"protsae":"7"},"a":{"data_offsets":[0,4]}}',
+        '{"__metadata__":{"protsae":"{}"},"a":{"data_offsets":[]}}',
+        '{"__metadata__":{"protsae":"{}"},"a":{"data_offsets":[0,"4"]}}',
+        '{"__metadata__":{"protsae":"{}"},"a":{"data_offsets":[0,%s]}}' % ("9" * 5000),
+        '{"__metadata__":{"protsae":"{}"},"a":[]}',
+        '{"__metadata__":[]}',
+        "[" * 100_000,
+        "7",
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path, header):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(4))
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        SaeCheckpoint(path)
+    assert not is_checkpoint(path) or "protsae" in header
 
 
 def test_tensors_are_plain_safetensors(saved):

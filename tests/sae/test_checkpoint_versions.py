@@ -12,7 +12,7 @@ from protsae.sae import checkpoint
 from protsae.sae.checkpoint import Migration, SaeCheckpoint, is_checkpoint
 
 DATA = Path(__file__).parent / "data"
-GOLDEN = {version: json.loads((DATA / f"version_{version}.json").read_text()) for version in (1, 2)}
+GOLDEN = {version: json.loads((DATA / f"version_{version}.json").read_text()) for version in (1, 2, 3)}
 FILES = [(version, name) for version, golden in GOLDEN.items() for name in golden if name != "x"]
 
 

@@ -72,12 +72,26 @@ def test_input_error_is_shown_once_without_a_traceback(outcome, caplog, error):
     assert caplog.records == []
 
 
-def test_verbose_and_other_errors_keep_their_traceback(outcome, caplog):
+@pytest.mark.parametrize("option", ["--traceback", "--verbose", "-v"])
+def test_the_traceback_is_shown_if_asked_for(outcome, caplog, option):
     outcome["raise"] = InputError("bad")
-    assert isinstance(invoke("--verbose").exception, InputError)
+    assert isinstance(invoke(option).exception, InputError)
+    assert [record.getMessage() for record in caplog.records] == ["Node failed: bad"]
+
+
+def test_other_errors_keep_their_traceback(outcome, caplog):
     outcome["raise"] = RuntimeError("a bug")
     assert isinstance(invoke().exception, RuntimeError)
-    assert [record.getMessage() for record in caplog.records] == ["Node failed: bad", "Node failed: a bug"]
+    assert [record.getMessage() for record in caplog.records] == ["Node failed: a bug"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--params", "training.k=["), ("--runner", "Nope"), ("--runner", "a.B")]
+)
+def test_faulty_arguments_come_without_a_traceback(outcome, arguments):
+    result = invoke(*arguments)
+    assert result.exit_code in {1, 2} and isinstance(result.exception, SystemExit)
+    assert outcome == {}
 
 
 def test_packaged_entry_point_is_the_same_run(outcome, monkeypatch):

@@ -19,7 +19,12 @@ JUDGING = JudgingConfig(evaluation=EvaluationConfig(n_resamples=3))
 
 @pytest.fixture(scope="session")
 def data() -> SweepData:
-    plan = toy_plan(ToyProteins(), "protsae")
+    return sweep_data(ToyProteins())
+
+
+def sweep_data(toy: ToyProteins) -> SweepData:
+    """Return what the members of a sweep over 60 toy proteins share."""
+    plan = toy_plan(toy, "protsae")
     terms = pd.DataFrame(
         {"term_id": ["GO:1", "GO:2"], "name": "x", "aspect": "BPO", "is_obsolete": False, "alt_ids": ""}
     )

@@ -1,6 +1,7 @@
 """Lists become members: every combination, checked before anything is trained."""
 
 import pytest
+from pydantic import ValidationError
 
 from protsae.core.errors import InputError
 from protsae.sae.config import GuidanceConfig
@@ -16,6 +17,20 @@ BASE = Defaults(8, 64, 4, 0, TrainerConfig(epochs=5), GUIDANCE, 3)
 def _expand(members, ablations=None, **changes):
     given = {"seeds": [0, 1], "hook_points": ["a"], "members": members, "ablations": ablations or {}}
     return expand(SweepConfig.model_validate({**given, **changes}), BASE)
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a\0"])
+def test_names_that_lead_elsewhere_are_refused(name):
+    entry = {"architecture": "topk"}
+    for given in (
+        {"members": [entry | {"name": name}]},
+        {"members": [entry | {"match_l0": name}]},
+        {"members": [entry | {"hook_points": [name]}]},
+        {"members": [entry], "hook_points": [name]},
+        {"members": [entry], "ablations": {name: {}}},
+    ):
+        with pytest.raises(ValidationError, match="should match pattern"):
+            _expand(**given)
 
 
 def test_an_entry_is_every_combination_of_its_values():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from tests.damaged_files import flipped
 from tests.sweeps.conftest import JUDGING, sweep_of
 from tests.training.test_resume import KilledError, kill_after
 
@@ -75,6 +76,7 @@ def test_every_member_has_its_folder_and_the_table_has_them_all(made, data):
     names = {path.name for path in (made / IDS[-1]).iterdir()}
     assert names == {
         ".live.jsonl",
+        ".seconds.json",
         "estimates.parquet",
         "metrics.json",
         "sae.safetensors",
@@ -152,10 +154,41 @@ def test_a_finished_sweep_makes_nothing_again(data, tmp_path, counter):
     plan.run(tmp_path)
     first = counter.take()
     assert first == [f"{verb} {member}" for member in IDS[1:3] for verb in ("train", "judge")]
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    before = contents(tmp_path)
     plan.run(tmp_path)
     assert counter.take() == []
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
+    assert contents(tmp_path) == before
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("name", ["sae.safetensors", "estimates.parquet", "training_log.csv", "metrics.json"])
+@pytest.mark.parametrize("damage", [lose, flipped(0.2), flipped(0.8)])
+def test_a_damaged_member_is_made_again_to_the_same_bytes(data, tmp_path, counter, name, damage):
+    plan = sweep_of(data, TOPK, references=False)
+    plan.run(tmp_path)
+    before = contents(tmp_path)
+    counter.take()
+    damage(tmp_path / IDS[1] / name)
+    plan.run(tmp_path)
+    trained = [f"train {IDS[1]}"] * (name == "sae.safetensors")
+    assert counter.take() == [*trained, f"judge {IDS[1]}"]
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", [f"{IDS[1]}/metrics.json", "sweep.json"])
+def test_a_damaged_table_is_not_read(data, tmp_path, name):
+    sweep_of(data, TOPK, references=False).run(tmp_path)
+    flipped(0.5)(tmp_path / name)
+    with pytest.raises(InputError, match=r"run (the sweep|it) again"):
+        Sweep(tmp_path).metrics()
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return the bytes of all files but the dot files."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")}
 
 
 def test_only_members_whose_settings_changed_are_made_again(data, tmp_path, counter):

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from tests.damaged_files import cut, flipped
 from tests.training.conftest import ToyProteins, toy_plan
 
 from protsae.core.errors import InputError
@@ -182,16 +183,56 @@ def test_another_configuration_ignores_the_state_and_says_so(toy, tmp_path, capl
     assert made_by(path) == other.fingerprint != plan.fingerprint
 
 
-def test_a_damaged_state_is_refused(toy, tmp_path):
-    path = tmp_path / "sae.safetensors"
+@pytest.mark.parametrize("damage", [cut, flipped(0.3), flipped(0.6), flipped(0.99)])
+def test_a_damaged_state_is_not_resumed(toy, tmp_path, damage, caplog):
+    path, straight = tmp_path / "sae.safetensors", tmp_path / "straight/sae.safetensors"
     plan = toy_plan(toy, "topk")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
         kill_after(patch, 5)
         plan.run(path)
     (state,) = tmp_path.glob(".training-*.pt")
-    state.write_bytes(state.read_bytes()[:-200])
-    with pytest.raises(InputError, match=r"is damaged .*: delete it to train from the start"):
+    damage(state)
+    plan.run(path)
+    assert f"{state} is damaged: training starts from the beginning" in caplog.text
+    plan.run(straight)
+    assert path.read_bytes() == straight.read_bytes()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, flipped(0.1), flipped(0.9)])
+def test_damaged_snapshots_are_made_again(toy, tmp_path, damage):
+    """Of a finished training, and of one that resumes."""
+    straight, path = tmp_path / "straight/sae.safetensors", tmp_path / "sae.safetensors"
+    plan = toy_plan(toy, "topk")
+    plan = replace(plan, trainer=plan.trainer.model_copy(update={"snapshots": 4}))
+    plan.run(straight)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        kill_after(patch, 8)
         plan.run(path)
+    damage(min(tmp_path.glob(".snapshots-*/*")))
+    plan.run(path)
+    assert_same_snapshots(tmp_path, tmp_path / "straight")
+    damage(max(tmp_path.glob("snapshots/*")))
+    plan.run(path)
+    assert_same_snapshots(tmp_path, tmp_path / "straight")
+
+
+def assert_same_snapshots(one: Path, other: Path) -> None:
+    assert len(list(other.glob("snapshots/*"))) == 4
+    for pattern in ("sae.safetensors", "snapshots/*"):
+        found, expected = ({p.name: p.read_bytes() for p in folder.glob(pattern)} for folder in (one, other))
+        assert found == expected
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_damaged_checkpoint_is_made_again(toy, tmp_path, share):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(toy, "topk")
+    plan.run(path)
+    whole = path.read_bytes()
+    flipped(share)(path)
+    assert path.read_bytes() != whole
+    plan.run(path)
+    assert path.read_bytes() == whole
 
 
 def test_a_loss_that_is_not_finite_after_a_resume_names_the_proteins(toy, tmp_path):
@@ -242,6 +283,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from protsae.training.trainer import Trainer
+from tests.damaged_files import cut, flipped
 from tests.training.conftest import ToyProteins, toy_plan
 
 original = Trainer._count

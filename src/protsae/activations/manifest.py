@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.core.files import write_text_atomic
+from protsae.core.files import UNSEALED, write_text_atomic
+from protsae.core.tensor_files import refuse_damaged
 from protsae.plm.arithmetic import Arithmetic
 
 MANIFEST_NAME = "manifest.json"
@@ -30,9 +31,9 @@ class FileRecord(Config):
 class MeasuredError(Config):
     """How far activations at a hook point are from those in fair-esm's arithmetic, over one protein."""
 
-    relative: float
+    relative: float = Field(ge=0)
     """||difference|| / ||value||."""
-    largest: float
+    largest: float = Field(ge=0)
     """Largest |difference| / max(1, |value|)."""
 
 
@@ -138,10 +139,13 @@ class Manifest(Config):
     """The shards, in stored order."""
     statistics: FileRecord
     """Per-protein index, sums and sums of squares."""
+    seal: str | None = None
+    """Checksum of the manifest itself (`core.files`); earlier stores may have none."""
 
     def write(self, root: Path) -> None:
         """Write the manifest into `root`, atomically. Same content, same bytes."""
-        write_text_atomic(root / MANIFEST_NAME, json.dumps(self.model_dump(), indent=1) + "\n")
+        content = {**self.model_dump(), "seal": UNSEALED}
+        write_text_atomic(root / MANIFEST_NAME, json.dumps(content, indent=1) + "\n", sealed=True)
 
     @classmethod
     def read(cls, root: Path) -> "Manifest":
@@ -152,6 +156,7 @@ class Manifest(Config):
         """
         path = root / MANIFEST_NAME
         try:
+            refuse_damaged(path)
             return cls.model_validate_json(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(

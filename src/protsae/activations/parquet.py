@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from protsae.activations.manifest import Manifest
 from protsae.activations.reader import ActivationStatistics, ActivationStore
 from protsae.activations.schema import vectors_to_numpy
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 from protsae.core.files import sha256_file, sha256_text
 
 PROTEIN, LABELS, SPLIT = "protein_id", "labels", "split"
@@ -66,7 +66,7 @@ class ParquetStore(ActivationStore):
         self.hook_points = (self.column,)
         self.labels: dict[str, tuple[str, ...]] = {}
         self.splits: dict[str, str] = {}
-        pieces = [piece for number in range(len(self.files)) for piece in self._index(number)]
+        pieces = [piece for number in range(len(self.files)) for piece in self._pieces(number)]
         self.protein_ids: list[str] = [str(piece[0]) for piece in pieces]
         self._shard, self._group, self._first_row, self._n_rows = (
             np.array([piece[i] for piece in pieces], dtype=np.int64) for i in (1, 2, 3, 4)
@@ -163,7 +163,9 @@ class ParquetStore(ActivationStore):
                     table = file.read_row_group(group + len(parts), [self.column])
                     parts.append(_vectors(table[self.column], path, self.column))
                     n_read += len(parts[-1])
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, *MALFORMED) as error:
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"{path} is damaged ({error})") from error
         return parts[0] if len(parts) == 1 else np.concatenate(parts)[:n_rows]
 
@@ -198,6 +200,14 @@ class ParquetStore(ActivationStore):
         assert found is not None
         kind = found[1]
         return found[0], int(kind.list_size), "float16" if pa.types.is_float16(kind.value_type) else "float32"
+
+    def _pieces(self, number: int) -> list[list[Any]]:
+        try:
+            return self._index(number)
+        except InputError:
+            raise
+        except (OSError, pa.ArrowException, *MALFORMED) as error:
+            raise InputError(f"{self.files[number]} is damaged ({error})") from error
 
     def _index(self, number: int) -> list[list[Any]]:
         """Return protein, file, row group of its first row, place of that row in it, and number of rows."""
@@ -250,5 +260,5 @@ def _vectors(column: pa.ChunkedArray, path: Path, name: str) -> np.ndarray:
 def _footer(path: Path) -> Any:
     try:
         return pq.read_metadata(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, *MALFORMED) as error:
         raise InputError(f"{path} is not readable as Parquet ({error})") from error

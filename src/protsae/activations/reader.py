@@ -18,7 +18,7 @@ from protsae.activations.schema import (
     vectors_to_numpy,
 )
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_text
+from protsae.core.files import has_sha256, sha256_text
 
 _LOGGER = logging.getLogger(__name__)
 _REBUILD = "extract again: what is whole is kept, this file is rebuilt"
@@ -250,9 +250,11 @@ class ActivationStore:
             )
 
     def _read(self, record: FileRecord, columns: list[str], group: int | None = None) -> pa.Table:
-        """Read columns of a file, or of one of its row groups."""
+        """Read columns of a file, or of one of its row groups, if its checksum is that of the manifest."""
         path = self.root / record.name
         try:
+            if not has_sha256(path, record.sha256):
+                raise OSError("its checksum is not that of the manifest")
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 return file.read(columns) if group is None else file.read_row_group(group, columns)
         except (OSError, pa.ArrowException) as error:
@@ -262,7 +264,7 @@ class ActivationStore:
 def _check_footer(path: Path, fingerprint: str) -> None:
     try:
         about, _ = footer_of(path)
-    except (OSError, pa.ArrowException) as error:
+    except OSError as error:
         raise InputError(f"{path} is not readable as Parquet ({error}); {_REBUILD}") from error
     if about.get("fingerprint") != fingerprint:
         raise InputError(f"{path} comes from another extraction than the manifest's; extract again")

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from protsae.activations.manifest import FORMAT, FORMAT_VERSION
+from protsae.core.errors import MALFORMED
+from protsae.core.files import UNSEALED
 
 StorageDtype = Literal["float16", "float32", "bfloat16"]
 STATISTICS_NAME = "statistics.parquet"
@@ -120,16 +122,18 @@ def footer_of(path: Path) -> tuple[dict[str, Any], int]:
         An empty description where the file is Parquet of another origin, format or version.
 
     Raises:
-        OSError: the file is missing or unreadable.
-        pyarrow.ArrowInvalid: it is not a whole Parquet file.
+        OSError: the file is missing, unreadable, or not a whole Parquet file.
     """
-    metadata = pq.read_metadata(path)
-    about: dict[str, Any] = json.loads((metadata.metadata or {}).get(_KEY, b"{}"))
-    if about.get("format_version") != FORMAT_VERSION:
-        about = {}
+    try:
+        metadata = pq.read_metadata(path)
+        about: dict[str, Any] = json.loads((metadata.metadata or {}).get(_KEY, b"{}"))
+        if about.get("format_version") != FORMAT_VERSION:
+            about = {}
+    except (pa.ArrowException, *MALFORMED) as error:
+        raise OSError(f"not a whole Parquet file: {error}") from error
     return about, metadata.num_rows
 
 
 def _footer(about: dict[str, Any]) -> dict[bytes, bytes]:
-    description = {"format": FORMAT, "format_version": FORMAT_VERSION, **about}
+    description = {"format": FORMAT, "format_version": FORMAT_VERSION, "seal": UNSEALED, **about}
     return {_KEY: json.dumps(description, sort_keys=True).encode()}

@@ -114,9 +114,9 @@ def compute_shard(job: ShardJob, recipe: Recipe, passes: "Passes") -> pa.Table:
 
 
 def write_shard(table: pa.Table, job: ShardJob, path: Path) -> None:
-    """Write a shard, whole or not at all. No protein is divided between two row groups."""
+    """Write a shard, sealed, whole or not at all. No protein is divided between two row groups."""
     with (
-        atomic_path(path) as temporary,
+        atomic_path(path, sealed=True) as temporary,
         pq.ParquetWriter(
             temporary,
             table.schema,

@@ -16,7 +16,7 @@ from protsae.activations.plan import ExtractionPlan
 from protsae.activations.schema import STATISTICS_NAME, footer_of, statistics_schema
 from protsae.activations.shard import ShardJob, compute_shard, protein_statistics, write_shard
 from protsae.core.errors import InputError
-from protsae.core.files import atomic_path, sha256_file, sha256_text
+from protsae.core.files import atomic_path, is_intact, sha256_file, sha256_text
 from protsae.core.progress import track
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,7 +69,8 @@ def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | Non
     """Make every shard of `plan` in `root`, then the statistics, then the manifest.
 
     Shards already there that were made from the same sequences, model, settings and code are kept, so that an
-    interrupted run resumes and ends in the same bytes. Shards of other runs are removed.
+    interrupted run resumes and ends in the same bytes. Shards of other runs are removed, damaged ones (whose
+    seal does not hold) are made again.
 
     Args:
         plan: the jobs.
@@ -94,7 +95,7 @@ def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | Non
     statistics_path = root / STATISTICS_NAME
     schema = statistics_schema(plan.hook_points, plan.model.d_model, plan.recipe.footer)
     with (
-        atomic_path(statistics_path) as temporary,
+        atomic_path(statistics_path, sealed=True) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as statistics,
     ):
         for record, of_proteins in track(made, "extracting shards", total=len(plan.jobs)):
@@ -108,18 +109,17 @@ def write_activations(plan: ExtractionPlan, root: Path, executor: Executor | Non
 def _is_current(path: Path, job: ShardJob) -> bool:
     try:
         about, n_rows = footer_of(path)
-    except (OSError, pa.ArrowException):
+    except OSError:
         return False
     return about.get("fingerprint") == job.fingerprint and n_rows == job.n_rows
 
 
 def _read_whole(path: Path) -> pa.Table | None:
-    """Read a shard against the checksums of its pages; None, with a warning, if it is damaged."""
-    try:
-        return pq.read_table(path, page_checksum_verification=True, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
-        _LOGGER.warning("%s is damaged and is made again: %s", path, error)
+    """Read a shard whose seal holds; None, with a warning, if it is damaged."""
+    if not is_intact(path):
+        _LOGGER.warning("%s is damaged and is made again", path)
         return None
+    return pq.read_table(path, partitioning=None)
 
 
 def _check_disk(plan: ExtractionPlan, root: Path, jobs: list[ShardJob]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
-from protsae.core.text import numbered_lines
+from protsae.core.text import numbered_lines, whole_number
 
 ASPECT = "binding"
 
@@ -53,7 +53,7 @@ def _line(line: str, where: str) -> tuple[str, list[int]]:
         raise InputError(f"{where}: expected accession<TAB>positions, found {line[:60]!r}")
     positions = []
     for text in fields[1].split(","):
-        if not (text.strip().isascii() and text.strip().isdigit() and int(text) > 0):
+        if not (position := whole_number(text.strip())):
             raise InputError(f"{where}: {text[:20]!r} is not a 1-based position, in {line[:60]!r}")
-        positions.append(int(text))
+        positions.append(position)
     return fields[0], sorted(set(positions))

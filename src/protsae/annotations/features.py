@@ -8,7 +8,8 @@ from pathlib import Path
 
 from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
-from protsae.core.tables import named_rows
+from protsae.core.tables import SHOWN, named_rows
+from protsae.core.text import whole_number
 from protsae.sequences.formats import detect_format
 from protsae.sequences.swissprot import read_swissprot
 
@@ -126,9 +127,10 @@ def read_location(kind: str, location: str, where: str, counts: Counter[str]) ->
     if reason:
         counts[reason] += 1
         return ()
-    first, last = int(start), int(end)
-    if not 1 <= first <= last:
-        raise InputError(f"{where}: a {kind} feature from {first} to {last} is no stretch of residues")
+    first, last = whole_number(start), whole_number(end)
+    if not first or not last or first > last:
+        shown = f"{start[:SHOWN]} to {end[:SHOWN]}"
+        raise InputError(f"{where}: a {kind} feature from {shown} is no stretch of residues")
     if kind in PAIRED and first != last:
         return ((first - 1, first), (last - 1, last))
     return ((first - 1, last),)

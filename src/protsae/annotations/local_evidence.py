@@ -32,7 +32,7 @@ class LocalEvidenceConfig(Config):
     window: int = Field(15, ge=1, le=1001)
     """Residues over which evidence is averaged."""
     z: float = Field(2.0, ge=0, le=10)
-    """Standard errors by which the share of positives among a peptide's proteins is lowered (Wilson's bound)."""
+    """Standard errors by which the share of positives among a peptide's proteins is lowered (Wilson)."""
 
     @model_validator(mode="after")
     def _codes_fit(self) -> Self:
@@ -47,7 +47,7 @@ class LocalEvidence:
 
     Attributes:
         weights: uint8, 255 for full evidence; the residues of each pair of protein and concept in a row.
-        first: int64 [n_proteins, n_concepts]: where the pair's weights begin; -1: the protein lacks the concept.
+        first: int64 [n_proteins, n_concepts]: where the pair's weights begin; -1: it lacks the concept.
     """
 
     weights: NDArray[np.uint8]
@@ -66,14 +66,17 @@ class LocalEvidence:
         found[at, concept] = self.weights[first[at, concept] + residue_index[at]] / np.float32(_FULL)
         return found
 
-    def totals(self, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the sum of weights per concept [n_concepts], given the residues of each protein."""
-        total = np.zeros(self.first.shape[1])
-        sums = np.concatenate([[0], np.cumsum(self.weights, dtype=np.int64)])
-        for concept, first in enumerate(self.first.T):
-            has = first >= 0
-            total[concept] = (sums[first[has] + lengths[has]] - sums[first[has]]).sum() / _FULL
-        return total
+    def totals(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return per concept the sum of its weights and their number [n_concepts]."""
+        begins = np.unique(self.first[self.first >= 0])
+        sizes = np.diff(np.append(begins, len(self.weights)))
+        sums = np.add.reduceat(self.weights, begins, dtype=np.int64) if len(begins) else begins
+        total, n = np.zeros(self.first.shape[1]), np.zeros(self.first.shape[1], np.int64)
+        protein, concept = np.nonzero(self.first >= 0)
+        at = np.searchsorted(begins, self.first[protein, concept])
+        np.add.at(total, concept, sums[at] / _FULL)
+        np.add.at(n, concept, sizes[at])
+        return total, n
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ def local_evidence(
 ) -> list[LocalEvidence]:
     """Weigh the residues of proteins by how much the peptides around them speak for the proteins' concepts.
 
-    Of the n training proteins that hold a peptide, x carry the concept; r is the concept's rate. The peptide's
-    evidence is `log(lower bound of x / n, over r) / log(1 / r)`, at least 0: 1 where the peptide is certain.
+    Of the n training proteins that hold a peptide, x carry the concept; r is the concept's rate. Its evidence
+    is `log(lower bound of x / n, over r) / log(1 / r)`, at least 0: 1 where the peptide is certain.
     A protein of training is left out of its own counts. A residue has the mean over the peptides that cover
     it, of the length where that is largest, averaged over a window; the 99th percentile of a concept's
     training residues is full evidence.
@@ -210,7 +213,8 @@ class _Peptides:
         sums = np.concatenate([[0.0], np.cumsum(value)])
         at = np.arange(len(value))
         low = np.maximum(at - self.length + 1, np.repeat(begin, sizes))
-        return ((sums[at + 1] - sums[low]) / self.length).astype(np.float32)
+        found: NDArray[np.float32] = ((sums[at + 1] - sums[low]) / self.length).astype(np.float32)
+        return found
 
 
 def wilson_lower(x: NDArray[np.int64], n: NDArray[np.int64], z: float) -> NDArray[np.float64]:
@@ -222,7 +226,9 @@ def wilson_lower(x: NDArray[np.int64], n: NDArray[np.int64], z: float) -> NDArra
     return np.where(n > 0, np.maximum(centre - spread, 0) / (1 + z * z / trials), 0.0)
 
 
-def _codes(sequences: Sequence[str], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _codes(
+    sequences: Sequence[str], length: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return a number for the peptide that begins at each residue (-1: the end is too near), the position of
     each residue's protein, and the row of each protein's first residue."""
     sizes = np.array([len(sequence) for sequence in sequences], dtype=np.int64)

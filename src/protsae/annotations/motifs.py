@@ -19,6 +19,7 @@ from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
 from protsae.core.tables import named_rows
+from protsae.core.text import whole_number
 
 ASPECT = "motif"
 MAX_LENGTH = 200
@@ -113,9 +114,9 @@ def _element(part: str, pattern: str) -> Element:
     repeat = _REPEAT.search(part)
     body = part[: repeat.start()] if repeat else part
     if repeat:
-        least = int(repeat["least"])
-        most = int(repeat["most"] or least)
-        if not 0 <= least <= most or most == 0:
+        numbers = [whole_number(text) for text in (repeat["least"], repeat["most"] or repeat["least"])]
+        least, most = (MAX_LENGTH + 1 if number is None else number for number in numbers)
+        if not least <= most or most == 0:
             raise ValueError(f"element {part!r} of pattern {pattern!r} repeats {least} to {most} times")
     match = _ELEMENT.fullmatch(body)
     if match is None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from protsae.annotations.config import RearrangementConfig
 from protsae.annotations.spans import SPAN_COLUMNS, number_instances, span_table
-from protsae.core.config import Config
+from protsae.core.config import Config, Share
 from protsae.core.errors import InputError
 from protsae.ontology.graph import reached
 from protsae.ontology.obo import Ontology
@@ -24,7 +24,7 @@ _SHOWN = 5
 class SourcesConfig(Config):
     """How concepts from other places than the ontology are read."""
 
-    max_skipped_share: float = 0.05
+    max_skipped_share: Share = 0.05
     """Largest share of a source's rows that may be unusable (positions outside the sequence or missing);
     above it the run stops."""
     rearrangements: RearrangementConfig = RearrangementConfig()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
-from protsae.core.tables import named_rows
+from protsae.core.tables import SHOWN, named_rows
+from protsae.core.text import whole_number
 from protsae.ontology.graph import reached
 
 _PROTEIN = ("accession", "protein_id", "protein", "entry")
@@ -86,11 +87,11 @@ def _positions(row: dict[str, str], where: str) -> tuple[int, int]:
     values = []
     for column in ("start", "end"):
         text = row.get(column, "")
-        if not text.isascii() or not text.isdigit() or int(text) < 1:
+        if not (value := whole_number(text)):
             raise InputError(
-                f"{where}: {column} is {text!r}, not a 1-based position. Give both start and end"
+                f"{where}: {column} is {text[:SHOWN]!r}, not a 1-based position. Give both start and end"
             )
-        values.append(int(text))
+        values.append(value)
     if values[0] > values[1]:
         raise InputError(f"{where}: start {values[0]} is after end {values[1]}")
     return values[0] - 1, values[1]

@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 
 from protsae.caching.decisions import record_file
 from protsae.caching.fingerprint import is_parameter
-from protsae.caching.kedro_internals import Catalog, base_path
+from protsae.caching.kedro_internals import Catalog, base_path, companion
 from protsae.caching.locations import CACHE_FOLDER, cache_folders, data_roots, layer_folders
 from protsae.caching.run_record import FILE_NAME
 
@@ -50,7 +50,8 @@ def find_leftovers(pipelines: Mapping[str, Pipeline], catalog: Catalog) -> list[
     outputs = [used[name] for name in sorted(everything.all_outputs())]
     folders = cache_folders(outputs)
     records = {record_file(node, catalog, folders) for node in everything.nodes}
-    referred = {path.absolute() for dataset in used.values() if (path := base_path(dataset))}
+    places = (place(dataset) for dataset in used.values() for place in (base_path, companion))
+    referred = {path.absolute() for path in places if path}
     found: list[Leftover] = []
     for root in data_roots(outputs):
         found += _in_cache(root / CACHE_FOLDER, records)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from protsae.caching.canonical import to_text
-from protsae.core.code import Stamp, stamp
-from protsae.core.files import sha256_file, sha256_text
+from protsae.core.files import Stamp, sha256_file, sha256_text, stamp
 
 _SETTLED_NS = 50_000_000
 """A file younger than this when hashed may change again within one tick of the clock and keep its stamp."""

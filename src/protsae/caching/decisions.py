@@ -14,12 +14,20 @@ from protsae.caching import content
 from protsae.caching.canonical import to_text
 from protsae.caching.content import ContentHasher
 from protsae.caching.fingerprint import Fingerprint, Parts, differences, fingerprint, is_parameter
-from protsae.caching.kedro_internals import Catalog, base_path, in_memory, inner, is_absent, local_path
+from protsae.caching.kedro_internals import (
+    Catalog,
+    base_path,
+    companion,
+    in_memory,
+    inner,
+    is_absent,
+    local_path,
+)
 from protsae.caching.locations import cache_folders
 from protsae.caching.measure import Measure
 from protsae.caching.records import MEMORY_FILE, Record, read_json, read_record, record_path, write_record
-from protsae.core.code import CodeIndex, Stamp
-from protsae.core.files import sha256_text, write_text_atomic
+from protsae.core.code import CodeIndex
+from protsae.core.files import Stamp, sha256_text, write_text_atomic
 
 
 class Verdict(Enum):
@@ -193,8 +201,11 @@ class Decider:
             return dataset.fingerprint()  # type: ignore[no-any-return]
         if is_absent(dataset):
             return NOT_GIVEN
-        path = local_path(dataset)
-        return self._hasher.digest(path) if path else None
+        digests = [self._hasher.digest(path) for path in (local_path(dataset), companion(dataset)) if path]
+        found = [digest for digest in digests if digest is not None]
+        if not digests or digests[0] is None:
+            return None
+        return found[0] if len(found) == 1 else sha256_text(*found)
 
     def _lives_in_memory(self, name: str) -> bool:
         return in_memory(self._catalog.get(name))

@@ -88,6 +88,11 @@ def local_path(dataset: Any) -> Path | None:
     return Path(str(path).removeprefix("file://")) if path else None
 
 
+def companion(dataset: Any) -> Path | None:
+    """Return the folder that belongs to a dataset's file, if it has one."""
+    return getattr(inner(dataset), "companion", None)
+
+
 def base_path(dataset: Any) -> Path | None:
     """Return the path as the catalog gives it: for a versioned dataset the folder of its versions."""
     path = local_path(dataset)

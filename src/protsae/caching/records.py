@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from protsae.core.errors import MALFORMED
 from protsae.core.files import sha256_text, write_text_atomic
 
 FORMAT = 1
@@ -68,6 +69,6 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object; an empty one where there is none, as every memory here may be lost."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, *MALFORMED):
         return {}
     return data if isinstance(data, dict) else {}

@@ -1,6 +1,7 @@
 """`data/08_reporting/run.json`: how the results in its folder were made."""
 
 import json
+import logging
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -17,9 +18,11 @@ from protsae.caching.decisions import record_file
 from protsae.caching.fingerprint import is_parameter, versions_of
 from protsae.caching.kedro_internals import Catalog, local_path
 from protsae.caching.locations import cache_folders, data_roots
+from protsae.caching.lock import is_read_only
 from protsae.caching.records import MEMORY_FILE, read_json, read_record
 from protsae.core.files import write_text_atomic
 
+_LOGGER = logging.getLogger(__name__)
 FORMAT = 1
 FILE_NAME = "run.json"
 _DISTRIBUTIONS = ("protsae", "torch", "numpy", "pyarrow", "kedro", "fair-esm")
@@ -89,7 +92,12 @@ def write_run_record(
         "parameters": leaves,
         "nodes": _nodes(log, pipeline, catalog, error),
     }
-    write_text_atomic(path, json.dumps(record, indent=2) + "\n")
+    try:
+        write_text_atomic(path, json.dumps(record, indent=2) + "\n")
+    except OSError as failure:
+        if error is None and not is_read_only(failure):
+            raise
+        _LOGGER.warning("%s is not written: %s", path, failure.strerror)
 
 
 def _nodes(log: RunLog, pipeline: Pipeline, catalog: Catalog, error: BaseException | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from protsae.caching.lock import exclusive
 from protsae.caching.measure import Measure
 from protsae.caching.plan import plan, show_plan
 from protsae.caching.report import Report, duration
+from protsae.core.errors import InputError
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
@@ -59,6 +60,7 @@ class CachingRunner(SequentialRunner):
 
         Raises:
             DataLockedError: another run works on the same data.
+            InputError: a node has to run, and the data root cannot be written.
         """
         if not self._plan:
             return super().run(pipeline, catalog, hook_manager, run_id, only_missing_outputs)
@@ -83,10 +85,10 @@ class CachingRunner(SequentialRunner):
     ) -> None:
         decider = Decider(pipeline, catalog, self._verify)
         with ExitStack() as locks:
-            for folder in decider.folders:
-                locks.enter_context(exclusive(folder))
+            refusals = [locks.enter_context(exclusive(folder)) for folder in decider.folders]
             run = _Run(
                 decider=decider,
+                read_only=next(filter(None, refusals), None),
                 pipeline=pipeline,
                 catalog=catalog,
                 is_async=self._is_async,
@@ -108,6 +110,7 @@ class _Run:
         self,
         *,
         decider: Decider,
+        read_only: str | None,
         pipeline: "Pipeline",
         catalog: Catalog,
         is_async: bool,
@@ -115,6 +118,7 @@ class _Run:
         run_id: str | None,
     ) -> None:
         self._decider = decider
+        self._read_only = read_only
         self._pipeline = pipeline
         self._catalog = catalog
         self._is_async = is_async
@@ -156,6 +160,11 @@ class _Run:
             if self._waiting.pop(maker.name, None):
                 self._execute(maker, Decision(Verdict.RUN, f"{node.name} needs it in memory"))
         self._report.line(node.name, decision)
+        if self._read_only:
+            raise InputError(
+                f"{node.name} has to run, but {self._read_only}. Make it writable, or copy it and set "
+                "data_root"
+            )
         self._decider.forget(node)
         try:
             with Measure() as measure:

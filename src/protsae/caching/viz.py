@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from protsae.core.errors import MALFORMED
 from protsae.core.files import write_text_atomic
 
 _EVENTS_OF_RUN = {"before_pipeline_run", "after_pipeline_run", "on_node_error", "on_pipeline_error"}
@@ -41,7 +42,7 @@ def merge_events(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> lis
 def _read(path: Path, empty: Any) -> Any:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, *MALFORMED):
         return empty
     return data if isinstance(data, type(empty)) else empty
 

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from protsae.core.files import sha256_file, sha256_text
+from protsae.core.files import Stamp, sha256_file, sha256_text, stamp
 from protsae.core.source import (
     LOOSE,
     WHOLE,
@@ -30,18 +30,11 @@ from protsae.core.source import (
     source_from_memory,
 )
 
-Stamp = tuple[int, int, int, int]
 Node = tuple[str, str]
 """A module and one of its symbols, or `LOOSE`, `WHOLE` or `PARENT`."""
 
 PARENT = "^"
 """Stands for a package on the way to a module, where a symbol stands."""
-
-
-def stamp(path: Path) -> Stamp:
-    """Return size, mtime_ns, ctime_ns and inode of a file."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _process_start() -> float:
@@ -168,7 +161,8 @@ class CodeIndex:
                 path = self._files[module]
                 assert path is not None
                 closure.paths.add(path)
-                if module in sys.modules and self._stamps[path][1] / 1e9 > PROCESS_START:
+                # a date in the future is that of no edit
+                if module in sys.modules and PROCESS_START < self._stamps[path][1] / 1e9 <= time.time():
                     closure.edited_since_import.add(module)
         for node in nodes:
             module, name = node

@@ -1,19 +1,26 @@
-"""Base of every configuration model: frozen, complete, inert, and strict about unknown keys."""
+"""Base of every configuration model: frozen, complete, inert, strict about unknown keys, and finite.
+
+Every float has bounds in addition; `tests/project/test_conventions.py` looks at all models.
+"""
 
 from difflib import get_close_matches
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 UNKNOWN_KEY = "unknown_key"
 """Type of the error that an unknown key is."""
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A number from 0 to 1."""
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=80)]
+"""A name that becomes part of a file's name: letters, digits and `.`, `_`, `+`, `-`, not at the start."""
 
 
 class Config(BaseModel):
     """Immutable settings. Validation never touches disk, network, clock or random state."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     @model_validator(mode="wrap")
     @classmethod

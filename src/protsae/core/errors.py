@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a file raises whose content has another form than its format says."""
+
 
 class InputError(ValueError):
     """A file, a record or a parameter that the user gave is faulty.

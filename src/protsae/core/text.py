@@ -37,6 +37,11 @@ class CutOffError(InputError):
     """A compressed file that ends early or is damaged."""
 
 
+def whole_number(text: str) -> int | None:
+    """Return the value of 1 to 9 ASCII digits; None for other texts: no position or count is larger."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
 def numbered_lines(path: Path, content: str = "data") -> Iterator[tuple[int, str]]:
     """Yield (1-based line number, line without its end) of a UTF-8 file, one at a time.
 

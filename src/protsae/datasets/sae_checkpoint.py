@@ -5,7 +5,7 @@ from typing import Any
 
 from protsae.core.plan import Plan
 from protsae.datasets.planned import PlannedDataset
-from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.sae.checkpoint import SNAPSHOTS_NAME, SaeCheckpoint, save_sae
 
 
 class SaeCheckpointDataset(PlannedDataset[SaeCheckpoint]):
@@ -38,6 +38,11 @@ class SaeCheckpointDataset(PlannedDataset[SaeCheckpoint]):
             metadata: `kedro-viz` is read by Kedro-Viz.
         """
         super().__init__(filepath=filepath, how=workers, metadata=metadata)
+
+    @property
+    def companion(self) -> Path:
+        """The folder of snapshots, which belongs to the checkpoint where there is one."""
+        return self._filepath.parent / SNAPSHOTS_NAME
 
     def save(self, data: Any) -> None:
         """Write `module` or `(module, metadata)`, atomically; run a plan.

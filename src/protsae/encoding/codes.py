@@ -31,8 +31,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from protsae.core.errors import InputError
-from protsae.core.files import sha256_file, write_text_atomic
+from protsae.core.errors import MALFORMED, InputError
+from protsae.core.files import UNSEALED, has_sha256, sha256_file, write_text_atomic
+from protsae.core.tensor_files import refuse_damaged
 from protsae.encoding.run import Run
 from protsae.metrics.association import ResidueCodes
 
@@ -158,6 +159,7 @@ class CodeWriter:
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), path)
         records[_PROTEINS] = {"n_bytes": path.stat().st_size, "sha256": sha256_file(path)}
         about = {
+            "seal": UNSEALED,
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "dictionary": asdict(self._dictionary),
@@ -166,7 +168,7 @@ class CodeWriter:
             "n_codes": self._n_codes,
             "files": records,
         }
-        write_text_atomic(self._root / INDEX_NAME, json.dumps(about, indent=1) + "\n")
+        write_text_atomic(self._root / INDEX_NAME, json.dumps(about, indent=1) + "\n", sealed=True)
         return CodeStore(self._root, temporary=temporary)
 
 
@@ -181,12 +183,14 @@ class CodeStore:
             temporary: the folder is removed when the store is no longer used.
 
         Raises:
-            InputError: the folder is no such, is too new, or a file is missing or of another size.
+            InputError: the folder is no such, is too new, or a file is missing or not as the index says.
         """
         self.root, self._is_temporary = Path(root), temporary
         if temporary:
             finalize(self, shutil.rmtree, self.root, ignore_errors=True)
         self._about = _read_index(self.root)
+        if not temporary:
+            self._verify()
         given = self._about["dictionary"]
         self.dictionary = CodedDictionary(
             Run(**given["run"]),
@@ -273,14 +277,9 @@ class CodeStore:
         stored = self._n_rows[self._positions(names)].tolist()
         require_all_residues(names, stored, list(lengths.values()))
 
-    def verify(self) -> None:
-        """Read every file and compare its SHA-256 with the index.
-
-        Raises:
-            InputError: a file has changed.
-        """
+    def _verify(self) -> None:
         for name, record in self._about["files"].items():
-            if sha256_file(self.root / name) != record["sha256"]:
+            if not has_sha256(self.root / name, record["sha256"]):
                 raise InputError(
                     f"{self.root / name} is damaged: its SHA-256 differs from the index; {_AGAIN}"
                 )
@@ -378,13 +377,14 @@ def _read_index(root: Path) -> dict[str, Any]:
     try:
         about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         files, form, version = about["files"], about["format"], int(about["format_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise InputError(f"{path} is no index of residue codes ({error}); {_AGAIN}") from error
     if form != FORMAT or version > FORMAT_VERSION:
         raise InputError(
             f"{path} is of format {form} {version}, this version reads {FORMAT} up to {FORMAT_VERSION}: "
             f"update protsae, or {_AGAIN}"
         )
+    refuse_damaged(path)
     for name, record in files.items():
         size = (root / name).stat().st_size if (root / name).is_file() else None
         if size != record["n_bytes"]:

@@ -125,7 +125,7 @@ class _Sums:
             found = self._sae.codes(batch.x)
             codes, logits = found.sparse(), found.gates[0]
             segment, n_proteins = torch.from_numpy(batch.protein), len(batch.lengths)
-            passed = (logits - found.gates[1]).clamp_min(0)
+            passed = found.excess
             of_proteins = {
                 "protein_logits": self._sae.protein_logits(batch.x, logits, segment, n_proteins),
                 "mean_gated": segment_mean(passed, segment, n_proteins),

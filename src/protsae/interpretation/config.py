@@ -10,7 +10,7 @@ from protsae.metrics.association import THRESHOLDS
 from protsae.metrics.config import ResamplingConfig
 from protsae.probing.config import CountingConfig, FewLatentsConfig
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+Quantile = Annotated[float, Field(ge=0, lt=1)]
 
 
 class PoolingConfig(Config):
@@ -23,7 +23,7 @@ class PoolingConfig(Config):
 class ThresholdConfig(PoolingConfig):
     """When a protein counts as one on which a latent fires."""
 
-    quantiles: tuple[Share, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
+    quantiles: tuple[Quantile, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
     """Thresholds tried per latent: quantiles of its pooled activation over validation proteins, and 0."""
 
 
@@ -69,7 +69,7 @@ class ChoiceConfig(ThresholdConfig, ResamplingConfig, CountingConfig):
     residues whose codes are stored, `k_sparse.max_residues`."""
     n_latents: int = Field(default=10, ge=1)
     """Latents kept per concept, by F1 on the proteins of `selection`."""
-    thresholds: tuple[Share, ...] = Field(default=THRESHOLDS, min_length=1)
+    thresholds: tuple[Quantile, ...] = Field(default=THRESHOLDS, min_length=1)
     """Tried for residues: shares of a latent's largest activation on validation. InterPLM's."""
     found_f1: float = Field(default=0.5, ge=0, le=1)
     """What F1 on test has to exceed for a concept to count as found, in addition to both baselines."""

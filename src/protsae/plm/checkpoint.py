@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 from protsae.plm.hugging_face import folder_of, read_hugging_face
 from protsae.plm.names import ESM2_NAMES, fetch
 from protsae.plm.weights import Weights, read_fair_esm, read_own
@@ -84,8 +84,11 @@ def _build(weights: Weights) -> "ESM2":
     shape.check(path)
     state = {name: value.float() for name, value in weights.state.items() if not _COMPUTED.search(name)}
     n_layers = min(shape.num_layers, len(state))  # a corrupted header builds no million layers
-    with torch.device("meta"):
-        module = ESM2(n_layers, shape.embed_dim, shape.attention_heads, "ESM-1b", shape.token_dropout)
+    try:
+        with torch.device("meta"):
+            module = ESM2(n_layers, shape.embed_dim, shape.attention_heads, "ESM-1b", shape.token_dropout)
+    except (RuntimeError, *MALFORMED) as error:
+        raise InputError(f"{path}: no model has a width of {shape.embed_dim} ({error})") from error
     module.contact_head = None
     for layer in module.layers:
         layer.self_attn.rot_emb = None

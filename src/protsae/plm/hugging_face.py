@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 from protsae.core.tensor_files import load_safetensors
 from protsae.plm.weights import ModelShape, Weights
 
@@ -104,7 +104,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{path.parent} has no {path.name}: a folder in Hugging Face's layout holds {CONFIG_NAME} and "
             f"{WEIGHTS_NAME}; or give a .pt or .safetensors file"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, *MALFORMED) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}): fetch it again") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object: fetch it again")
@@ -123,7 +123,7 @@ def _shape(path: Path, config: dict[str, Any]) -> ModelShape:
             attention_heads=int(config["num_attention_heads"]),
             token_dropout=bool(config.get("token_dropout", False)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise InputError(f"{path} lacks or garbles the model's shape ({error})") from error
 
 

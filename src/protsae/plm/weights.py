@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 from protsae.core.files import sha256_file, sha256_text
-from protsae.core.tensor_files import load_plain_torch, load_safetensors
+from protsae.core.tensor_files import load_plain_torch, load_safetensors, require_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +78,7 @@ def read_own(path: Path) -> Weights:
             attention_heads=int(header["attention_heads"]),
             token_dropout={"true": True, "false": False}[header["token_dropout"]],
         )
-    except (KeyError, ValueError) as error:
+    except MALFORMED as error:
         raise InputError(f"{path}: its header lacks or garbles the model's shape ({error})") from error
     return Weights(path.stem, (path,), shape, state)
 
@@ -100,8 +100,9 @@ def read_fair_esm(path: Path) -> Weights:
             token_dropout=bool(config.token_dropout),
         )
         state = {_FAIR_ESM_PREFIX.sub("", name): value for name, value in content["model"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise InputError(f"{path} is not a fair-esm ESM-2 checkpoint: it lacks {error}") from error
+    require_finite(state, path)
     return Weights(path.stem, (path,), shape, state)
 
 

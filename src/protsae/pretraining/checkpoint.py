@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.core.errors import InputError
-from protsae.core.files import atomic_path
+from protsae.core.errors import MALFORMED, InputError
+from protsae.core.files import UNSEALED, atomic_path
+from protsae.core.tensor_files import refuse_damaged
 from protsae.pretraining.config import ShapeConfig
 
 LOG_COLUMNS = ("step", "split", "term", "value")
@@ -39,7 +40,7 @@ def save_plm(
     dtype: str,
     about: dict[str, Any],
 ) -> None:
-    """Write weights under fair-esm's names, atomically. Same content, same bytes.
+    """Write weights under fair-esm's names, atomically and sealed. Same content, same bytes.
 
     Args:
         path: file to write, `.safetensors`.
@@ -69,10 +70,11 @@ def save_plm(
         "embed_dim": str(shape.d_model),
         "attention_heads": str(shape.n_heads),
         "token_dropout": "true",
+        "seal": UNSEALED,
         _KEY: json.dumps(about, sort_keys=True, allow_nan=False),
     }
     content = _with_sorted_header(save(tensors, metadata=header))
-    with atomic_path(path) as temporary:
+    with atomic_path(path, sealed=True) as temporary:
         temporary.write_bytes(content)
 
 
@@ -96,9 +98,10 @@ def read_plm_header(path: str | PathLike[str]) -> PretrainedPlm:
     if not path.is_file():
         raise InputError(f"{path} does not exist; {_AGAIN}")
     try:
+        refuse_damaged(path, sealed=True)
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[_KEY])
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+            about = dict(json.loads((file.metadata() or {})[_KEY]))
+    except (SafetensorError, OSError, *MALFORMED) as error:
         raise InputError(
             f"{path} is no model that this pipeline made, or not whole ({error}); {_AGAIN}"
         ) from error

@@ -34,8 +34,8 @@ class MaskConfig(Config):
     mask_probability: float = Field(0.15, gt=0, lt=1)
     """Share of the residues that are guessed."""
     max_mask_probability: float | None = Field(None, gt=0, le=1)
-    """Where given, every protein of every batch draws its own share, evenly between `mask_probability` and this.
-    A model that only saw 15 % masked cannot write a whole region anew; one of up to 100 % can."""
+    """Where given, every protein of every batch draws its share evenly between `mask_probability` and this. A
+    model that only saw 15 % masked cannot write a whole region anew; one that saw up to 100 % can."""
     mask_share: float = Field(0.8, ge=0, le=1)
     """Share of these that become the mask token."""
     random_share: float = Field(0.1, ge=0, le=1)
@@ -46,7 +46,8 @@ class MaskConfig(Config):
         highest = self.max_mask_probability
         if highest is not None and highest < self.mask_probability:
             raise ValueError(
-                f"max_mask_probability {highest} is below mask_probability {self.mask_probability}: exchange them"
+                f"max_mask_probability {highest} is below mask_probability {self.mask_probability}: "
+                "exchange them"
             )
         return self
 

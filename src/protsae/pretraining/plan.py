@@ -107,7 +107,7 @@ def pretraining_code_hash() -> str:
 
 def _is_made(path: Path, fingerprint: str) -> bool:
     try:
-        return bool(read_plm_header(path).about["fingerprint"] == fingerprint)
+        return bool(read_plm_header(path).about.get("fingerprint") == fingerprint)
     except InputError:
         return False
 

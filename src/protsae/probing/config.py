@@ -76,7 +76,7 @@ class NeighbourConfig(Config):
 
     method: Literal["builtin", "mmseqs"] = "builtin"
     """`builtin` needs nothing installed; `mmseqs` needs MMseqs2."""
-    max_e_value: float = Field(default=0.1, gt=0)
+    max_e_value: float = Field(default=0.1, gt=0, le=1000)
     """Most alignments of a neighbour's score expected by chance."""
     max_neighbours: int = Field(default=20, ge=1)
     """Neighbours kept of each protein, by bit score."""

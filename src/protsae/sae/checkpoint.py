@@ -1,6 +1,7 @@
 """Checkpoints: safetensors whose header holds the whole config. Reading the header needs no torch.
 
-The header's `__metadata__` has one key, `protsae`: JSON of `format`, `format_version`, `config`, `metadata`.
+The header's `__metadata__` has one key, `protsae`: JSON of `format`, `format_version`, `config`, `metadata`
+and `seal`, the checksum of the file's content (`core.files`).
 One key, because safetensors writes several in no fixed order, and one training has to give the same bytes.
 """
 
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from protsae.core.errors import InputError
-from protsae.core.files import atomic_path
+from protsae.core.errors import MALFORMED, InputError
+from protsae.core.files import UNSEALED, atomic_path
+from protsae.core.tensor_files import load_safetensors, refuse_damaged
 from protsae.sae.config import first_problem, parse_config
 
 if TYPE_CHECKING:
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from protsae.sae.base import SparseAutoencoder
 
 FORMAT = "protsae.sae"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_SEALED_FROM = 3
+"""Version from which a checkpoint without a seal is damaged."""
 SNAPSHOTS_NAME = "snapshots"
 """Folder, next to a checkpoint, with copies from its training."""
 _KEY = "protsae"
@@ -47,7 +51,10 @@ def _state_what_was_default(about: dict[str, Any]) -> dict[str, Any]:
     return {**about, "config": {**config, "guidance": then | config.get("guidance", {})}}
 
 
-MIGRATIONS: dict[int, Migration] = {1: Migration(_state_what_was_default, lambda tensors: tensors)}
+MIGRATIONS: dict[int, Migration] = {
+    1: Migration(_state_what_was_default, lambda tensors: tensors),
+    2: Migration(lambda about: about, lambda tensors: tensors),  # version 3 adds the seal
+}
 """By the version they start from: one entry for each version before `FORMAT_VERSION`."""
 
 
@@ -55,12 +62,12 @@ def is_checkpoint(path: str | PathLike[str]) -> bool:
     """Return whether a file's header is that of a checkpoint of this package, damaged or not."""
     try:
         return _KEY in _parse_header(Path(path))[0]["__metadata__"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, *MALFORMED):
         return False
 
 
 def save_sae(sae: "SparseAutoencoder", path: str | PathLike[str], metadata: dict[str, Any]) -> None:
-    """Write weights, config and metadata, atomically. Same content, same bytes.
+    """Write weights, config and metadata, atomically and sealed. Same content, same bytes.
 
     Args:
         sae: the module.
@@ -74,11 +81,12 @@ def save_sae(sae: "SparseAutoencoder", path: str | PathLike[str], metadata: dict
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "config": sae.config_json(),
+        "seal": UNSEALED,
         "metadata": {**metadata, "concept_ids": list(sae.concept_ids), "d_model": sae.config.d_model},
     }
     header = {_KEY: json.dumps(about, sort_keys=True, allow_nan=False)}
     tensors = {name: tensor.detach().contiguous() for name, tensor in sae.state_dict().items()}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, sealed=True) as temporary:
         save_file(tensors, str(temporary), metadata=header)
 
 
@@ -96,14 +104,13 @@ class SaeCheckpoint:
         self.path = Path(path)
         about = _read_header(self.path)
         self._version: int = about["format_version"]
-        for version in range(self._version, FORMAT_VERSION):
-            about = MIGRATIONS[version].header(about)
         try:
+            for version in range(self._version, FORMAT_VERSION):
+                about = MIGRATIONS[version].header(about)
             self._config = parse_config(about["config"])
-        except ValidationError as error:
-            raise InputError(
-                f"{self.path} has a config that is not valid ({first_problem(error)}); {_AGAIN}"
-            ) from error
+        except MALFORMED as error:
+            why = first_problem(error) if isinstance(error, ValidationError) else error
+            raise InputError(f"{self.path} has a config that is not valid ({why}); {_AGAIN}") from error
         self.config: dict[str, Any] = about["config"]
         self.metadata: dict[str, Any] = about["metadata"]
 
@@ -126,21 +133,25 @@ class SaeCheckpoint:
         """Return the module with its weights, in evaluation mode.
 
         Raises:
-            InputError: the tensors are damaged, or are not those that the config needs.
+            InputError: the tensors are damaged, not finite, or not those that the config needs.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        import torch
 
         from protsae.sae.registry import build
 
-        sae = build(self._config)
+        tensors = load_safetensors(self.path)[0]
         try:
-            tensors = load_file(str(self.path))
             for version in range(self._version, FORMAT_VERSION):
                 tensors = MIGRATIONS[version].tensors(tensors)
+            with torch.device("meta"):  # a header of damaged sizes asks for no memory
+                needed = {name: tensor.shape for name, tensor in build(self._config).state_dict().items()}
+            found = {name: tensor.shape for name, tensor in tensors.items()}
+            if wrong := sorted(name for name, _ in needed.items() ^ found.items()):
+                raise ValueError(f"{wrong[0]} is not what its config needs")
+            sae = build(self._config)
             dtypes = {tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()}
             sae.to(dtypes.pop() if len(dtypes) == 1 else None).load_state_dict(tensors)
-        except (SafetensorError, OSError, RuntimeError) as error:
+        except (RuntimeError, *MALFORMED) as error:
             raise InputError(f"{self.path} is damaged ({error}); {_AGAIN}") from error
         return sae.eval()
 
@@ -183,20 +194,23 @@ def _read_header(path: Path) -> dict[str, Any]:
         header, start = _parse_header(path)
         about = json.loads(header.pop("__metadata__")[_KEY])
         end = start + max(entry["data_offsets"][1] for entry in header.values())
+        version, form = about.get("format_version"), about.get("format")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {_AGAIN}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise InputError(f"{path} is not a checkpoint of format {FORMAT} ({error}); {_AGAIN}") from error
     if path.stat().st_size != end:
         raise InputError(
             f"{path} has {path.stat().st_size} bytes, its header says {end}: truncated; {_AGAIN}"
         )
-    version = about.get("format_version")
-    if about.get("format") != FORMAT or not isinstance(version, int) or version < 1:
-        raise InputError(f"{path} is of format {about.get('format')!r}, not {FORMAT}; {_AGAIN}")
+    if form != FORMAT or not isinstance(version, int) or version < 1:
+        raise InputError(f"{path} is of format {form!r}, not {FORMAT}; {_AGAIN}")
     if version > FORMAT_VERSION:
         raise InputError(
             f"{path} has format version {version}, this protsae reads up to "
             f"{FORMAT_VERSION}: install a newer protsae"
         )
+    refuse_damaged(path, sealed=version >= _SEALED_FROM)
+    if not all(isinstance(about.get(key), dict) for key in ("config", "metadata")):
+        raise InputError(f"{path} is damaged: its header lacks config or metadata; {_AGAIN}")
     return dict(about)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from protsae.core.config import Config
+from protsae.core.config import Config, Share
 from protsae.core.errors import InputError
 from protsae.sae.guidance_config import GuidanceConfig
 
@@ -92,9 +92,9 @@ class MatryoshkaConfig(BatchTopKFamilyConfig):
 
     architecture: Literal["matryoshka"] = "matryoshka"
     """Name in the registry."""
-    group_shares: tuple[float, ...] = Field((1 / 32, 1 / 16, 1 / 8, 1 / 4, 17 / 32), min_length=1)
+    group_shares: tuple[Share, ...] = Field((1 / 32, 1 / 16, 1 / 8, 1 / 4, 17 / 32), min_length=1)
     """Shares of the latents by which each prefix is longer than the one before; they sum to 1."""
-    prefix_weights: tuple[float, ...] | None = None
+    prefix_weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
     """Weights of the prefixes' losses, divided by their sum; None: equal."""
 
     @model_validator(mode="after")

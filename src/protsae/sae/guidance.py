@@ -115,22 +115,6 @@ def guided_loss(
     return torch.lerp(of_proteins, of_residues.to(of_proteins.dtype), share)
 
 
-def evidence_loss(
-    logits: Tensor, batch: Supervision, is_residue_level: Tensor, weighting: Weighting | None = None
-) -> Tensor:
-    """Return the mean cross-entropy of residues' logits and local evidence, for concepts of whole proteins.
-
-    Args:
-        logits: of the residues [n_residues, n_defined].
-        batch: local evidence, and which concepts of which proteins are labelled.
-        is_residue_level: bool [n_defined].
-        weighting: of the pairs; None: all weigh the same.
-    """
-    assert batch.evidence is not None
-    known = (batch.labelled & ~is_residue_level)[batch.segment]
-    return masked_bce(logits, batch.evidence, known, weighting, batch.mean)
-
-
 def hierarchy_loss(pooled: Tensor, pairs: Tensor) -> Tensor:
     """Return mean [ l_c - l_d ]+ over proteins and pairs C ⊑ D: no concept above one that subsumes it.
 
@@ -215,6 +199,22 @@ def best_f1_thresholds(logits: Tensor, labels: Tensor, labelled: Tensor) -> Tens
     lowest = ranked.gather(0, (n_called - 1).unsqueeze(0)).squeeze(0)
     threshold = torch.where(n_called < n_labelled, _between(ranked, n_called, n_labelled), lowest - 1)
     return torch.where(n_positive > 0, threshold, torch.nan)
+
+
+def average_precision(scores: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
+    """Return the average precision of each column [m]: the mean precision at its positives.
+
+    Ties are in any order.
+
+    Args:
+        scores: [n, m].
+        labels: [n, m], 0 or 1.
+        labelled: bool [n, m]; others do not count. A column without positives has 0.
+    """
+    order = scores.masked_fill(~labelled, -torch.inf).sort(dim=0, descending=True).indices
+    hits = (labels * labelled).gather(0, order)
+    precision = hits.cumsum(dim=0) / torch.arange(1, len(scores) + 1, device=scores.device).unsqueeze(1)
+    return (precision * hits).sum(dim=0) / hits.sum(dim=0).clamp_min(1)
 
 
 def _between(ranked: Tensor, n_fire: Tensor, n_labelled: Tensor) -> Tensor:

@@ -18,12 +18,17 @@ class GuidanceConfig(Config):
     """Weight of the annotation loss, relative to a reconstruction loss in units of the training variance."""
     lambda_axiom: float = Field(0.01, ge=0)
     """Weight of the axiom loss."""
-    lambda_evidence: float = Field(0.0, ge=0)
-    """Weight, relative to the annotation loss, of a loss that compares every residue with the local evidence
-    for its protein's concepts (`annotations.local_evidence`): concepts of whole proteins then fire where they
-    lie. Their gates by prevalence fire as often as there is evidence. 0: labels are not located."""
+    locate: bool = False
+    """A second vector per concept of whole proteins says where in a protein the concept lies, and a defined
+    latent fires only there. It learns from the peptides that speak for the concept (`annotations.
+    local_evidence`), in training proteins that carry it; no residue is annotated."""
     local_evidence: LocalEvidenceConfig = LocalEvidenceConfig()
-    """How local evidence is measured."""
+    """How that evidence is measured, for `locate`."""
+    site_gate_openness: float = Field(3.0, gt=0, le=100)
+    """How often the gate of a concept with sites fires, sites apart, as a multiple of what it fires else."""
+    site_openness: float = Field(1.5, gt=0, le=100)
+    """How many residues of proteins with the concept are its sites, as a multiple of their mean evidence (at
+    most 95 %)."""
     lambda_norm: float = Field(0.0, ge=0)
     """Weight of the mean squared norm of the predictor's rows: prevents the memorisation of few proteins."""
     lambda_hierarchy: float = Field(0.0, ge=0)

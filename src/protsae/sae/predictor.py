@@ -17,15 +17,14 @@ from protsae.sae.guidance import (
     Supervision,
     Weighting,
     best_f1_thresholds,
-    evidence_loss,
     firing_thresholds,
     guided_loss,
     hierarchy_loss,
     masked_bce,
 )
 from protsae.sae.pooling import pool_logits, segment_mean
+from protsae.sae.sites import Sites, approach, opened
 
-_MOST_OPEN = 0.95
 _EPSILON = 1e-5
 
 
@@ -55,9 +54,8 @@ class ConceptPredictor(SparseAutoencoder):
     concept_rate: Tensor
     """Share of positives among labelled training proteins [m], for concepts of residues among their residues:
     what the gate's firing rate is set to."""
-    evidence_rate: Tensor | None
-    """Mean local evidence of the residues of labelled training proteins [m], with `lambda_evidence` alone:
-    what the gate's firing rate is set to in place of `concept_rate`."""
+    sites: Sites | None
+    """Where in its proteins each concept lies; with `locate` alone."""
     whitening: Tensor | None
     """[d_model, d_model]: maps scaled activations to the predictor's input; None: they are its input."""
     W_attention: nn.Parameter | None
@@ -96,12 +94,12 @@ class ConceptPredictor(SparseAutoencoder):
         self.register_buffer("whitening", torch.eye(d_model) if whitens else None)
         self.register_buffer("gate_logit", torch.zeros(m))
         self.register_buffer("concept_rate", torch.full((m,), 0.5))
-        self.register_buffer("evidence_rate", torch.full((m,), 0.5) if guidance.lambda_evidence else None)
         draws = guidance.axiom_batch > 0 or guidance.axiom_negatives > 0
         seed = torch.randint(2**62, (1,), generator=generator)
         self.register_buffer("axiom_draw", torch.cat([seed, torch.zeros_like(seed)]) if draws else None)
         of_residues = [concept_id in set(config.residue_level) for concept_id in config.concept_ids]
         self.register_buffer("is_residue_level", torch.tensor(of_residues), persistent=False)
+        self.sites = Sites(torch.tensor(of_residues), d_model) if guidance.locate else None
         self._sampler: AxiomSampler | None = None
 
     @torch.no_grad()
@@ -113,12 +111,6 @@ class ConceptPredictor(SparseAutoencoder):
             self.b_protein.copy_(self.b_pred)
         if self.config.guidance.gate != "half":
             self.gate_logit.copy_(self.b_pred)
-
-    @torch.no_grad()
-    def set_evidence_rates(self, rates: Tensor) -> None:
-        """Start the gate at the concepts' mean local evidence [m], each strictly between 0 and 1."""
-        assert self.evidence_rate is not None
-        self.evidence_rate.copy_(rates)
 
     @torch.no_grad()
     def set_whitening(self, means: Tensor) -> None:
@@ -184,21 +176,27 @@ class ConceptPredictor(SparseAutoencoder):
         """Move the gate's thresholds towards the values at which it fires as wanted on the batch."""
         if self.axiom_draw is not None:
             self.axiom_draw[1] += 1
-        guidance = self.config.guidance
+        guidance, supervision = self.config.guidance, self._supervision(batch)
+        if self.sites is not None:
+            seen = self._predictor_input(self.scale_input(batch.x))
+            self.sites.follow(seen, supervision, guidance.site_openness, guidance.gate_momentum)
         if guidance.gate == "half":
             return
         assert output.logits is not None
-        wanted = self._wanted_thresholds(output.logits, self._supervision(batch))
-        moved = torch.lerp(wanted, self.gate_logit, guidance.gate_momentum)
-        self.gate_logit.copy_(torch.where(wanted.isnan(), self.gate_logit, moved))
+        wanted = self._wanted_thresholds(output.logits, supervision)
+        approach(self.gate_logit, wanted, guidance.gate_momentum)
 
     @torch.no_grad()
     def after_epoch(self, batches: Iterable[TrainingBatch]) -> None:
-        """Set the gate's thresholds of residue-level concepts to their means over the batches.
+        """Set the gate's thresholds of residue-level concepts to their means over the batches, and choose the
+        concepts that have sites.
 
         While the weights change, thresholds lag some steps. For concepts of residues, whose logits lie close
         together, the lag matters: on the demo, gates fired at 0.2 to 7 times the wanted rate.
         """
+        if self.sites is not None:
+            batches = list(batches)
+            self.sites.choose(self._of_sites(batch) for batch in batches)
         if self.config.guidance.gate == "half" or not self.config.residue_level:
             return
         total, counts = torch.zeros_like(self.gate_logit), torch.zeros_like(self.gate_logit)
@@ -208,6 +206,20 @@ class ConceptPredictor(SparseAutoencoder):
             counts += ~wanted.isnan()
         settled = self.is_residue_level & (counts > 0)
         self.gate_logit.copy_(torch.where(settled, total / counts.clamp_min(1), self.gate_logit))
+
+    def _of_sites(self, batch: TrainingBatch) -> tuple[Tensor, Tensor, Supervision]:
+        scaled = self.scale_input(batch.x)
+        return self._predictor_input(scaled), self._logits(scaled), self._supervision(batch)
+
+    def site_share(self, scaled: Tensor) -> Tensor | None:
+        """Return how far residues are sites [n, m], of scaled input; see `sites.Sites.forward`."""
+        found: Tensor | None = None if self.sites is None else self.sites(self._predictor_input(scaled))
+        return found
+
+    def _predictor_input(self, scaled: Tensor) -> Tensor:
+        """Return what W_pred applies to."""
+        seen = self._seen(scaled)
+        return seen if self.whitening is None else functional.linear(seen, self.whitening)
 
     def _seen(self, scaled: Tensor) -> Tensor:
         """Return the predictor's input, before whitening."""
@@ -231,7 +243,7 @@ class ConceptPredictor(SparseAutoencoder):
         With pooling by the mean, the loss needs the logits of the proteins' mean activations alone.
         """
         guidance = self.config.guidance
-        needed = not guidance.detach or guidance.annotation_pooling != "mean" or guidance.lambda_evidence > 0
+        needed = not guidance.detach or guidance.annotation_pooling != "mean"
         with torch.set_grad_enabled(needed and torch.is_grad_enabled()):
             return self._logits(scaled)
 
@@ -279,8 +291,8 @@ class ConceptPredictor(SparseAutoencoder):
             raise ValueError(
                 "protein_head and annotation_residues 'all' or 'both' train on batches with protein_means"
             )
-        if self.config.guidance.lambda_evidence and batch.evidence is None:
-            raise ValueError("lambda_evidence trains on batches with evidence")
+        if self.config.guidance.locate and batch.evidence is None:
+            raise ValueError("locate trains on batches with evidence")
         known = batch.segment, batch.labels, batch.labelled, batch.residue_labels, batch.protein_means
         return Supervision(*known, batch.evidence, mean=batch.mean)
 
@@ -318,9 +330,9 @@ class ConceptPredictor(SparseAutoencoder):
             "loss/annotation": (guidance.lambda_annotation * n_summed, annotation),
             "loss/norm": (guidance.lambda_norm, norm),
         }
-        if guidance.lambda_evidence:
-            located = evidence_loss(logits, given, self.is_residue_level, weighting)
-            terms["loss/evidence"] = (guidance.lambda_annotation * guidance.lambda_evidence * n_summed, located)
+        if self.sites is not None:
+            located = self.sites.loss(self._predictor_input(scaled), given)
+            terms["loss/site"] = (guidance.lambda_annotation * n_summed, located)
         if self.W_protein is not None:
             assert given.protein_means is not None
             head = self._head_logits(self.scale_input(given.protein_means))
@@ -340,8 +352,9 @@ class ConceptPredictor(SparseAutoencoder):
         if guidance.gate == "f1":
             truth = supervision.of_residues(self.is_residue_level)
             return best_f1_thresholds(logits, truth, labelled[segment])
-        rates = self.concept_rate if self.evidence_rate is None else self.evidence_rate
+        rates = self.concept_rate
         if guidance.gate_openness != 1:
-            # Never above what the concept's own rate is, so that openness below 1 closes common ones too.
-            rates = (guidance.gate_openness * rates).minimum(rates.clamp_min(_MOST_OPEN))
+            rates = opened(rates, guidance.gate_openness)
+        if self.sites is not None:
+            rates = torch.where(self.sites.is_used, opened(rates, guidance.site_gate_openness), rates)
         return firing_thresholds(logits, rates, labelled, segment)

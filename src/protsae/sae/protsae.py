@@ -31,6 +31,8 @@ class Codes(NamedTuple):
     """Codes of the free latents, whose columns count from the first free one."""
     gates: tuple[Tensor, Tensor]
     """Logits [n, m], detached, and thresholds [m]: a concept is predicted present above its threshold."""
+    sites: Tensor | None
+    """[n, m] from 0 to 1: how far residues are sites of the concepts; None: all are."""
     n_free: int
     """Number of free latents."""
     revived: SparseCodes | None
@@ -48,9 +50,15 @@ class Codes(NamedTuple):
 
     @property
     def gate(self) -> Tensor:
-        """Bool [n, m]: the concept is predicted present."""
+        """Bool [n, m]: the concept is predicted present, and here."""
+        return self.excess > 0
+
+    @property
+    def excess(self) -> Tensor:
+        """[n, m]: what the logits exceed the thresholds by, 0 where the gate is closed."""
         logits, thresholds = self.gates
-        return logits > thresholds
+        over = (logits - thresholds).clamp_min(0)
+        return over if self.sites is None else over * self.sites
 
     @property
     def defined(self) -> Tensor:
@@ -97,6 +105,8 @@ class ProtSae(ConceptPredictor):
         """Return the predictor's multiple of the learning rate, which the log-scales share."""
         guidance = self.config.guidance
         rates = dict.fromkeys(("W_pred", "b_pred", "log_scale"), guidance.predictor_rate)
+        if guidance.locate:
+            rates |= dict.fromkeys(("sites.weight", "sites.bias"), guidance.predictor_rate)
         if guidance.protein_head:
             own = guidance.predictor_rate * guidance.protein_head_rate
             rates |= dict.fromkeys(("W_protein", "b_protein"), own)
@@ -107,7 +117,7 @@ class ProtSae(ConceptPredictor):
 
     def gate(self, x: Tensor) -> Tensor:
         """Return where the concepts are predicted present, bool [n, m]."""
-        return self.predictor_logits(x).detach() > self.gate_logit
+        return self.codes(x).gate
 
     def encode(self, x: Tensor) -> Tensor:
         """Return codes [n, d_sae] >= 0 of raw activations [n, d_model]; defined latents first."""
@@ -140,6 +150,10 @@ class ProtSae(ConceptPredictor):
         guidance, scale = self.config.guidance, self.log_scale.exp()
         bound = self._bound_logits(scaled, logits)
         k, n_free, at_once = self.config.k, self.config.n_free, k_dead(self.config.d_model)
+        sites = self.site_share(scaled)
+        gates = bound.detach(), self.gate_logit.clone()  # a copy: the thresholds change in training
+        if sites is not None:  # where no site is, the gate stays closed
+            bound = torch.lerp(self.gate_logit, bound, sites).where(sites > 0, self.gate_logit - 1)
         free, revived = encode_top_k(scaled, self.W_free, self.b_free, k, dead=dead, k_dead=at_once)
         if is_plain(guidance):
             lifted, driven = choose_open(
@@ -153,8 +167,7 @@ class ProtSae(ConceptPredictor):
             lifted = SparseCodes(chosen.defined.gather(1, columns), columns)
             driven = chosen.drive.detach().gather(1, columns)
             free = SparseCodes(chosen.free, free.columns)
-        gates = bound.detach(), self.gate_logit.clone()  # a copy: the thresholds change in training
-        return Codes(lifted, driven, free, gates, n_free, revived)
+        return Codes(lifted, driven, free, gates, sites, n_free, revived)
 
     def _drive(self, scale: Tensor, bound: Tensor, evidence: Tensor) -> Tensor:
         """Return the defined latents before forced activation."""

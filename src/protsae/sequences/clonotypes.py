@@ -32,9 +32,9 @@ _BLOCK = 1024
 def read_clonotypes(path: Path | None, sequences: pd.DataFrame) -> pd.DataFrame:
     """Return what the clonotype of every chain of a table follows from.
 
-    Chains that are not among the sequences count too, under their own ids: so a sample of the sequences has the
-    clusters, and the split, that all of them have. Of several genes that a call names the first in sorted order counts, of several rows of one sequence the
-    first.
+    Chains that are not among the sequences count too, under their own ids: so a sample of the sequences has
+    the clusters, and the split, that all of them have. Of several genes that a call names the first in sorted
+    order counts, of several rows of one sequence the first.
 
     Args:
         path: see `sequences.airr`; None gives no rows.

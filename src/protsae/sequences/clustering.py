@@ -200,7 +200,9 @@ def _by_rearrangement(
         found = clonotypes.clonotype_clusters(rearranged, config.min_cdr3_identity, config.linkage)
         report = {"arguments": f"min_cdr3_identity={config.min_cdr3_identity} linkage={config.linkage}"}
     ids = sequences["protein_id"].tolist()
-    return {name: found.get(name, name) for name in ids}, report | {"n_unknown": sum(name not in found for name in ids)}
+    return {name: found.get(name, name) for name in ids}, report | {
+        "n_unknown": sum(name not in found for name in ids)
+    }
 
 
 def _connect(sequences: Mapping[str, str], config: ClusterConfig) -> dict[str, str]:

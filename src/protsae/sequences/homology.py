@@ -39,7 +39,7 @@ _TO_BLOSUM = str.maketrans("UOJ", "CKX")
 class SearchConfig(SeedConfig):
     """How hard a search looks for homologous proteins, and which alignments are significant."""
 
-    max_e_value: float = Field(default=1e-3, gt=0)
+    max_e_value: float = Field(default=1e-3, gt=0, le=1000)
     """Most alignments of this score expected by chance among all targets, per query."""
     mmseqs_sensitivity: float = Field(default=7.5, ge=1, le=7.5)
     """Sensitivity `-s` where MMseqs2 searches. The settings of seeds are for the built-in search."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from protsae.core.config import Config
+from protsae.core.config import Config, Slug
 from protsae.encoding.config import BatchConfig
 from protsae.probing.config import EvaluationConfig, GatedProbeConfig, ScoringConfig
 
@@ -18,20 +18,20 @@ class EntryConfig(Config):
 
     architecture: str
     """Name in the registry of architectures."""
-    name: str | None = None
+    name: Slug | None = None
     """What the tables call it; null: the architecture's name. Entries that differ in `settings` or `trainer`
     need names of their own."""
     d_sae: Counts | None = None
     """Latents, one number or several; null: `training.d_sae`."""
     k: Counts | None = None
     """Latents per token, one number or several; null: `training.k`. Ignored by architectures without k."""
-    match_l0: str | None = None
+    match_l0: Slug | None = None
     """Name of another entry of one `d_sae` and `k`: these members are trained after its own, `k` (or where an
     architecture has none, `target_l0`) set to the latents per token that the other, of the same seed and hook
     point, has on validation proteins."""
     seeds: tuple[int, ...] | None = None
     """Null: those of the sweep."""
-    hook_points: tuple[str, ...] | None = None
+    hook_points: tuple[Slug, ...] | None = None
     """Null: those of the sweep."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """As in `training.config.DictionaryConfig`."""
@@ -57,11 +57,11 @@ class SweepConfig(Config):
 
     seeds: tuple[int, ...] = Field(min_length=1)
     """Seeds of weights and samples; every member is trained with each."""
-    hook_points: tuple[str, ...] = Field(min_length=1)
+    hook_points: tuple[Slug, ...] = Field(min_length=1)
     """Activations; every member is trained on each."""
     members: tuple[EntryConfig, ...] = ()
     """What is trained."""
-    ablations: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    ablations: dict[Slug, dict[str, Any]] = Field(default_factory=dict)
     """Name to the fields of `training.guidance` that differ: ProtSAE once more for each."""
     references: bool = True
     """Judge also what needs no training: the linear probe on mean activations, prevalence."""

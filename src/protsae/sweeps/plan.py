@@ -1,7 +1,8 @@
 """The plan of a sweep, how its members are made, and the files that it leaves.
 
 Each member has a folder: `sae.safetensors`, `training_log.csv`, `estimates.parquet` (what
-`probing.judge.Judgement.estimates` gives) and, written last, `metrics.json`.
+`probing.judge.Judgement.estimates` gives) and, written last, `metrics.json`, which holds the checksums of
+all others and, sealed, its own. How long a member took is in `.seconds.json`: it is no part of the result.
 """
 
 import json
@@ -19,7 +20,7 @@ from protsae.activations.executors import Executor, LocalExecutor
 from protsae.activations.reader import ActivationStore
 from protsae.core.code import code_hash
 from protsae.core.errors import InputError
-from protsae.core.files import atomic_path, sha256_text, write_text_atomic
+from protsae.core.files import UNSEALED, atomic_path, is_intact, sha256_file, sha256_text, write_text_atomic
 from protsae.core.plan import Plan
 from protsae.encoding.reading import encode, mean_activations
 from protsae.encoding.reconstruction import split_rows
@@ -37,6 +38,7 @@ from protsae.training.plan import REGISTRY, Knowledge, Source, TrainingPlan, log
 
 INDEX_NAME = "sweep.json"
 METRICS_NAME = "metrics.json"
+SECONDS_NAME = ".seconds.json"
 ESTIMATES_NAME = "estimates.parquet"
 CHECKPOINT_NAME = "sae.safetensors"
 _LOGGER = logging.getLogger(__name__)
@@ -149,8 +151,9 @@ class RunMember:
         plan = self.plan(job) if isinstance(job, Member) else None
         judging = self.data.judging_fingerprint(self.judging)
         fingerprint = sha256_text(plan.fingerprint if plan else self.data.store.fingerprint(), judging)
-        if (found := _read_json(folder / METRICS_NAME)) and found["fingerprint"] == fingerprint:
-            return {"member": job.member_id, "status": "kept", "seconds": found["seconds"]}
+        found = _read_sealed(folder / METRICS_NAME)
+        if found and (found["fingerprint"], found["files"]) == (fingerprint, _checksums(folder)):
+            return {"member": job.member_id, "status": "kept", "seconds": {}}
         (folder / METRICS_NAME).unlink(missing_ok=True)
         started = time.perf_counter()
         status, trained = "judged", 0.0
@@ -164,9 +167,11 @@ class RunMember:
             judgement.estimates().to_parquet(temporary)
         rows = concat_metrics([judgement.rows(self.judging.evaluation.confidence), *others])
         seconds = {"training": trained, "judging": time.perf_counter() - started - trained}
-        content = {"fingerprint": fingerprint, "judging": judging, **about, "seconds": seconds}
-        content["metrics"] = _records(rows)
-        write_text_atomic(folder / METRICS_NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        content = {"seal": UNSEALED, "fingerprint": fingerprint, "judging": judging, **about}
+        content |= {"files": _checksums(folder), "metrics": _records(rows)}
+        write_text_atomic(folder / SECONDS_NAME, json.dumps(seconds) + "\n")
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        write_text_atomic(folder / METRICS_NAME, text, sealed=True)
         return {"member": job.member_id, "status": status, "seconds": seconds}
 
     def plan(self, member: Member) -> TrainingPlan:
@@ -176,7 +181,7 @@ class RunMember:
 
     def _l0_of(self, member_id: str) -> float:
         """Return the latents per token of a finished member on validation proteins."""
-        found = _read_json(self.folder / member_id / METRICS_NAME)
+        found = _read_sealed(self.folder / member_id / METRICS_NAME)
         assert found is not None, member_id
         (l0,) = (
             row["value"] for row in found["metrics"] if (row["metric"], row["split"]) == ("l0", "validation")
@@ -240,8 +245,8 @@ class SweepPlan(Plan):
             _LOGGER.info(
                 "%d of %d: %s %s (%.0f s)", number, len(jobs), outcome["member"], outcome["status"], seconds
             )
-        index = {"members": [job.member_id for job in jobs]}
-        write_text_atomic(folder / INDEX_NAME, json.dumps(index, indent=1) + "\n")
+        index = {"seal": UNSEALED, "members": [job.member_id for job in jobs]}
+        write_text_atomic(folder / INDEX_NAME, json.dumps(index, indent=1) + "\n", sealed=True)
 
 
 class Sweep:
@@ -251,35 +256,44 @@ class Sweep:
         """Read the list of members.
 
         Raises:
-            InputError: there is none: the sweep never finished.
+            InputError: there is none: the sweep never finished; or it is damaged.
         """
         self.folder = folder
-        index = _read_json(folder / INDEX_NAME)
+        index = _read_sealed(folder / INDEX_NAME)
         if index is None:
-            raise InputError(f"{folder / INDEX_NAME} is missing, the sweep never finished: run it again")
+            raise InputError(
+                f"{folder / INDEX_NAME} is missing or damaged, the sweep never finished: run it again"
+            )
         self.members: Sequence[str] = index["members"]
 
     def metrics(self) -> pd.DataFrame:
         """Return `member` and the columns of the metrics table, in the order of the list.
 
         Raises:
-            InputError: a member's metrics are missing.
+            InputError: a member's metrics are missing or damaged.
         """
         tables = []
         for member in self.members:
-            found = _read_json(self.folder / member / METRICS_NAME)
+            found = _read_sealed(self.folder / member / METRICS_NAME)
             if found is None:
-                raise InputError(f"{self.folder / member} has no {METRICS_NAME}: run the sweep again")
+                raise InputError(f"{self.folder / member} has no whole {METRICS_NAME}: run the sweep again")
             rows = concat_metrics([metrics_table(found["metrics"])])
             tables.append(rows.assign(member=member)[["member", *METRIC_COLUMNS]])
         return pd.concat(tables, ignore_index=True)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
+def _read_sealed(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object whose seal holds; None without one."""
+    if not path.is_file() or not is_intact(path):
         return None
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of a member's files by name, those of its snapshots too."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    kept = sorted(name for name in files if name != METRICS_NAME and not name.startswith("."))
+    return {name: sha256_file(files[name]) for name in kept}
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

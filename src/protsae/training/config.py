@@ -37,7 +37,7 @@ class TrainerConfig(Config):
     depend on it; on cores that other processes use too, two threads were ten times slower than one."""
     dead_after_n_tokens: int = Field(20_000, gt=0)
     """A latent that has not fired on this many training residues is dead, and AuxK may revive it."""
-    fve_tolerance: float = Field(0.01, ge=0)
+    fve_tolerance: float = Field(0.01, ge=0, le=1)
     """ProtSAE keeps the epoch of best validation average precision among those whose validation FVE is within
     this of the run's best; TopK keeps the epoch of best validation FVE."""
     patience: int | None = Field(None, gt=0)

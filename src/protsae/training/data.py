@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.activations.sampler import ResidueBatch
@@ -53,19 +52,12 @@ class Labels:
             n_known = torch.where(self.is_residue_level, lengths @ known, n_known)
         return (n_positive + 1) / (n_known + 2)
 
-    def evidence_rates(self, lengths: NDArray[np.int64]) -> Tensor:
-        """Return the mean local evidence of the residues of labelled proteins [n_defined], one pseudo-count of
-        each kind; for residue-level concepts as `rates`.
-
-        Args:
-            lengths: residues of each protein.
-        """
+    def site_rates(self) -> Tensor:
+        """Return the mean local evidence of the residues of positive proteins [n_defined], with one
+        pseudo-count of each kind."""
         assert self.evidence is not None
-        n_known = torch.from_numpy(lengths).double() @ self.labelled.double()
-        found = (torch.from_numpy(self.evidence.totals(lengths)) + 1) / (n_known + 2)
-        rates = self.rates()
-        found = found.to(rates.dtype)
-        return found if self.is_residue_level is None else torch.where(self.is_residue_level, rates, found)
+        total, n = self.evidence.totals()
+        return torch.from_numpy((total + 1) / (n + 2)).to(self.labels.dtype)
 
     def evidence_of(self, batch: ResidueBatch) -> Tensor | None:
         """Return the local evidence of a batch's residues [n_residues, n_defined]; None: not needed."""

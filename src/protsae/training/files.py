@@ -1,17 +1,20 @@
 """Files of an unfinished training, in the folder of its checkpoint."""
 
+import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protsae.sae.checkpoint import SNAPSHOTS_NAME, save_sae
+from protsae.core.errors import InputError
+from protsae.sae.checkpoint import SNAPSHOTS_NAME, SaeCheckpoint, save_sae
 from protsae.training.live import LiveLog
 from protsae.training.state import StateFile
 
 if TYPE_CHECKING:
     from protsae.sae.base import SparseAutoencoder
 
+_LOGGER = logging.getLogger(__name__)
 LIVE_NAME = ".live.jsonl"
 """Live metrics of the training that made the checkpoint of the same folder. Those of a running training have
 its fingerprint in the name."""
@@ -39,6 +42,38 @@ class TrainingFiles:
         self._leads = leads
         self._folder = folder
 
+    def resume(self, snapshot_at: Collection[int]) -> dict[str, Any] | None:
+        """Return the saved state; None without one, or if it or a snapshot made before it is damaged.
+
+        Args:
+            snapshot_at: the steps at which there are snapshots.
+
+        Raises:
+            InputError: see `StateFile.load`.
+        """
+        state = self.state.load()
+        expected = {step for step in snapshot_at if state is not None and step <= state["step"]}
+        if lost := sorted(expected - self._steps_kept(self._snapshots)):
+            _LOGGER.warning(
+                "the snapshot of step %d is damaged or gone: training starts from the beginning", lost[0]
+            )
+            return None
+        return state
+
+    @property
+    def n_snapshots(self) -> int:
+        """Number of whole snapshots of this training, in their final place or not yet."""
+        folder = self._snapshots if self._snapshots.is_dir() else self._folder / SNAPSHOTS_NAME
+        return len(self._steps_kept(folder))
+
+    def _steps_kept(self, folder: Path) -> set[int]:
+        """Return the steps of the whole snapshots of this training in a folder."""
+        found = set()
+        for path in folder.glob("step-*.safetensors"):
+            if made_by(path) == self._metadata["fingerprint"]:
+                found.add(int(SaeCheckpoint(path).metadata["step"]))
+        return found
+
     def keep(self, state: dict[str, Any]) -> None:
         """Save the state."""
         if self._leads:
@@ -63,3 +98,12 @@ class TrainingFiles:
         self.state.remove()
         if self._live_path.is_file():
             self._live_path.replace(self._folder / LIVE_NAME)
+
+
+def made_by(path: Path) -> str | None:
+    """Return the fingerprint of the training that made a checkpoint; None without one, or if damaged."""
+    try:
+        found = SaeCheckpoint(path).metadata.get("fingerprint")
+    except InputError:
+        return None
+    return None if found is None else str(found)

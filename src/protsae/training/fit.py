@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -22,7 +21,7 @@ from protsae.sae.pooling import segment_mean
 from protsae.sae.protsae import ProtSae
 from protsae.sae.registry import ARCHITECTURES
 from protsae.sae.splice import SpliceCoder
-from protsae.training.data import ConceptAxioms, Split, labels_of
+from protsae.training.data import ConceptAxioms, Labels, Split, labels_of
 from protsae.training.directions import concept_directions
 from protsae.training.files import TrainingFiles
 from protsae.training.task import Knowledge, Source, TrainingTask, UnguidedTask
@@ -127,11 +126,11 @@ def fit_guided(
     _centre(sae, task.source, train)
     assert train.labels is not None
     sae.set_concept_rates(train.labels.rates())
-    if config.guidance.lambda_evidence:
-        train = _with_evidence(train, task.source, config.guidance.local_evidence)
-        assert train.labels is not None
-        lengths = np.array([len(sequence) for sequence in _sequences(train, task.source)])
-        sae.set_evidence_rates(train.labels.evidence_rates(lengths))
+    if config.guidance.locate:
+        located = _located(train, task.source, config.guidance.local_evidence)
+        train = replace(train, labels=located)
+        assert sae.sites is not None
+        sae.sites.set_rates(located.site_rates())
     if config.guidance.needs_protein_means:
         train, validation = (_with_means(split, task.source) for split in (train, validation))
     if sae.whitening is not None:
@@ -234,25 +233,22 @@ def _centre(sae: SparseAutoencoder, source: Source, train: Split) -> None:
     sae.set_input_statistics(torch.from_numpy(moments.mean), moments.total_variance)
 
 
-def _sequences(split: Split, source: Source) -> list[str]:
-    """Return the sequences of a split's proteins.
+def _located(train: Split, source: Source, config: LocalEvidenceConfig) -> Labels:
+    """Return the labels of the training proteins with the local evidence for them.
 
     Raises:
-        InputError: they are not known.
+        InputError: the proteins' sequences are not known.
     """
     if "sequence" not in source.proteins:
         raise InputError(
-            "training.guidance.lambda_evidence is above 0, which needs sequences: activations of your own have "
-            "none. Set it to 0"
+            "training.guidance.locate is true, which needs sequences: activations of your own have none. Set "
+            "it to false"
         )
-    return source.proteins.set_index("protein_id")["sequence"].loc[list(split.protein_ids)].tolist()
-
-
-def _with_evidence(train: Split, source: Source, config: LocalEvidenceConfig) -> Split:
     assert train.labels is not None
+    sequence_of = source.proteins.set_index("protein_id")["sequence"]
     known = train.labels.labels.numpy(), train.labels.labelled.numpy()
-    (found,) = local_evidence(LabelledSequences(_sequences(train, source), *known), (), config)
-    return replace(train, labels=replace(train.labels, evidence=found))
+    proteins = LabelledSequences(sequence_of.loc[list(train.protein_ids)].tolist(), *known)
+    return replace(train.labels, evidence=local_evidence(proteins, (), config)[0])
 
 
 def _with_means(split: Split, source: Source) -> Split:

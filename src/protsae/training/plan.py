@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from protsae.core.plan import Plan
-from protsae.training.run import REGISTRY, fingerprint_of, log_of, made_by, run
+from protsae.training.files import made_by
+from protsae.training.run import REGISTRY, fingerprint_of, log_of, run
 from protsae.training.task import Knowledge, SizeAndSeed, Source, TrainingTask
 
 __all__ = ["REGISTRY", "Knowledge", "SizeAndSeed", "Source", "TrainingPlan", "log_of", "made_by"]
@@ -35,4 +36,4 @@ class TrainingPlan(TrainingTask, Plan):
         else:
             from protsae.training.workers import WorkersConfig, run_on_workers
 
-            run_on_workers(self, path, WorkersConfig.model_validate(dict(how)))
+            run_on_workers(self, path, WorkersConfig.model_validate(how))

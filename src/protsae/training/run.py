@@ -12,6 +12,7 @@ from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_file, sha256_text
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.training.files import TrainingFiles, made_by
 from protsae.training.fingerprints import settings_json, table_hash
 from protsae.training.task import TrainingTask
 
@@ -59,7 +60,6 @@ def run(task: TrainingTask, path: Path) -> None:
     Raises:
         InputError: what `fit` refuses, or a damaged state.
     """
-    from protsae.training.files import TrainingFiles
     from protsae.training.trainer import Trainer
 
     if is_made(task, path):
@@ -70,8 +70,12 @@ def run(task: TrainingTask, path: Path) -> None:
 
 
 def is_made(task: TrainingTask, path: Path) -> bool:
-    """Return whether `path` is the checkpoint of this training."""
-    return made_by(path) == fingerprint_of(task)
+    """Return whether `path` is the checkpoint of this training, whole, as are its snapshots."""
+    fingerprint = fingerprint_of(task)
+    if made_by(path) != fingerprint:
+        return False
+    n_snapshots = SaeCheckpoint(path).metadata.get("n_snapshots", 0)
+    return bool(n_snapshots == TrainingFiles(path.parent, fingerprint).n_snapshots)
 
 
 def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool = True) -> None:
@@ -83,7 +87,6 @@ def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool 
         trainer: its class.
         leads: whether this process, of several that train together, writes the files.
     """
-    from protsae.training.files import TrainingFiles
     from protsae.training.fit import fit
 
     fingerprint = fingerprint_of(task)
@@ -92,7 +95,8 @@ def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool 
         files.state.warn_of_others()
     (sae, metadata), log = fit(task, files, trainer)
     if leads:
-        save_sae(sae, path, metadata | {"fingerprint": fingerprint, "log": _log_rows(log)})
+        about = {"fingerprint": fingerprint, "log": _log_rows(log), "n_snapshots": files.n_snapshots}
+        save_sae(sae, path, metadata | about)
         files.close()
 
 
@@ -113,15 +117,6 @@ def training_code_hash(architecture: str, *, warm: bool) -> str:
     fitter, kind, shape = fitter_of(architecture)
     items = [fitter, kind, shape, _log_rows, *([DistributedTrainer] if kind.takes_parts else [])]
     return code_hash(*items, load_donor) if warm else code_hash(*items, without=(REGISTRY,))
-
-
-def made_by(path: Path) -> str | None:
-    """Return the fingerprint of the training that made a checkpoint; None without one, or of no plan."""
-    try:
-        found = SaeCheckpoint(path).metadata.get("fingerprint")
-    except InputError:
-        return None
-    return None if found is None else str(found)
 
 
 def log_of(checkpoint: SaeCheckpoint) -> pd.DataFrame:

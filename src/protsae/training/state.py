@@ -1,12 +1,11 @@
 """The state of an unfinished training on disk: whole or absent, and never read by another training."""
 
 import logging
-import pickle
 from pathlib import Path
 from typing import Any
 
 from protsae.core.errors import InputError
-from protsae.core.files import atomic_path
+from protsae.core.files import UNSEALED, atomic_path, is_intact
 
 _LOGGER = logging.getLogger(__name__)
 _PREFIX = ".training-"
@@ -30,32 +29,29 @@ class StateFile:
         self._fingerprint = fingerprint
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write tensors and plain containers, atomically."""
+        """Write tensors and plain containers, atomically and sealed."""
         import torch
 
-        with atomic_path(self.path) as temporary:
-            torch.save({"fingerprint": self._fingerprint, "state": state}, temporary)
+        with atomic_path(self.path, sealed=True) as temporary:
+            torch.save({"seal": UNSEALED, "fingerprint": self._fingerprint, "state": state}, temporary)
 
     def load(self) -> dict[str, Any] | None:
-        """Return what was saved last; None if nothing was.
+        """Return what was saved last; None if nothing was, or, with a warning, if the file is damaged.
 
         Raises:
-            InputError: the file is damaged or belongs to another training.
+            InputError: the file belongs to another training.
         """
         import torch
 
         if not self.path.is_file():
             return None
-        try:
-            content = torch.load(self.path, map_location="cpu", weights_only=True)
-            fingerprint, state = content["fingerprint"], content["state"]
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{self.path} is damaged ({type(error).__name__}): delete it to train from the start"
-            ) from error
-        if fingerprint != self._fingerprint:
+        if not is_intact(self.path):
+            _LOGGER.warning("%s is damaged: training starts from the beginning", self.path)
+            return None
+        content = torch.load(self.path, map_location="cpu", weights_only=True)
+        if content["fingerprint"] != self._fingerprint:
             raise InputError(f"{self.path} belongs to another training: delete it to train from the start")
-        return dict(state)
+        return dict(content["state"])
 
     def remove(self) -> None:
         """Delete the file: the training is done."""

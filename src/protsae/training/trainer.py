@@ -292,7 +292,7 @@ class Trainer:
 
     def _restore(self, files: TrainingFiles | None) -> None:
         """Resume from the saved state, if there is one."""
-        state = None if files is None else files.state.load()
+        state = None if files is None else files.resume(self._snapshot_at)
         if files:
             files.live.go_on(0 if state is None else state["n_live_lines"])
         if state is None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +77,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
-    except (OSError, ValueError) as error:
+    except (OSError, *MALFORMED) as error:
         raise InputError(f"{path} is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not a JSON object")

@@ -1,0 +1,239 @@
+"""Every reader of files with a sound example of each file that it reads."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from tests.activations.conftest import HOOK_POINT, config, proteins
+from tests.activations.test_parquet import write as write_parquet
+from tests.annotations import test_damaged_files as annotation_files
+from tests.code_store import stored_codes
+from tests.ontology import test_damaged_files as ontology_files
+from tests.plm.hugging_face_folder import hugging_face_state, write_folder
+from tests.plm.tiny_esm2 import fair_esm_content, tiny_esm2, tiny_model, write_safetensors
+from tests.sae.interchange import foreign
+from tests.sequences import test_damaged_files as sequence_files
+from tests.sequences.flat_file import dat_record
+
+from protsae.activations import ActivationStore
+from protsae.activations.parquet import ParquetStore
+from protsae.activations.plan import plan_extraction
+from protsae.activations.writer import write_activations
+from protsae.annotations.binding import read_binding_sites
+from protsae.annotations.config import AnnotationsConfig
+from protsae.annotations.features import read_features
+from protsae.annotations.motifs import read_motifs
+from protsae.annotations.rows import read_annotations
+from protsae.annotations.tables import read_concept_table
+from protsae.caching.records import read_json, read_record
+from protsae.config_loader import ARGUMENTS, ProjectConfigLoader
+from protsae.encoding.codes import CodeStore
+from protsae.ontology.norm_file import read_norm
+from protsae.ontology.obo import read_obo
+from protsae.plm import load_plm
+from protsae.pretraining.checkpoint import read_plm_header, save_plm
+from protsae.pretraining.config import ShapeConfig
+from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.sae.interchange import load_sae
+from protsae.sequences.clustering import read_clusters
+from protsae.sequences.records import RecordsConfig, read_sequences
+from protsae.sequences.table import read_held_back
+from protsae.training.state import StateFile
+
+ROOT = Path(__file__).parents[2]
+
+
+class Reader(NamedTuple):
+    """How a format is read."""
+
+    make: Callable[[Path], list[Path]]
+    """Writes sound files into a folder and returns those that are spoilt."""
+    read: Callable[[Path], Any]
+    """Reads them, given the folder."""
+    sealed: bool = False
+    """Whether what is read of a spoilt file has to equal what is read of the sound one."""
+
+
+def _text(content: bytes | str, read: Callable[[Path], Any]) -> Reader:
+    """Return the reader of one text file."""
+
+    def make(folder: Path) -> list[Path]:
+        (folder / "x").write_bytes(content if isinstance(content, bytes) else content.encode())
+        return [folder / "x"]
+
+    return Reader(make, lambda folder: read(folder / "x"))
+
+
+def _foreign(write: Callable[..., Any], *arguments: Any, **choices: Any) -> Reader:
+    """Return the reader of another library's autoencoder."""
+
+    def make(folder: Path) -> list[Path]:
+        path = Path(write(folder, *arguments)[0])
+        (folder / "path").write_text(str(path.relative_to(folder)))
+        files = sorted(path.rglob("*")) if path.is_dir() else sorted(path.parent.iterdir())
+        return [file for file in files if file.is_file() and file.name != "path"]
+
+    return Reader(make, lambda folder: load_sae(folder / (folder / "path").read_text(), **choices))
+
+
+def _store(folder: Path) -> list[Path]:
+    ids, sequences = zip(*proteins().items(), strict=True)
+    model = tiny_model(folder.parent)
+    write_activations(plan_extraction(ids, sequences, model, config()), folder)
+    return [path for path in sorted(folder.iterdir()) if path.suffix in {".parquet", ".json"}]
+
+
+def _read_store(folder: Path) -> list[Any]:
+    store = ActivationStore(folder)
+    return [(name, x.tobytes()) for name, x in store.iter_proteins(HOOK_POINT)] + [
+        store.protein_means(HOOK_POINT, store.protein_ids).tobytes()
+    ]
+
+
+def _embeddings(folder: Path) -> list[Path]:
+    values = {f"P{i}": np.random.default_rng(i).normal(size=(n, 6)) for i, n in enumerate((3, 1, 7, 4))}
+    labels, split = {name: ["a", "b"] for name in values}, dict.fromkeys(values, "train")
+    write_parquet(folder / "x.parquet", values, rows_per_group=5, labels=labels, split=split)
+    return [folder / "x.parquet"]
+
+
+def _read_embeddings(folder: Path) -> None:
+    store = ParquetStore(folder / "x.parquet")
+    store.statistics(store.column, store.protein_ids)
+    store.lengths()
+
+
+def _codes(folder: Path) -> list[Path]:
+    random = np.random.default_rng(0)
+    acts = {
+        p: np.maximum(random.normal(size=(n, 9)), 0).astype(np.float32)
+        for p, n in zip("abc", (4, 1, 6), strict=True)
+    }
+    stored_codes(folder / "codes", acts, dict.fromkeys("abc", "train"))
+    return sorted((folder / "codes").iterdir())
+
+
+def _read_codes(folder: Path) -> Any:
+    store = CodeStore(folder / "codes")
+    return [
+        (names, codes.latents.tobytes(), codes.values.tobytes())
+        for names, codes in store.read(store.protein_ids)
+    ]
+
+
+def _checkpoint(version: int) -> Callable[[Path], list[Path]]:
+    def make(folder: Path) -> list[Path]:
+        path = ROOT / f"tests/sae/data/protsae_v{version}.safetensors"
+        (folder / "x").write_bytes(path.read_bytes())
+        return [folder / "x"]
+
+    return make
+
+
+def _read_checkpoint(folder: Path) -> Any:
+    handle = SaeCheckpoint(folder / "x")
+    return (
+        handle.metadata,
+        handle.config,
+        [(n, t.numpy().tobytes()) for n, t in handle.load().state_dict().items()],
+    )
+
+
+def _plm(folder: Path) -> list[Path]:
+    return [write_safetensors(folder / "x.safetensors", tiny_esm2())]
+
+
+def _pretrained(folder: Path) -> list[Path]:
+    weights = {"embed_tokens.weight": torch.arange(66.0).reshape(33, 2)}
+    shape = ShapeConfig(n_layers=1, d_model=4, n_heads=1)
+    save_plm(
+        folder / "x.safetensors", weights, shape, dtype="float32", about={"fingerprint": "ab", "log": []}
+    )
+    return [folder / "x.safetensors"]
+
+
+def _fair_esm(folder: Path) -> list[Path]:
+    torch.save(fair_esm_content(tiny_esm2()), folder / "x.pt")
+    return [folder / "x.pt"]
+
+
+def _hugging_face(folder: Path) -> list[Path]:
+    write_folder(folder / "hf", hugging_face_state(tiny_esm2()))
+    return sorted((folder / "hf").iterdir())
+
+
+def _state(folder: Path) -> list[Path]:
+    state = StateFile(folder, "f" * 64)
+    state.save({"step": 3, "weights": torch.arange(50.0), "rows": [(1, "a", 0.5)]})
+    return [state.path]
+
+
+def _read_state(folder: Path) -> Any:
+    state = StateFile(folder, "f" * 64).load()
+    return state and (state["step"], state["weights"].tolist(), state["rows"])
+
+
+def _conf(folder: Path) -> list[Path]:
+    for name in ("base", "local"):
+        (folder / name).mkdir()
+    for path in (ROOT / "conf/base").glob("[gp]*.yml"):
+        (folder / "base" / path.name).write_bytes(path.read_bytes())
+    return sorted((folder / "base").iterdir())
+
+
+def _read_conf(folder: Path) -> None:
+    ProjectConfigLoader(conf_source=str(folder), **ARGUMENTS)["parameters"]
+
+
+FEATURES = """Entry\tDomain [FT]\tBinding site
+P1\tDOMAIN 1..5; /note="SH3 1"; /evidence="ECO:1"; DOMAIN 9..12; /note="SH2"\tBINDING 3; /ligand="Zn"
+"""
+BINDING = "P1\t2,3,10\nP2\t1\nQ3\t7, 8\n"
+CONCEPTS = "accession\tconcept_id\tstart\tend\tname\nP1\tPF1\t2\t9\tA b\nP2\tPF2\t1\t4\tC\n"
+MOTIFS = (ROOT / "data/01_raw/motifs.tsv").read_bytes()
+CLUSTERS = "accession\tcluster_id\nP1\tC1\nP2\tC1\nP3\tC2\n"
+RECORD = """{"node": "n", "parts": {"code": {"a": "b"}}, "outputs": {}, "seconds": 1, "peak_memory_mb": 2,
+"bytes_written": 3, "finished_at": "", "run_id": null}"""
+
+READERS: dict[str, Reader] = {
+    **{
+        f"sequences, {kind}": _text(sound, lambda p: list(read_sequences(p, RecordsConfig())))
+        for kind, (sound, _) in sequence_files.KINDS.items()
+    },
+    **{
+        f"annotations, {kind}": _text(sound, lambda p: read_annotations(p, AnnotationsConfig(), Counter()))
+        for kind, (sound, _) in annotation_files.KINDS.items()
+    },
+    "ontology, obo": _text(ontology_files.OBO, read_obo),
+    "ontology, norm": _text(ontology_files.NORM, read_norm),
+    "features, table": _text(FEATURES, read_features),
+    "features, flat file": _text(dat_record() + dat_record("B", "P2;", "MKV", ()), read_features),
+    "binding sites": _text(BINDING, lambda p: read_binding_sites({"metal": p})),
+    "concept table": _text(CONCEPTS, lambda p: read_concept_table("pfam", p, None)),
+    "motifs": _text(MOTIFS, read_motifs),
+    "clusters": _text(CLUSTERS, read_clusters),
+    "held back": _text("accession\nP1\nP2\n", read_held_back),
+    "embeddings": Reader(_embeddings, _read_embeddings),
+    "activation store": Reader(_store, _read_store, sealed=True),
+    "residue codes": Reader(_codes, _read_codes, sealed=True),
+    "checkpoint": Reader(_checkpoint(3), _read_checkpoint, sealed=True),
+    "checkpoint, version 1": Reader(_checkpoint(1), _read_checkpoint),
+    "training state": Reader(_state, _read_state, sealed=True),
+    "language model": Reader(_plm, lambda folder: load_plm(folder / "x.safetensors")),
+    "language model, fair-esm": Reader(_fair_esm, lambda folder: load_plm(folder / "x.pt")),
+    "language model, Hugging Face": Reader(_hugging_face, lambda folder: load_plm(folder / "hf")),
+    "pretrained model": Reader(
+        _pretrained, lambda folder: read_plm_header(folder / "x.safetensors").about, sealed=True
+    ),
+    "SAELens": _foreign(foreign.write_saelens, "topk"),
+    "sparsify": _foreign(foreign.write_sparsify),
+    "InterProt": _foreign(foreign.write_interprot, k=3),
+    "dictionary_learning": _foreign(foreign.write_batch_topk),
+    "InterPLM": _foreign(foreign.write_interplm_jumprelu),
+    "configuration": Reader(_conf, _read_conf),
+    "record of the cache": _text(RECORD, read_record),
+    "memory of the cache": _text(RECORD, read_json),
+}
