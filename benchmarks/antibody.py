@@ -140,9 +140,13 @@ class AntibodyRun(FinishedRun):
         found = judge.judge(judge.score_dictionary(name, encoding, guided=guided), {}).evaluations
         if guided:
             return dict(found), (judge.columns, np.ones(len(judge.columns)))
-        latents = judge.features(encoding, f"{judge.scoring.pooling}_latents")
-        chosen = select_latents(latents, judge.splits, judge.scoring.selection)
-        return dict(found), (chosen.latent, chosen.sign)
+        pooled = (judge.features(encoding, f"{pooling}_latents") for pooling in judge.scoring.poolings)
+        each = [select_latents(latents, judge.splits, judge.scoring.selection) for latents in pooled]
+        best = np.argmax([chosen.auc for chosen in each], axis=0), np.arange(len(judge.columns))
+        latent, sign = (
+            np.stack([getattr(chosen, part) for chosen in each])[best] for part in ("latent", "sign")
+        )
+        return dict(found), (latent, sign)
 
 
 def train(env: str, project: Path, name: str, seed: int) -> None:
@@ -184,14 +188,16 @@ class Localisation:
 
     @torch.inference_mode()
     def dictionary(self, name: str, sae: SparseAutoencoder, latents: Latents) -> ByMethod:
-        """Measure the latent of each concept, and the predictor if there is one."""
+        """Measure the latent of each concept, and the predictor and the sites if there are any."""
         columns, signs = latents
         parts = torch.split(torch.from_numpy(self._x), RESIDUES_PER_BATCH)
         acts = np.concatenate([sae.encode(part)[:, columns].numpy() for part in parts])
         found = {(f"{name}_latent", "test"): self.judge(acts * signs, acts > 0)}
         if isinstance(sae, ProtSae):
-            logits = np.concatenate([sae.predictor_logits(part)[:, columns].numpy() for part in parts])
-            found[f"{name}_predictor", "test"] = self.judge(logits)
+            scorers = {"predictor": sae.predictor_logits} | ({"site": sae.site_logits} if sae.sites else {})
+            for kind, scorer in scorers.items():
+                logits = np.concatenate([scorer(part)[:, columns].numpy() for part in parts])
+                found[f"{name}_{kind}", "test"] = self.judge(logits)
         return found
 
     def references(self) -> ByMethod:

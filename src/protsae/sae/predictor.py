@@ -214,6 +214,17 @@ class ConceptPredictor(SparseAutoencoder):
         scaled = self.scale_input(batch.x)
         return self._predictor_input(scaled), self._logits(scaled), self._supervision(batch)
 
+    def site_logits(self, x: Tensor) -> Tensor:
+        """Return how much residues look like the concepts' sites [n, m], for raw activations [n, d_model].
+
+        Raises:
+            ValueError: the concepts were not located.
+        """
+        if self.sites is None:
+            raise ValueError("there are no sites: train with guidance.locate")
+        found: Tensor = self.sites.logits(self._predictor_input(self.scale_input(x)))
+        return found
+
     def site_share(self, scaled: Tensor) -> Tensor | None:
         """Return how far residues are sites [n, m], of scaled input; see `sites.Sites.forward`."""
         found: Tensor | None = None if self.sites is None else self.sites(self._predictor_input(scaled))
