@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from protsae.annotations.sources import ConceptSource, concept_source
+from protsae.core.accessions import plain_accession
 from protsae.core.errors import InputError
 from protsae.core.text import numbered_lines
 
@@ -56,4 +57,4 @@ def _line(line: str, where: str) -> tuple[str, list[int]]:
         if not (text.strip().isascii() and text.strip().isdigit() and int(text) > 0):
             raise InputError(f"{where}: {text[:20]!r} is not a 1-based position, in {line[:60]!r}")
         positions.append(int(text))
-    return fields[0], sorted(set(positions))
+    return plain_accession(fields[0])[0], sorted(set(positions))

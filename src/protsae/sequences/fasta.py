@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from protsae.core.accessions import plain_accession
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.text import CutOffError, numbered_lines
 from protsae.sequences.residues import ResidueError, ResiduePolicy, clean_residues
 
-_UNIREF = re.compile(r"UniRef(?:50|90|100)_([A-Z0-9-]+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
@@ -91,8 +91,8 @@ def _records(path: Path, config: FastaConfig, counts: Counter[str]) -> Iterator[
 def parse_header(line: str, where: str) -> tuple[str, str]:
     """Return protein id and description of a header line.
 
-    `>sp|P69905|HBA_HUMAN Hemoglobin` is `P69905` and `HBA_HUMAN Hemoglobin`; `>UniRef50_P69905 ...` is
-    `P69905`; of any other header the first word is the id.
+    `>sp|P69905|HBA_HUMAN Hemoglobin` is `P69905` and `HBA_HUMAN Hemoglobin`; `>UniRef50_P69905 ...` and
+    `>P69905.2 ...` are `P69905`; of any other header the first word is the id.
 
     Raises:
         InputError: on a blank id, a control character, or an id with `;` (it joins ids in tables).
@@ -100,12 +100,7 @@ def parse_header(line: str, where: str) -> tuple[str, str]:
     if control := _CONTROL.search(line):
         raise InputError(f"{where}: control character {control.group()!r} in the header. Remove it")
     token, _, rest = line[1:].strip(" \t").replace("\t", " ").partition(" ")
-    name = ""
-    if token.startswith(("sp|", "tr|")):
-        _, token, name = (token + "|").split("|", 2)
-        name = name.removesuffix("|")
-    if uniref := _UNIREF.fullmatch(token):
-        token = uniref.group(1)
+    token, name = plain_accession(token)
     if not token:
         raise InputError(f"{where}: the record has no id: {line[:40]!r}. Give it one after '>'")
     if ";" in token:
