@@ -13,7 +13,7 @@ from protsae.annotations.ids import GONE, ID_COLUMNS, STATUSES, check_share_gone
 from protsae.annotations.owners import ACCESSION_COLUMNS, Isoforms, owners_of_rows, resolve_accessions
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
+from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure, relations_not_found
 from protsae.ontology.obo import Ontology
 
 PROTEIN_CONCEPT_COLUMNS = ("protein_id", "concept_id", "is_direct")
@@ -127,7 +127,10 @@ def join_annotations(
     if protein_concepts.empty:
         counts = ", ".join(f"{key} {value}" for key, value in report.items() if key.startswith("n_rows"))
         raise InputError(f"no annotation is left after the join: {counts}")
-    report["warnings"] = check_share_annotated(report, config.min_annotated_share)
+    report["warnings"] = [
+        *check_share_annotated(report, config.min_annotated_share),
+        *relations_not_found(ontology, preset),
+    ]
     return JoinedAnnotations(protein_concepts, annotation_ids, accessions, report)
 
 

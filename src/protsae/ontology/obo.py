@@ -87,8 +87,8 @@ def read_obo(path: str | Path) -> Ontology:
 
     Raises:
         InputError: the file is missing, empty, an HTML page or holds no `[Term]`; a clause cannot be read; a
-            term without id; an id given twice; a parent or a class in a logical clause that is of this ontology
-            and absent or obsolete; a definition of one part; a cycle over `is_a` and `part_of`. The message
+            term without id; an id given twice; a parent or a class in a logical clause that is of this
+            ontology and absent or obsolete; a definition of one part; a cycle over `is_a` and `part_of`. It
             names file, line, ids and the fix.
     """
     path = Path(path)

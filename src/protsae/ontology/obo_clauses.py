@@ -154,8 +154,8 @@ def read_term(path: Path, stanza: Stanza, default: str, unused: Counter[str]) ->
     A term without namespace is in the `default` one, or in that of its id's prefix.
 
     Raises:
-        InputError: a clause cannot be read, a single one is given twice, the id is missing, or a definition is
-            faulty.
+        InputError: a clause cannot be read, a single one is given twice, the id is missing, or a definition
+            is faulty.
     """
     parts = _Parts()
     for number, tag, value in stanza.clauses:
