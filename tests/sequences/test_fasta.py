@@ -212,3 +212,41 @@ def test_damaged_fasta_is_records_or_an_input_error(tmp_path: Path, text: str) -
     assert [(r.protein_id, r.description, r.sequence) for r in read_fasta(path, CONFIG)] == [
         (r.protein_id, r.description, r.sequence) for r in records
     ]
+
+
+CODING = "ATGGTGCTGTCTCCTGCCGACAAGACCAACGTCAAGGCC"
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        CODING,
+        CODING.lower(),
+        CODING.replace("T", "U"),
+        CODING[:16],
+        CODING + "N" * 100,
+        CODING * 9 + "RYSWKM" * 5,
+    ],
+)
+def test_nucleotides_are_told_by_their_composition(tmp_path: Path, sequence: str) -> None:
+    with pytest.raises(
+        InputError, match=r"fasta:\d+: record 'x' looks like nucleotides.*allow_nucleotides=true"
+    ):
+        _read(tmp_path, f">P1\nMKV\n>x cds\n{sequence}\n")
+    accepted = CONFIG.model_copy(update={"allow_nucleotides": True})
+    assert len(_read(tmp_path, f">P1\nMKV\n>x cds\n{sequence}\n", accepted)) == 2
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        "ACGT",
+        CODING[:15],
+        "AATAATAATTAAATAATTAATA" * 3,
+        "GAGAGSGAGAGY" * 9,
+        "ACDEFGHIKLMNPQRSTVWY" * 2,
+        "CGCGTCGCGT" * 5,
+    ],
+)
+def test_proteins_of_few_kinds_of_residues_are_no_nucleotides(tmp_path: Path, sequence: str) -> None:
+    assert len(_read(tmp_path, f">x\n{sequence}\n")) == 1

@@ -193,6 +193,8 @@ class Decider:
             return dataset.fingerprint()  # type: ignore[no-any-return]
         if is_absent(dataset):
             return NOT_GIVEN
+        if hasattr(dataset, "check"):
+            dataset.check()
         path = local_path(dataset)
         return self._hasher.digest(path) if path else None
 
