@@ -70,8 +70,9 @@ class ParquetStore(ActivationStore):
         self.column, self.d_model, dtype = self._schema(column)
         self.hook_points = (self.column,)
         self.labels: dict[str, tuple[str, ...]] = {}
-        self.splits: dict[str, str] = {}
+        self._splits: dict[str, tuple[str, ...]] = {}
         pieces = [piece for number in range(len(self.files)) for piece in self._index(number)]
+        self.splits = {protein_id: value[0] for protein_id, value in self._splits.items()}
         self.protein_ids: list[str] = [str(piece[0]) for piece in pieces]
         self._shard, self._group, self._first_row, self._n_rows = (
             np.array([piece[i] for piece in pieces], dtype=np.int64) for i in (1, 2, 3, 4)
@@ -177,7 +178,7 @@ class ParquetStore(ActivationStore):
         found: tuple[str, int, str] | None = None
         for path in self.files:
             schema = _footer(path).schema.to_arrow_schema()
-            vectors = [field.name for field in schema if _number_of(field.type) is not None]
+            vectors = [field.name for field in schema if number_of(field.type) is not None]
             if column is None and len(vectors) != 1:
                 raise InputError(
                     f"{path} has {len(vectors)} columns of vectors ({', '.join(vectors) or 'none'}; "
@@ -187,7 +188,7 @@ class ParquetStore(ActivationStore):
             if name not in schema.names:
                 raise InputError(f"{path} has no column '{name}'; its columns: {', '.join(schema.names)}")
             kind = schema.field(name).type
-            number = _number_of(kind)
+            number = number_of(kind)
             if number is None:
                 raise InputError(f"{path}: column '{name}' is {kind}, not one vector a row: {_ADVICE}")
             width = _width_of(kind) or _first_width(path, name)
@@ -247,7 +248,7 @@ class ParquetStore(ActivationStore):
             group: number of the row group.
         """
         begins = [piece[3] if piece[2] == group else 0 for piece in pieces]
-        for name, kept in ((LABELS, self.labels), (SPLIT, self.splits)):
+        for name, kept in ((LABELS, self.labels), (SPLIT, self._splits)):
             if name not in table.column_names:
                 continue
             column = _texts(table[name], path, name)
@@ -258,8 +259,7 @@ class ParquetStore(ActivationStore):
                     raise InputError(
                         f"{path}: column '{SPLIT}' is empty for protein {piece[0]!r}: give it one"
                     )
-                before = kept.setdefault(piece[0], value if name == LABELS else value[0])
-                if {*value} != ({*before} if name == LABELS else {before}):
+                if {*kept.setdefault(piece[0], value)} != {*value}:
                     changes.add(first)
             if changes:
                 row = min(changes)
@@ -270,7 +270,7 @@ class ParquetStore(ActivationStore):
                 )
 
 
-def _storage(kind: pa.DataType) -> pa.DataType:
+def storage_of(kind: pa.DataType) -> pa.DataType:
     """Return the type below an extension type, such as that of tensors."""
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
@@ -281,17 +281,17 @@ def _is_list(kind: pa.DataType) -> bool:
     )
 
 
-def _number_of(kind: pa.DataType) -> pa.DataType | None:
+def number_of(kind: pa.DataType) -> pa.DataType | None:
     """Return the type of the numbers of a column of vectors; None if the column holds something else."""
     if sum(size > 1 for size in getattr(kind, "shape", ())) > 1:
         return None  # a matrix in every row
-    kind = _storage(kind)
+    kind = storage_of(kind)
     return kind.value_type if _is_list(kind) and pa.types.is_floating(kind.value_type) else None
 
 
 def _width_of(kind: pa.DataType) -> int:
     """Return the length of the vectors; 0 if the type does not say it."""
-    kind = _storage(kind)
+    kind = storage_of(kind)
     return int(kind.list_size) if pa.types.is_fixed_size_list(kind) else 0
 
 
@@ -309,7 +309,7 @@ def _texts(column: pa.ChunkedArray, path: Path, name: str) -> pa.ListArray:
     Raises:
         InputError: it holds something else, such as numbers.
     """
-    kind = _storage(column.type)
+    kind = storage_of(column.type)
     inner = kind.value_type if _is_list(kind) else kind
     inner = inner.value_type if pa.types.is_dictionary(inner) else inner
     if str(inner) not in {"string", "large_string", "string_view", "null"}:

@@ -1,5 +1,6 @@
 """Annotations joined to proteins and propagated to the ancestors of their terms."""
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure, 
 from protsae.ontology.obo import Ontology
 
 PROTEIN_CONCEPT_COLUMNS = ("protein_id", "concept_id", "is_direct")
+_LOGGER = logging.getLogger(__name__)
 _SHOWN = 3
 _LISTED = 20
 _WARN_BELOW = 0.5
@@ -131,6 +133,8 @@ def join_annotations(
         *check_share_annotated(report, config.min_annotated_share),
         *relations_not_found(ontology, preset),
     ]
+    for warning in report["warnings"]:
+        _LOGGER.warning("%s", warning)
     return JoinedAnnotations(protein_concepts, annotation_ids, accessions, report)
 
 

@@ -16,6 +16,7 @@ PROTEIN_COLUMNS = (ACCESSION, "protein_id", "protein", "Entry", "EntryID")
 """Names that the column of a protein's id may have."""
 NAME_COLUMNS = "Name the columns in the first line, separated by tabs"
 
+_ROW_NAMES = ". If R wrote it, write it with row.names=FALSE"
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _CELL = re.compile(r'(?:(?<=\t)|^)("(?:[^"]|"")*"(?=\t|$)|[^\t]*)')
 
@@ -63,7 +64,7 @@ def named_rows(
         if len(fields) != len(names):
             raise InputError(
                 f"{path}:{number}: {len(fields)} tab-separated fields where the header has {len(names)}: "
-                f"{line[:SHOWN]!r}"
+                f"{line[:SHOWN]!r}{_ROW_NAMES if len(fields) == len(names) + 1 else ''}"
             )
         row = {column: fields[position].strip() for column, position in positions.items()}
         if ACCESSION in row:
