@@ -266,6 +266,13 @@ def test_labels_and_splits_that_vary_within_a_protein_are_refused(
         ParquetStore(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["accession", "Protein", "uniprot_id", "id"])
+def test_proteins_under_another_name_are_not_taken_for_one(tmp_path, name):
+    pq.write_table(pa.table({name: ["A", "B"], "act": [[1.0], [2.0]]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=rf"no column 'protein_id', but {name.lower()}: rename"):
+        ParquetStore(tmp_path)
+
+
 def test_labels_in_another_order_are_the_same(tmp_path):
     table = {
         "protein_id": ["A"] * 3,

@@ -159,6 +159,8 @@ def test_any_text_gives_features_or_a_clear_error(text: str):
         ("REPEAT", ["WD 4; approximate", "WD 1-2", "WD"], "WD"),
         ("REPEAT", ["7", "3; approximate", "1-4", "2.3", "B", "A-2", "IV", "A1; half-length"], ""),
         ("REGION", ["4", "II; loop"], ""),
+        ("METAL", ["Iron-sulfur 2 (4Fe-4S)", "Iron-sulfur (4Fe-4S); via amide"], "Iron-sulfur (4Fe-4S)"),
+        ("METAL", ["Zinc 1; catalytic", "Zinc"], "Zinc"),
         ("DOMAIN", ["C2", "C2 1", "C2 2; truncated"], "C2"),
         ("TRANSIT", ["Mitochondrion", "Mitochondrion; not cleaved"], "Mitochondrion"),
         ("REGION", ['Loop ""L1""; flexible', 'Loop ""L1""'], 'Loop "L1"'),
@@ -195,7 +197,7 @@ def test_notes_of_flat_files_wrap_within_words_and_before_slashes(tmp_path: Path
 
 
 def test_cells_of_exports_before_2019_are_read(tmp_path: Path):
-    cell = "DOMAIN 2 9 SH3 1. {ECO:0000255|X:Y}.; DOMAIN 11 15 SH3 2 (By similarity).; DOMAIN 3 3."
+    cell = "DOMAIN 2 9 SH3 1. {ECO:0000255|X:Y}.; DOMAIN 11 15 SH3 2 (By similarity).; DOMAIN 3 3 Potential."
     source = read_feature_table(write(tmp_path, f"Entry\tDomain [FT]\nP1\t{cell}\n"))
     assert sorted(source.spans[["term_id", "start", "end"]].to_numpy().tolist()) == [
         ["feature:DOMAIN", 2, 3],

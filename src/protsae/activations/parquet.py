@@ -26,6 +26,10 @@ PROTEIN, LABELS, SPLIT = "protein_id", "labels", "split"
 _BLOCK = 4096
 """Rows of which sums are taken at a time."""
 _SHOWN = 8
+_OTHER_NAMES = frozenset(
+    ("accession", "entry", "entryid", "id", "protein", "proteins", "proteinid", "sequence_id", "uniprot_id")
+)
+"""What a column of protein ids is called elsewhere."""
 _ADVICE = (
     "write one vector a row, such as list<float> (pandas: df['act'] = list(array); then df.to_parquet(path); "
     "to fix the width, schema=pa.schema([('protein_id', pa.string()), ('act', pa.list_(pa.float32(), 320))]))"
@@ -61,7 +65,7 @@ class ParquetStore(ActivationStore):
 
         Raises:
             InputError: no files, no such column, files that differ in it, vectors of another width or type, a
-                null, or a protein whose rows are not together.
+                null, a column of proteins of another name, or a protein whose rows are not together.
         """
         self.root = Path(root)
         self.files = sorted(self.root.glob("*.parquet")) if self.root.is_dir() else [self.root]
@@ -178,6 +182,13 @@ class ParquetStore(ActivationStore):
         found: tuple[str, int, str] | None = None
         for path in self.files:
             schema = _footer(path).schema.to_arrow_schema()
+            if PROTEIN not in schema.names and (
+                near := _OTHER_NAMES & {name.casefold() for name in schema.names}
+            ):
+                raise InputError(
+                    f"{path} has no column '{PROTEIN}', but {', '.join(sorted(near))}: rename the one that "
+                    "says which protein a row is of. (Without any, every row group counts as a protein)"
+                )
             vectors = [field.name for field in schema if number_of(field.type) is not None]
             if column is None and len(vectors) != 1:
                 raise InputError(

@@ -240,4 +240,6 @@ def _concept_name(feature: Feature) -> str:
     first = feature.note.partition(";")[0].strip()
     if feature.kind == _COPIES and _COPY.fullmatch(first):
         return ""
+    if feature.kind == "METAL":  # `Iron-sulfur 2 (4Fe-4S)`
+        first = re.sub(r" \d+(?= \()", "", first)
     return _NUMBERING.sub("", first).strip()

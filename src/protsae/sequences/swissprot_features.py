@@ -10,7 +10,7 @@ _OLD = re.compile(r"(?P<start>[<?]?\d+|\?) +(?P<end>[>?]?\d+|\?)(?: +(?P<note>\S
 _EVIDENCE = re.compile(r"\s*\{[^}]*\}")
 _FTID = re.compile(r"\s*/FTId=\S*")
 _STATUS = re.compile(
-    r"\s*\((?:Potential|Probable|By similarity)\)\.?$|^(?:Potential|Probable|By similarity)\.$"
+    r"\s*\((?:Potential|Probable|By similarity)\)\.?$|^(?:Potential|Probable|By similarity)\.?$"
 )
 
 
