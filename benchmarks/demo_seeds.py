@@ -13,7 +13,6 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -31,9 +30,7 @@ from protsae.metrics.bootstrap import interval_kind
 from protsae.metrics.table import concat_metrics
 from protsae.probing.estimates import Evaluations
 from protsae.probing.judge import (
-    Judge,
     Judgement,
-    Known,
     Scores,
     about_dictionary,
     about_references,
@@ -46,9 +43,7 @@ from protsae.probing.subsumption import subsumption_rows
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.protsae import ProtSae
 from protsae.sequences.bands import NO_HIT
-from protsae.training.dictionaries import Defaults, Dictionary
 from protsae.training.fit import fit
-from protsae.training.plan import Knowledge
 
 DIFFERENCES = (
     ("protsae_latent", "topk_latent"),
@@ -78,26 +73,11 @@ SHUFFLED = "shuffled_labels"
 class Demo(FinishedRun):
     """A finished run, and what its dictionaries are worth with other seeds."""
 
-    @cached_property
-    def judge(self) -> Judge:
-        """The judge of this run."""
-        ontology = self.load("concept_terms"), self.load("concept_relations")
-        known = Known(self.proteins, self.tables, *ontology)
-        settings = (self.load(f"params:probing.{name}") for name in ("scoring", "evaluation"))
-        return Judge(known, set(self.split_of), *settings)
-
     def dictionary(self, name: str, seed: int) -> SparseAutoencoder:
         """Return the run's own dictionary where it has this seed, else train one with the run's settings."""
-        checkpoint = self.load(f"{name}.sae_checkpoint")
-        if int(checkpoint.metadata["seed"]) == seed:
-            return checkpoint.load()
-        training = {key: self.load(f"params:training.{key}") for key in ("d_sae", "k", "trainer", "guidance")}
-        settings = {"protsae": {"guidance": training["guidance"].model_dump()}}
-        size = self.store.d_model, training["d_sae"], training["k"], seed
-        defaults = Defaults(*size, training["trainer"], settings, len(self.tables.concepts))
-        config = self.load(f"params:dictionaries.{name}").model_copy(update={"seed": seed})
-        plan = Dictionary.of(name, config, defaults).plan(self.source, Knowledge(self.tables, self.axioms))
-        (sae, _), _ = fit(plan)
+        if (own := self.own_dictionary(name, seed)) is not None:
+            return own
+        (sae, _), _ = fit(self.plan(name, seed))
         return sae.eval()
 
     def run_seed(self, seed: int) -> tuple[pd.DataFrame, Judgement]:

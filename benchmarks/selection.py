@@ -32,10 +32,10 @@ TABLE = ROOT / "docs/results/selection.csv"
 
 
 def latents_of(run: FinishedRun, judge: Judge) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each set of latents by its name: split to pooled latents of its proteins."""
+    """Yield each set of latents by its name: split to latents of its proteins, pooled by the mean."""
     for name, entry in run.load("params:dictionaries").items():
         if entry is not None:
-            yield name, judge.features(run.load(f"{name}.encoding"), f"{judge.scoring.pooling}_latents")
+            yield name, judge.features(run.load(f"{name}.encoding"), "mean_latents")
     activations = judge.features(run.load("mean_activations"), "activation")
     yield "neurons", activations
     yield "random_directions", project(activations, judge.scoring.n_directions, judge.scoring.seed)
@@ -47,10 +47,9 @@ def rows(run: FinishedRun, scoring: ScoringConfig) -> Iterator[dict[str, Any]]:
     judge = Judge(known, set(run.split_of), scoring, EvaluationConfig())
     for name, latents in latents_of(run, judge):
         for selection in get_args(Selection):
-            by_way = Judge(
-                known, judge.available, scoring.model_copy(update={"selection": selection}), judge.evaluation
-            )
-            for method, scores in by_way.score_latents(name, latents).items():
+            by_mean = scoring.model_copy(update={"selection": selection, "pooling": "mean"})
+            by_way = Judge(known, judge.available, by_mean, judge.evaluation)
+            for method, scores in by_way.score_latents(name, {"mean": latents}).values.items():
                 for split in HELD_OUT:
                     of = judge.splits[split]
                     areas = Ranking(scores[split], of.labels, of.labelled).areas()

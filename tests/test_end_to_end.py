@@ -93,6 +93,7 @@ def test_metrics_have_the_promised_columns_methods_and_figures(finished):
         "protsae_latent",
         "protsae_predictor",
         "residue_identity",
+        "position",
         "prevalence",
     }
     assert {m: test.loc[(m, "auc"), "supervision"] for m in METHODS} == METHODS

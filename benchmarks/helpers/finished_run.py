@@ -12,17 +12,22 @@ from kedro.framework.startup import bootstrap_project
 from helpers.provenance import ROOT
 from protsae.activations.reader import ActivationStore
 from protsae.annotations.labels import LabelTables
+from protsae.probing.judge import Judge, Known
 from protsae.probing.labelled import LabelledProteins
 from protsae.probing.splits import SplitLabels, labels_by_split, protein_level, split_of_proteins
-from protsae.probing.vocabulary import CountedOnce, Vocabulary
+from protsae.probing.vocabulary import Vocabulary
+from protsae.sae.base import SparseAutoencoder
 from protsae.sweeps.config import SweepConfig
 from protsae.sweeps.members import Member, expand
-from protsae.training.dictionaries import Defaults
-from protsae.training.plan import Source
+from protsae.training.dictionaries import Defaults, Dictionary
+from protsae.training.plan import Knowledge, Source, TrainingPlan
 
 
 class FinishedRun:
     """A run of the project. Everything is loaded where it is asked for first."""
+
+    judge_type: type[Judge] = Judge
+    """What `judge` is."""
 
     def __init__(
         self, env: str | None = None, *, project: Path = ROOT, conf_source: Path | None = None
@@ -107,11 +112,33 @@ class FinishedRun:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """Concepts of whole proteins with their ontology."""
-        concepts = self.tables.concepts
-        judged = concepts[concepts["concept_idx"].isin(self.columns)]
-        max_jaccard = self.load("params:probing.evaluation").max_jaccard
-        once = CountedOnce.of(judged, self.splits, max_jaccard)
-        return Vocabulary.of(once, self.load("concept_terms"), self.load("concept_relations"))
+        return self.judge.vocabulary
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge of this run."""
+        ontology = self.load("concept_terms"), self.load("concept_relations")
+        known = Known(self.proteins, self.tables, *ontology)
+        settings = (self.load(f"params:probing.{name}") for name in ("scoring", "evaluation"))
+        return self.judge_type(known, set(self.split_of), *settings)
+
+    def own_dictionary(self, name: str, seed: int) -> SparseAutoencoder | None:
+        """Return the run's own dictionary, if it has this seed."""
+        checkpoint = self.load(f"{name}.sae_checkpoint")
+        return checkpoint.load() if int(checkpoint.metadata["seed"]) == seed else None
+
+    def plan(self, name: str, seed: int) -> TrainingPlan:
+        """Return the training of a dictionary of the list with a seed, else with the run's settings."""
+        config = self.load(f"params:dictionaries.{name}").model_copy(update={"seed": seed})
+        knowledge = Knowledge(self.tables, self.axioms)
+        return Dictionary.of(name, config, self.defaults).plan(self.source, knowledge)
+
+    @property
+    def defaults(self) -> Defaults:
+        """Settings that dictionaries have where their own entry does not set them."""
+        settings = {"protsae": {"guidance": self.load("params:training.guidance").model_dump()}}
+        d_sae, k, trainer = (self.load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
+        return Defaults(self.store.d_model, d_sae, k, 0, trainer, settings, len(self.tables.concepts))
 
     @property
     def sweep(self) -> SweepConfig:
@@ -126,7 +153,4 @@ class FinishedRun:
     @cached_property
     def members(self) -> list[Member]:
         """Members of the sweep, finished or not."""
-        settings = {"protsae": {"guidance": self.load("params:training.guidance").model_dump()}}
-        d_sae, k, trainer = (self.load(f"params:training.{name}") for name in ("d_sae", "k", "trainer"))
-        defaults = Defaults(self.store.d_model, d_sae, k, 0, trainer, settings, len(self.tables.concepts))
-        return expand(self.sweep, defaults)
+        return expand(self.sweep, self.defaults)

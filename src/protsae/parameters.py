@@ -1,13 +1,14 @@
 """The parameters of all pipelines: their models, what they share, and how what is not given is filled in."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field, RootModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from protsae.core.config import UNKNOWN_KEY, Config, unknown_key_message
 from protsae.core.errors import InputError
+from protsae.core.pooling import Pooling
 from protsae.core.splits import Selection
 from protsae.interpretation.config import Quantile
 from protsae.pipelines.alignment.parameters import AlignmentParameters
@@ -38,8 +39,9 @@ class SharedParameters(Config):
     """Of everything random: weights, samples, resamples."""
     device: Device = "auto"
     """Where models run; `auto`: a GPU if torch sees one."""
-    pooling: Literal["mean", "max"] = "mean"
-    """From residues to proteins."""
+    pooling: Pooling = "mean"
+    """From residues to proteins; `top`: the mean over those with the highest tenth of the values. A choice
+    for each concept is for `probing.scoring.pooling` alone."""
     quantiles: tuple[Quantile, ...] = Field(default=(0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), min_length=1)
     """Thresholds tried per latent, chosen on validation: quantiles of its pooled activation, and 0."""
     selection: Selection = "train_and_validation"

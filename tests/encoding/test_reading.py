@@ -1,5 +1,7 @@
 """Encoding in batches against one protein at a time, with real dictionaries of random weights."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,10 +24,15 @@ RUN = Run(method="protsae", seed=3, hook_point=HOOK, k=2)
 
 @pytest.fixture
 def source():
+    return stored()
+
+
+def stored(step=1):
+    """Store proteins of 3, 3 + step, ... residues."""
     generator = np.random.default_rng(0)
     ids = ["P3", "P1", "P5", "P2", "P4", "P6"]
     # Multiples of 1/16: with those of `protsae` every product is exact, in batches of any size.
-    x = {p: np.round(16 * generator.normal(size=(3 + i, 4))) / 16 for i, p in enumerate(ids)}
+    x = {p: np.round(16 * generator.normal(size=(3 + step * i, 4))) / 16 for i, p in enumerate(ids)}
     return MemoryStore({p: block.astype(np.float32) for p, block in x.items()}, HOOK)
 
 
@@ -49,7 +56,7 @@ SPLIT_OF = {"P1": "train", "P2": "test", "P3": "train", "P4": "validation", "P5"
 
 def proteins(source, split_of=SPLIT_OF):
     """Return the table of proteins: letters in turn."""
-    text = {p: "ACDEFGHIKL"[: len(source.proteins[p])] for p in split_of}
+    text = {p: ("ACDEFGHIKL" * 7)[: len(source.proteins[p])] for p in split_of}
     columns = {"protein_id": list(split_of), "split": list(split_of.values()), "sequence": text.values()}
     return pd.DataFrame(columns).assign(cluster_id="c")
 
@@ -75,10 +82,11 @@ def test_whole_proteins_one_split_per_batch_nothing_lost(source, residues_per_ba
     assert len(batches) == {1: 5, 7: 4, 10_000: 3}[residues_per_batch]
 
 
-def test_pooled_latents_equal_one_protein_at_a_time(source, protsae):
+def test_pooled_latents_equal_one_protein_at_a_time(protsae):
+    source = stored(step=9)  # up to 48 residues, of which 5 are the top tenth
     with torch.no_grad():
         protsae.gate_logit.copy_(torch.linspace(-0.02, 0.02, len(protsae.gate_logit)))
-    found = encode(source, protsae, RUN, proteins(source), BatchConfig(residues_per_batch=8)).proteins
+    found = encode(source, protsae, RUN, proteins(source), BatchConfig(residues_per_batch=20)).proteins
     assert found["protein_id"].tolist() == ["P1", "P2", "P3", "P4", "P5"]
     for row in found.itertuples():
         x = torch.from_numpy(source.proteins[row.protein_id])
@@ -90,6 +98,10 @@ def test_pooled_latents_equal_one_protein_at_a_time(source, protsae):
         passed = np.maximum(logits - protsae.gate_logit.numpy(), 0)  # without what the dictionary adds
         np.testing.assert_allclose(row.mean_gated, passed.mean(axis=0), atol=1e-6)
         np.testing.assert_allclose(row.max_gated, passed.max(axis=0), atol=1e-6)
+        tenth = math.ceil(len(x) / 10)
+        for column, values in {"top_latents": acts, "top_gated": passed}.items():
+            expected = [sum(sorted(of, reverse=True)[:tenth]) / tenth for of in values.T.tolist()]
+            np.testing.assert_allclose(getattr(row, column), expected, atol=1e-6)
 
 
 def test_statistics_and_reconstruction_equal_numpy_over_all_residues(source, protsae):

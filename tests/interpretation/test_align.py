@@ -1,5 +1,6 @@
 """A dictionary aligned with planted concepts, against loops over residues and instances."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,12 @@ from tests.interpretation.toy_proteins import HOOK, OF_RESIDUES, ToyProteins
 from tests.metrics.slow_association import slow_counts, slow_f1
 
 from protsae.core.errors import InputError
+from protsae.core.letters import AMINO_ACIDS
 from protsae.interpretation import sources
 from protsae.interpretation.align import AlignmentTask, align, alignment_table
 from protsae.interpretation.baselines import of_neurons, of_windows
 from protsae.interpretation.config import ChoiceConfig, KSparseConfig
+from protsae.interpretation.identity import composition
 from protsae.interpretation.pairs import ALIGNMENT_COLUMNS
 from protsae.interpretation.sources import FreshCodes, LettersOnly
 from protsae.interpretation.summary import metrics_of, summarise
@@ -221,11 +224,29 @@ def test_what_is_kept_in_memory_changes_nothing(toy, task, table, monkeypatch):
     pd.testing.assert_frame_equal(again, table)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max"])
+def top(x):
+    tenth = math.ceil(len(x) / 10)
+    return np.array([sum(sorted(column)[-tenth:]) / tenth for column in x.T.tolist()])
+
+
+POOL = {"mean": lambda x: x.mean(axis=0), "top": top, "max": lambda x: x.max(axis=0)}
+
+
+@pytest.mark.parametrize("pooling", POOL)
 def test_pooled_latents_equal_a_loop_over_proteins(toy, task, pooling):
     pooled = FreshCodes(toy.store, HOOK, NEURONS, task.proteins, 64).pooled(pooling)["test"]
-    expected = [getattr(x, pooling)(axis=0) for x in dense(toy, "test").values()]
+    expected = [POOL[pooling](x) for x in dense(toy, "test").values()]
     np.testing.assert_allclose(pooled, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", POOL)
+def test_pooled_amino_acids_equal_a_loop_over_proteins(task, pooling):
+    found = composition(task.proteins, "test", pooling)
+    for row, name in zip(found, task.proteins.ids["test"], strict=True):
+        letters = task.proteins.letters[name].tobytes().decode()
+        is_letter = np.array([[letter == other for other in AMINO_ACIDS] for letter in letters])
+        expected = [*POOL[pooling](is_letter.astype(float)), *POOL[pooling]((~is_letter).astype(float))]
+        np.testing.assert_allclose(row, expected)
 
 
 def test_activations_of_another_length_are_refused():

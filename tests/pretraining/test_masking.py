@@ -61,3 +61,20 @@ def test_a_batch_always_has_something_to_guess_where_it_can():
 def test_shares_above_one_are_refused():
     with pytest.raises(ValueError, match=r"mask_share 0\.8 and random_share 0\.3 exceed 1"):
         MaskConfig(mask_share=0.8, random_share=0.3)
+
+
+def test_every_protein_draws_its_share_from_a_range():
+    sequences = ["ACDEFGHIKL" * 40] * 3000
+    packed, batch = draw(sequences, mask_probability=0.2, max_mask_probability=1.0)
+    shares = torch.bincount(batch.segment[batch.masked_at], minlength=3000) / 400
+    # An even draw from .2 to 1 has mean .6, quarters at .4, .6, .8; a share has a standard error below .025.
+    assert float(shares.mean()) == pytest.approx(0.6, abs=0.015)
+    quarters = np.quantile(shares.numpy(), [0.25, 0.5, 0.75])
+    assert quarters == pytest.approx([0.4, 0.6, 0.8], abs=0.02)
+    assert float(shares.min()) > 0.12 and float(shares.max()) > 0.96
+    assert torch.equal(packed.tokens[batch.masked_at], batch.targets)
+
+
+def test_a_range_that_falls_is_refused():
+    with pytest.raises(ValueError, match=r"max_mask_probability 0\.1 is below mask_probability 0\.15"):
+        MaskConfig(max_mask_probability=0.1)

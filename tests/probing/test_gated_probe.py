@@ -1,5 +1,7 @@
 """The control without an autoencoder, against scikit-learn and loops over residues."""
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -37,12 +39,13 @@ class Toy:
             for split, of in self.splits.items()
         }
 
-    def scores(self, config, splits=None, **scoring):
-        settings = ScoringConfig(**scoring)
+    def scores(self, config, splits=None, pooling="mean"):
+        settings = ScoringConfig(pooling=pooling)
         table = gated_probe_table(
             self.store, HOOK, self.means["train"], splits or self.splits, settings, config
         )
-        return {s: feature_matrix(table, "score", self.splits[s].protein_ids) for s in ("validation", "test")}
+        held_out = {split: self.splits[split].protein_ids for split in ("validation", "test")}
+        return {split: feature_matrix(table, f"{pooling}_score", ids) for split, ids in held_out.items()}
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +78,28 @@ def slow(toy, pooling, floor=0.01, l2=0.05):
         threshold = (ranked[n_open - 1] + ranked[n_open]) / 2
         for i, name in enumerate(toy.splits["test"].protein_ids):
             passed = [max(logit - threshold, 0) for logit in logits(name)]
-            expected[i, c] = max(passed) if pooling == "max" else sum(passed) / len(passed)
+            n_pooled = {"mean": len(passed), "top": math.ceil(len(passed) / 10), "max": 1}[pooling]
+            expected[i, c] = sum(sorted(passed)[-n_pooled:]) / n_pooled
     return expected
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max"])
+@pytest.mark.parametrize("pooling", ["mean", "top", "max"])
 def test_scores_equal_scikit_learn_and_loops_over_residues(toy, pooling):
     config = GatedProbeConfig(residues_per_protein=12, residues_per_batch=50, l2=(0.05,))
     found = toy.scores(config, pooling=pooling)["test"]
     np.testing.assert_allclose(found, slow(toy, pooling), atol=2e-5)
     assert (found == 0).any() and (found > 0).any()
+
+
+def test_where_poolings_are_to_be_chosen_all_are_there_for_all_splits(toy):
+    config = GatedProbeConfig(l2=(0.05,))
+    settings = ScoringConfig(pooling="chosen")
+    found = gated_probe_table(toy.store, HOOK, toy.means["train"], toy.splits, settings, config)
+    assert set(found["protein_id"]) == set(toy.blocks)
+    for pooling in ("mean", "top", "max"):
+        alone = toy.scores(config, pooling=pooling)["test"]
+        ids = toy.splits["test"].protein_ids
+        np.testing.assert_array_equal(feature_matrix(found, f"{pooling}_score", ids), alone)
 
 
 def test_the_strength_is_chosen_by_the_gated_scores_on_validation(toy):

@@ -75,7 +75,7 @@ def toy(splits):
 
 
 def gated_probe(activations):
-    return activations.rename(columns={"activation": "score"})
+    return activations.rename(columns={"activation": "mean_score"})
 
 
 def all_scores(judge, guided, plain, activations) -> Scores:
@@ -131,6 +131,52 @@ def test_every_method_scores_every_held_out_pair(splits, toy):
         np.testing.assert_array_equal(again.values[method]["test"], by_split["test"])
     with pytest.raises(InputError, match="method own_latent has 179 scores of the validation split"):
         scores_of(long.iloc[1:], judge)
+
+
+def test_a_chosen_pooling_serves_every_method_with_one_latent_per_concept(splits, toy):
+    """The mean is noise for concept 0, the maximum for the others. Probes see the mean."""
+    signal, *_ = toy
+    generator = np.random.default_rng(7)
+
+    def tables_of(column, values):
+        """Return a table with a column for each pooling of values [n, 3] by split."""
+        is_noise = {"mean": [True, False, False], "top": [True] * 3, "max": [False, True, True]}
+        found = None
+        for pooling, which in is_noise.items():
+            pooled = {n: np.where(which, generator.normal(size=of.shape), of) for n, of in values.items()}
+            one = table(splits, f"{pooling}_{column}", pooled)
+            found = one if found is None else found.merge(one, on="protein_id")
+        return found
+
+    judge = judge_of(splits, pooling="chosen", l2=(0.1,))
+    latents = tables_of("latents", signal)
+    gated = tables_of("gated", signal).assign(protein_logits=[np.zeros(3)] * 240)
+    both = {name: np.hstack([of, -of]) for name, of in signal.items()}
+    untrained = table(splits, "neurons_max", both)
+    for column in ("neurons_top", "random_directions_top", "random_directions_max"):
+        silent = {name: 0 * of for name, of in both.items()}
+        untrained = untrained.merge(table(splits, column, silent), on="protein_id")
+    by_mean = table(splits, "activation", {n: of * [0, 1, 1] for n, of in signal.items()})
+    scores = judge.score_dictionary("own", latents.merge(gated, on="protein_id"), guided=True)
+    scores |= judge.score_dictionary("other", latents, guided=False)
+    gated_probe = tables_of("score", signal)
+    scores |= judge.score_references(by_mean, gated_probe=gated_probe, untrained=untrained)
+    for method in ("own_latent", "own_gate", "other_latent", "gated_linear_probe"):
+        assert scores.pooling[method] == ["max", "mean", "mean"], method
+        np.testing.assert_array_equal(scores.values[method]["test"], signal["test"])
+    assert scores.pooling["neurons_latent"] == ["max", "mean", "mean"]
+    np.testing.assert_array_equal(scores.values["neurons_latent"]["test"], signal["test"])
+    assert set(scores.pooling) == {
+        *("own_latent", "own_gate", "other_latent", "gated_linear_probe"),
+        *("neurons_latent", "random_directions_latent"),
+    }
+    test = splits["test"]
+    for method in ("own_probe", "own_k1", "other_probe", "neurons_k1"):
+        auc = roc_auc(scores.values[method]["test"], test.labels, test.labelled)
+        assert auc[0] < 0.7 and auc[1] > 0.9, method
+
+    again = scores_of(score_table(scores, judge).sample(frac=1, random_state=0), judge)
+    assert again.pooling == scores.pooling
 
 
 def test_concepts_of_residues_take_part_in_no_score(splits):

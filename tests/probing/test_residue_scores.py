@@ -20,7 +20,7 @@ from protsae.probing.residue_scores import (
     ResidueSplit,
     concept_areas,
     evaluate_residues,
-    identity_rates,
+    shares_by,
 )
 from protsae.sae.config import ProtSaeConfig
 from protsae.sae.protsae import ProtSae
@@ -141,6 +141,24 @@ def evaluate(toy, codes, **changes):
     return evaluate_residues(codes, LabelledProteins.of(**given, available=toy.ids), CONFIG)
 
 
+def slow_share_at(toy, training, concept, p, i, end=None):
+    """Share of positives among training residues as far from the same end; all of them if there is none."""
+    if end is None:
+        validation = list(toy.residues("validation", concept))
+        aucs = []
+        for candidate in (0, 1):
+            shares = [slow_share_at(toy, training, concept, q, j, candidate) for q, j, _ in validation]
+            aucs.append(roc_auc_score([true for *_, true in validation], shares))
+        end = int(aucs[1] > aucs[0])
+
+    def distance(q, j):
+        return j if end == 0 else len(toy.sequences[q]) - j
+
+    same = [true for q, j, true in training if distance(q, j) == distance(p, i)]
+    same = same or [true for *_, true in training]
+    return sum(same) / len(same)
+
+
 @torch.no_grad()
 def slow_scores(toy, sae, method, split, concept):
     """Truth and scores of the labelled residues, one residue at a time."""
@@ -157,6 +175,8 @@ def slow_scores(toy, sae, method, split, concept):
         elif method == "residue_identity":
             same = [true for q, j, true in training if toy.sequences[q][j] == letter]
             scores.append(sum(same) / len(same))
+        elif method == "position":
+            scores.append(slow_share_at(toy, training, concept, p, i))
         else:
             scores.append(sum(true for *_, true in training) / len(training))
     return [true for *_, true in residues], scores
@@ -186,6 +206,7 @@ def test_every_figure_equals_a_loop_over_residues(toy, sae, evaluated):
                     assert values[method, split, metric, aspect] == pytest.approx(mean, abs=1e-12)
     assert rows.loc["protsae_predictor", "test", "site"]["auc"] > 0.85
     assert rows.loc["prevalence", "test", "site"]["auc"] == 0.5
+    assert rows.loc["position", "test", "loop"]["auc"] > 0.7  # loops reach to the end
 
 
 def test_rows_say_what_they_are(evaluated):
@@ -241,19 +262,25 @@ def test_residues_are_lined_up_with_their_proteins(toy):
     assert np.bincount(found.protein).tolist() == [len(toy.sequences[p]) for p in ids]
 
 
-def test_identity_rates_by_hand():
-    """Protein 1 is not labelled for concept 1; W never occurs."""
+def test_shares_by_hand():
+    """Protein 1 is not labelled for concept 1; W and a third residue never occur."""
     train = ResidueSplit(
         labels=np.array([[1, 1], [0, 1], [1, 0], [1, 1]], dtype=bool),
         labelled=np.array([[True, True], [True, True], [True, False], [True, False]]),
         protein=np.array([0, 0, 1, 1]),
         letters=np.frombuffer(b"CACA", dtype=np.uint8),
+        from_start=np.array([0, 1, 0, 1]),
+        from_end=np.array([1, 0, 1, 0]),
     )
-    rates = identity_rates(train)
-    assert rates.overall.tolist() == [3 / 4, 1.0]
-    assert rates.by_letter[ord("C")].tolist() == [1.0, 1.0]
-    assert rates.by_letter[ord("A")].tolist() == [1 / 2, 1.0]
-    assert rates.by_letter[ord("W")].tolist() == [3 / 4, 1.0]
+    found = shares_by(train, train.letters)
+    assert found.overall.tolist() == [3 / 4, 1.0]
+    letters = np.frombuffer(b"CAWZ", dtype=np.uint8)
+    assert found(letters).tolist() == [[1.0, 1.0], [1 / 2, 1.0], [3 / 4, 1.0], [3 / 4, 1.0]]
+    assert shares_by(train, train.from_end)(np.array([0, 1, 2])).tolist() == [
+        [1 / 2, 1.0],
+        [1.0, 1.0],
+        [3 / 4, 1.0],
+    ]
 
 
 def test_areas_are_resampled_by_whole_clusters_of_labelled_proteins(toy):

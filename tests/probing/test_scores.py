@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from protsae.metrics.ranking import pairwise_auc, roc_auc
 from protsae.probing.config import FewLatentsConfig
-from protsae.probing.scores import few_latent_scores, prevalence_scores, select_latents
+from protsae.probing.scores import choose_pooling, few_latent_scores, prevalence_scores, select_latents
 from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import SplitLabels
 
@@ -62,6 +62,42 @@ def test_probes_on_few_latents_choose_by_the_same_labels(selection):
     order = latents["test"][:, CHOSEN[selection]].argsort()
     rising = found["test"][order, 0]
     assert (np.diff(rising) > 0).all() or (np.diff(rising) < 0).all()  # of that latent alone
+
+
+@pytest.mark.parametrize("selection", CHOSEN)
+def test_poolings_are_chosen_concept_by_concept_by_the_same_labels(splits, selection):
+    """Each pooling is noise and some signal; scikit-learn says which is best among labelled proteins."""
+    generator = np.random.default_rng(4)
+    candidates = {
+        name: {split: of.labels + 2 * generator.normal(size=of.labels.shape) for split, of in splits.items()}
+        for name in ("mean", "top", "max")
+    }
+    found, poolings = choose_pooling(candidates, splits, selection)
+    names = ["train", "validation"] if selection == "train_and_validation" else [selection]
+    for c in range(3):
+
+        def auc(pooling, c=c):
+            known = np.concatenate([splits[name].labelled[:, c] for name in names])
+            truth = np.concatenate([splits[name].labels[:, c] for name in names])
+            values = np.concatenate([candidates[pooling][name][:, c] for name in names])
+            return roc_auc_score(truth[known], values[known])
+
+        assert poolings[c] == max(candidates, key=auc)
+        np.testing.assert_array_equal(found["test"][:, c], candidates[poolings[c]]["test"][:, c])
+    assert len(set(poolings)) > 1
+
+
+def test_poolings_that_are_level_and_concepts_without_labels_get_the_mean(splits):
+    nothing = {
+        n: SplitLabels(of.protein_ids, of.labels, np.zeros((len(of.labels), 3), bool))
+        for n, of in splits.items()
+    }
+    values = {split: np.random.default_rng(1).random(of.labels.shape) for split, of in splits.items()}
+    other = {split: 1 - of for split, of in values.items()}
+    _, poolings = choose_pooling({"mean": values, "max": other}, nothing, "train")
+    assert poolings == ["mean"] * 3
+    _, poolings = choose_pooling({"mean": values, "max": values}, splits, "train")
+    assert poolings == ["mean"] * 3
 
 
 def test_opposed_latents_keep_their_sign_and_ties_go_to_the_first():

@@ -168,6 +168,7 @@ def _residue_concept_metrics(dictionaries: Dictionaries) -> pd.DataFrame:
             *((f"{name}_predictor", 0.7 + 0.1 * i) for name in sorted(dictionaries.guided)),
             *((f"{name}_latent", np.nan) for name in sorted(dictionaries.guided)),
             ("residue_identity", 0.6),
+            ("position", 0.55),
             ("prevalence", 0.5),
         )
         for split in ("validation", "test")

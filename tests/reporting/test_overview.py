@@ -352,12 +352,13 @@ def test_reports_are_flattened_in_order():
     ]
 
 
-def test_residue_concepts_have_the_amino_acid_as_floor(tables, dictionaries):
+def test_residue_concepts_have_the_amino_acid_and_the_position_as_floors(tables, dictionaries):
     found = residue_rows(tables, dictionaries)
-    assert found["methods"] == ["ProtSAE predictor", "ProtSAE defined latent", "Amino acid alone"]
+    own, floors = ["ProtSAE predictor", "ProtSAE defined latent"], ["Amino acid alone", "Position alone"]
+    assert found["methods"] == own + floors
     assert [(row["concept_id"], row["n_positive"], row["values"]) for row in found["rows"]] == [
-        ("motif:walker_a", 31, [pytest.approx(0.8), None, 0.6]),
-        ("motif:rgd", 30, [0.7, None, 0.6]),
+        ("motif:walker_a", 31, [pytest.approx(0.8), None, 0.6, 0.55]),
+        ("motif:rgd", 30, [0.7, None, 0.6, 0.55]),
     ]
     assert found["n_more"] == 0
     none = residue_rows(

@@ -102,7 +102,7 @@ def measure_concepts(
 
     Args:
         codes: the dictionary's codes of residues.
-        encoding: `protein_id`, `mean_latents`, `max_latents`.
+        encoding: `protein_id`, `<pooling>_latents`.
         statistics: `latent`, `kind`, `concept_idx`, sorted by latent.
         proteins: concepts, and the proteins that carry them.
         ontology: the tables `concept_terms` and `concept_relations`.

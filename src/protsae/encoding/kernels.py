@@ -51,6 +51,45 @@ def pool(
 
 
 @compiled
+def pool_top(
+    values: Any,
+    columns: NDArray[np.int64],
+    begins: NDArray[np.int64],
+    n_top: NDArray[np.int64],
+    top: NDArray[np.float32],
+) -> None:
+    """Fill the mean of the highest codes of each protein; residues where a latent is silent count as 0.
+
+    Args:
+        values: codes, not negative, [n_residues, k].
+        columns: their latents [n_residues, k].
+        begins: where the residues of each protein begin, and where the last end [n_proteins + 1].
+        n_top: how many codes of each protein are averaged, at least one [n_proteins].
+        top: zeroed output [n_proteins, d_sae].
+    """
+    counts = np.zeros(top.shape[1], np.int64)
+    for protein in range(len(n_top)):
+        counts[:] = 0
+        for i in range(begins[protein], begins[protein + 1]):
+            for j in range(values.shape[1]):
+                if values[i, j] > 0:
+                    counts[columns[i, j]] += 1
+        ends = np.cumsum(counts)
+        place = ends - counts
+        codes = np.empty(ends[-1])  # latent by latent
+        for i in range(begins[protein], begins[protein + 1]):
+            for j in range(values.shape[1]):
+                if values[i, j] > 0:
+                    codes[place[columns[i, j]]] = values[i, j]
+                    place[columns[i, j]] += 1
+        for latent in np.flatnonzero(counts):
+            own = codes[ends[latent] - counts[latent] : ends[latent]]
+            if len(own) > n_top[protein]:
+                own = np.sort(own)[-n_top[protein] :]
+            top[protein, latent] = own.sum() / n_top[protein]
+
+
+@compiled
 def pack(
     values: Any,
     columns: NDArray[np.int64],

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from protsae.core.pooling import n_top
 from protsae.core.splits import SPLITS
 from protsae.encoding.batches import ProteinBatch, ProteinSource, protein_batches
 from protsae.encoding.codes import CodedDictionary, CodeStore, CodeWriter
@@ -23,7 +24,7 @@ from protsae.encoding.sampling import sampled_proteins
 from protsae.metrics.association import ResidueCodes
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.codes import SparseCodes
-from protsae.sae.pooling import segment_max, segment_mean
+from protsae.sae.pooling import SEGMENT_POOLINGS
 from protsae.sae.protsae import Codes, ProtSae
 
 
@@ -32,9 +33,9 @@ class Encoding:
     """What one pass gives."""
 
     proteins: pd.DataFrame
-    """`protein_id`, `mean_latents`, `max_latents` [d_sae] and, for those with a predictor, `protein_logits`,
-    `mean_gated`, `max_gated` [n_defined]: what its logits exceed the gate's thresholds by, without forced
-    activation, scales or a decoder, pooled."""
+    """`protein_id`, `mean_latents`, `top_latents`, `max_latents` [d_sae] (see `core.pooling.Pooling`) and,
+    for those with a predictor, `protein_logits`, `mean_gated`, `top_gated`, `max_gated` [n_defined]: what its
+    logits exceed the gate's thresholds by, without forced activation, scales or a decoder, pooled."""
     latent_statistics: pd.DataFrame
     """One row per latent: kind, concept, density per split, activations, gate and lift."""
     reconstruction_sums: pd.DataFrame
@@ -127,10 +128,9 @@ class _Sums:
             segment, n_proteins = torch.from_numpy(batch.protein), len(batch.lengths)
             passed = found.excess
             of_proteins = {
-                "protein_logits": self._sae.protein_logits(batch.x, logits, segment, n_proteins),
-                "mean_gated": segment_mean(passed, segment, n_proteins),
-                "max_gated": segment_max(passed, segment, n_proteins),
+                f"{name}_gated": pool(passed, segment, n_proteins) for name, pool in SEGMENT_POOLINGS.items()
             }
+            of_proteins["protein_logits"] = self._sae.protein_logits(batch.x, logits, segment, n_proteins)
             gate = found.gate.numpy()
             gates_open = gate.sum(axis=1)
             self._n_gated += gate.sum(axis=0)
@@ -145,15 +145,17 @@ class _Sums:
 
     def _pool(self, batch: ProteinBatch, codes: SparseCodes, of_proteins: dict[str, Tensor]) -> None:
         """Add one row per protein, with what else there is of it, and what is summed per latent."""
-        from protsae.encoding.kernels import pool
+        from protsae.encoding.kernels import pool, pool_top
 
         begins = np.concatenate([[0], np.cumsum(batch.lengths)])
-        mean, maximum = np.zeros((2, len(batch.lengths), self._sae.config.d_sae), np.float32)
+        mean, top, maximum = np.zeros((3, len(batch.lengths), self._sae.config.d_sae), np.float32)
         n_fired = self._n_fired[batch.split]
-        pool(codes.values.numpy(), codes.columns.numpy(), begins, mean, maximum, self._totals, n_fired)
+        given = codes.values.numpy(), codes.columns.numpy(), begins
+        pool(*given, mean, maximum, self._totals, n_fired)
+        pool_top(*given, n_top(np.diff(begins)), top)
         rows = [
-            {"protein_id": protein_id, "mean_latents": of_mean, "max_latents": of_max}
-            for protein_id, of_mean, of_max in zip(batch.protein_ids, mean, maximum, strict=True)
+            {"protein_id": protein_id, "mean_latents": of_mean, "top_latents": of_top, "max_latents": of_max}
+            for protein_id, of_mean, of_top, of_max in zip(batch.protein_ids, mean, top, maximum, strict=True)
         ]
         for name, values in of_proteins.items():
             for row, of_protein in zip(rows, values.numpy(), strict=True):

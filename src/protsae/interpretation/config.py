@@ -1,10 +1,11 @@
 """Settings of interpretation and alignment."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from protsae.core.config import Config
+from protsae.core.pooling import Pooling
 from protsae.core.splits import Selection, Split
 from protsae.metrics.association import THRESHOLDS
 from protsae.metrics.config import ResamplingConfig
@@ -16,8 +17,9 @@ Quantile = Annotated[float, Field(ge=0, lt=1)]
 class PoolingConfig(Config):
     """From residues to proteins."""
 
-    pooling: Literal["mean", "max"] = "mean"
-    """How latents are pooled over the residues of a protein."""
+    pooling: Pooling = "mean"
+    """How latents are pooled over the residues of a protein; `top`: the mean over those with the highest
+    tenth of the values."""
 
 
 class ThresholdConfig(PoolingConfig):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from protsae.core.pooling import Pooling
 from protsae.encoding.run import Run
 from protsae.probing.splits import feature_matrix
 
@@ -33,16 +34,16 @@ class EncodedDictionary:
         statistics: pd.DataFrame,
         encoding: pd.DataFrame,
         protein_ids: Mapping[str, Sequence[str]],
-        pooling: str,
+        pooling: Pooling,
     ) -> "EncodedDictionary":
         """Read a trained dictionary's tables.
 
         Args:
             run: which it is.
             statistics: `latent`, `kind`, `concept_idx`, sorted by latent.
-            encoding: `protein_id`, `mean_latents`, `max_latents`.
+            encoding: `protein_id`, `<pooling>_latents`.
             protein_ids: split to the proteins that are asked about.
-            pooling: mean or max.
+            pooling: from residues to proteins.
         """
         index = statistics["concept_idx"].to_numpy(np.int64)
         pooled = pooled_latents(encoding, protein_ids, pooling)
@@ -91,7 +92,7 @@ class EncodedDictionary:
 
 
 def pooled_latents(
-    encoding: pd.DataFrame, protein_ids: Mapping[str, Sequence[str]], pooling: str
+    encoding: pd.DataFrame, protein_ids: Mapping[str, Sequence[str]], pooling: Pooling
 ) -> dict[str, NDArray[np.floating[Any]]]:
-    """Return split to latents of its proteins, pooled by mean or max [n_proteins, n_latents]."""
+    """Return split to latents of its proteins, pooled over residues [n_proteins, n_latents]."""
     return {s: feature_matrix(encoding, f"{pooling}_latents", names) for s, names in protein_ids.items()}

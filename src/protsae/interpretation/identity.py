@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protsae.annotations.spans import span_rows
+from protsae.core.pooling import Pooling, n_top
 from protsae.interpretation.baselines import N_LETTERS, letter_places
 from protsae.interpretation.pairs import Chosen, PairCounts
 from protsae.metrics.association import harmonic
@@ -19,9 +20,9 @@ Ints = NDArray[np.int64]
 N_RANKS = N_LETTERS + 1  # the last one for letters that are no standard amino acid
 
 
-def composition(proteins: LabelledProteins, split: str, pooling: str) -> NDArray[np.float64]:
-    """Return the mean or maximum over each protein's residues of being each amino acid, then of being any
-    other letter [n_proteins, 2 x N_LETTERS]."""
+def composition(proteins: LabelledProteins, split: str, pooling: Pooling) -> NDArray[np.float64]:
+    """Pool over each protein's residues whether they are each amino acid, then whether any other letter
+    [n_proteins, 2 x N_LETTERS]."""
     ids = proteins.ids[split]
     counts, lengths = np.zeros((len(ids), N_RANKS)), np.zeros((len(ids), 1))
     for i, name in enumerate(ids):
@@ -29,7 +30,9 @@ def composition(proteins: LabelledProteins, split: str, pooling: str) -> NDArray
         counts[i], lengths[i] = np.bincount(places, minlength=N_RANKS), len(places)
     own = counts[:, :N_LETTERS]
     both = np.concatenate([own, lengths - own], axis=1)
-    return (both > 0).astype(np.float64) if pooling == "max" else both / lengths
+    n_pooled = {"mean": lengths, "top": n_top(lengths), "max": 1}[pooling]
+    pooled: NDArray[np.float64] = np.minimum(both, n_pooled) / n_pooled
+    return pooled
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from protsae.core.pooling import Pooling, n_top
 from protsae.core.splits import HELD_OUT
 from protsae.encoding.batches import ProteinSource, Residues, protein_batches
 from protsae.encoding.codes import Part, require_all_residues
@@ -73,8 +74,8 @@ class FreshCodes:
                 lengths = [len(self._proteins.letters[name]) for name in names]
                 yield [n for n in names if n in wanted], codes.rows(np.repeat(here, lengths))
 
-    def pooled(self, pooling: str) -> dict[str, NDArray[np.float64]]:
-        """Pool over residues by mean or max: split to latents of its proteins [n_proteins, n_latents].
+    def pooled(self, pooling: Pooling) -> dict[str, NDArray[np.float64]]:
+        """Pool over residues, see `pool_codes`: split to latents of its proteins [n_proteins, n_latents].
 
         The codes of held-out splits are kept for `read` if they are few.
         """
@@ -120,15 +121,25 @@ class LettersOnly:
         """Return nothing: there are no activations."""
 
 
-def pool_codes(codes: ResidueCodes, lengths: list[int], n_latents: int, pooling: str) -> NDArray[np.float64]:
-    """Return the mean or the maximum over the residues of each protein [n_proteins, n_latents]."""
+def pool_codes(
+    codes: ResidueCodes, lengths: list[int], n_latents: int, pooling: Pooling
+) -> NDArray[np.float64]:
+    """Pool over the residues of each protein, see `core.pooling.Pooling` [n_proteins, n_latents]."""
     row = np.repeat(np.arange(len(codes)), np.diff(codes.indptr))
     protein = np.repeat(np.arange(len(lengths)), lengths)[row]
-    at = protein * n_latents + codes.latents
+    at, values = protein * n_latents + codes.latents, codes.values
     if pooling == "max":
         highest = np.zeros(len(lengths) * n_latents)
-        np.maximum.at(highest, at, codes.values)
+        np.maximum.at(highest, at, values)
         return highest.reshape(len(lengths), n_latents)
-    total = np.bincount(at, weights=codes.values, minlength=len(lengths) * n_latents)
-    mean: NDArray[np.float64] = total.reshape(len(lengths), n_latents) / np.array(lengths)[:, None]
-    return mean
+    n_pooled = np.array(lengths)
+    if pooling == "top":
+        n_pooled = n_top(n_pooled)
+        order = np.lexsort((-values, at))
+        at, values = at[order], values[order]
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
+        kept = rank < n_pooled[at // n_latents]
+        at, values = at[kept], values[kept]
+    total = np.bincount(at, weights=values, minlength=len(lengths) * n_latents)
+    pooled: NDArray[np.float64] = total.reshape(len(lengths), n_latents) / n_pooled[:, None]
+    return pooled

@@ -47,7 +47,7 @@ def interpret(
 
     Args:
         codes: its codes of residues.
-        encoding: `protein_id`, `mean_latents`, `max_latents`.
+        encoding: `protein_id`, `<pooling>_latents`.
         statistics: the table of latent statistics, sorted by latent.
         proteins: proteins with their labels.
         descriptions: protein id to description.

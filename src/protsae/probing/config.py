@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from protsae.core.config import Config
+from protsae.core.pooling import POOLINGS, Pooling
 from protsae.core.splits import Selection
 from protsae.metrics.cafa import PresetName
 from protsae.metrics.config import ResamplingConfig
@@ -32,8 +33,10 @@ class ScoringConfig(Config):
     """Of `<name>_k<k>`: fitted on training proteins."""
     n_directions: int = Field(default=1024, ge=1)
     """Random unit vectors, for `random_directions_latent` and the like."""
-    pooling: Literal["mean", "max"] = "mean"
-    """From residues to proteins, for latents: the same for every method that uses latents."""
+    pooling: Literal[Pooling, "chosen"] = "mean"
+    """From residues to proteins: the same rule for every method that uses latents. `top` is the mean over the
+    residues with the highest tenth of the values. `chosen`: where a concept has one latent (or gate), the
+    pooling with the highest AUC by the labels of `selection`; probes on latents take the mean."""
     l2: tuple[Positive, ...] = Field(default=(0.03, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1)
     """Strengths tried for the probes, in mean log loss + l2 / 2 x ||weights||^2 on standardised features; one
     strength per probe, by macro AUC on validation."""
@@ -48,6 +51,16 @@ class ScoringConfig(Config):
     best macro AUC on validation is chosen."""
     seed: int = 0
     """Seed of the permutation of `shuffled_labels`, and of the random directions."""
+
+    @property
+    def poolings(self) -> tuple[Pooling, ...]:
+        """Poolings that single latents may have."""
+        return POOLINGS if self.pooling == "chosen" else (self.pooling,)
+
+    @property
+    def probed_pooling(self) -> Pooling:
+        """Pooling of the latents that probes read."""
+        return "mean" if self.pooling == "chosen" else self.pooling
 
 
 class GatedProbeConfig(Config):

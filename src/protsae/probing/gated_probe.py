@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from protsae.core.pooling import Pooling
 from protsae.core.seeding import numpy_generator
 from protsae.encoding.batches import ProteinBatch, ProteinSource, protein_batches
 from protsae.metrics.bootstrap import macro_mean
@@ -22,7 +23,7 @@ from protsae.probing.config import GatedProbeConfig, ScoringConfig
 from protsae.probing.logistic import fit_path
 from protsae.probing.splits import SplitLabels
 from protsae.sae.guidance import firing_thresholds
-from protsae.sae.pooling import segment_max, segment_mean
+from protsae.sae.pooling import SEGMENT_POOLINGS
 from protsae.sae.predictor import whitening_matrix
 
 Floats = NDArray[np.float64]
@@ -80,23 +81,24 @@ def gated_probe_table(
 ) -> pd.DataFrame:
     """Score held-out proteins: one pass over stored activations for each split; memory stays bounded.
 
-    The strength of the penalty is chosen on validation by the scores themselves: that of the best probe on
-    means is another.
+    The strength of the penalty is chosen on validation by the scores themselves, each concept's pooled as is
+    best there: the strength of the best probe on means is another.
 
     Args:
         source: stored activations.
         hook_point: which ones.
         train_means: mean activations of the training proteins [n, d_model], in the order of `splits`.
         splits: labels by split, of the concepts of whole proteins.
-        scoring: pooling, precision of the fits.
+        scoring: poolings, precision of the fits.
         config: draws of training residues, floor of the whitening, strengths of the penalty.
 
     Returns:
-        `protein_id`, `score`: float64 [n_concepts], of validation and test proteins.
+        `protein_id`, and `<pooling>_score`, float64 [n_concepts], for each pooling: of validation and test
+        proteins and, where poolings are to be chosen, of training proteins.
     """
     train, validation = splits["train"], splits["validation"]
     if not train.labels.shape[1]:
-        return pd.DataFrame(columns=["protein_id", "score"])
+        return pd.DataFrame(columns=["protein_id", *(f"{name}_score" for name in scoring.poolings)])
     sample = sample_residues(source, hook_point, train.protein_ids, config)
     whitening = whitening_matrix(torch.from_numpy(sample.means), config.whitening_floor).numpy()
     whitened = train_means @ whitening
@@ -106,37 +108,48 @@ def gated_probe_table(
         direction = Direction(whitening @ scaled, probes.intercept - probes.mean @ scaled)
         gates.append(Gates(direction, gate_thresholds(direction, sample, train)))
 
-    def scores(some: list[Gates], split: str) -> list[Floats]:
+    def scores(some: list[Gates], split: str) -> list[dict[Pooling, Floats]]:
         ids = splits[split].protein_ids
         wanted = dict.fromkeys(ids, split)
         batches = protein_batches(source, hook_point, wanted, config.residues_per_batch)
-        return pooled_gates(some, batches, ids, scoring.pooling)
+        return pooled_gates(some, batches, ids, scoring.poolings)
+
+    def macro_auc(of_poolings: dict[Pooling, Floats]) -> float:
+        aucs = [roc_auc(values, validation.labels, validation.labelled) for values in of_poolings.values()]
+        return float(macro_mean(np.max(aucs, axis=0))[0])
 
     of_strengths = scores(gates, "validation")
-    aucs = [macro_mean(roc_auc(values, validation.labels, validation.labelled))[0] for values in of_strengths]
-    best = int(np.argmax(aucs))  # the strongest penalty on ties
-    found = {"validation": of_strengths[best], "test": scores([gates[best]], "test")[0]}
+    best = int(np.argmax([macro_auc(found) for found in of_strengths]))  # the strongest penalty on ties
+    others = ("train", "test") if len(scoring.poolings) > 1 else ("test",)
+    found = {"validation": of_strengths[best]} | {split: scores([gates[best]], split)[0] for split in others}
     tables = [
-        pd.DataFrame({"protein_id": splits[split].protein_ids, "score": list(values)})
-        for split, values in found.items()
+        pd.DataFrame({f"{name}_score": list(values) for name, values in of_poolings.items()}).assign(
+            protein_id=splits[split].protein_ids
+        )
+        for split, of_poolings in found.items()
     ]
     return pd.concat(tables).sort_values("protein_id", ignore_index=True)
 
 
 def pooled_gates(
-    some: Sequence[Gates], batches: Iterable[ProteinBatch], protein_ids: Sequence[str], pooling: str
-) -> list[Floats]:
-    """Return what each of some gates makes of the proteins, in one pass over their residues
-    [n_proteins, n_concepts]."""
-    pool = segment_max if pooling == "max" else segment_mean
+    some: Sequence[Gates],
+    batches: Iterable[ProteinBatch],
+    protein_ids: Sequence[str],
+    poolings: Sequence[Pooling],
+) -> list[dict[Pooling, Floats]]:
+    """Return what each of some gates makes of the proteins, in one pass over their residues: pooling to
+    scores [n_proteins, n_concepts]."""
     place = {name: number for number, name in enumerate(protein_ids)}
-    found = [np.empty((len(place), len(gates.thresholds))) for gates in some]
+    found: list[dict[Pooling, Floats]] = [
+        {name: np.empty((len(place), len(gates.thresholds))) for name in poolings} for gates in some
+    ]
     for batch in batches:
         x, owner = batch.x.numpy(), torch.from_numpy(batch.protein)
         rows = [place[name] for name in batch.protein_ids]
         for gates, scores in zip(some, found, strict=True):
-            pooled = pool(torch.from_numpy(gates.passed(x)), owner, len(batch.lengths))
-            scores[rows] = pooled.numpy()
+            passed = torch.from_numpy(gates.passed(x))
+            for name, of in scores.items():
+                of[rows] = SEGMENT_POOLINGS[name](passed, owner, len(batch.lengths)).numpy()
     return found
 
 

@@ -6,8 +6,8 @@ it predicts concepts, `<name>_predictor` and `<name>_gate` (the predictor's logi
 thresholds, pooled as latents are, without the dictionary).
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from protsae.annotations.labels import LabelTables
 from protsae.core.errors import InputError
-from protsae.core.splits import HELD_OUT
+from protsae.core.pooling import Pooling
+from protsae.core.splits import HELD_OUT, SPLITS
 from protsae.encoding.run import Run
 from protsae.metrics.table import concat_metrics, metrics_table, stack_tables
 from protsae.probing.baselines import project, score_baselines
@@ -33,6 +34,7 @@ from protsae.probing.estimates import (
 from protsae.probing.evaluation import evaluate_all, homology_strata, scores_by_method
 from protsae.probing.scores import (
     UNTRAINED,
+    choose_pooling,
     few_latent_scores,
     prevalence_scores,
     probe_scores,
@@ -43,11 +45,11 @@ from protsae.probing.shuffles import shuffle_labels
 from protsae.probing.splits import SplitLabels, feature_matrix, labels_by_split, protein_level
 from protsae.probing.vocabulary import CountedOnce, Vocabulary
 
-SCORE_COLUMNS = ("method", "supervision", "protein_id", "concept_idx", "score")
+SCORE_COLUMNS = ("method", "supervision", "pooling", "protein_id", "concept_idx", "score")
 ESTIMATE_COLUMNS = ("method", "supervision", "seed", "hook_point", "k", *Key._fields, "value", "n", "samples")
 CONCEPT_COLUMNS = (
     *("method", "concept_idx", "concept_id", "name", "aspect", "split"),
-    *("n_positive", "auc", "average_precision", "n_resamples_left_out"),
+    *("pooling", "n_positive", "auc", "average_precision", "n_resamples_left_out"),
 )
 Floats = NDArray[np.floating[Any]]
 
@@ -74,6 +76,13 @@ class Scores:
     supervision: dict[str, str]
     """Method to how it saw labels: none, selection (of one latent), probe (a classifier on top), transfer
     (from other proteins) or training (of the dictionary)."""
+    pooling: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Method to the pooling of each concept [n_concepts], where one latent or gate scores it."""
+
+    def __or__(self, other: "Scores") -> "Scores":
+        """Return the scores of both."""
+        supervision = {**self.supervision, **other.supervision}
+        return Scores({**self.values, **other.values}, supervision, {**self.pooling, **other.pooling})
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,8 @@ class Judgement:
     supervision: Mapping[str, str]
     about: Mapping[str, Mapping[str, Any]]
     """Method to the columns that say what it was scored from: `seed`, `hook_point`, `k`."""
+    pooling: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """See `Scores`."""
 
     def rows(self, confidence: float) -> pd.DataFrame:
         """Return the rows of the metrics table: by method, split, then metric and aspect as measured."""
@@ -99,7 +110,9 @@ class Judgement:
         """Return one row per method, split and concept, in `CONCEPT_COLUMNS`."""
         about = vocabulary.concepts[["concept_idx", "concept_id", "name", "aspect"]]
         tables = [
-            found.concepts.merge(about, on="concept_idx").assign(method=method, split=split)
+            found.concepts.assign(method=method, split=split, pooling=self.pooling.get(method, "")).merge(
+                about, on="concept_idx"
+            )
             for (method, split), found in self.evaluations.items()
         ]
         return stack_tables(tables, CONCEPT_COLUMNS)[list(CONCEPT_COLUMNS)]
@@ -148,35 +161,40 @@ class Judge:
         """
         if not len(self.columns):
             return Scores({}, {})
-        latents = self.features(encoding, f"{self.scoring.pooling}_latents")
-        latent, probe = f"{name}_latent", f"{name}_probe"
-        values, supervision = self.score_latents(name, latents), {latent: "selection"}
-        if guided:
-            values[latent] = {split: latents[split][:, self.columns] for split in HELD_OUT}
-            supervision[latent] = "training"
+        latents = self._pooled(encoding, "{}_latents")
+        found = self.score_latents(name, latents, guided=guided)
         if "protein_logits" in encoding:
-            columns = {"gate": f"{self.scoring.pooling}_gated", "predictor": "protein_logits"}
-            for kind, column in columns.items():
-                found = self.features(encoding, column)
-                values[f"{name}_{kind}"] = {split: found[split][:, self.columns] for split in HELD_OUT}
-                supervision[f"{name}_{kind}"] = "training"
-        values[probe] = dict(probe_scores(latents, self.splits, self.scoring))
-        return Scores(values, dict.fromkeys(values, "probe") | supervision)
+            gated = {pooling: self._own(of) for pooling, of in self._pooled(encoding, "{}_gated").items()}
+            found |= self._best_pooled(f"{name}_gate", gated, "training")
+            logits = self._own(self.features(encoding, "protein_logits"))
+            found |= _scores_of_one(f"{name}_predictor", logits, "training")
+        probe = probe_scores(latents[self.scoring.probed_pooling], self.splits, self.scoring)
+        return found | _scores_of_one(f"{name}_probe", probe, "probe")
 
-    def score_latents(self, name: str, latents: dict[str, Floats]) -> dict[str, dict[str, Floats]]:
-        """Return the scores of the best latent of each concept, and of probes on few latents.
+    def score_latents(
+        self, name: str, latents: Mapping[Pooling, Mapping[str, Floats]], *, guided: bool = False
+    ) -> Scores:
+        """Return the scores of each concept's own latent or, unguided, of the best, and of probes on few
+        latents.
 
         Args:
             name: what the tables call the dictionary.
-            latents: split to pooled latents of its proteins [n, n_latents].
+            latents: pooling to split to latents of its proteins [n, n_latents].
+            guided: whether the first latents are tied to the concepts.
         """
         splits, selection = self.splits, self.scoring.selection
-        chosen = select_latents(latents, splits, selection)
-        few = few_latent_scores(latents, splits, selection, self.scoring.k_sparse)
-        return {
-            f"{name}_latent": {split: chosen.scores(latents[split]) for split in HELD_OUT},
-            **{f"{name}_k{k}": scores for k, scores in few.items()},
-        }
+        single = {}
+        for pooling, of in latents.items():
+            if guided:
+                single[pooling] = self._own(of)
+            else:
+                best = select_latents(of, splits, selection)
+                single[pooling] = {split: best.scores(values) for split, values in of.items()}
+        found = self._best_pooled(f"{name}_latent", single, "training" if guided else "selection")
+        probed = latents[self.scoring.probed_pooling]
+        for k, scores in few_latent_scores(probed, splits, selection, self.scoring.k_sparse).items():
+            found |= _scores_of_one(f"{name}_k{k}", scores, "probe")
+        return found
 
     def score_references(
         self,
@@ -184,6 +202,7 @@ class Judge:
         neighbours: pd.DataFrame | None = None,
         random_activations: pd.DataFrame | None = None,
         gated_probe: pd.DataFrame | None = None,
+        untrained: pd.DataFrame | None = None,
     ) -> Scores:
         """Score by what needs no dictionary: methods of `REFERENCES`, and those of the latents `UNTRAINED`.
 
@@ -192,27 +211,49 @@ class Judge:
             neighbours: see `neighbours.find_neighbours`; None: without them.
             random_activations: as `activations`, of the model with random weights; None: without it.
             gated_probe: see `gated_probe.gated_probe_table`; None: without it.
+            untrained: see `untrained.pool_untrained`; read where latents are not pooled by the mean alone.
         """
         if not len(self.columns):
             return Scores({}, {})
+        scored = SPLITS if len(self.scoring.poolings) > 1 else HELD_OUT
         features = self.features(activations, "activation")
         shuffled = shuffle_labels(self.splits, self.scoring.seed)
-        values = {}
-        if gated_probe is not None:
-            values["gated_linear_probe"] = {
-                split: feature_matrix(gated_probe, "score", self.splits[split].protein_ids)
-                for split in HELD_OUT
-            }
-        values |= {
+        values = {
             "linear_probe": dict(probe_scores(features, self.splits, self.scoring)),
             "prevalence": prevalence_scores(self.splits),
             "shuffled_labels": dict(probe_scores(features, shuffled, self.scoring)),
             **score_baselines(self.known.proteins, neighbours, random_activations, self.splits, self.scoring),
         }
+        found = Scores(values, {method: reference(method).supervision for method in values})
+        if gated_probe is not None:
+            gated = {
+                pooling: self.features(gated_probe, f"{pooling}_score", scored)
+                for pooling in self.scoring.poolings
+            }
+            found = self._best_pooled("gated_linear_probe", gated, "probe") | found
+        by_residue = pd.DataFrame() if untrained is None else untrained
         projected = project(features, self.scoring.n_directions, self.scoring.seed)
-        for name, latents in zip(UNTRAINED, (features, projected), strict=True):
-            values |= self.score_latents(name, latents)
-        return Scores(values, {method: reference(method).supervision for method in values})
+        for name, by_mean in zip(UNTRAINED, (features, projected), strict=True):
+            pooled = {
+                pooling: by_mean if pooling == "mean" else self.features(by_residue, f"{name}_{pooling}")
+                for pooling in self.scoring.poolings
+            }
+            found |= self.score_latents(name, pooled)
+        return found
+
+    def _best_pooled(
+        self, method: str, candidates: Mapping[Pooling, Mapping[str, Floats]], supervision: str
+    ) -> Scores:
+        values, pooling = choose_pooling(candidates, self.splits, self.scoring.selection)
+        return Scores({method: values}, {method: supervision}, {method: pooling})
+
+    def _own(self, values: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return the columns of the concepts of whole proteins by split, of [n, n_defined or more]."""
+        return {split: of[:, self.columns] for split, of in values.items()}
+
+    def _pooled(self, table: pd.DataFrame, column: str) -> dict[Pooling, dict[str, Floats]]:
+        """Return pooling to what `features` finds in the column of its name."""
+        return {name: self.features(table, column.format(name)) for name in self.scoring.poolings}
 
     def judge(self, scores: Scores, about: Mapping[str, Mapping[str, Any]]) -> Judgement:
         """Measure scores on validation and test, with resamples of the test proteins.
@@ -233,7 +274,7 @@ class Judge:
             evaluations = evaluate_all(
                 as_float, self.splits, self.vocabulary, clusters, self.evaluation, bands
             )
-        return Judgement(evaluations, scores.supervision, about)
+        return Judgement(evaluations, scores.supervision, about, scores.pooling)
 
     def tables(
         self, scores: Scores, about: Mapping[str, Mapping[str, Any]]
@@ -242,9 +283,9 @@ class Judge:
         found = self.judge(scores, about)
         return found.rows(self.evaluation.confidence), found.concepts(self.vocabulary), found.estimates()
 
-    def features(self, table: pd.DataFrame, column: str) -> dict[str, Floats]:
+    def features(self, table: pd.DataFrame, column: str, splits: Sequence[str] = SPLITS) -> dict[str, Floats]:
         """Return the vectors of a column by split, in the order of the labels' proteins [n, d]."""
-        return {split: feature_matrix(table, column, of.protein_ids) for split, of in self.splits.items()}
+        return {split: feature_matrix(table, column, self.splits[split].protein_ids) for split in splits}
 
     @cached_property
     def columns(self) -> NDArray[np.int64]:
@@ -267,6 +308,10 @@ class Judge:
         """Which concepts of whole proteins count once, near-twins represented by one of them."""
         concepts = self.known.tables.concepts.iloc[self.columns]
         return CountedOnce.of(concepts, self.splits, self.evaluation.max_jaccard)
+
+
+def _scores_of_one(method: str, values: Mapping[str, Floats], supervision: str) -> Scores:
+    return Scores({method: {split: values[split] for split in HELD_OUT}}, {method: supervision})
 
 
 def about_dictionary(run: Run, scores: Scores) -> dict[str, dict[str, Any]]:
@@ -293,6 +338,7 @@ def score_table(scores: Scores, judge: Judge) -> pd.DataFrame:
                     {
                         "method": method,
                         "supervision": scores.supervision[method],
+                        "pooling": np.tile(scores.pooling[method], n) if method in scores.pooling else "",
                         "protein_id": np.repeat(judge.splits[split].protein_ids, n_concepts),
                         "concept_idx": np.tile(judge.columns.astype(np.int32), n),
                         "score": np.asarray(by_split[split], np.float64).ravel(),
@@ -308,9 +354,12 @@ def scores_of(table: pd.DataFrame, judge: Judge) -> Scores:
     Raises:
         InputError: a method does not score every concept of every protein exactly once.
     """
-    seen = table.drop_duplicates("method")
     values = scores_by_method(table, judge.splits, judge.columns)
-    return Scores(values, dict(zip(seen["method"], seen["supervision"], strict=True)))
+    seen = table.drop_duplicates("method")
+    pooled = table[table["pooling"] != ""].drop_duplicates(["method", "concept_idx"])
+    by_method = pooled.sort_values("concept_idx").groupby("method")["pooling"]
+    pooling = {str(method): of.tolist() for method, of in by_method}
+    return Scores(values, dict(zip(seen["method"], seen["supervision"], strict=True)), pooling)
 
 
 def estimates_of(rows: pd.DataFrame) -> dict[Key, Estimate]:

@@ -1,9 +1,12 @@
 """Concepts of residues judged residue by residue: do defined latents fire where the concept is?
 
-A motif latent says little if knowing the amino acid says as much, so residue identity is scored too.
+A motif latent says little if knowing the amino acid says as much, and a region of similar proteins is known
+from the position alone, so both are scored too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +24,10 @@ from protsae.probing.estimates import Key, estimate_rows, macro
 from protsae.probing.labelled import LabelledProteins
 
 STRATUM = "residues"
-FLOORS = {"residue_identity": "probe", "prevalence": "none"}
+FLOORS = {"residue_identity": "probe", "position": "probe", "prevalence": "none"}
 """Methods without a dictionary, and how each saw labels. `residue_identity` is the share of positives among
-the training residues of the same amino acid, `prevalence` among all of them."""
+the training residues of the same amino acid, `position` among those as far from the same end of their
+protein, `prevalence` among all of them."""
 CONCEPT_COLUMNS = (
     "method",
     "concept_idx",
@@ -51,12 +55,18 @@ class ResidueSplit:
     """Position of each residue's protein [n_residues]."""
     letters: NDArray[np.uint8]
     """Character codes [n_residues]."""
+    from_start: NDArray[np.int64]
+    """Residues before each in its protein [n_residues]."""
+    from_end: NDArray[np.int64]
+    """Residues after each in its protein [n_residues]."""
 
     @classmethod
     def of(cls, truth: ResidueTruth, letters: NDArray[np.uint8]) -> "ResidueSplit":
         """Lay out what is known of some proteins residue by residue."""
         protein = np.repeat(np.arange(len(truth.known)), np.diff(truth.first_row))
-        return cls(*truth.dense(), protein, letters)
+        row, first = np.arange(len(protein)), truth.first_row
+        ends = row - first[protein], first[protein + 1] - 1 - row
+        return cls(*truth.dense(), protein, letters, *ends)
 
 
 def evaluate_residues(
@@ -83,13 +93,11 @@ def evaluate_residues(
     def lined_up(split: str) -> ResidueSplit:
         return ResidueSplit.of(proteins.truth(split), proteins.letters_of(proteins.ids[split]))
 
-    rates = identity_rates(lined_up("train"))
+    held_out = {name: lined_up(name) for name in HELD_OUT}
+    floors = floor_scores(lined_up("train"), held_out)
     found, per_concept = [], []
-    for name in HELD_OUT:
-        split = lined_up(name)
-        scores = encoded_scores(codes, proteins, name)
-        scores["residue_identity"] = rates.by_letter[split.letters]
-        scores["prevalence"] = np.broadcast_to(rates.overall, split.labels.shape)
+    for name, split in held_out.items():
+        scores = encoded_scores(codes, proteins, name) | floors[name]
         weights = proteins.resamples(config.n_resamples, config.seed) if name == "test" else None
         for method, values in scores.items():
             areas = concept_areas(values, split, weights)
@@ -100,25 +108,59 @@ def evaluate_residues(
     return concat_metrics(found), table
 
 
+def floor_scores(train: ResidueSplit, held_out: Mapping[str, ResidueSplit]) -> dict[str, dict[str, Floats]]:
+    """Return held-out split to method of `FLOORS` to scores [n_residues, n_concepts].
+
+    For `position`, the end of the protein that residues are counted from is, for each concept, the one with
+    the higher AUC on validation; the start on ties.
+    """
+    validation = held_out["validation"]
+    by_letter, by_start, by_end = (
+        shares_by(train, group) for group in (train.letters, train.from_start, train.from_end)
+    )
+    aucs = [
+        np.nan_to_num(concept_areas(scores, validation, None).values["auc"], nan=0.5)
+        for scores in (by_start(validation.from_start), by_end(validation.from_end))
+    ]
+    found = {}
+    for name, split in held_out.items():
+        scores = (
+            by_letter(split.letters),
+            np.where(aucs[0] >= aucs[1], by_start(split.from_start), by_end(split.from_end)),
+            np.broadcast_to(by_letter.overall, split.labels.shape),
+        )
+        found[name] = dict(zip(FLOORS, scores, strict=True))
+    return found
+
+
 @dataclass(frozen=True)
-class Rates:
+class Shares:
     """Shares of positives among labelled training residues."""
 
-    by_letter: Floats
-    """[256, n_concepts], by character code; the overall share for letters that training lacks."""
-    overall: Floats
-    """[n_concepts]."""
+    of_group: Floats
+    """[n_groups + 1, n_concepts]: the overall share for groups that training lacks, and in the last row."""
+
+    @property
+    def overall(self) -> Floats:
+        """Shares among all residues [n_concepts]."""
+        last: Floats = self.of_group[-1]
+        return last
+
+    def __call__(self, group: NDArray[np.integer[Any]]) -> Floats:
+        """Return the shares of the groups of some residues [n_residues, n_concepts]."""
+        found: Floats = self.of_group[np.minimum(group, len(self.of_group) - 1)]
+        return found
 
 
-def identity_rates(train: ResidueSplit) -> Rates:
-    """Return how often the residues of each amino acid carry each concept."""
-    positive = train.labels & train.labelled
-    n_known, n_positive = np.zeros((2, 256, train.labels.shape[1]))
-    for letter in np.unique(train.letters):
-        here = train.letters == letter
-        n_known[letter], n_positive[letter] = train.labelled[here].sum(axis=0), positive[here].sum(axis=0)
+def shares_by(train: ResidueSplit, group: NDArray[np.integer[Any]]) -> Shares:
+    """Return how often the residues of each group [n_residues], such as an amino acid, carry each concept."""
+    n_groups = int(group.max(initial=0)) + 1
+    n_known, n_positive = (
+        np.stack([np.bincount(group[of], minlength=n_groups + 1) for of in mask.T], axis=1)
+        for mask in (train.labelled, train.labels & train.labelled)
+    )
     overall = n_positive.sum(axis=0) / np.maximum(n_known.sum(axis=0), 1)
-    return Rates(np.where(n_known > 0, n_positive / np.maximum(n_known, 1), overall), overall)
+    return Shares(np.where(n_known > 0, n_positive / np.maximum(n_known, 1), overall))
 
 
 def encoded_scores(codes: CodeStore, proteins: LabelledProteins, split: str) -> dict[str, Floats]:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from protsae.core.pooling import Pooling
 from protsae.core.splits import HELD_OUT, SELECTION_SPLITS, Selection
-from protsae.metrics.ranking import pairwise_auc
+from protsae.metrics.ranking import pairwise_auc, roc_auc
 from protsae.probing.config import FewLatentsConfig, ScoringConfig
 from protsae.probing.k_sparse import Sample, k_sparse_logits
 from protsae.probing.logistic import choose_probes, fit_path
@@ -85,6 +86,32 @@ def select_latents(
     latent = np.argmax(np.abs(auc - 0.5), axis=0)
     best = auc[latent, np.arange(auc.shape[1])]
     return SelectedLatents(latent, np.where(best < 0.5, -1.0, 1.0), np.maximum(best, 1 - best))
+
+
+def choose_pooling(
+    candidates: Mapping[Pooling, Features], splits: Mapping[str, SplitLabels], selection: Selection
+) -> tuple[dict[str, Floats], list[Pooling]]:
+    """Choose for each concept the pooling with the highest AUC; the first on ties.
+
+    Args:
+        candidates: pooling to split to scores [n, n_concepts]. Several need the splits of the selection.
+        splits: labels by split.
+        selection: the splits whose labels are read.
+
+    Returns:
+        Split to scores of held-out proteins [n, n_concepts], and the pooling of each concept.
+    """
+    names, concepts = list(candidates), np.arange(splits["test"].labels.shape[1])
+    best = np.zeros(len(concepts), np.int64)
+    if len(names) > 1:
+        read = SELECTION_SPLITS[selection]
+        of = SplitLabels.joined(splits, read)
+        values = (np.concatenate([scores[split] for split in read]) for scores in candidates.values())
+        aucs = [roc_auc(scores, of.labels, of.labelled) for scores in values]
+        best = np.nan_to_num(aucs, nan=0.5).argmax(axis=0)
+    stacked = {split: np.stack([candidates[name][split] for name in names]) for split in HELD_OUT}
+    found = {split: values[best, :, concepts].T for split, values in stacked.items()}
+    return found, [names[place] for place in best]
 
 
 def few_latent_scores(

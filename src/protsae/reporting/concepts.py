@@ -24,7 +24,7 @@ def residue_rows(tables: ReportTables, dictionaries: Dictionaries) -> dict[str, 
     table = tables.residue_concept_metrics
     test = table[table["split"] == "test"]
     own = [f"{name}_{role}" for name in dictionaries.order for role in ("predictor", "latent", "probe")]
-    methods = [name for name in (*own, "residue_identity") if name in set(test["method"])]
+    methods = [name for name in (*own, "residue_identity", "position") if name in set(test["method"])]
     found: list[dict[str, Any]] = []
     for concept_id, scored in test.groupby("concept_id", sort=True):
         auc = {row["method"]: number(row["auc"]) for row in records(scored)}

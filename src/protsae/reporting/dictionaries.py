@@ -39,6 +39,7 @@ REFERENCE_LABELS = {
     "random_plm_neurons": "Neurons of a model with random weights",
     "residue_windows": "Amino acids at each distance",
     "residue_identity": "Amino acid alone",
+    "position": "Position alone",
 }
 """Methods that use no dictionary."""
 _RANDOM_PLM = "random_plm_"

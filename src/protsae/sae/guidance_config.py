@@ -24,9 +24,9 @@ class GuidanceConfig(Config):
     local_evidence`), in training proteins that carry it; no residue is annotated."""
     local_evidence: LocalEvidenceConfig = LocalEvidenceConfig()
     """How that evidence is measured, for `locate`."""
-    site_gate_openness: float = Field(3.0, gt=0, le=100)
-    """How often the gate of a concept with sites fires, sites apart, as a multiple of what it fires else."""
-    site_openness: float = Field(1.5, gt=0, le=100)
+    site_sensitivity: float = Field(0.8, gt=0, lt=1)
+    """Share of the sites in proteins with the concept at which its gate fires, whatever `gate` says."""
+    site_openness: float = Field(1.7, gt=0, le=100)
     """How many residues of proteins with the concept are its sites, as a multiple of their mean evidence (at
     most 95 %)."""
     lambda_norm: float = Field(0.0, ge=0)

@@ -4,10 +4,14 @@ Every pooling is a mean of some kind: a sample of a protein's residues has the s
 Shapes: n residues, p proteins, m concepts.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from protsae.core.pooling import Pooling as ProteinPooling
+from protsae.core.pooling import n_top
 from protsae.sae.guidance_config import Pooling
 
 
@@ -29,6 +33,21 @@ def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     lowest = values.new_full((n_segments, values.shape[1]), -torch.inf)
     rows = segment.unsqueeze(1).expand_as(values)
     return lowest.scatter_reduce(0, rows, values.detach(), "amax")
+
+
+def segment_top(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Return the mean of the highest tenth of the values [n_segments, columns] of each segment, see
+    `core.pooling.n_top`; each segment has a row."""
+    lengths = torch.bincount(segment, minlength=n_segments).tolist()
+    rows = torch.split(values[segment.argsort(stable=True)], lengths)
+    return torch.stack([of.topk(n_top(len(of)), dim=0, sorted=False).values.mean(dim=0) for of in rows])
+
+
+SEGMENT_POOLINGS: dict[ProteinPooling, Callable[[Tensor, Tensor, int], Tensor]] = {
+    "mean": segment_mean,
+    "top": segment_top,
+    "max": segment_max,
+}
 
 
 def pool_logits(

@@ -184,6 +184,9 @@ class ConceptPredictor(SparseAutoencoder):
             return
         assert output.logits is not None
         wanted = self._wanted_thresholds(output.logits, supervision)
+        if self.sites is not None:
+            of_sites = self.sites.sensitive(seen, output.logits, supervision, guidance.site_sensitivity)
+            wanted = torch.where(self.sites.is_used, of_sites, wanted)
         approach(self.gate_logit, wanted, guidance.gate_momentum)
 
     @torch.no_grad()
@@ -210,6 +213,17 @@ class ConceptPredictor(SparseAutoencoder):
     def _of_sites(self, batch: TrainingBatch) -> tuple[Tensor, Tensor, Supervision]:
         scaled = self.scale_input(batch.x)
         return self._predictor_input(scaled), self._logits(scaled), self._supervision(batch)
+
+    def site_logits(self, x: Tensor) -> Tensor:
+        """Return how much residues look like the concepts' sites [n, m], for raw activations [n, d_model].
+
+        Raises:
+            ValueError: the concepts were not located.
+        """
+        if self.sites is None:
+            raise ValueError("there are no sites: train with guidance.locate")
+        found: Tensor = self.sites.logits(self._predictor_input(self.scale_input(x)))
+        return found
 
     def site_share(self, scaled: Tensor) -> Tensor | None:
         """Return how far residues are sites [n, m], of scaled input; see `sites.Sites.forward`."""
@@ -355,6 +369,4 @@ class ConceptPredictor(SparseAutoencoder):
         rates = self.concept_rate
         if guidance.gate_openness != 1:
             rates = opened(rates, guidance.gate_openness)
-        if self.sites is not None:
-            rates = torch.where(self.sites.is_used, opened(rates, guidance.site_gate_openness), rates)
         return firing_thresholds(logits, rates, labelled, segment)

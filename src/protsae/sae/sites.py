@@ -73,6 +73,19 @@ class Sites(nn.Module):
         approach(self.threshold, wanted, momentum)
 
     @torch.no_grad()
+    def sensitive(self, seen: Tensor, logits: Tensor, batch: Supervision, sensitivity: float) -> Tensor:
+        """Return the logits [m] that a share of the sites in proteins with the concept exceeds; NaN: no site.
+
+        Args:
+            seen: input of the predictor [n, d_model].
+            logits: of its predictions [n, m].
+            batch: labels.
+            sensitivity: that share.
+        """
+        here = self._carried(batch)[batch.segment] & (self._share(seen) > 0)
+        return firing_thresholds(logits, torch.full_like(self.rate, sensitivity), here)
+
+    @torch.no_grad()
     def choose(self, parts: Iterable[tuple[Tensor, Tensor, Supervision]]) -> None:
         """Give up the sites of concepts that lie elsewhere than in peptides, such as a length.
 

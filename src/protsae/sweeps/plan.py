@@ -30,6 +30,7 @@ from protsae.probing.gated_probe import gated_probe_table
 from protsae.probing.judge import Judge, Judgement, Known, about_dictionary, about_references
 from protsae.probing.splits import split_of_proteins
 from protsae.probing.subsumption import subsumption_rows
+from protsae.probing.untrained import pool_untrained
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sweeps.config import JudgingConfig
 from protsae.sweeps.members import Member
@@ -100,7 +101,9 @@ class SweepData(NamedTuple):
             config.scoring,
             config.gated_probe,
         )
-        scores = judge.score_references(activations, neighbours, random_activations, gated)
+        ids = activations["protein_id"].tolist()
+        untrained = pool_untrained(self.store, hook_point, ids, config.scoring)
+        scores = judge.score_references(activations, neighbours, random_activations, gated, untrained)
         return judge.judge(scores, about_references(hook_point, scores))
 
     def judging_fingerprint(self, config: JudgingConfig) -> str:

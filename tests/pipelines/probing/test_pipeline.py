@@ -137,8 +137,8 @@ def inputs():
     return found
 
 
-def run(inputs):
-    parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20})
+def run(inputs, **scoring):
+    parameters = ProbingParameters(hook_point=HOOK, evaluation={"n_resamples": 20}, scoring=scoring)
     pipeline = encoding.create_pipeline(WIRING) + create_pipeline(WIRING)
     pipeline += reporting.create_pipeline(WIRING).only_nodes("collect_metrics")
     names = {"hook_point", "scoring", "gated_probe", "neighbours", "random_plm", "evaluation", "differences"}
@@ -260,7 +260,8 @@ def test_residue_level_concepts_are_judged_by_residues_alone(inputs):
     tables = ("neighbours", "random_mean_activations", "gated_probe_scores")
     features = (outputs[name] for name in tables)
     without["proteins"] = mixed["proteins"]
-    scores = score_references(means, *features, scoring=parameters.scoring, **without)
+    given = inputs["activation_shards"], means, *features
+    scores = score_references(*given, hook_point=HOOK, scoring=parameters.scoring, **without)
     pd.testing.assert_frame_equal(scores, outputs["references.concept_scores"])
     judged = evaluate_references(
         scores,
@@ -279,6 +280,17 @@ def test_without_concepts_of_residues_their_tables_are_empty(inputs):
     assert outputs["protsae.residue_metrics"].empty
     assert outputs["residue_concept_metrics"].empty
     assert (outputs["metrics"]["stratum"] != "residues").all()
+
+
+def test_poolings_may_be_chosen_concept_by_concept(inputs):
+    concepts = run(inputs, pooling="chosen", l2=(0.1,))["concept_metrics"]
+    single = concepts["method"].str.fullmatch(".*_(latent|gate)|gated_linear_probe")
+    assert set(concepts.loc[~single, "pooling"]) == {""}
+    of_split = concepts[single].pivot_table(
+        index=["method", "concept_id"], columns="split", values="pooling", aggfunc="first"
+    )
+    assert (of_split["test"] == of_split["validation"]).all()
+    assert set(of_split["test"]) == {"mean", "max"}  # proteins are too short for another top tenth
 
 
 def test_two_runs_give_equal_tables(inputs):

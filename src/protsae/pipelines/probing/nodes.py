@@ -81,11 +81,13 @@ def score_dictionary(
 
 
 def score_references(
+    activation_shards: Any,
     mean_activations: pd.DataFrame,
     neighbours: pd.DataFrame,
     random_mean_activations: pd.DataFrame,
     gated_probe_scores: pd.DataFrame,
     *,
+    hook_point: str,
     scoring: ScoringConfig,
     **tables: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -93,19 +95,24 @@ def score_references(
     one with random weights, shuffled labels, prevalence, composition, neighbours.
 
     Args:
+        activation_shards: an `ActivationStore`, read where latents are not pooled by the mean alone.
         mean_activations: of every protein.
         neighbours: training proteins most like it.
         random_mean_activations: of the model with random weights.
         gated_probe_scores: of the control without an autoencoder.
-        scoring: strengths of the probes.
+        hook_point: which activations.
+        scoring: poolings, strengths of the probes.
         tables: see `_judge`.
     """
     from protsae.probing.judge import score_table
+    from protsae.probing.untrained import pool_untrained
 
     judge = _judge(tables, mean_activations["protein_id"], scoring=scoring)
-    given = mean_activations, neighbours, random_mean_activations, gated_probe_scores
-    scores = judge.score_references(*given)
-    return score_table(scores, judge)
+    untrained = pool_untrained(
+        activation_shards, hook_point, mean_activations["protein_id"].tolist(), scoring
+    )
+    given = mean_activations, neighbours, random_mean_activations, gated_probe_scores, untrained
+    return score_table(judge.score_references(*given), judge)
 
 
 def evaluate_dictionary(

@@ -65,8 +65,9 @@ def _probing_of(name: str, *, predicts: bool) -> Pipeline:
 
 def _references() -> Pipeline:
     """Return what is scored without the dictionaries."""
-    tables = ("mean_activations", "neighbours", "random_mean_activations", "gated_probe_scores")
-    gating = as_named("activation_shards", "mean_activations") | {"gated_probe": "params:probing.gated_probe"}
+    activations = as_named("activation_shards", "mean_activations")
+    tables = activations | as_named("neighbours", "random_mean_activations", "gated_probe_scores")
+    gating = activations | {"gated_probe": "params:probing.gated_probe"}
     hook_point = {"hook_point": "params:probing.hook_point"}
     model = {**as_named("extraction_sequences", "plm_checkpoint"), "config": "params:probing.random_plm"}
     read = own(REFERENCES, "concept_scores") | as_named("mean_activations")
@@ -75,7 +76,7 @@ def _references() -> Pipeline:
         node(list_twins, as_named("mean_activations") | _EVALUATION | LABELLED, "concept_twins"),
         node(gate_linear_probe, gating | hook_point | _SCORING | LABELLED, "gated_probe_scores"),
         node(pool_random_plm, model | hook_point, "random_mean_activations"),
-        node(score_references, as_named(*tables) | _SCORING | LABELLED, f"{REFERENCES}.concept_scores"),
+        node(score_references, tables | hook_point | _SCORING | LABELLED, f"{REFERENCES}.concept_scores"),
         node(
             evaluate_references,
             read | hook_point | _EVALUATION | LABELLED | ONTOLOGY,
