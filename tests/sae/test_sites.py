@@ -93,6 +93,9 @@ def test_a_concept_that_lies_elsewhere_gives_up_its_sites():
         [(seen[part], logits[part], batch_of(batch, part)) for part in (slice(0, 200), slice(200, 400))]
     )
     assert sites.is_used.tolist() == [True, False]
+    sites.rate[0] = 0.8  # evidence nearly everywhere
+    sites.choose([(seen, logits, batch)])
+    assert sites.is_used.tolist() == [False, False]
 
 
 def batch_of(batch: Supervision, part: slice) -> Supervision:

@@ -25,7 +25,7 @@ class GuidanceConfig(Config):
     local_evidence: LocalEvidenceConfig = LocalEvidenceConfig()
     """How that evidence is measured, for `locate`."""
     site_sensitivity: float = Field(0.8, gt=0, lt=1)
-    """Share of the sites in proteins with the concept at which its gate fires, whatever `gate` says."""
+    """Share of the sites in proteins with the concept at which its gate fires, unless `gate` is `half`."""
     site_openness: float = Field(1.7, gt=0, le=100)
     """How many residues of proteins with the concept are its sites, as a multiple of their mean evidence (at
     most 95 %)."""

@@ -14,7 +14,7 @@ from torch.nn import functional
 from protsae.sae.guidance import Supervision, average_precision, firing_thresholds, masked_bce
 from protsae.sae.pooling import segment_mean
 
-_MOST_COST = 0.1
+_MOST_COST, _EVERYWHERE = 0.05, 0.7
 
 
 class Sites(nn.Module):
@@ -87,10 +87,10 @@ class Sites(nn.Module):
 
     @torch.no_grad()
     def choose(self, parts: Iterable[tuple[Tensor, Tensor, Supervision]]) -> None:
-        """Give up the sites of concepts that lie elsewhere than in peptides, such as a length.
+        """Give up the sites of concepts that lie elsewhere than in peptides, such as a length, or everywhere.
 
-        These are the ones where the mean logit of the sites ranks proteins worse, by .1 of average precision,
-        than that of all residues.
+        The former are those where the mean logit of the sites ranks proteins worse than that of all residues,
+        by more than .05 of average precision; the latter have evidence of more than .7 on average.
 
         Args:
             parts: input of the predictor, its logits [n, m], and labels.
@@ -103,7 +103,8 @@ class Sites(nn.Module):
         everywhere, here, share, labels, labelled = (torch.cat(part) for part in zip(*rows, strict=True))
         here = torch.where(share > 0, here / share, here.min() - 1)  # a protein without sites comes last
         cost = average_precision(everywhere, labels, labelled) - average_precision(here, labels, labelled)
-        self.is_used.copy_((cost <= _MOST_COST) & ~self.is_residue_level)
+        useful = (cost <= _MOST_COST) & (self.rate <= _EVERYWHERE)
+        self.is_used.copy_(useful & ~self.is_residue_level)
 
     def _share(self, seen: Tensor) -> Tensor:
         return torch.tanh((self.logits(seen) - self.threshold).clamp_min(0) / 2)

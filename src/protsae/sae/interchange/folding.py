@@ -55,6 +55,7 @@ def nearest_dictionary(sae: ProtSae) -> DictionaryTensors:
         "defined latents are also active wherever their drive is positive",
         "forced activation: ProtSAE lifts a gated defined latent to the mean of the token's free codes",
         "the concept predictor, the gates and their thresholds, and the axioms' centres and radii",
+        *(["the sites: ProtSAE's defined latents of located concepts fire there alone"] if sae.sites else []),
     )
 
 
