@@ -15,6 +15,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS
 from kedro.utils import load_obj
 
 from protsae.core.errors import InputError
+from protsae.selection import read_params, resolve_names
 
 _RUNNER = "protsae.caching.CachingRunner"
 _TRACEBACK = ("--traceback", "--verbose", "-v")
@@ -82,24 +83,6 @@ def _print_error(message: str) -> None:
     Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(message, style="bold red")
 
 
-def _stages_of(arguments: dict[str, Any]) -> list[str]:
-    """Return the namespaces of a run, a dictionary's name replaced by its namespace in every stage."""
-    if not arguments["namespaces"]:
-        return list(arguments["namespaces"])
-    from kedro.framework.project import pipelines
-    from kedro.framework.session import KedroSession
-
-    env, conf_source, given = (arguments.get(name) for name in ("env", "conf_source", "params"))
-    with KedroSession.create(env=env, conf_source=conf_source, runtime_params=given) as session:
-        session.load_context()  # type: ignore[attr-defined]
-    known = {node.namespace for node in pipelines["__default__"].nodes if node.namespace}
-    found: list[str] = []
-    for name in arguments["namespaces"]:
-        stages = sorted(space for space in known if space.endswith(f".{name}"))
-        found += stages or [name]
-    return found
-
-
 def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
     wanted = {"no_cache": no_cache, "plan": plan, "verify": verify}
     if arguments["runner"] in {None, _RUNNER}:
@@ -115,7 +98,7 @@ def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
             load_obj(arguments["runner"], "kedro.runner")
         except (ImportError, AttributeError, ValueError) as error:
             raise click.UsageError(f"--runner {arguments['runner']}: {error}") from error
-    arguments["namespaces"] = _stages_of(arguments)
+    arguments = resolve_names(arguments)
     try:
         return kedro_run.callback(**arguments)  # type: ignore[misc]
     except ValueError as error:
@@ -127,12 +110,15 @@ def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
         raise InputError(f"{str(error).partition('. ')[0]}. There are: {known}") from error
 
 
+_PARAMS_HELP = "Settings for this run: training.k=8,labelling.vocabulary.aspects=[BPO,CCO]"
+
 run = _Command(
     "run",
     callback=_run,
     help="Run what is not up to date: code, parameters, inputs, outputs and libraries against records.",
     params=[
-        *kedro_run.params,
+        *(option for option in kedro_run.params if option.name != "params"),
+        click.Option(["--params"], default="", callback=read_params, help=_PARAMS_HELP),
         click.Option(["--no-cache"], is_flag=True, help="Run every node."),
         click.Option(
             ["--plan"], is_flag=True, help="Show what would run, why and at what cost; run nothing."

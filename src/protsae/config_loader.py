@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from protsae.config_checks import check_environment, checked_catalog, checked_globals
 from protsae.core.errors import InputError
 from protsae.failures import one_line
 from protsae.parameters import complete_parameters
@@ -27,31 +28,75 @@ ARGUMENTS: dict[str, Any] = {
     # Environments override single keys of a block, not whole blocks.
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
 }
-_MOVED = {"seed": "shared.seed", "hook_point": "extraction.hook_point"}
-"""What was in globals.yml, to the parameter that took its place."""
 _MANY, _MAX_DEPTH = 2000, 100
 """Brackets and dashes from which a file's depth is counted, and the depth that is refused."""
 _read: list[Wiring] = []
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    """Kedro's loader; its parameters, `--params` merged in, have a value for every setting."""
+    """Kedro's loader; its parameters, `--params` merged in, have a value for every setting.
+
+    Entries of the catalog and of globals that nothing uses are refused, see `config_checks`.
+    """
+
+    def __init__(self, conf_source: str | Path, env: str | None = None, **arguments: Any) -> None:
+        """Check that the environment is there, then read globals.
+
+        Raises:
+            InputError: an unknown environment, or a file in it that nothing would read.
+        """
+        folder = Path(conf_source)
+        if folder.is_dir():
+            for name in filter(None, (arguments.get("base_env"), env or arguments.get("default_run_env"))):
+                check_environment(folder / name)
+        super().__init__(conf_source, env, **arguments)
 
     def __getitem__(self, key: str) -> Any:
         """Return a part of the configuration.
 
         Raises:
-            InputError: listing all that is wrong with the parameters; or globals.yml has a moved name.
+            InputError: listing all that is wrong with the parameters; or a global or an entry of the catalog
+                that nothing uses.
         """
-        if key != "parameters" or key in self:
+        if key in self or key not in {"parameters", "globals", "catalog"}:
             return self._read(key)
-        if moved := [name for name in _MOVED if name in self["globals"]]:
-            told = "; ".join(f"{name} is now the parameter {_MOVED[name]}" for name in moved)
-            raise InputError(f"globals.yml: {told}. Set it in conf/local/parameters.yml, and delete it here.")
-        parameters = complete_parameters(self._read(key))
+        if key == "globals":
+            self[key] = checked_globals(self._read(key), self._texts())
+            return self._read(key)
+        if key == "catalog":
+            return self._catalog()
+        parameters = _without_ablations(self._read(key), self.runtime_params or {})
+        parameters = complete_parameters(parameters)
         self[key] = parameters
         _keep(Wiring.of(parameters))
         return parameters
+
+    @staticmethod
+    def _soft_merge(config: dict[str, Any], env_config: dict[str, Any], env_path: str | None = None) -> Any:
+        """Merge as Kedro does; no ablations in an environment (`{}` or null) leave none of base's."""
+        return _without_ablations(OmegaConfigLoader._soft_merge(config, env_config, env_path), env_config)
+
+    def _texts(self) -> list[str]:
+        """Return the text of all configuration files."""
+        return [path.read_text("utf-8", "replace") for path in self._files() if path.is_file()]
+
+    def _catalog(self) -> dict[str, Any]:
+        """Return the entries that pipelines use, those that are null as absent."""
+        from protsae.pipelines.assembly import assemble
+
+        listed = Wiring.of(self["parameters"]).architectures
+        used: set[str] = set()
+        for source in ("extraction", "parquet"):  # and whatever only a guided dictionary reads
+            there = assemble(Wiring({"guided": "protsae", **listed}, source)).values()
+            used.update(*(pipeline.datasets() for pipeline in there))
+        entries = self._read("catalog")
+        base = {}
+        if any(not isinstance(entry, dict) or "type" not in entry for entry in entries.values()):
+            only_base = {**ARGUMENTS, "default_run_env": ARGUMENTS["base_env"]}
+            base = OmegaConfigLoader(self.conf_source, runtime_params=self.runtime_params, **only_base)[
+                "catalog"
+            ]
+        return checked_catalog(entries, base, used)
 
     def _read(self, key: str) -> Any:
         """Return a part of the configuration as Kedro reads it; faults of its files are named by file."""
@@ -91,6 +136,15 @@ def _refuse_deep(path: Path) -> None:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
                 raise InputError(f"{path}: line {event.start_mark.line + 1} is nested over {_MAX_DEPTH} deep")
+
+
+def _without_ablations(merged: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return merged parameters without ablations if what was merged last gives `{}` or null for them."""
+    sweeps = given.get("sweeps")
+    sweep = sweeps.get("sweep") if isinstance(sweeps, dict) else None
+    if isinstance(sweep, dict) and "ablations" in sweep and not sweep["ablations"]:
+        merged["sweeps"]["sweep"]["ablations"] = {}
+    return merged
 
 
 def wiring() -> Wiring:

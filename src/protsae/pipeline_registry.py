@@ -1,25 +1,16 @@
 """The pipelines by name: each is its nodes and all their ancestors, so that any name runs from a clone."""
 
-from importlib import import_module
-
 from kedro.pipeline import Pipeline
 
 from protsae.config_loader import wiring as configured
+from protsae.pipelines.assembly import ON_FILES, PIPELINES, WIRED, assemble
 from protsae.pipelines.wiring import Wiring
 
-PIPELINES = (
-    *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
-    *("probing", "interpretation", "disentanglement", "alignment", "reporting"),
-    *("pretraining", "sweeps", "dynamics"),
-)
-"""Packages of `protsae.pipelines`, in the order of their work."""
+__all__ = ["ON_FILES", "PIPELINES", "WIRED", "own_pipelines", "register_pipelines"]
+
 BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics"})
 """What `__default__` leaves out: two take hours, one needs snapshots of trainings. The product of pretraining
 comes in as an input, `plm_checkpoint`."""
-WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps"}
-"""Those whose nodes follow from the list of dictionaries."""
-ON_FILES = ("extraction", "training", "dynamics")
-"""What there is where activations come from files of any origin."""
 RESULTS = {"probing": "reporting.collect_metrics"}
 """Pipeline to the node of another that brings its results together: it runs along."""
 
@@ -30,14 +21,7 @@ def own_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:
     Args:
         wiring: dictionaries and source; None: those of the project's configuration.
     """
-    wiring = wiring or configured()
-    names = ON_FILES if wiring.source == "parquet" else PIPELINES
-    found = {}
-    for name in names:
-        create = import_module(f"protsae.pipelines.{name}").create_pipeline
-        nodes = (create(wiring) if name in WIRED else create()).nodes
-        found[name] = Pipeline(nodes, namespace=name, prefix_datasets_with_namespace=False, tags=name)
-    return found
+    return assemble(wiring or configured())
 
 
 def register_pipelines(wiring: Wiring | None = None) -> dict[str, Pipeline]:

@@ -1,6 +1,7 @@
 """Parquet files that someone else wrote: read as they are, or refused with file, column, protein and row."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -119,11 +120,13 @@ def test_missing_ambiguous_and_wrong_columns_are_refused(proteins, tmp_path):
     write(path, proteins)
     with pytest.raises(InputError, match=r"0\.parquet has no column 'x'; its columns: protein_id, embedding"):
         ParquetStore(tmp_path, "x")
-    with pytest.raises(InputError, match="column 'protein_id' is string, expected fixed_size_list"):
+    with pytest.raises(InputError, match="column 'protein_id' is string, not one vector a row: write one"):
         ParquetStore(tmp_path, "protein_id")
-    write(path, proteins, dtype="float64")
-    with pytest.raises(InputError, match=r"'embedding' is fixed_size_list<.*double>\[3\], expected"):
-        ParquetStore(tmp_path)
+    write(path, proteins, dtype="int32")
+    with pytest.raises(
+        InputError, match=r"'embedding' is fixed_size_list<.*int32>\[3\], not one vector a row"
+    ):
+        ParquetStore(tmp_path, "embedding")
     write(path, proteins)
     table = pq.read_table(path)
     pq.write_table(table.append_column("other", table["embedding"]), path)
@@ -139,7 +142,7 @@ def test_files_of_another_width_are_refused(proteins, tmp_path):
     write(tmp_path / "0.parquet", part(proteins, "A"))
     write(tmp_path / "1.parquet", {"B": np.zeros((2, 4))})
     with pytest.raises(
-        InputError, match=r"1\.parquet: vectors are column 'embedding' of fixed_size_list.*\[4\]"
+        InputError, match=r"1\.parquet: vectors are column 'embedding' of 4 numbers .* 'embedding' of 3"
     ):
         ParquetStore(tmp_path)
 
@@ -160,3 +163,121 @@ def test_nulls_empty_folders_and_other_formats_are_refused(proteins, tmp_path):
     pq.write_table(pa.table({"protein_id": ["A", None], "embedding": vectors}), path)
     with pytest.raises(InputError, match="protein_id is null in row group 0"):
         ParquetStore(tmp_path)
+
+
+def ids_of(proteins):
+    return [name for name, x in proteins.items() for _ in x]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("shape", ["pandas", "list", "large_list", "fixed", "tensor", "tensor of one row"])
+def test_vectors_of_other_writers_are_the_same_numbers(proteins, tmp_path, shape, dtype):
+    values = np.concatenate(list(proteins.values())).astype(dtype)
+    path = tmp_path / "x.parquet"
+    number = pa.from_numpy_dtype(values.dtype)
+    if shape == "pandas":
+        frame = pd.DataFrame({"protein_id": ids_of(proteins), "embedding": list(values)})
+        frame.to_parquet(path, row_group_size=4)
+    else:
+        flat = pa.array(values.reshape(-1))
+        offsets = np.arange(0, values.size + 1, 3)
+        arrays = {
+            "list": lambda: pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat),
+            "large_list": lambda: pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), flat),
+            "fixed": lambda: pa.FixedSizeListArray.from_arrays(flat, 3),
+            "tensor": lambda: pa.FixedShapeTensorArray.from_numpy_ndarray(values),
+            "tensor of one row": lambda: pa.ExtensionArray.from_storage(
+                pa.fixed_shape_tensor(number, (1, 3)), pa.FixedSizeListArray.from_arrays(flat, 3)
+            ),
+        }
+        table = pa.table({"protein_id": ids_of(proteins), "embedding": arrays[shape]()})
+        pq.write_table(table, path, row_group_size=4)
+    store = ParquetStore(path)
+    assert (store.d_model, store.lengths()) == (3, LENGTHS)
+    for name, block in store.iter_proteins("embedding"):
+        assert block.dtype in (np.float16, np.float32)
+        np.testing.assert_array_equal(block, proteins[name].astype(dtype).astype(np.float32))
+
+
+def test_vectors_of_several_lengths_and_matrices_are_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"protein_id": ["A", "A"], "act": [[1.0, 2.0], [1.0]]}), path)
+    with pytest.raises(InputError, match="column 'act' has vectors of 2 numbers and of 1"):
+        list(ParquetStore(path).iter_proteins("act"))
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((2, 5, 3), np.float32))
+    for matrices in (tensors, [[[1.0, 2.0]], [[3.0, 4.0]]]):
+        pq.write_table(pa.table({"protein_id": ["A", "B"], "act": matrices}), path)
+        with pytest.raises(InputError, match=r"column 'act' is .*, not one vector a row: write one"):
+            ParquetStore(path, "act")
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string", "categorical", "list", "large_list"])
+def test_labels_may_be_one_text_or_a_list_of_them(proteins, tmp_path, kind):
+    labels = {"A": "kinase", "B": None, "C": "x y", "D": "kinase", "E": "GO:1"}
+    texts = pa.array([labels[name] for name in ids_of(proteins)])
+    lists = [[text] if text else [] for text in texts.to_pylist()]
+    column = {
+        "string": lambda: texts,
+        "large_string": lambda: texts.cast(pa.large_string()),
+        "categorical": texts.dictionary_encode,
+        "list": lambda: pa.array(lists),
+        "large_list": lambda: pa.array(lists, pa.large_list(pa.large_string())),
+    }[kind]()
+    path = tmp_path / "x.parquet"
+    write(path, proteins)
+    pq.write_table(pq.read_table(path).append_column("labels", column), path, row_group_size=4)
+    expected = {name: (text,) if text else () for name, text in labels.items()}
+    assert ParquetStore(path).labels == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("labels", 1), ("split", 0), ("labels", 0.5), ("labels", True), ("labels", [3])]
+)
+def test_labels_and_splits_that_are_numbers_are_refused(proteins, tmp_path, name, value):
+    write(tmp_path / "x.parquet", proteins, **{name: dict.fromkeys(LENGTHS, value)})
+    with pytest.raises(InputError, match=rf"x\.parquet: column '{name}' is .*, expected string"):
+        ParquetStore(tmp_path)
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 2, 3, 100])
+@pytest.mark.parametrize("without_ids", [False, True])
+@pytest.mark.parametrize(
+    ("name", "first", "other"),
+    [
+        ("split", "train", "test"),
+        ("labels", ["a", "b"], ["a", "c"]),
+        ("labels", ["a"], []),
+        ("labels", "a", "b"),
+    ],
+)
+def test_labels_and_splits_that_vary_within_a_protein_are_refused(
+    tmp_path, name, first, other, rows_per_group, without_ids
+):
+    if without_ids and rows_per_group != 100:
+        return
+    ids = ["A", "A", "B", "B", "B", "B", "C"]
+    values = [other, other, first, first, first, other, other]
+    table = {"protein_id": ids, "act": np.zeros((7, 2)).tolist(), name: values}
+    if without_ids:
+        table.pop("protein_id")
+    pq.write_table(pa.table(table), tmp_path / "x.parquet", row_group_size=rows_per_group)
+    protein = "x:0" if without_ids else "B"
+    with pytest.raises(InputError, match=rf"x\.parquet: column '{name}' varies within protein '{protein}'"):
+        ParquetStore(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["accession", "Protein", "uniprot_id", "id"])
+def test_proteins_under_another_name_are_not_taken_for_one(tmp_path, name):
+    pq.write_table(pa.table({name: ["A", "B"], "act": [[1.0], [2.0]]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=rf"no column 'protein_id', but {name.lower()}: rename"):
+        ParquetStore(tmp_path)
+
+
+def test_labels_in_another_order_are_the_same(tmp_path):
+    table = {
+        "protein_id": ["A"] * 3,
+        "act": np.zeros((3, 2)).tolist(),
+        "labels": [["b", "a"], ["a", "b"], ["b", "a"]],
+    }
+    pq.write_table(pa.table(table), tmp_path / "x.parquet", row_group_size=2)
+    assert ParquetStore(tmp_path).labels == {"A": ("b", "a")}

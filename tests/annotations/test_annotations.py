@@ -37,6 +37,26 @@ def test_columns_are_found_by_name_and_blank_lines_skipped(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "EntryID\tterm\taspect\nP69905\tGO:0000001\tBPO\nP69905\tGO:0000002\tBPO\n",
+        "term\taspect\tentryid\nGO:0000001\tF\tsp|P69905|HBA_HUMAN\nGO:0000002\tF\tP69905.2\n",
+        '"go_id"\t"accession"\n"GO:0000001"\t"SP|P69905|HBA_HUMAN"\n"GO:0000002"\t"UniRef50_P69905"\n',
+        "Entry\tEntry name\tGene ontology IDs\nP69905\tHBA_HUMAN\tGO:0000001; GO:0000002\n",
+        "Gene ontology (GO)\tEntry\nsome; name [GO:0000001]; other [GO:0000002]\tP69905\n",
+        '"Entry"\t"Gene Ontology (GO)"\n"P69905"\t"some ""x"" [GO:0000001]; other [GO:0000002]"\n',
+    ],
+)
+def test_tables_of_other_sources_give_the_same_rows(tmp_path: Path, text: str):
+    (tmp_path / "x.tsv").write_text(text)
+    rows = read_annotations(tmp_path / "x.tsv", AnnotationsConfig())
+    assert rows[["accession", "term_id"]].to_numpy().tolist() == [
+        ["P69905", "GO:0000001"],
+        ["P69905", "GO:0000002"],
+    ]
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "x.tsv: the file is empty, no annotations in it"),

@@ -1,6 +1,7 @@
 """The vocabulary: counts, reasons and information content against tables counted by hand."""
 
 import math
+import re
 from itertools import product
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from protsae.annotations.spans import span_table
 from protsae.core.errors import InputError
 from protsae.ontology.information import cafa_information, deepgo_information
 from protsae.ontology.obo import Ontology
+from protsae.selection import read_params
 
 ONE = SplitMinimum(train=1, validation=1, test=1)
 TWO, THREE, FOUR, FIVE, FUNCTION = "GO:1000002", "GO:1000003", "GO:1000004", "GO:1000005", "GO:2000002"
@@ -80,10 +82,11 @@ def choose(
     backwards: bool = False,
     sources: ConceptTables | None = None,
     spans: tuple[tuple[object, ...], ...] = (),
+    needed: bool = True,
 ) -> SimpleNamespace:
     step = -1 if backwards else 1
     annotations = merge_sources(toy, pairs(held)[::step], sources or no_sources())
-    tables = choose_concepts(annotations, span_table(spans), PROTEINS[::step], "cafa", settings)
+    tables = choose_concepts(annotations, span_table(spans), PROTEINS[::step], "cafa", settings, needed)
     return SimpleNamespace(concepts=tables[0], concepts_left_out=tables[1])
 
 
@@ -180,6 +183,55 @@ def test_no_concept_left_says_which_bound_removed_how_many(toy: Ontology):
         choose(toy, config(aspects=["BPO"], min_positives=ten))
     with pytest.raises(InputError, match="no concept is left of 0 terms"):
         choose(toy, config(), {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"min_positives": SplitMinimum(train=40, validation=10, test=10)},
+        {
+            "min_positives": SplitMinimum(train=40, validation=10, test=10),
+            "min_clusters": SplitMinimum(train=3, validation=3, test=3),
+        },
+        {"min_clusters": SplitMinimum(train=1, validation=2, test=3), "max_prevalence": 0.1},
+    ],
+)
+def test_the_bounds_that_a_message_names_let_a_concept_pass(toy: Ontology, changes: dict[str, object]):
+    with pytest.raises(InputError, match="Nearest is GO:") as caught:
+        choose(toy, config(**changes))
+    given = read_params(None, None, str(caught.value).split('--params "')[1].split('"')[0])
+    accepted = given["labelling"]["vocabulary"]
+    assert set(accepted) == set(changes)
+    assert len(choose(toy, config(**accepted)).concepts) >= 1
+    for name in {"min_positives", "min_clusters"} & set(accepted):  # one more of anything is too much
+        for split, n in accepted[name].items():
+            asked = getattr(changes[name], split)
+            assert n <= asked
+
+
+def test_a_message_gives_what_was_found_in_every_split(toy: Ontology):
+    bounds = {"min_positives": SplitMinimum(train=40, validation=10, test=10)}
+    with pytest.raises(
+        InputError,
+        match=re.escape(
+            f"Nearest is {TWO} with min_positives train: 3, validation: 1, test: 1 "
+            "(asked: train: 40, validation: 10, test: 10), min_clusters train: 2, validation: 1, test: 1"
+        ),
+    ):
+        choose(toy, config(**bounds))
+    alone = {"A1": (TWO,), "T1": (FIVE,)}
+    with pytest.raises(InputError, match="No term that is asked for has a positive protein in every split"):
+        choose(toy, config(), alone)
+
+
+def test_without_guided_dictionaries_none_is_needed(toy: Ontology, caplog: pytest.LogCaptureFixture):
+    bounds = config(min_positives=SplitMinimum(train=40, validation=10, test=10))
+    found = choose(toy, bounds, needed=False)
+    assert found.concepts.empty and list(found.concepts) == list(choose(toy, config()).concepts)
+    assert len(found.concepts_left_out) == 5
+    assert "The run goes on without concepts" in caplog.text and "It passes with --params" in caplog.text
+    with pytest.raises(InputError, match=r"plain dictionaries alone.*dictionaries: \{protsae: null\}"):
+        choose(toy, bounds)
 
 
 def test_order_of_rows_changes_nothing(toy: Ontology):

@@ -1,5 +1,6 @@
 """UniProt features: locations, notes and what is counted instead of read."""
 
+import csv
 from collections import Counter
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protsae.annotations.features import parse_features, read_feature_table, read_features
+from protsae.annotations.features import COLUMN_OF_KIND, parse_features, read_feature_table, read_features
 from protsae.core.errors import InputError
 from protsae.sequences.swissprot import read_swissprot
 
@@ -35,7 +36,7 @@ def test_a_table_gives_exactly_these_spans(tmp_path: Path):
         ["P1", "feature:DISULFID", 7, 8],
         ["P1", "feature:DOMAIN:SH3", 1, 9],
         ["P1", "feature:DOMAIN:SH3", 11, 20],
-        ["P2", "feature:BINDING:ATP;_DOMAIN_A", 6, 8],
+        ["P2", "feature:BINDING:ATP", 6, 8],
     ]
     bond = source.spans[source.spans["term_id"] == "feature:DISULFID"]
     assert bond["instance"].nunique() == 1
@@ -147,3 +148,72 @@ def test_any_text_gives_features_or_a_clear_error(text: str):
         assert (
             len(found) + sum(n for name, n in counts.items() if name != "n_features") == counts["n_features"]
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "notes", "concept"),
+    [
+        ("MOD_RES", ["Sulfotyrosine", "Sulfotyrosine; by PKA", "Sulfotyrosine; alternate"], "Sulfotyrosine"),
+        ("DOMAIN", ["RRM", "RRM 1", "RRM 12; atypical", "RRM 2; truncated; degenerate"], "RRM"),
+        ("ZN_FING", ["CCHC-type 3; low affinity", "CCHC-type"], "CCHC-type"),
+        ("REPEAT", ["WD 4; approximate", "WD 1-2", "WD"], "WD"),
+        ("REPEAT", ["7", "3; approximate", "1-4", "2.3", "B", "A-2", "IV", "A1; half-length"], ""),
+        ("REGION", ["4", "II; loop"], ""),
+        ("METAL", ["Iron-sulfur 2 (4Fe-4S)", "Iron-sulfur (4Fe-4S); via amide"], "Iron-sulfur (4Fe-4S)"),
+        ("METAL", ["Zinc 1; catalytic", "Zinc"], "Zinc"),
+        ("DOMAIN", ["C2", "C2 1", "C2 2; truncated"], "C2"),
+        ("TRANSIT", ["Mitochondrion", "Mitochondrion; not cleaved"], "Mitochondrion"),
+        ("REGION", ['Loop ""L1""; flexible', 'Loop ""L1""'], 'Loop "L1"'),
+        ("REGION", ['Site "a" of 2 parts', 'Site "a" of 2 parts; mobile'], 'Site "a" of 2 parts'),
+    ],
+)  # fmt: skip
+def test_notes_that_differ_in_qualifier_or_copy_are_one_concept(
+    tmp_path: Path, kind: str, notes: list[str], concept: str
+):
+    cells = "; ".join(
+        f'{kind} {i}..{i + 1}; /note="{note}"; /evidence="ECO:1"' for i, note in enumerate(notes, 1)
+    )
+    source = read_feature_table(write(tmp_path, f"Entry\t{COLUMN_OF_KIND[kind]}\nP1\t{cells}\n"))
+    expected = f"feature:{kind}" + f":{concept.replace(' ', '_')}" * bool(concept)
+    assert source.spans["term_id"].tolist() == [expected] * len(notes)
+    assert source.spans["start"].tolist() == list(range(len(notes)))
+
+
+def test_notes_of_flat_files_wrap_within_words_and_before_slashes(tmp_path: Path):
+    lines = (
+        "ID   X_Y                     Reviewed;          12 AA.\nAC   P1;\n"
+        "FT   REGION          2..5\n"
+        'FT                   /note="Binds the G-\n'
+        "FT                   protein alpha subunit and the kinase\n"
+        'FT                   /phosphatase pair"\nFT                   /evidence="ECO:1"\n'
+        "FT   LIPID        3      3       GPI-anchor amidated serine; by host\n"
+        "FT                                (By similarity).\nFT                                /FTId=LIP_7.\n"
+        "SQ   SEQUENCE   12 AA;  1300 MW;  0000000000000000 CRC64;\n     MKTAYIAKQR QI\n//\n"
+    )
+    (tmp_path / "x.dat").write_text(lines)
+    names = read_features(tmp_path / "x.dat").terms["term_id"].tolist()
+    assert "feature:REGION:Binds_the_G-protein_alpha_subunit_and_the_kinase_/phosphatase_pair" in names
+    assert "feature:LIPID:GPI-anchor_amidated_serine" in names
+
+
+def test_cells_of_exports_before_2019_are_read(tmp_path: Path):
+    cell = "DOMAIN 2 9 SH3 1. {ECO:0000255|X:Y}.; DOMAIN 11 15 SH3 2 (By similarity).; DOMAIN 3 3 Potential."
+    source = read_feature_table(write(tmp_path, f"Entry\tDomain [FT]\nP1\t{cell}\n"))
+    assert sorted(source.spans[["term_id", "start", "end"]].to_numpy().tolist()) == [
+        ["feature:DOMAIN", 2, 3],
+        ["feature:DOMAIN:SH3", 1, 9],
+        ["feature:DOMAIN:SH3", 10, 15],
+    ]
+
+
+def test_tables_that_other_programs_quoted_are_the_same_table(tmp_path: Path):
+    plain = read_feature_table(write(tmp_path, TABLE))
+    rows = [line.split("\t") for line in TABLE.splitlines()]
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
+        path = tmp_path / f"quoted_{quoting}.tsv"
+        with path.open("w", newline="") as file:
+            csv.writer(file, delimiter="\t", quoting=quoting, lineterminator="\n").writerows(rows)
+        assert '""' in path.read_text()
+        quoted = read_features(path)
+        assert quoted.spans.equals(plain.spans)
+        assert quoted.counts == plain.counts

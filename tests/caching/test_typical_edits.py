@@ -160,7 +160,7 @@ EDITS: dict[str, Edit] = {
             *("disentanglement.read_judge_embeddings", "extraction.extract_activations", "pretraining.*"),
             *("extraction.report_extraction", "fidelity.choose_fidelity_sequences", "fidelity.measure_*"),
             "extraction.pool_activations",
-            *("probing.gate_linear_probe", "probing.pool_*", *LOADING, *SWEEP),
+            *("probing.gate_linear_probe", "probing.pool_*", "probing.score_references", *LOADING, *SWEEP),
         },
         PLANS,
     ),

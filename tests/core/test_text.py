@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,19 @@ def test_a_damaged_archive_says_how_far_it_got(tmp_path: Path, compress, damage:
     broken = whole[:middle] if damage == "half" else whole[:middle] + b"\xaa" * 64 + whole[middle + 64 :]
     with pytest.raises(InputError, match=r"ends early or is damaged after \d+ lines .*Download it again"):
         list(numbered_lines(_write(tmp_path, broken)))
+
+
+@pytest.mark.parametrize("member", ["xl/workbook.xml", "content.xml"])
+def test_spreadsheets_are_told_from_other_archives(tmp_path: Path, member: str) -> None:
+    path = tmp_path / "table.tsv"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<x/>")
+        archive.writestr(member, "<x/>")
+    with pytest.raises(InputError, match=r"table\.tsv: this is an Excel file .*Save it as text"):
+        list(numbered_lines(path))
+    path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+    with pytest.raises(InputError, match="this is an Excel file"):
+        list(numbered_lines(path))
 
 
 def test_a_missing_file_and_a_folder_name_the_way_out(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Files that the user gives."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def test_a_folder_is_refused(tmp_path):
     assert not dataset.exists()
     with pytest.raises(InputError, match="is a folder, not a file"):
         dataset.load()
+
+
+def test_folders_and_pipes_are_refused_before_they_are_hashed(tmp_path):
+    """Opening a pipe without a writer would wait for ever."""
+    (tmp_path / "x.fa.gz").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in (("x.fa.gz", "is a folder, not a file"), ("pipe", "is a named pipe or a device")):
+        path = str(tmp_path / name)
+        for step in (
+            SourceFileDataset(filepath=path).check,
+            SourceFileDataset(filepath=path).load,
+            SourceFilesDataset(files={"x": {"filepath": path}}).fingerprint,
+            SourceFilesDataset(files={"x": {"filepath": path}}).load,
+        ):
+            with pytest.raises(InputError, match=message):
+                step()
+    SourceFileDataset(filepath=None).check()
+    SourceFileDataset(filepath=str(tmp_path / "missing")).check()
 
 
 def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):

@@ -83,3 +83,18 @@ def rename(path):
     table = pq.read_table(path)
     pq.write_table(table.rename_columns(["id", "x"]), path)
     return path
+
+
+@pytest.mark.parametrize("kind", ["double", "tensor", "with labels"])
+def test_vectors_of_other_writers_are_read(kind, tmp_path, activations):
+    values = np.arange(6, dtype=np.float64).reshape(3, 2) + 1
+    columns = {
+        "double": {"act": pa.array(values.tolist())},
+        "tensor": {"act": pa.FixedShapeTensorArray.from_numpy_ndarray(values)},
+        "with labels": {"act": pa.array(values.tolist()), "labels": pa.array([["a"], [], ["b", "c"]])},
+    }[kind]
+    pq.write_table(pa.table({"protein_id": ["C", "A", "B"], **columns}), tmp_path / "x.parquet")
+    found = read_embeddings(tmp_path / "x.parquet", STUDIED, activations, "another")
+    assert found["protein_id"].tolist() == ["A", "B", "C"]
+    expected = values[[1, 2, 0]] / np.linalg.norm(values[[1, 2, 0]], axis=1, keepdims=True)
+    np.testing.assert_allclose(np.stack(found["embedding"]), expected, rtol=1e-6)

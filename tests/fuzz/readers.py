@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from tests.activations.conftest import HOOK_POINT, config, proteins
 from tests.activations.test_parquet import write as write_parquet
 from tests.annotations import test_damaged_files as annotation_files
+from tests.annotations.test_gaf import GPAD_11
 from tests.code_store import stored_codes
 from tests.ontology import test_damaged_files as ontology_files
 from tests.plm.hugging_face_folder import hugging_face_state, write_folder
@@ -17,13 +19,15 @@ from tests.plm.tiny_esm2 import fair_esm_content, tiny_esm2, tiny_model, write_s
 from tests.sae.interchange import foreign
 from tests.sequences import test_damaged_files as sequence_files
 from tests.sequences.flat_file import dat_record
+from tests.sequences.rearrangements import heavy, table
 
 from protsae.activations import ActivationStore
 from protsae.activations.parquet import ParquetStore
 from protsae.activations.plan import plan_extraction
 from protsae.activations.writer import write_activations
+from protsae.annotations.airr import read_rearrangements
 from protsae.annotations.binding import read_binding_sites
-from protsae.annotations.config import AnnotationsConfig
+from protsae.annotations.config import AnnotationsConfig, RearrangementConfig
 from protsae.annotations.features import read_features
 from protsae.annotations.motifs import read_motifs
 from protsae.annotations.rows import read_annotations
@@ -38,9 +42,10 @@ from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import ShapeConfig
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sae.interchange import load_sae
+from protsae.sequences.clonotypes import read_clonotypes
 from protsae.sequences.clustering import read_clusters
 from protsae.sequences.records import RecordsConfig, read_sequences
-from protsae.sequences.table import read_held_back
+from protsae.sequences.table import SequenceTableConfig, read_held_back, sequence_table
 from protsae.training.state import StateFile
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +103,23 @@ def _embeddings(folder: Path) -> list[Path]:
     labels, split = {name: ["a", "b"] for name in values}, dict.fromkeys(values, "train")
     write_parquet(folder / "x.parquet", values, rows_per_group=5, labels=labels, split=split)
     return [folder / "x.parquet"]
+
+
+def _embeddings_of_pandas(folder: Path) -> list[Path]:
+    rows = {"protein_id": list("AAB"), "act": [[0.5, 1], [2, 3], [4, 5]], "labels": list("xxy")}
+    pd.DataFrame(rows).to_parquet(folder / "x.parquet")
+    return [folder / "x.parquet"]
+
+
+def _rearrangements(folder: Path) -> list[Path]:
+    rows = [heavy("a", n_mutations="3"), heavy("b", productive="F"), heavy("c", sequence_aa="MKV")]
+    return [table(folder / "x", rows)]
+
+
+def _read_rearrangements(folder: Path) -> None:
+    sequences, _ = sequence_table(folder / "x", SequenceTableConfig())
+    read_rearrangements(folder / "x", sequences, RearrangementConfig())
+    read_clonotypes(folder / "x", sequences)
 
 
 def _read_embeddings(folder: Path) -> None:
@@ -176,16 +198,17 @@ def _read_state(folder: Path) -> Any:
     return state and (state["step"], state["weights"].tolist(), state["rows"])
 
 
-def _conf(folder: Path) -> list[Path]:
-    for name in ("base", "local"):
-        (folder / name).mkdir()
-    for path in (ROOT / "conf/base").glob("[gp]*.yml"):
-        (folder / "base" / path.name).write_bytes(path.read_bytes())
-    return sorted((folder / "base").iterdir())
+def _conf(part: str) -> Reader:
+    """Return the reader of a part of the configuration; only the files that have it are spoilt."""
 
+    def make(folder: Path) -> list[Path]:
+        for name in ("base", "local"):
+            (folder / name).mkdir()
+        for path in (ROOT / "conf/base").glob("*.yml"):
+            (folder / "base" / path.name).write_bytes(path.read_bytes())
+        return sorted((folder / "base").glob(f"[{part[0]}g]*.yml"))
 
-def _read_conf(folder: Path) -> None:
-    ProjectConfigLoader(conf_source=str(folder), **ARGUMENTS)["parameters"]
+    return Reader(make, lambda folder: dict(ProjectConfigLoader(conf_source=str(folder), **ARGUMENTS)[part]))
 
 
 FEATURES = """Entry\tDomain [FT]\tBinding site
@@ -207,6 +230,10 @@ READERS: dict[str, Reader] = {
         f"annotations, {kind}": _text(sound, lambda p: read_annotations(p, AnnotationsConfig(), Counter()))
         for kind, (sound, _) in annotation_files.KINDS.items()
     },
+    "annotations, gpad": _text(
+        "\n".join(GPAD_11), lambda p: read_annotations(p, AnnotationsConfig(), Counter())
+    ),
+    "rearrangements": Reader(_rearrangements, _read_rearrangements),
     "ontology, obo": _text(ontology_files.OBO, read_obo),
     "ontology, norm": _text(ontology_files.NORM, read_norm),
     "features, table": _text(FEATURES, read_features),
@@ -215,8 +242,10 @@ READERS: dict[str, Reader] = {
     "concept table": _text(CONCEPTS, lambda p: read_concept_table("pfam", p, None)),
     "motifs": _text(MOTIFS, read_motifs),
     "clusters": _text(CLUSTERS, read_clusters),
+    "clusters, MMseqs2": _text("P1\tP1\nP1\tP2\nP3\tP3\n", read_clusters),
     "held back": _text("accession\nP1\nP2\n", read_held_back),
     "embeddings": Reader(_embeddings, _read_embeddings),
+    "embeddings, pandas": Reader(_embeddings_of_pandas, _read_embeddings),
     "activation store": Reader(_store, _read_store, sealed=True),
     "residue codes": Reader(_codes, _read_codes, sealed=True),
     "checkpoint": Reader(_checkpoint(3), _read_checkpoint, sealed=True),
@@ -233,7 +262,8 @@ READERS: dict[str, Reader] = {
     "InterProt": _foreign(foreign.write_interprot, k=3),
     "dictionary_learning": _foreign(foreign.write_batch_topk),
     "InterPLM": _foreign(foreign.write_interplm_jumprelu),
-    "configuration": Reader(_conf, _read_conf),
+    "configuration": _conf("parameters"),
+    "catalog": _conf("catalog"),
     "record of the cache": _text(RECORD, read_record),
     "memory of the cache": _text(RECORD, read_json),
 }

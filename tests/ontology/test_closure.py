@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.toy_ontology import ancestors_of
 
 from protsae.core.errors import InputError
-from protsae.ontology.closure import ancestor_closure, preset_relations, reachable
+from protsae.ontology.closure import ancestor_closure, preset_relations, reachable, relations_not_found
 from protsae.ontology.graph import cycle_of, depths
 from protsae.ontology.obo import Ontology
 
@@ -170,3 +170,13 @@ def test_whole_gene_ontology_equals_networkx(gene_ontology: Ontology, shared_dat
     graph = networkx_graph(gene_ontology, preset)
     for term_id in np.random.default_rng(0).choice(closure.term_ids, 1000, replace=False):
         assert ancestors_of(closure, [term_id]) == nx.descendants(graph, term_id) | {term_id}
+
+
+def test_a_preset_that_finds_none_of_its_relations_says_so():
+    only_is_a = make_ontology(3, [(1, "is_a", 0), (2, "is_a", 1)])
+    both = make_ontology(3, [(1, "is_a", 0), (2, "part_of", 1), (2, "near", 0)])
+    foreign = make_ontology(3, [(1, "is_a", 0), (2, "inside", 1), (2, "near", 0)])
+    assert relations_not_found(only_is_a, "cafa") == relations_not_found(both, "cafa") == []
+    assert relations_not_found(foreign, "deepgo") == []
+    (warning,) = relations_not_found(foreign, "cafa")
+    assert "the ontology has no part_of, but inside (1), near (1)" in warning

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.writing import subset, write_obo
+from protsae.annotations.ids import resolve_ids
 from protsae.core.errors import InputError
+from protsae.ontology.closure import ancestor_closure
 from protsae.ontology.obo import Ontology, read_obo
 
 DATA = Path(__file__).parent / "data"
@@ -96,7 +98,6 @@ def test_other_namespaces_are_kept_as_aspects(tmp_path: Path):
         (HEAD, r"no \[Term\] in 0 stanzas"),
         (HEAD + "[Typedef]\nid: part_of\n", r"no \[Term\] in 1 stanzas"),
         (HEAD + "[Term]\nname: x\n", r"x\.obo:3: this \[Term\] has no id"),
-        ("[Term]\nid: GO:1\n", r"x\.obo:1: term GO:1 has no namespace; add it"),
         (HEAD + term("GO:1") + term("GO:1"), r"x\.obo:8: term GO:1 is given again \(first at line 4\)"),
         (HEAD + "[Term]\nid: GO:1\nid: GO:2\n", r"x\.obo:5: a second 'id' in the term that starts at line 3"),
         (HEAD + "[Term\nid: GO:1\n", r"x\.obo:3: .* opens a stanza"),
@@ -117,10 +118,6 @@ def test_other_namespaces_are_kept_as_aspects(tmp_path: Path):
         (
             HEAD + term("GO:1", "relationship: part_of GO:2") + term("GO:2", "is_obsolete: true"),
             r"GO:1 part_of GO:2 \(obsolete\)",
-        ),
-        (
-            HEAD + term("GO:1", "alt_id: GO:9") + term("GO:2", "alt_id: GO:9"),
-            r"x\.obo:12: the alternative id GO:9 is claimed by GO:1 \(line 7\) and GO:2",
         ),
         (
             HEAD + term("GO:1", "is_a: GO:2") + term("GO:2", "relationship: part_of GO:1"),
@@ -146,10 +143,6 @@ def test_other_namespaces_are_kept_as_aspects(tmp_path: Path):
         ),
         (HEAD + term("GO:1", "disjoint_from: GO:1"), r"x\.obo:7: GO:1 names itself in 'disjoint_from'"),
         (HEAD + term("GO:1", "equivalent_to: GO:1"), r"x\.obo:7: GO:1 names itself in 'equivalent_to'"),
-        (
-            HEAD + term("GO:1", "alt_id: GO:2") + term("GO:2", "alt_id: GO:3"),
-            r"x\.obo:7: GO:2 is an alternative id of GO:1 and a current term \(line 9\) too; keep one",
-        ),
         (HEAD + term("GO:1", "is_a: GO:1"), "cycle over is_a and part_of: GO:1 -> GO:1;"),
     ],
 )
@@ -250,3 +243,82 @@ def test_whole_gene_ontology_equals_what_obonet_reads(gene_ontology: Ontology, s
     assert list(gene_ontology.relations.itertuples(index=False, name=None)) == sorted(
         (child, relation, parent) for child, parent, relation in graph.edges(keys=True)
     )
+
+
+def relations_of(folder: Path, text: str) -> list[list[str]]:
+    return read_obo(write(folder, text)).relations.to_numpy().tolist()
+
+
+@pytest.mark.parametrize(
+    ("relation", "typedef"),
+    [
+        ("part_of", "name: part of"),
+        ("BFO:0000050", "name: part of"),
+        ("BFO:0000050", "name: is inside"),
+        ("http://purl.obolibrary.org/obo/BFO_0000050", "name: part of"),
+        ("OBO_REL:part_of", "name: anything"),
+        ("inside", "xref: BFO:0000050 ! in the relation ontology"),
+        ("inside", "name: part of"),
+    ],
+)
+def test_relations_are_what_their_declaration_says(tmp_path: Path, relation: str, typedef: str):
+    body = term("CL:1", f"relationship: {relation} CL:2") + term("CL:2")
+    definition = term("CL:3", "intersection_of: CL:2", f"intersection_of: {relation} CL:1")
+    text = body + definition + f"\n[Typedef]\nid: {relation}\n{typedef}\n"
+    ontology = read_obo(write(tmp_path, text))
+    assert ontology.relations.to_numpy().tolist() == [["CL:1", "part_of", "CL:2"]]
+    assert ["CL:3", "intersection_of", "part_of", "CL:1"] in ontology.logic.to_numpy().tolist()
+    assert [len(ancestor_closure(ontology).ancestors.indices), relation] == [4, relation]  # 3 terms, 1 pair
+
+
+def test_relations_without_a_standard_meaning_keep_their_ids(tmp_path: Path):
+    text = term("X:1", "relationship: near X:2", "relationship: RO:0002212 X:2") + term("X:2")
+    text += "\n[Typedef]\nid: near\nname: adjacent to\nxref: RO:0002220\n"
+    assert relations_of(tmp_path, text) == [["X:1", "near", "X:2"], ["X:1", "negatively_regulates", "X:2"]]
+
+
+def test_terms_of_other_ontologies_as_parents_are_left_and_counted(tmp_path: Path):
+    clauses = ("is_a: AB:1", "is_a: PATO:7", "relationship: made_by OBI:5", "relationship: part_of AB:1")
+    defined = ("intersection_of: AB:1", "intersection_of: has_part CHEBI:4", "disjoint_from: PATO:8")
+    imported = term(
+        "UO:1", "relationship: part_of UO:2", "relationship: part_of AB:1", "relationship: near UO:1"
+    )
+    text = "ontology: ab/ab-base\n" + term("AB:1") + term("AB:2", *clauses, *defined) + imported
+    ontology = read_obo(write(tmp_path, text))
+    assert ontology.relations.to_numpy().tolist() == [
+        ["AB:2", "is_a", "AB:1"],
+        ["AB:2", "part_of", "AB:1"],
+        ["UO:1", "part_of", "AB:1"],
+    ]
+    assert ontology.logic.empty
+    assert ontology.report()["n_clauses_unused"] == {
+        "disjoint_from/other ontologies": 1,
+        "intersection_of/other ontologies": 2,
+        "is_a/other ontologies": 1,
+        "relationship/of a term to itself": 1,
+        "relationship/other ontologies": 2,
+    }
+    with pytest.raises(InputError, match=r"1 relations .* AB:2 made_by AB:5; use a complete"):
+        read_obo(write(tmp_path, text.replace("OBI:5", "AB:5")))
+
+
+@pytest.mark.parametrize(
+    ("header", "aspect"),
+    [
+        ("", "AB"),
+        ("ontology: ab/subsets/slim\n", "ab"),
+        ("ontology: ab\ndefault-namespace: quality\n", "quality"),
+    ],
+)
+def test_terms_without_namespace_are_in_that_of_the_file_or_prefix(tmp_path: Path, header: str, aspect: str):
+    terms = read_obo(write(tmp_path, header + term("AB:1") + term("AB:2", "namespace: own"))).terms
+    assert terms["aspect"].tolist() == [aspect, "own"]
+
+
+def test_ambiguous_alternative_ids_are_left_and_counted(tmp_path: Path):
+    text = HEAD + term("GO:1", "alt_id: GO:9", "alt_id: GO:8", "alt_id: GO:3")
+    text += term("GO:2", "alt_id: GO:9") + term("GO:3", "alt_id: GO:7")
+    ontology = read_obo(write(tmp_path, text))
+    assert ontology.terms["alt_ids"].tolist() == ["GO:8", "", "GO:7"]
+    assert ontology.unused_clauses == {"alt_id/ambiguous": 2}
+    assert resolve_ids(pd.Series(["GO:9", "GO:3"]), ontology)["status"].tolist() == ["current", "unknown"]

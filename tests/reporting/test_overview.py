@@ -45,7 +45,7 @@ def test_main_result_states_scores_floors_and_paired_differences(dictionaries):
         ]
     )
     assert main_result(METRICS, differences, dictionaries) == (
-        "On test proteins, each defined latent of ProtSAE ranks the proteins that have its GO term above the"
+        "On test proteins, each defined latent of ProtSAE ranks the proteins that have its concept above the"
         " others with a mean AUC of 0.710 (0.690 to 0.730). Chance is 0.5, and a probe on shuffled labels"
         " reaches 0.480. The best single latents of TopK SAE reach 0.650 (0.630 to 0.680); the paired"
         " difference is +0.060 (+0.030 to +0.090). A linear probe on the mean activations, which uses no"
@@ -72,8 +72,8 @@ def test_main_result_of_a_single_unguided_dictionary_names_no_other():
     alone = Dictionaries({"a": "gated"}, "a")
     said = main_result(auc_rows("a_latent", 0.6), auc_rows("a_latent", 0.6)[:0], alone)
     assert said == (
-        "On test proteins, the best single latent of Gated SAE for each GO term, chosen without test"
-        " proteins, ranks the proteins that have the term above the others with a mean AUC of 0.600."
+        "On test proteins, the best single latent of Gated SAE for each concept, chosen without test"
+        " proteins, ranks the proteins that have the concept above the others with a mean AUC of 0.600."
         " Chance is 0.5."
     )
 

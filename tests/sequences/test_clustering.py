@@ -56,7 +56,7 @@ def mutate(rng: np.random.Generator, parent: str, identity: float) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("P1\tC1\n", "clusters.tsv:1: the header has no column accession; found 'P1, C1'"),
+        ("P1\tC1\n", "or EntryID or member; found 'P1, C1'"),
         (
             "accession\tcluster_id\nP1\tC1\nP2\n",
             "clusters.tsv:3: 1 tab-separated fields where the header has 2: 'P2'",
@@ -80,6 +80,19 @@ def test_faulty_cluster_files_are_refused_with_file_and_line(tmp_path: Path, tex
 def test_clusters_are_read_with_blank_lines_and_repeated_rows(tmp_path: Path) -> None:
     path = _clusters(tmp_path, "accession\tcluster_id\r\nP1\tC1\r\n\r\nP2\tC1\r\nP1\tC1\r\n")
     assert read_clusters(path) == {"P1": "C1", "P2": "C1"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "P1\tP1\nP1\tP2\nP3\tP3\n",
+        "cluster_id\taccession\nP1\tP1\nP1\tP2\nP3\tP3\n",
+        "length\tmember\trepresentative\n1\tP1\tP1\n2\tP2\tP1\n3\tP3\tP3\n",
+        '"","Entry","cluster"\n"1","P1","P1"\n"2","P2","P1"\n"3","P3","P3"\n'.replace(",", "\t"),
+    ],
+)
+def test_cluster_files_of_programs_give_the_same_clusters(tmp_path: Path, text: str) -> None:
+    assert read_clusters(_clusters(tmp_path, text)) == {"P1": "P1", "P2": "P1", "P3": "P3"}
 
 
 def test_given_clusters_match_id_or_alias_and_copies_unite_them(tmp_path: Path) -> None:

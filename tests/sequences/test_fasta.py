@@ -42,6 +42,10 @@ def _read(folder: Path, text: str | bytes, config: FastaConfig = CONFIG) -> list
             ("P69905", "HBA_HUMAN Hemoglobin OS=Homo sapiens"),
         ),
         (">sp|P69905", ("P69905", "")),
+        (">SP|P69905.2|HBA_HUMAN Hemoglobin", ("P69905", "HBA_HUMAN Hemoglobin")),
+        (">P69905.3 RecName: Full=Hemoglobin", ("P69905", "RecName: Full=Hemoglobin")),
+        (">A0A024R161-2.1", ("A0A024R161-2", "")),
+        (">NP_000508.1 hemoglobin", ("NP_000508.1", "hemoglobin")),
         (">sp|P69905|", ("P69905", "")),
         (">tr|A0A024R161|A0A024R161_HUMAN", ("A0A024R161", "A0A024R161_HUMAN")),
         (">sp|P04637-2|P53_HUMAN Isoform 2", ("P04637-2", "P53_HUMAN Isoform 2")),
@@ -208,3 +212,41 @@ def test_damaged_fasta_is_records_or_an_input_error(tmp_path: Path, text: str) -
     assert [(r.protein_id, r.description, r.sequence) for r in read_fasta(path, CONFIG)] == [
         (r.protein_id, r.description, r.sequence) for r in records
     ]
+
+
+CODING = "ATGGTGCTGTCTCCTGCCGACAAGACCAACGTCAAGGCC"
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        CODING,
+        CODING.lower(),
+        CODING.replace("T", "U"),
+        CODING[:16],
+        CODING + "N" * 100,
+        CODING * 9 + "RYSWKM" * 5,
+    ],
+)
+def test_nucleotides_are_told_by_their_composition(tmp_path: Path, sequence: str) -> None:
+    with pytest.raises(
+        InputError, match=r"fasta:\d+: record 'x' looks like nucleotides.*allow_nucleotides=true"
+    ):
+        _read(tmp_path, f">P1\nMKV\n>x cds\n{sequence}\n")
+    accepted = CONFIG.model_copy(update={"allow_nucleotides": True})
+    assert len(_read(tmp_path, f">P1\nMKV\n>x cds\n{sequence}\n", accepted)) == 2
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        "ACGT",
+        CODING[:15],
+        "AATAATAATTAAATAATTAATA" * 3,
+        "GAGAGSGAGAGY" * 9,
+        "ACDEFGHIKLMNPQRSTVWY" * 2,
+        "CGCGTCGCGT" * 5,
+    ],
+)
+def test_proteins_of_few_kinds_of_residues_are_no_nucleotides(tmp_path: Path, sequence: str) -> None:
+    assert len(_read(tmp_path, f">x\n{sequence}\n")) == 1

@@ -193,8 +193,7 @@ def test_a_global_that_became_a_parameter_is_refused_by_name(tmp_path):
     shutil.copytree(CONF / "base", tmp_path / "base")
     (tmp_path / "local").mkdir()
     (tmp_path / "local/globals.yml").write_text("data_root: elsewhere\nseed: 3\n")
-    loader = ProjectConfigLoader(conf_source=str(tmp_path), **ARGUMENTS)
     with pytest.raises(InputError, match=r"globals\.yml: seed is now the parameter shared\.seed\. Set it"):
-        loader["parameters"]
+        ProjectConfigLoader(conf_source=str(tmp_path), **ARGUMENTS)
     (tmp_path / "local/globals.yml").write_text("data_root: elsewhere\n")
     assert ProjectConfigLoader(conf_source=str(tmp_path), **ARGUMENTS)["parameters"]["shared"]["seed"] == 0

@@ -1,8 +1,10 @@
 """Activations that someone else stored: any folder of Parquet files with a column of vectors.
 
-The least schema (docs/training.md): a column `fixed_size_list<float16 or float32>[d_model]`, one row per
-residue, and `protein_id`, the rows of a protein one after another within one file. Without `protein_id` every
-row group is a protein. `labels` (`list<string>`) and `split` (`string`) may be further columns.
+The least schema (docs/training.md): a column of lists of float16, float32 or float64 (read as float32), all
+of one length, fixed or not, or of tensors of one dimension; one row per residue; and `protein_id`, the rows
+of a protein one after another within one file. Without `protein_id` every row group is a protein. `labels`
+(`list<string>`, or `string` for one label) and `split` (`string`) may be further columns, the same in all
+rows of a protein.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,18 +15,25 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from protsae.activations.manifest import Manifest
 from protsae.activations.reader import ActivationStatistics, ActivationStore
-from protsae.activations.schema import vectors_to_numpy
 from protsae.core.errors import MALFORMED, InputError
 from protsae.core.files import sha256_file, sha256_text
 
 PROTEIN, LABELS, SPLIT = "protein_id", "labels", "split"
 _BLOCK = 4096
 """Rows of which sums are taken at a time."""
+_SHOWN = 8
+_OTHER_NAMES = frozenset(
+    ("accession", "entry", "entryid", "id", "protein", "proteins", "proteinid", "sequence_id", "uniprot_id")
+)
+"""What a column of protein ids is called elsewhere."""
+_ADVICE = (
+    "write one vector a row, such as list<float> (pandas: df['act'] = list(array); then df.to_parquet(path); "
+    "to fix the width, schema=pa.schema([('protein_id', pa.string()), ('act', pa.list_(pa.float32(), 320))]))"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class ParquetStore(ActivationStore):
 
         Raises:
             InputError: no files, no such column, files that differ in it, vectors of another width or type, a
-                null, or a protein whose rows are not together.
+                null, a column of proteins of another name, or a protein whose rows are not together.
         """
         self.root = Path(root)
         self.files = sorted(self.root.glob("*.parquet")) if self.root.is_dir() else [self.root]
@@ -65,8 +74,9 @@ class ParquetStore(ActivationStore):
         self.column, self.d_model, dtype = self._schema(column)
         self.hook_points = (self.column,)
         self.labels: dict[str, tuple[str, ...]] = {}
-        self.splits: dict[str, str] = {}
+        self._splits: dict[str, tuple[str, ...]] = {}
         pieces = [piece for number in range(len(self.files)) for piece in self._pieces(number)]
+        self.splits = {protein_id: value[0] for protein_id, value in self._splits.items()}
         self.protein_ids: list[str] = [str(piece[0]) for piece in pieces]
         self._shard, self._group, self._first_row, self._n_rows = (
             np.array([piece[i] for piece in pieces], dtype=np.int64) for i in (1, 2, 3, 4)
@@ -161,7 +171,7 @@ class ParquetStore(ActivationStore):
             with pq.ParquetFile(path) as file:
                 while n_read < n_rows:
                     table = file.read_row_group(group + len(parts), [self.column])
-                    parts.append(_vectors(table[self.column], path, self.column))
+                    parts.append(_vectors(table[self.column], path, self.column, self.d_model))
                     n_read += len(parts[-1])
         except (OSError, pa.ArrowException, *MALFORMED) as error:
             if isinstance(error, InputError):
@@ -171,35 +181,40 @@ class ParquetStore(ActivationStore):
 
     def _schema(self, column: str | None) -> tuple[str, int, str]:
         """Return name, width and type of the vectors, the same in all files."""
-        found: tuple[str, pa.DataType] | None = None
+        found: tuple[str, int, str] | None = None
         for path in self.files:
             schema = _footer(path).schema.to_arrow_schema()
-            vectors = [field.name for field in schema if pa.types.is_fixed_size_list(field.type)]
+            if PROTEIN not in schema.names and (
+                near := _OTHER_NAMES & {name.casefold() for name in schema.names}
+            ):
+                raise InputError(
+                    f"{path} has no column '{PROTEIN}', but {', '.join(sorted(near))}: rename the one that "
+                    "says which protein a row is of. (Without any, every row group counts as a protein)"
+                )
+            vectors = [field.name for field in schema if number_of(field.type) is not None]
             if column is None and len(vectors) != 1:
                 raise InputError(
                     f"{path} has {len(vectors)} columns of vectors ({', '.join(vectors) or 'none'}; "
-                    f"its columns: {', '.join(schema.names)}): expected one fixed_size_list of "
-                    "float16 or float32, or name it"
+                    f"its columns: {', '.join(schema.names[:_SHOWN])}): name one, or {_ADVICE}"
                 )
             name = column or vectors[0]
             if name not in schema.names:
                 raise InputError(f"{path} has no column '{name}'; its columns: {', '.join(schema.names)}")
             kind = schema.field(name).type
-            if name not in vectors or not (
-                pa.types.is_float16(kind.value_type) or pa.types.is_float32(kind.value_type)
-            ):
+            number = number_of(kind)
+            if number is None:
+                raise InputError(f"{path}: column '{name}' is {kind}, not one vector a row: {_ADVICE}")
+            width = _width_of(kind) or _first_width(path, name)
+            here = name, width, "float16" if pa.types.is_float16(number) else "float32"
+            if found is not None and found != here:
                 raise InputError(
-                    f"{path}: column '{name}' is {kind}, expected fixed_size_list of float16 or float32"
+                    f"{path}: vectors are column '{name}' of {width} numbers ({here[2]}), in "
+                    f"{self.files[0].name} '{found[0]}' of {found[1]} ({found[2]}): all files of a folder "
+                    "need the same"
                 )
-            if found is not None and found != (name, kind):
-                raise InputError(
-                    f"{path}: vectors are column '{name}' of {kind}, in {self.files[0].name} '{found[0]}' of "
-                    f"{found[1]}: all files of a folder need the same"
-                )
-            found = (name, kind)
+            found = here
         assert found is not None
-        kind = found[1]
-        return found[0], int(kind.list_size), "float16" if pa.types.is_float16(kind.value_type) else "float32"
+        return found
 
     def _pieces(self, number: int) -> list[list[Any]]:
         try:
@@ -223,11 +238,13 @@ class ParquetStore(ActivationStore):
                 if PROTEIN not in names:
                     pieces.append([f"{path.stem}:{group}", number, group, 0, n_rows])
                 table = file.read_row_group(group, wanted) if wanted else None
-                before = len(pieces) - (PROTEIN not in names)
+                before, n_before = len(pieces) - 1, pieces[-1][4] if pieces else 0
                 if table is not None and PROTEIN in names:
                     self._add_pieces(pieces, table, number, group)
                 if table is not None:
-                    self._add_labels(pieces[before:], table)
+                    if PROTEIN in names and (before < 0 or pieces[before][4] == n_before):
+                        before += 1  # the last protein of the row group before ended there
+                    self._add_labels(pieces[before:], table, path, group)
         return pieces
 
     def _add_pieces(self, pieces: list[list[Any]], table: pa.Table, number: int, group: int) -> None:
@@ -242,19 +259,133 @@ class ParquetStore(ActivationStore):
             else:
                 pieces.append([values[first], number, group, int(first), int(last - first)])
 
-    def _add_labels(self, pieces: list[list[Any]], table: pa.Table) -> None:
-        """Keep labels and split of the proteins that begin in a row group, from their first rows."""
-        for piece in pieces:
-            if LABELS in table.column_names:
-                self.labels[piece[0]] = tuple(table[LABELS][piece[3]].as_py() or ())
-            if SPLIT in table.column_names:
-                self.splits[piece[0]] = str(table[SPLIT][piece[3]].as_py())
+    def _add_labels(self, pieces: list[list[Any]], table: pa.Table, path: Path, group: int) -> None:
+        """Keep labels and split of a row group's proteins, the same in all rows of each.
+
+        Args:
+            pieces: the proteins in the order of their rows; the first may continue the row group before.
+            table: the row group.
+            path: the file.
+            group: number of the row group.
+        """
+        begins = [piece[3] if piece[2] == group else 0 for piece in pieces]
+        for name, kept in ((LABELS, self.labels), (SPLIT, self._splits)):
+            if name not in table.column_names:
+                continue
+            column = _texts(table[name], path, name)
+            changes = set(_changes(column).tolist()) - set(begins)
+            for piece, first in zip(pieces, begins, strict=True):
+                value = tuple(dict.fromkeys(column[first].as_py() or ()))
+                if name == SPLIT and len(value) != 1:
+                    raise InputError(
+                        f"{path}: column '{SPLIT}' is empty for protein {piece[0]!r}: give it one"
+                    )
+                if {*kept.setdefault(piece[0], value)} != {*value}:
+                    changes.add(first)
+            if changes:
+                row = min(changes)
+                protein = pieces[int(np.searchsorted(begins, row, side="right")) - 1][0]
+                raise InputError(
+                    f"{path}: column '{name}' varies within protein {protein!r} (at row {row} of row group "
+                    f"{group}): training takes labels and split of whole proteins. Give all its rows the same"
+                )
 
 
-def _vectors(column: pa.ChunkedArray, path: Path, name: str) -> np.ndarray:
-    if column.null_count or any(pc.any(chunk.flatten().is_null()).as_py() for chunk in column.chunks):
-        raise InputError(f"{path}: column '{name}' holds nulls: leave these rows out")
-    return vectors_to_numpy(column)
+def storage_of(kind: pa.DataType) -> pa.DataType:
+    """Return the type below an extension type, such as that of tensors."""
+    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return any(
+        is_kind(kind) for is_kind in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    )
+
+
+def number_of(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type of the numbers of a column of vectors; None if the column holds something else."""
+    if sum(size > 1 for size in getattr(kind, "shape", ())) > 1:
+        return None  # a matrix in every row
+    kind = storage_of(kind)
+    return kind.value_type if _is_list(kind) and pa.types.is_floating(kind.value_type) else None
+
+
+def _width_of(kind: pa.DataType) -> int:
+    """Return the length of the vectors; 0 if the type does not say it."""
+    kind = storage_of(kind)
+    return int(kind.list_size) if pa.types.is_fixed_size_list(kind) else 0
+
+
+def _first_width(path: Path, name: str) -> int:
+    """Return the length of a file's first vector; 0 if it has none."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(1, columns=[name]):
+                return len(batch.column(0)[0].as_py() or ())
+    except (OSError, pa.ArrowException, *MALFORMED) as error:
+        raise InputError(f"{path} is damaged ({error})") from error
+    return 0
+
+
+def _texts(column: pa.ChunkedArray, path: Path, name: str) -> pa.ListArray:
+    """Return a column of texts, or of lists of texts, as lists of texts; a null is an empty list.
+
+    Raises:
+        InputError: it holds something else, such as numbers.
+    """
+    kind = storage_of(column.type)
+    inner = kind.value_type if _is_list(kind) else kind
+    inner = inner.value_type if pa.types.is_dictionary(inner) else inner
+    if str(inner) not in {"string", "large_string", "string_view", "null"}:
+        wanted = "string, or list<string> of several labels" if name == LABELS else "string"
+        raise InputError(
+            f"{path}: column '{name}' is {column.type}, expected {wanted}: write names, no numbers"
+        )
+    array = column.cast(pa.list_(pa.string()) if _is_list(kind) else pa.string()).combine_chunks()
+    if _is_list(kind):
+        if array.flatten().null_count:
+            raise InputError(f"{path}: column '{name}' has lists that hold a null: leave it out of the list")
+        return array
+    offsets = np.concatenate([[0], np.cumsum(np.asarray(array.is_valid()))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), array.drop_null())
+
+
+def _changes(column: pa.ListArray) -> np.ndarray:
+    """Return the rows whose texts are others than those of the row before, in whatever order."""
+    lengths = np.asarray(column.value_lengths().fill_null(0), np.int64)
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    code = np.asarray(column.flatten().dictionary_encode().indices, np.int64)
+    code = code[np.lexsort((code, row))]
+    before = np.arange(len(code)) - np.repeat(lengths, lengths)  # the same place in the row before
+    as_long = np.concatenate([[False], lengths[1:] == lengths[:-1]])
+    compared = as_long[row]
+    differs = np.bincount(row[compared][code[compared] != code[before[compared]]], minlength=len(lengths)) > 0
+    found = differs | ~as_long
+    found[:1] = False
+    return np.flatnonzero(found)
+
+
+def _vectors(column: pa.ChunkedArray, path: Path, name: str, width: int) -> np.ndarray:
+    """Return the vectors [n, width], float16 as it is and others as float32.
+
+    Raises:
+        InputError: a null, or a vector of another length.
+    """
+    parts = []
+    for chunk in column.chunks:
+        array = chunk.storage if isinstance(chunk, pa.ExtensionArray) else chunk
+        if array.null_count or array.flatten().null_count:
+            raise InputError(f"{path}: column '{name}' holds nulls: leave these rows out")
+        if not pa.types.is_fixed_size_list(array.type):
+            lengths = np.asarray(array.value_lengths())
+            if (lengths != width).any():
+                raise InputError(
+                    f"{path}: column '{name}' has vectors of {width} numbers and of "
+                    f"{lengths[lengths != width][0]}: all need the same length"
+                )
+        parts.append(array.flatten().to_numpy(zero_copy_only=False).reshape(-1, width))
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, width), np.float32)])
+    return values.astype(np.float32) if values.dtype == np.float64 else values
 
 
 def _footer(path: Path) -> Any:

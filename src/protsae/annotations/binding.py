@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from protsae.annotations.sources import ConceptSource, concept_source
+from protsae.core.accessions import plain_accession
 from protsae.core.errors import InputError
 from protsae.core.text import numbered_lines, whole_number
 
@@ -56,4 +57,4 @@ def _line(line: str, where: str) -> tuple[str, list[int]]:
         if not (position := whole_number(text.strip())):
             raise InputError(f"{where}: {text[:20]!r} is not a 1-based position, in {line[:60]!r}")
         positions.append(position)
-    return fields[0], sorted(set(positions))
+    return plain_accession(fields[0])[0], sorted(set(positions))

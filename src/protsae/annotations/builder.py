@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-_ISOFORM = re.compile(r"((?:[OPQ]\d[A-Z\d]{3}\d|[A-NR-Z]\d(?:[A-Z][A-Z\d]{2}\d){1,2}))-\d+")
+from protsae.core.accessions import UNIPROT_ACCESSION
+
+_ISOFORM = re.compile(rf"({UNIPROT_ACCESSION})-\d+")
 
 IntArray = NDArray[np.signedinteger]
 

@@ -1,5 +1,8 @@
 """The concept vocabulary: which terms have enough evidence in every split to be learnt and judged."""
 
+import logging
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +34,8 @@ CONCEPT_COLUMNS = (
     "definition",
 )
 LEFT_OUT_COLUMNS = ("concept_id", "name", "aspect", "level", "reason", *(f"n_{split}" for split in SPLITS))
+PLAIN_ONLY = "dictionaries: {protsae: null} and comparison: {subject: topk, rival: null} in parameters.yml"
+_LOGGER = logging.getLogger(__name__)
 _SHOWN = 5
 
 IntArray = NDArray[np.int64]
@@ -76,6 +81,7 @@ def choose_concepts(
     proteins: pd.DataFrame,
     preset: Preset,
     config: VocabularyConfig,
+    needed: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose the concepts, and say of every other term with a positive protein why it was left out.
 
@@ -88,13 +94,14 @@ def choose_concepts(
         proteins: `protein_id`, `split`, `cluster_id`, `length`.
         preset: relations that make a term redundant with another, and parents for the information content.
         config: settings.
+        needed: whether a dictionary has to know concepts; if not, none may be left, with a warning.
 
     Returns:
         concepts: CONCEPT_COLUMNS, by aspect, then id: the order of `concept_idx`.
         left_out: LEFT_OUT_COLUMNS, by id.
 
     Raises:
-        InputError: an included id is not a current term, or no concept remains.
+        InputError: an included id is not a current term, or no concept remains where one is needed.
     """
     closure = ancestor_closure(Ontology(annotations.terms, annotations.relations), preset)
     _check_included(config.include, closure)
@@ -109,7 +116,10 @@ def choose_concepts(
     if config.max_concepts is not None:
         reasons = _with_bound(reasons, candidates, config.max_concepts)
     if (reasons != "").all():
-        raise InputError(_none_left(reasons))
+        message = f"{_none_left(reasons)}. {_way_out(candidates, config)}"
+        if needed:
+            raise InputError(f"{message}. Or train plain dictionaries alone, without concepts: {PLAIN_ONLY}")
+        _LOGGER.warning("%s. The run goes on without concepts, which its dictionaries do not need", message)
     left_out = candidates.assign(reason=reasons)[reasons != ""].reset_index()
     chosen = candidates[reasons == ""].reset_index().sort_values(["aspect", "concept_id"], ignore_index=True)
     chosen.insert(0, "concept_idx", np.arange(len(chosen), dtype=np.int32))
@@ -271,9 +281,50 @@ def _none_left(reasons: pd.Series) -> str:
     counts = reasons.value_counts(sort=False)
     removed = "; ".join(f"{reason}: {n}" for reason, n in counts.items())
     return (
-        f"no concept is left of {len(reasons)} terms with annotated proteins "
-        f"({removed or 'no annotations'}). Relax the bounds of labelling.vocabulary, or give more proteins"
+        f"no concept is left of {len(reasons)} terms with annotated proteins ({removed or 'no annotations'})"
     )
+
+
+def _way_out(candidates: pd.DataFrame, config: VocabularyConfig) -> str:
+    """Return the bounds that would keep the term that comes nearest to them, for all splits at once."""
+    wanted = candidates
+    if config.aspects is not None:
+        wanted = wanted[wanted["aspect"].isin(config.aspects)]
+    if config.include is not None:
+        wanted = wanted[wanted.index.isin(config.include)]
+    columns = {
+        f"{kind}_{split}": getattr(bounds, split) for kind, bounds in _bounds(config) for split in SPLITS
+    }
+    share = (wanted[list(columns)] / pd.Series(columns)).clip(upper=1).min(axis=1)
+    if wanted.empty or not share.max() > 0:
+        return (
+            "No term that is asked for has a positive protein in every split. Give more proteins, more "
+            "annotations, or other sources of concepts"
+        )
+    nearest = wanted.assign(share=share).sort_values(["share", "n_train"], ascending=False).iloc[0]
+    settings, found = [], []
+    for (kind, bounds), name in zip(_bounds(config), ("min_positives", "min_clusters"), strict=True):
+        has = {split: int(nearest[f"{kind}_{split}"]) for split in SPLITS}
+        passing = {split: min(has[split], getattr(bounds, split)) for split in SPLITS}
+        found.append(f"{name} {_named(has)} (asked: {_named(bounds.model_dump())})")
+        if passing != bounds.model_dump():
+            settings.append(f"labelling.vocabulary.{name}={{{_named(passing)}}}")
+    if nearest["prevalence_train"] > config.max_prevalence:
+        found.append(f"prevalence {nearest['prevalence_train']:.3f} (at most {config.max_prevalence:.3g})")
+        above = math.ceil(1000 * nearest["prevalence_train"]) / 1000
+        settings.append(f"labelling.vocabulary.max_prevalence={min(above, 1.0):g}")
+    return (
+        f"Nearest is {nearest.name} with {', '.join(found)}. It passes with --params "
+        f'"{",".join(settings) or "labelling.vocabulary.min_information_content=0"}"; or give more proteins'
+    )
+
+
+def _bounds(config: VocabularyConfig) -> tuple[tuple[str, SplitMinimum], ...]:
+    return ("n", config.min_positives), ("n_clusters", config.min_clusters)
+
+
+def _named(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{split}: {n}" for split, n in values.items())
 
 
 def _information(held: _Positives, closure: AncestorClosure, concept_ids: pd.Series) -> pd.DataFrame:

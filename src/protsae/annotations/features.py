@@ -8,10 +8,11 @@ from pathlib import Path
 
 from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
-from protsae.core.tables import SHOWN, named_rows
+from protsae.core.tables import PROTEIN_COLUMNS, SHOWN, named_rows
 from protsae.core.text import whole_number
 from protsae.sequences.formats import detect_format
 from protsae.sequences.swissprot import read_swissprot
+from protsae.sequences.swissprot_features import modern_text
 
 ASPECT = "feature"
 COLUMN_OF_KIND = {
@@ -19,6 +20,8 @@ COLUMN_OF_KIND = {
     "BINDING": "Binding site",
     "DNA_BIND": "DNA binding",
     "METAL": "Metal binding",
+    "CA_BIND": "Calcium binding",
+    "NP_BIND": "Nucleotide binding",
     "SITE": "Site",
     "DISULFID": "Disulfide bond",
     "CROSSLNK": "Cross-link",
@@ -48,16 +51,22 @@ PAIRED = frozenset({"DISULFID", "CROSSLNK"})
 """Kinds whose two positions are two residues, not the ends of a range."""
 NAMED = frozenset(
     (
-        *("BINDING", "METAL", "CARBOHYD", "LIPID", "MOD_RES", "TRANSIT", "TOPO_DOM"),
+        *("BINDING", "METAL", "NP_BIND", "CARBOHYD", "LIPID", "MOD_RES", "TRANSIT", "TOPO_DOM"),
         *("DOMAIN", "REPEAT", "COMPBIAS", "MOTIF", "REGION", "ZN_FING"),
     )
 )
 """Kinds whose note is a concept below the kind: `DOMAIN` of `SH3` is `feature:DOMAIN:SH3`."""
+_COPIES = "REPEAT"
+"""The kind whose notes are often no more than a name of the copy: `2`, `1-3`, `A`, `IV`."""
 
 _START = re.compile(r"\b(" + "|".join(COLUMN_OF_KIND) + r") (?=\S)")
 _LOCATION = re.compile(r"(?:(?P<isoform>[\w-]+):)?(?P<start>[<>?]?\d*)(?:\.\.(?P<end>[<>?]?\d*))?")
-_NOTE = re.compile(r'/(note|ligand)="([^"]*)"')
-_NUMBERING = re.compile(r"[ ,;]+(?:\d+|[ivx]+)$|; (?:partial|truncated|atypical|degenerate)$")
+_QUOTED = r'"((?:[^"]|""|"(?!\s*(?:;|$)))*)"'
+"""A quoted text; quotes inside are doubled, as UniProt writes them, or stand where none can end it."""
+_NOTE = re.compile(r"/(note|ligand)=" + _QUOTED)
+_NUMBER = r"(?:\d+(?:[-.]\d+)*|[ivx]+)"
+_NUMBERING = re.compile(rf"(?:^|[ ,]+){_NUMBER}$|^[IVX]+$")
+_COPY = re.compile(r"(?:[A-Za-z]?\d+[A-Za-z]?|[IVXLC]+|[A-Za-z])(?:[-.](?:\d+|[A-Za-z]))*")
 _LEFT_OUT = ("n_features_partial", "n_features_at_unknown_position", "n_features_of_isoforms")
 
 
@@ -77,7 +86,8 @@ def parse_features(text: str, where: str, counts: Counter[str]) -> list[Feature]
     """Return the features of a cell of a TSV export: `DOMAIN 10..120; /note="SH3"; /evidence="ECO:..."`.
 
     Features with a partial (`<1..5`), unknown (`?..10`) or isoform's (`P12345-2:3..9`) position are counted
-    and skipped. Semicolons within quotes belong to the note.
+    and skipped. Semicolons within quotes belong to the note. Cells of before 2019, such as
+    `DOMAIN 10 120 SH3. {ECO:0000255}.`, are read too.
 
     Args:
         text: the cell; empty gives none.
@@ -96,14 +106,14 @@ def parse_features(text: str, where: str, counts: Counter[str]) -> list[Feature]
     found = []
     ends = [*begins[1:], len(text)] if begins else []
     for begin, end in zip(begins, ends, strict=True):
-        kind, rest = text[begin:end].split(" ", 1)
+        kind, rest = modern_text(text[begin:end]).split(" ", 1)
         location = rest.split(";")[0].strip()
         notes = dict(_NOTE.findall(rest))
         counts["n_features"] += 1
         spans = read_location(kind, location, where, counts)
         if spans:
-            note = notes.get("ligand") if kind == "BINDING" else notes.get("note")
-            found.append(Feature(kind, note or "", spans))
+            note = (kind == "BINDING" and notes.get("ligand")) or notes.get("note", "")
+            found.append(Feature(kind, note.replace('""', '"'), spans))
     return found
 
 
@@ -138,7 +148,7 @@ def read_location(kind: str, location: str, where: str, counts: Counter[str]) ->
 
 def _without_quotes(text: str) -> str:
     """Return the text with the insides of quotes blanked, every character at its place."""
-    return re.sub(r'"[^"]*"', lambda match: '"' + " " * (len(match[0]) - 2) + '"', text)
+    return re.sub(_QUOTED, lambda match: '"' + " " * (len(match[0]) - 2) + '"', text)
 
 
 def read_feature_table(path: Path) -> ConceptSource:
@@ -150,7 +160,7 @@ def read_feature_table(path: Path) -> ConceptSource:
     counts: Counter[str] = Counter(n_rows=0)
     columns = {kind: (label, kind) for kind, label in COLUMN_OF_KIND.items()}
     proteins: list[tuple[str, list[Feature]]] = []
-    for number, row in named_rows(path, "features", {"accession": ("Entry", "accession")}, columns):
+    for number, row in named_rows(path, "features", {"accession": PROTEIN_COLUMNS}, columns):
         if len(row) == 1:
             raise InputError(
                 f"{path}:1: no feature column; expected columns of a UniProt export such as "
@@ -188,6 +198,8 @@ def read_features(path: Path) -> ConceptSource:
 def feature_source(proteins: Iterable[tuple[str, list[Feature]]], counts: Counter[str]) -> ConceptSource:
     """Return features as concepts: `feature:DOMAIN`, and below it `feature:DOMAIN:SH3` by its note.
 
+    The note counts up to its first semicolon, and without the number of the copy.
+
     Every protein given is labelled: a feature that its entry does not list is absent. Swiss-Prot's curators
     annotate what is known, so that an absence is weak evidence.
 
@@ -204,7 +216,7 @@ def feature_source(proteins: Iterable[tuple[str, list[Feature]]], counts: Counte
         for instance, feature in enumerate(features):
             concept_id = parent = f"{ASPECT}:{feature.kind}"
             texts[parent] = COLUMN_OF_KIND[feature.kind]
-            name = _concept_name(feature.note) if feature.kind in NAMED else ""
+            name = _concept_name(feature) if feature.kind in NAMED else ""
             if name:
                 concept_id = f"{parent}:{name.replace(' ', '_')}"
                 texts[concept_id] = f"{COLUMN_OF_KIND[feature.kind]}: {name}"
@@ -221,6 +233,15 @@ def feature_source(proteins: Iterable[tuple[str, list[Feature]]], counts: Counte
     )
 
 
-def _concept_name(note: str) -> str:
-    """Return a note without the number of the copy: `SH3 2` and `SH3` are one concept."""
-    return _NUMBERING.sub("", note.strip()).strip()
+def _concept_name(feature: Feature) -> str:
+    """Return what all features of a concept share: the note without qualifiers and number of the copy.
+
+    `SH3 2; degenerate` and `SH3` are one concept, so are `Phosphoserine; by CK2` and `Phosphoserine`. So the
+    residues of the one are never negatives of the other.
+    """
+    first = feature.note.partition(";")[0].strip()
+    if feature.kind == _COPIES and _COPY.fullmatch(first):
+        return ""
+    if feature.kind == "METAL":  # `Iron-sulfur 2 (4Fe-4S)`
+        first = re.sub(r" \d+(?= \()", "", first)
+    return _NUMBERING.sub("", first).strip()

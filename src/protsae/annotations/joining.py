@@ -1,5 +1,6 @@
 """Annotations joined to proteins and propagated to the ancestors of their terms."""
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,11 @@ from protsae.annotations.ids import GONE, ID_COLUMNS, STATUSES, check_share_gone
 from protsae.annotations.owners import ACCESSION_COLUMNS, Isoforms, owners_of_rows, resolve_accessions
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure
+from protsae.ontology.closure import AncestorClosure, Preset, ancestor_closure, relations_not_found
 from protsae.ontology.obo import Ontology
 
 PROTEIN_CONCEPT_COLUMNS = ("protein_id", "concept_id", "is_direct")
+_LOGGER = logging.getLogger(__name__)
 _SHOWN = 3
 _LISTED = 20
 _WARN_BELOW = 0.5
@@ -127,7 +129,12 @@ def join_annotations(
     if protein_concepts.empty:
         counts = ", ".join(f"{key} {value}" for key, value in report.items() if key.startswith("n_rows"))
         raise InputError(f"no annotation is left after the join: {counts}")
-    report["warnings"] = check_share_annotated(report, config.min_annotated_share)
+    report["warnings"] = [
+        *check_share_annotated(report, config.min_annotated_share),
+        *relations_not_found(ontology, preset),
+    ]
+    for warning in report["warnings"]:
+        _LOGGER.warning("%s", warning)
     return JoinedAnnotations(protein_concepts, annotation_ids, accessions, report)
 
 

@@ -9,17 +9,17 @@ import pandas as pd
 from protsae.annotations.builder import RowBuilder
 from protsae.annotations.config import AnnotationsConfig
 from protsae.annotations.evidence import keep_evidence
-from protsae.annotations.gaf import read_gaf
+from protsae.annotations.gaf import read_gaf, read_gpad
 from protsae.annotations.table import read_flat_file, read_table, read_uniprot_table
 from protsae.core.errors import InputError, naming
 from protsae.sequences.formats import detect_format
 
 READERS: dict[str, Callable[[Path, RowBuilder, Counter[str]], None]] = {
     "tsv": read_table,
-    "gaf": read_gaf,
     "uniprot_tsv": read_uniprot_table,
     "swissprot_dat": read_flat_file,
 }
+GO_READERS = {"gaf": read_gaf, "gpad": read_gpad}
 
 
 def read_annotations(
@@ -28,7 +28,7 @@ def read_annotations(
     """Read the annotation rows that the evidence filter keeps.
 
     Args:
-        path: plain table, GAF 2.1 or 2.2, UniProt export or Swiss-Prot file; recognised by the content
+        path: plain table, GAF, GPAD, UniProt export or Swiss-Prot file; recognised by the content
             unless `config.format` says it.
         config: format, evidence filter.
         counts: gains what the file holds and what was left out; a dot in a name separates a heading
@@ -45,11 +45,15 @@ def read_annotations(
     counts = Counter() if counts is None else counts
     kind = detect_format(path, "annotations") if config.format == "auto" else config.format
     rows = RowBuilder()
-    if kind not in READERS:
+    if kind not in (*READERS, *GO_READERS):
         raise InputError(
-            f"{path}: this is a {kind} file, which holds no annotations. Give {', '.join(READERS)}"
+            f"{path}: this is a {kind} file, which holds no annotations. Give "
+            f"{', '.join((*READERS, *GO_READERS))}"
         )
-    READERS[kind](path, rows, counts)
+    if kind in GO_READERS:
+        GO_READERS[kind](path, rows, counts, config.databases)
+    else:
+        READERS[kind](path, rows, counts)
     counts[f"format.{kind}"] += 1
     with naming(path):
         return keep_evidence(rows.frame(), config.evidence, counts)

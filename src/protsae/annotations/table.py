@@ -7,12 +7,12 @@ from pathlib import Path
 
 from protsae.annotations.builder import RowBuilder
 from protsae.core.errors import InputError
-from protsae.core.tables import SHOWN, named_rows
+from protsae.core.tables import PROTEIN_COLUMNS, SHOWN, named_rows
 from protsae.sequences.records import UNIPROT_ADVICE, UNIPROT_ENTRY
 from protsae.sequences.swissprot import read_swissprot
 
 _REQUIRED = {
-    "accession": ("accession", "protein", "protein_id", "Entry"),
+    "accession": PROTEIN_COLUMNS,
     "go_id": ("go_id", "term_id", "term"),
 }
 _OPTIONAL = {"evidence": ("evidence", "evidence_code"), "qualifier": ("qualifier",)}

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.errors import InputError
-from protsae.core.tables import SHOWN, named_rows
+from protsae.core.tables import PROTEIN_COLUMNS, SHOWN, named_rows
 from protsae.core.text import whole_number
 from protsae.ontology.graph import reached
 
-_PROTEIN = ("accession", "protein_id", "protein", "entry")
 _CONCEPT = ("concept_id", "concept", "term_id", "term")
 _TABLE_OPTIONAL = {
     "start": ("start", "start_1based"),
@@ -42,7 +41,7 @@ def read_concept_table(name: str, path: Path, parents: Path | None) -> ConceptSo
     whole: list[tuple[str, str]] = []
     spans: list[tuple[str, str, int, int, int]] = []
     texts: dict[str, tuple[str, str]] = {}
-    required = {"accession": _PROTEIN, "concept_id": _CONCEPT}
+    required = {"accession": PROTEIN_COLUMNS, "concept_id": _CONCEPT}
     for number, row in named_rows(path, "concepts", required, _TABLE_OPTIONAL):
         counts["n_rows"] += 1
         pair = row["accession"], row["concept_id"]

@@ -201,6 +201,8 @@ class Decider:
             return dataset.fingerprint()  # type: ignore[no-any-return]
         if is_absent(dataset):
             return NOT_GIVEN
+        if hasattr(dataset, "check"):
+            dataset.check()
         digests = [self._hasher.digest(path) for path in (local_path(dataset), companion(dataset)) if path]
         found = [digest for digest in digests if digest is not None]
         if not digests or digests[0] is None:

@@ -39,8 +39,8 @@ class Config(BaseModel):
             raise ValidationError.from_exception_data(error.title, details) from None
 
 
-def unknown_key_message(key: object, known: Any) -> str:
-    """Say that `key` is unknown, with the nearest of `known` if one is near."""
+def unknown_key_message(key: object, known: Any, what: str = "key") -> str:
+    """Say that `key`, a `what`, is unknown, with the nearest of `known` if one is near."""
     near = get_close_matches(str(key), [str(name) for name in known], n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(sorted(map(str, known)))}"
-    return f"unknown key '{key}', {hint}"
+    hint = f"did you mean '{near[0]}'?" if near else f"known {what}s: {', '.join(sorted(map(str, known)))}"
+    return f"unknown {what} '{key}', {hint}"

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -27,6 +28,9 @@ _UNREAD = (
     (b"\x1f\x9d", "compress"),
     (b"7z\xbc\xaf", "7z"),
 )
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_SHEETS = ("xl/", "content.xml")
+"""What is in the zip archive that an Excel or OpenDocument table is."""
 _PICKLE = b"\x80"
 """How pickles begin and UTF-8 cannot."""
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
@@ -159,6 +163,11 @@ def _open(path: Path, stack: ExitStack) -> tuple[BinaryIO | None, gzip.GzipFile]
             f"{path}: this is a pickle, which can hold code and is never opened. Save it as text, as "
             "docs/inputs.md shows"
         )
+    if head.startswith(_OLD_EXCEL) or (head.startswith(_UNREAD[0][0]) and _is_spreadsheet(raw)):
+        raise InputError(
+            f"{path}: this is an Excel file or another spreadsheet. Save it as text, tab-separated, or "
+            "download it as TSV"
+        )
     if archive := next((name for magic, name in _UNREAD if head.startswith(magic)), ""):
         raise InputError(
             f"{path}: this is a {archive} archive. Unpack it and give the file inside, plain or gzip"
@@ -171,6 +180,14 @@ def _open(path: Path, stack: ExitStack) -> tuple[BinaryIO | None, gzip.GzipFile]
     if kind == "xz":
         return raw, cast(gzip.GzipFile, stack.enter_context(lzma.LZMAFile(raw)))
     return None, cast(gzip.GzipFile, raw)
+
+
+def _is_spreadsheet(raw: BinaryIO) -> bool:
+    try:
+        with zipfile.ZipFile(raw) as archive:
+            return any(name.startswith(_SHEETS) for name in archive.namelist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return False
 
 
 def _decoded_lines(block: bytes, path: Path, n_before: int) -> list[str]:

@@ -53,6 +53,15 @@ class SourceFileDataset(GivenDataset[Path | None]):
         ```
     """
 
+    def check(self) -> None:
+        """Refuse what is there and is no file that can be read, before anyone hashes it.
+
+        Raises:
+            DatasetInputError: a folder, a named pipe, a device, or a file that cannot be read.
+        """
+        if self._filepath is not None and self._filepath.exists():
+            readable(self._filepath, self.metadata)
+
     def load(self) -> Path | None:
         """Return the path, or None.
 
@@ -112,6 +121,9 @@ class SourceFilesDataset(AbstractDataset[Any, dict[str, Path]]):
 
     def fingerprint(self) -> str | None:
         """Return a hash of names and bytes, which the cache compares; None if a file is missing."""
+        for path in self._files.values():
+            if path.exists():
+                readable(path, self.metadata)
         if not self._exists():
             return None
         return sha256_text(
@@ -135,6 +147,10 @@ def readable(path: Path, metadata: dict[str, Any] | None) -> Path:
     what = f"{path} ({purpose})" if purpose else str(path)
     if path.is_dir():
         raise DatasetInputError(f"{what} is a folder, not a file: change its `filepath` in the catalog")
+    if path.exists() and not path.is_file():
+        raise DatasetInputError(
+            f"{what} is a named pipe or a device, which can be read once only: write its content to a file"
+        )
     try:
         with path.open("rb"):
             return path

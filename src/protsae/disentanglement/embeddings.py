@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from protsae.activations.parquet import number_of, storage_of
 from protsae.core.errors import InputError
 
 COLUMNS = ["protein_id", "embedding", "model"]
@@ -69,15 +70,17 @@ def _read(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path} is not a Parquet file ({error})") from error
     about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    vectors = [field.name for field in table.schema if any(is_kind(field.type) for is_kind in kinds)]
+    vectors = [field.name for field in table.schema if number_of(field.type) is not None]
     if "protein_id" not in table.column_names or len(vectors) != 1:
         raise InputError(
             f"{path}: expected a column protein_id and one column of vectors, found "
             f"{', '.join(table.column_names)}"
         )
-    named = table.select(["protein_id", *vectors]).rename_columns(["protein_id", "embedding"])
-    return named.to_pandas(), about
+    chunks = [c.storage if isinstance(c, pa.ExtensionArray) else c for c in table[vectors[0]].chunks]
+    plain = pa.chunked_array(chunks, storage_of(table.schema.field(vectors[0]).type))
+    return pd.DataFrame(
+        {"protein_id": table["protein_id"].to_pandas(), "embedding": plain.to_pandas()}
+    ), about
 
 
 def _vectors(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:

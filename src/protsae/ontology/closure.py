@@ -20,6 +20,7 @@ from protsae.ontology.obo import Ontology
 from protsae.ontology.obo_checks import ACYCLIC_RELATIONS
 
 Preset = Literal["cafa", "deepgo"]
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,20 @@ def preset_relations(ontology: Ontology, preset: Preset) -> pd.DataFrame:
         same_aspect = relations["child_id"].map(aspect) == relations["parent_id"].map(aspect)
         kept &= relations["relation"].isin(ACYCLIC_RELATIONS) & same_aspect
     return relations[kept]
+
+
+def relations_not_found(ontology: Ontology, preset: Preset) -> list[str]:
+    """Return a warning if an ontology has relations, and not those that the preset follows."""
+    counts = ontology.relations["relation"].value_counts()
+    missing = [name for name in ACYCLIC_RELATIONS if name not in counts.index]
+    others = [f"{name} ({n})" for name, n in counts.items() if name not in ACYCLIC_RELATIONS]
+    if preset != "cafa" or not missing or not others:
+        return []
+    return [
+        f"preset 'cafa' follows {' and '.join(ACYCLIC_RELATIONS)}; the ontology has no "
+        f"{' and no '.join(missing)}, but {', '.join(others[:_SHOWN])}. Annotations do not propagate along "
+        "the latter; with annotation.preset=deepgo they do"
+    ]
 
 
 def ancestor_closure(ontology: Ontology, preset: Preset = "cafa") -> AncestorClosure:

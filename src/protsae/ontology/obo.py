@@ -18,8 +18,10 @@ from protsae.ontology.obo_checks import Statements
 from protsae.ontology.obo_clauses import (
     ID_SEPARATOR,
     count_unused,
+    default_namespace,
     metadata_relation,
     read_term,
+    standard_relation,
     stanzas,
 )
 
@@ -42,8 +44,9 @@ class Ontology:
         relations: `child_id`, `relation`, `parent_id`, one row per distinct statement, sorted.
         data_version: the file's `data-version`, empty where it has none.
         unused_clauses: number of clauses per tag that this reader has no use for; those of other stanzas than
-            terms as `Typedef/is_transitive`, and relationships that the file declares to be metadata as
-            `relationship/never_in_taxon`.
+            terms as `Typedef/is_transitive`, relationships that the file declares to be metadata as
+            `relationship/never_in_taxon`, statements about terms of other ontologies as
+            `is_a/other ontologies`, alternative ids of several terms as `alt_id/ambiguous`.
         logic: `term_id`, `clause`, `relation`, `filler_id`, sorted. The rows `intersection_of` of a term are
             together its definition, each a class (`relation` empty) or "some relation to a class"; the rows
             `union_of` likewise, of classes only. `equivalent_to` and `disjoint_from` stand for themselves.
@@ -79,11 +82,14 @@ class Ontology:
 def read_obo(path: str | Path) -> Ontology:
     """Read an OBO file, plain or compressed, as a stream.
 
+    Relations are called by their standard names, whatever id the file gives them. What a complete release may
+    hold and no reader can use is left out and counted: see `obo_checks.Statements.settle`.
+
     Raises:
         InputError: the file is missing, empty, an HTML page or holds no `[Term]`; a clause cannot be read; a
-            term without id or namespace; an id given twice; a parent or a class in a logical clause that is
-            absent or obsolete; a definition of one part; an alternative id that is ambiguous; a cycle over
-            `is_a` and `part_of`. The message names file, line, ids and the fix.
+            term without id; an id given twice; a parent or a class in a logical clause that is of this
+            ontology and absent or obsolete; a definition of one part; a cycle over `is_a` and `part_of`. It
+            names file, line, ids and the fix.
     """
     path = Path(path)
     header: dict[str, str] = {}
@@ -97,14 +103,17 @@ def read_obo(path: str | Path) -> Ontology:
             continue
         n_stanzas += 1
         if stanza.kind == "Term":
-            term = read_term(path, stanza, header.get("default-namespace", ""), unused)
+            term = read_term(path, stanza, default_namespace(header), unused)
             found.add(path, stanza.line, term)
         else:
             count_unused(stanza, unused)
             metadata.add(metadata_relation(stanza))
+            if stanza.kind == "Typedef":
+                found.names.update([standard_relation(stanza)])
     if not found.rows:
         raise InputError(f"{path}: no [Term] in {n_stanzas} stanzas; is this an OBO file?")
     unused.update(found.leave_out(metadata))
+    unused.update(found.settle(header.get("ontology", "")))
     found.check(path)
     return Ontology(
         terms=pd.DataFrame(sorted(found.rows), columns=list(TERM_COLUMNS)),

@@ -11,6 +11,27 @@ from protsae.core.text import numbered_lines
 
 ASPECT_OF_NAMESPACE = {"biological_process": "BPO", "molecular_function": "MFO", "cellular_component": "CCO"}
 ID_SEPARATOR = ";"
+STANDARD_RELATIONS = {
+    "BFO:0000050": "part_of",
+    "BFO:0000051": "has_part",
+    "BFO:0000062": "preceded_by",
+    "BFO:0000063": "precedes",
+    "BFO:0000066": "occurs_in",
+    "RO:0000052": "inheres_in",
+    "RO:0000057": "has_participant",
+    "RO:0000087": "has_role",
+    "RO:0001025": "located_in",
+    "RO:0002092": "happens_during",
+    "RO:0002160": "only_in_taxon",
+    "RO:0002161": "never_in_taxon",
+    "RO:0002202": "develops_from",
+    "RO:0002211": "regulates",
+    "RO:0002212": "negatively_regulates",
+    "RO:0002213": "positively_regulates",
+    "RO:0002233": "has_input",
+    "RO:0002234": "has_output",
+}
+"""Id in the relation ontology to the name that GO's files use."""
 
 _SINGLE_TAGS = frozenset({"id", "name", "namespace", "def", "is_obsolete"})
 _LOGIC_TAGS = frozenset({"intersection_of", "union_of", "equivalent_to", "disjoint_from"})
@@ -79,6 +100,39 @@ def stanzas(path: Path) -> Iterator[Stanza]:
     yield stanza
 
 
+def default_namespace(header: dict[str, str]) -> str:
+    """Return the aspect of terms that name none: that of the file; empty if it has none either."""
+    return header.get("default-namespace") or header.get("ontology", "").partition("/")[0]
+
+
+def prefix_of(term_id: str) -> str:
+    """Return the ontology that an id belongs to: `GO` of `GO:0005737`."""
+    return term_id.partition(":")[0].rstrip("\\")
+
+
+def standard_relation(stanza: Stanza) -> tuple[str, str]:
+    """Return the id of a relation that a `[Typedef]` declares, and its standard name, as its reference says.
+
+    The name is that of a standard id among its `xref`, or of its own id, or its `name`; else the id itself.
+    """
+    values: dict[str, list[str]] = {}
+    for _, tag, value in stanza.clauses:
+        values.setdefault(tag, []).append(value.split(" !")[0].split(" {")[0].strip())
+    relation = values.get("id", [""])[0]
+    if relation in STANDARD_RELATIONS.values():
+        return relation, relation
+    names = [standard_name(xref) for xref in (*values.get("xref", []), relation)]
+    names += [name.replace(" ", "_") for name in values.get("name", [])]
+    known = (name for name in names if name in STANDARD_RELATIONS.values())
+    return relation, next(known, relation)
+
+
+def standard_name(relation: str) -> str:
+    """Return the standard name of a relation that is written as a standard id, else what was given."""
+    short = relation.rpartition("/")[2].replace("_", ":", 1) if "/" in relation else relation
+    return STANDARD_RELATIONS.get(short, relation.removeprefix("OBO_REL:"))
+
+
 def count_unused(stanza: Stanza, unused: Counter[str]) -> None:
     """Count the clauses, but for names, of a stanza that is no term, such as `Typedef/is_transitive`."""
     unused.update(f"{stanza.kind}/{tag}" for _, tag, _ in stanza.clauses if tag not in _NAMING_TAGS)
@@ -94,12 +148,14 @@ def metadata_relation(stanza: Stanza) -> str:
     return values.get("id", "") if is_metadata else ""
 
 
-def read_term(path: Path, stanza: Stanza, default_namespace: str, unused: Counter[str]) -> Term:
+def read_term(path: Path, stanza: Stanza, default: str, unused: Counter[str]) -> Term:
     """Read a `[Term]`, adding the clauses without use to `unused`.
 
+    A term without namespace is in the `default` one, or in that of its id's prefix.
+
     Raises:
-        InputError: a clause cannot be read, a single one is given twice, the id or namespace is missing, or a
-            definition is faulty.
+        InputError: a clause cannot be read, a single one is given twice, the id is missing, or a definition
+            is faulty.
     """
     parts = _Parts()
     for number, tag, value in stanza.clauses:
@@ -109,11 +165,7 @@ def read_term(path: Path, stanza: Stanza, default_namespace: str, unused: Counte
     if "id" not in single:
         raise InputError(f"{path}:{stanza.line}: this [Term] has no id")
     term_id = _identifiers(path, *single["id"], 1)[0]
-    namespace = single["namespace"][1] if "namespace" in single else default_namespace
-    if not namespace:
-        raise InputError(
-            f"{path}:{stanza.line}: term {term_id} has no namespace; add it, or a default-namespace on top"
-        )
+    namespace = single["namespace"][1] if "namespace" in single else default or prefix_of(term_id)
     _check_logic(path, term_id, parts.logic)
     row = (
         term_id,

@@ -48,12 +48,12 @@ def main_result(
         return f"No AUC of {dictionaries.label(subject)}'s latents was measured on the {split} split."
     if subject in dictionaries.guided:
         what = (
-            f"each defined latent of {dictionaries.label(subject)} ranks the proteins that have its GO term"
+            f"each defined latent of {dictionaries.label(subject)} ranks the proteins that have its concept"
         )
     else:
         what = (
-            f"the best single latent of {dictionaries.label(subject)} for each GO term, chosen without test"
-            " proteins, ranks the proteins that have the term"
+            f"the best single latent of {dictionaries.label(subject)} for each concept, chosen without test"
+            " proteins, ranks the proteins that have the concept"
         )
     shuffled = scores.get("shuffled_labels")
     floor = "" if shuffled is None else f", and a probe on shuffled labels reaches {shuffled['value']:.3f}"

@@ -103,7 +103,7 @@ def render_page(
         "left_out": left_out(tables),
         "figure_data": {key: json.loads(figure.to_json()) for key, figure in figures.items()},
         "provenance": _flat(provenance),
-        "aspects": ASPECT_NAMES,
+        "aspects": ASPECT_NAMES if set(ASPECT_NAMES) & set(tables.concepts["aspect"]) else {},
         "css": Markup(css),  # noqa: S704 - our own files and plotly's, no data in them
         "scripts": [Markup(plotly_js), Markup(application)],  # noqa: S704
         "style_ids": _BUNDLED_STYLE.findall(plotly_js),

@@ -10,12 +10,17 @@ from pydantic import Field
 
 from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.core.tables import named_rows
+from protsae.core.tables import PROTEIN_COLUMNS, named_rows, split_fields
+from protsae.core.text import first_lines
 from protsae.sequences import clonotypes, mmseqs
 from protsae.sequences.homology import SearchConfig, find_hits
 from protsae.sequences.table import ALIAS_SEPARATOR
 
 Method = Literal["auto", "given", "mmseqs", "builtin"] | clonotypes.Method
+
+CLUSTER_COLUMNS = ("cluster_id", "accession")
+"""Columns of MMseqs2's file of clusters, which has no header."""
+_CLUSTER_NAMES = ("cluster_id", "cluster", "representative")
 
 
 class ClusterSearchConfig(SearchConfig):
@@ -112,14 +117,17 @@ def cluster_table(
 def read_clusters(path: Path) -> dict[str, str]:
     """Return the cluster of each accession from a table with the columns `accession` and `cluster_id`.
 
+    MMseqs2's own file is read too: no header, representative, member; it begins with a representative twice.
     Plain or compressed; blank lines are skipped, a repeated row counts once.
 
     Raises:
         InputError: as `file:line: reason`, on what `named_rows` refuses, or two clusters of one accession.
     """
     clusters: dict[str, str] = {}
-    columns = {name: (name,) for name in ("accession", "cluster_id")}
-    for number, row in named_rows(path, "clusters", columns):
+    first = split_fields(first_lines(path, 1, "clusters")[0])
+    header = CLUSTER_COLUMNS if len(first) == 2 and first[0] == first[1] else None
+    columns = {"accession": (*PROTEIN_COLUMNS, "member"), "cluster_id": _CLUSTER_NAMES}
+    for number, row in named_rows(path, "clusters", columns, header=header):
         accession, cluster_id = row["accession"], row["cluster_id"]
         if clusters.setdefault(accession, cluster_id) != cluster_id:
             raise InputError(

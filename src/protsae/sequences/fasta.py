@@ -8,12 +8,13 @@ from pathlib import Path
 
 from pydantic import Field
 
+from protsae.core.accessions import plain_accession
 from protsae.core.config import Config
 from protsae.core.errors import InputError
 from protsae.core.text import CutOffError, numbered_lines
 from protsae.sequences.residues import ResidueError, ResiduePolicy, clean_residues
 
-_UNIREF = re.compile(r"UniRef(?:50|90|100)_([A-Z0-9-]+)")
+_MIN_LETTERS, _MIN_NUCLEOTIDES, _MIN_EACH = 16, 0.9, 0.05
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
@@ -24,6 +25,8 @@ class FastaConfig(Config):
     """What happens to characters other than the twenty residues."""
     max_sequence_length: int = Field(default=100_000, ge=1)
     """Longer sequences are an error: the longest known protein has some 45,000 residues."""
+    allow_nucleotides: bool = False
+    """Whether sequences that look like nucleotides (A, C, G, T, U, N) are read as residues, not refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,8 @@ def _records(path: Path, config: FastaConfig, counts: Counter[str]) -> Iterator[
 def parse_header(line: str, where: str) -> tuple[str, str]:
     """Return protein id and description of a header line.
 
-    `>sp|P69905|HBA_HUMAN Hemoglobin` is `P69905` and `HBA_HUMAN Hemoglobin`; `>UniRef50_P69905 ...` is
-    `P69905`; of any other header the first word is the id.
+    `>sp|P69905|HBA_HUMAN Hemoglobin` is `P69905` and `HBA_HUMAN Hemoglobin`; `>UniRef50_P69905 ...` and
+    `>P69905.2 ...` are `P69905`; of any other header the first word is the id.
 
     Raises:
         InputError: on a blank id, a control character, or an id with `;` (it joins ids in tables).
@@ -100,12 +103,7 @@ def parse_header(line: str, where: str) -> tuple[str, str]:
     if control := _CONTROL.search(line):
         raise InputError(f"{where}: control character {control.group()!r} in the header. Remove it")
     token, _, rest = line[1:].strip(" \t").replace("\t", " ").partition(" ")
-    name = ""
-    if token.startswith(("sp|", "tr|")):
-        _, token, name = (token + "|").split("|", 2)
-        name = name.removesuffix("|")
-    if uniref := _UNIREF.fullmatch(token):
-        token = uniref.group(1)
+    token, name = plain_accession(token)
     if not token:
         raise InputError(f"{where}: the record has no id: {line[:40]!r}. Give it one after '>'")
     if ";" in token:
@@ -142,7 +140,26 @@ def clean_record(
         ) from None
     if not sequence:
         raise InputError(f"{where(1)}: record '{name}' has no residues. Remove it or give it a sequence")
+    if not config.allow_nucleotides and looks_like_nucleotides(sequence):
+        raise InputError(
+            f"{where(1)}: record '{name}' looks like nucleotides: nearly all of its {len(sequence)} letters "
+            "are A, C, G, T, U or N, all of which are residues too. Give proteins: translate it. If they are "
+            "residues, set ingestion.sequences.allow_nucleotides=true"
+        )
     return record if sequence is raw else replace(record, sequence=sequence)
+
+
+def looks_like_nucleotides(sequence: str) -> bool:
+    """Return whether a sequence is told from a protein by its composition.
+
+    At least 90 % of its letters are those of nucleotides, and each of A, C, G and T (or U) makes up 5 % or
+    more: silk, antifreeze proteins and the like are rich in some of them only. Less than 16 letters say
+    nothing.
+    """
+    counts = [sequence.count(letter) for letter in "ACG"] + [sequence.count("T") + sequence.count("U")]
+    enough = min(counts) >= _MIN_EACH * len(sequence)
+    known = sum(counts) + sequence.count("N")
+    return len(sequence) >= _MIN_LETTERS and enough and known >= _MIN_NUCLEOTIDES * len(sequence)
 
 
 def _record(

@@ -36,7 +36,7 @@ def sequence_format(path: Path, config: RecordsConfig) -> SequenceFormat:
         InputError: the file is missing or no text, see `core.text.numbered_lines`.
     """
     kind = detect_format(path, "sequences") if config.format == "auto" else config.format
-    return "fasta" if kind == "tsv" or kind == "gaf" else kind  # noqa: PLR1714 - types follow it
+    return "fasta" if kind in {"tsv", "gaf", "gpad"} else kind  # type: ignore[return-value]
 
 
 def read_sequences(

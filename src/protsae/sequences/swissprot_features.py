@@ -8,8 +8,9 @@ from protsae.core.tables import SHOWN
 
 _OLD = re.compile(r"(?P<start>[<?]?\d+|\?) +(?P<end>[>?]?\d+|\?)(?: +(?P<note>\S.*))?$")
 _EVIDENCE = re.compile(r"\s*\{[^}]*\}")
+_FTID = re.compile(r"\s*/FTId=\S*")
 _STATUS = re.compile(
-    r"\s*\((?:Potential|Probable|By similarity)\)\.?$|^(?:Potential|Probable|By similarity)\.$"
+    r"\s*\((?:Potential|Probable|By similarity)\)\.?$|^(?:Potential|Probable|By similarity)\.?$"
 )
 
 
@@ -30,25 +31,38 @@ def feature_texts(path: Path, lines: list[tuple[int, str]]) -> tuple[tuple[int, 
     Raises:
         InputError: a line that begins no feature and follows none.
     """
-    begun: list[tuple[int, list[str]]] = []
+    begun: list[tuple[int, str]] = []
     for number, line in lines:
+        part = line[5:].strip()
         if line[5:6].strip():
-            begun.append((number, [line[5:].strip()]))
+            begun.append((number, part))
         elif begun:
-            begun[-1][1].append(line[5:].strip())
+            begun[-1] = begun[-1][0], _continued(begun[-1][1], part)
         else:
             raise InputError(f"{path}:{number}: {line[:SHOWN]!r} continues a feature where none begins")
-    return tuple((number, _text(*parts)) for number, parts in begun)
+    return tuple((number, modern_text(text)) for number, text in begun)
 
 
-def _text(first: str, *more: str) -> str:
-    kind, _, rest = first.partition(" ")
-    old = _OLD.match(rest.strip())
+def _continued(text: str, part: str) -> str:
+    """Return a feature with its next line: a qualifier, or the rest of a text that was wrapped.
+
+    UniProt wraps at blanks, and after hyphens and slashes within words.
+    """
+    in_quotes = text.count('"') % 2
+    if part.startswith("/") and not in_quotes:
+        return f"{text}; {part}"
+    in_word = len(text) > 1 and text[-1] in "-/" and not text[-2].isspace()
+    return text + part if in_word else f"{text} {part}"
+
+
+def modern_text(text: str) -> str:
+    """Return a feature as written today; of one from before 2019 status, evidence and FTId are left out."""
+    kind, _, rest = text.partition(" ")
+    old = _OLD.match(rest.strip(" ;."))
     if old is None:
-        qualifiers = "".join(("; " if part.startswith("/") else " ") + part for part in more)
-        return f"{kind} {rest.strip()}{qualifiers}"
-    note = _EVIDENCE.sub("", " ".join([old["note"] or "", *more]))
-    note = _STATUS.sub("", note.strip()).strip().rstrip(".;").replace('"', "'")
+        return f"{kind} {rest.strip()}"
+    note = _FTID.sub("", _EVIDENCE.sub("", old["note"] or "").replace("; /FTId", " /FTId"))
+    note = _STATUS.sub("", note.strip(" ;")).strip(" ;").rstrip(".;").replace('"', "'")
     start, end = old["start"], old["end"]
     location = start if start == end else f"{start}..{end}"
     return f'{kind} {location}; /note="{note}"' if note else f"{kind} {location}"

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from protsae.core.errors import InputError
 from protsae.core.progress import track
 from protsae.core.seeding import lowest_hashes
-from protsae.core.tables import named_rows
+from protsae.core.tables import PROTEIN_COLUMNS, named_rows
 from protsae.sequences import airr
 from protsae.sequences.records import RecordsConfig, read_sequences, sequence_format
 
@@ -123,7 +123,7 @@ def read_held_back(path: Path) -> frozenset[str]:
     Raises:
         InputError: as `file:line: reason`, on what `named_rows` refuses.
     """
-    rows = named_rows(path, "proteins to hold back", {"accession": ("accession",)})
+    rows = named_rows(path, "proteins to hold back", {"accession": PROTEIN_COLUMNS})
     return frozenset(row["accession"] for _, row in rows)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from protsae.core.config import Config, Slug
 from protsae.encoding.config import BatchConfig
@@ -62,6 +62,14 @@ class SweepConfig(Config):
     members: tuple[EntryConfig, ...] = ()
     """What is trained."""
     ablations: dict[Slug, dict[str, Any]] = Field(default_factory=dict)
-    """Name to the fields of `training.guidance` that differ: ProtSAE once more for each."""
+    """Name to the fields of `training.guidance` that differ: ProtSAE once more for each. `{}` and null: none;
+    null for a name leaves this one out."""
     references: bool = True
     """Judge also what needs no training: the linear probe on mean activations, prevalence."""
+
+    @field_validator("ablations", mode="before")
+    @classmethod
+    def _without_null(cls, given: Any) -> Any:
+        if given is None:
+            return {}
+        return {n: v for n, v in given.items() if v is not None} if isinstance(given, dict) else given

@@ -77,6 +77,7 @@ def run(
         "params:annotation.join": parameters.join,
         "params:labelling.vocabulary": LABELLING.vocabulary,
         "params:labelling.axioms": LABELLING.axioms,
+        "params:dictionaries": {"protsae": {"architecture": "protsae"}},
         **more,
     }
     pipeline = annotation.create_pipeline() + labelling.create_pipeline()

@@ -16,6 +16,7 @@ from protsae.disentanglement.nesting import COLUMNS
 from protsae.fidelity.densities import density_histogram
 from protsae.pipelines.reporting import create_pipeline
 from protsae.pipelines.reporting.parameters import ReportingParameters
+from protsae.pipelines.reporting.pipeline import _FILES
 from protsae.pipelines.wiring import Wiring
 from protsae.probing.config import ComparisonConfig
 
@@ -65,6 +66,9 @@ def test_pipeline_writes_figures_and_page(example, tmp_path):
         "absorption": pd.DataFrame(columns=list(COLUMNS)),
         "params:dictionaries": {name: {"architecture": name} for name in ARCHITECTURES},
         "params:comparison": ComparisonConfig(subject="protsae", rival="topk"),
+        **dict.fromkeys(_FILES),
+        "raw_sequences": ROOT / "conf" / "base" / "parameters_report.yml",
+        "raw_concept_tables": {},
         "params:reporting.texts": parameters().texts,
         "params:reporting.cards": parameters().cards,
     }
@@ -76,6 +80,8 @@ def test_pipeline_writes_figures_and_page(example, tmp_path):
     page = (tmp_path / "08_reporting" / "report" / "index.html").read_text(encoding="utf-8")
     assert "<h1>Named features of a protein language model</h1>" in page
     assert "esm2_tiny" in page
+    assert "Files of this run: sequences: parameters_report.yml (SHA-256 " in page
+    assert "Swiss-Prot" not in page and "Gene Ontology, release" not in page
     assert {path.stem for path in (tmp_path / "08_reporting" / "figures").iterdir()} == {
         "proteins",
         "concept_counts",

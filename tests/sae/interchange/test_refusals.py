@@ -38,8 +38,10 @@ def changed(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"transcode": True}, "transcode is on"),
-        ({"skip_connection": True}, "skip_connection is on"),
+        ({"transcode": True}, "transcode is True; only plain TopK"),
+        ({"skip_connection": True}, "skip_connection is True"),
+        ({"signed": True}, "signed is True"),
+        ({"an_option_of_tomorrow": 0.5}, "an_option_of_tomorrow is 0.5"),
         ({"activation": "groupmax"}, "activation 'groupmax'"),
         ({"k": 0}, "k is 0, not a positive whole number"),
         ({"k": "32"}, "k is '32'"),
@@ -62,6 +64,15 @@ def test_sparsify(tmp_path, changes, message):
         ),
         ({"normalize_activations": "covariance_whitening"}, "normalize_activations 'covariance_whitening'"),
         ({"k": None}, "k is None"),
+        (
+            {"activation_fn": "relu", "activation_fn_str": "tanh-relu"},
+            "activation_fn_str 'tanh-relu' cannot be",
+        ),
+        ({"activation_fn": "gelu"}, "activation_fn 'gelu' cannot be read; those that can: relu, topk"),
+        ({"activation_fn_kwargs": {"temperature": 2}}, "activation_fn_kwargs has 'temperature'"),
+        ({"is_transcoder": True}, "is_transcoder is True, which is not computed here"),
+        ({"d_out": 9}, "d_out is 9, which is not computed here"),
+        ({"reshape_activations": "patches"}, "reshape_activations is 'patches'"),
         ({"architecture": "standard", "k": None, "d_in": 5}, None),
     ],
 )
@@ -73,6 +84,22 @@ def test_saelens(tmp_path, changes, message):
     else:
         with pytest.raises(InputError, match=message):
             read_dictionary(folder)
+
+
+@pytest.mark.parametrize("kwargs", [{}, None, {"k": 0}])
+@pytest.mark.parametrize("name", ["activation_fn", "activation_fn_str"])
+def test_saelens_topk_needs_k_before_release_6_too(tmp_path, name, kwargs):
+    folder, _, _ = foreign.write_saelens(tmp_path, "standard")
+    changed(folder / "cfg.json", **{name: "topk", "activation_fn_kwargs": kwargs})
+    with pytest.raises(InputError, match=r"'topk' without k|k is 0, not a positive whole number"):
+        read_dictionary(folder)
+
+
+def test_saelens_options_of_training_do_not_matter(tmp_path):
+    folder, _, _ = foreign.write_saelens(tmp_path, "standard")
+    training = {"noise_scale": 0.1, "use_ghost_grads": True, "lr": 1e-3, "normalize_sae_decoder": True}
+    changed(folder / "cfg.json", activation_fn_str="relu", activation_fn_kwargs={}, **training)
+    assert read_dictionary(folder).activation == "relu"
 
 
 def test_saelens_scaling_factor(tmp_path):

@@ -1,5 +1,7 @@
 """Nodes of the labelling pipeline: concept vocabulary, labels of proteins and residues, axioms."""
 
+from typing import Any
+
 import pandas as pd
 
 from protsae.annotations.concepts import VocabularyConfig, choose_concepts
@@ -7,6 +9,7 @@ from protsae.annotations.labels import label_table, residue_label_table
 from protsae.annotations.sources import ConceptTables, with_source_axioms
 from protsae.ontology.closure import Preset
 from protsae.ontology.concept_axioms import AxiomConfig, axiom_table
+from protsae.training.config import DictionaryList
 
 
 def select_concepts(
@@ -18,10 +21,12 @@ def select_concepts(
     proteins: pd.DataFrame,
     preset: Preset,
     config: VocabularyConfig,
+    dictionaries: dict[str, Any],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Choose the terms that have enough evidence in every split, and list the others with the reason."""
     annotations = ConceptTables(concept_terms, concept_relations, protein_concepts, labelled_aspects)
-    return choose_concepts(annotations, residue_concepts, proteins, preset, config)
+    guided = DictionaryList(DictionaryList.architectures_of(dictionaries)).guided
+    return choose_concepts(annotations, residue_concepts, proteins, preset, config, needed=bool(guided))
 
 
 def label_proteins(

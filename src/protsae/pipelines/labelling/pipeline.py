@@ -20,6 +20,7 @@ def create_pipeline() -> Pipeline:
                     "proteins",
                     "params:annotation.preset",
                     "params:labelling.vocabulary",
+                    "params:dictionaries",
                 ],
                 outputs=["concepts", "concepts_left_out"],
                 name="select_concepts",

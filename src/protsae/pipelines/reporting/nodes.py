@@ -1,5 +1,6 @@
 """Nodes of the reporting pipeline: tables to figures to one page."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -94,11 +95,19 @@ def plot_evidence(
     )
 
 
+def name_sources(**files: Path | dict[str, Path] | None) -> dict[str, dict[str, str]]:
+    """Return name and hash of every file that the user gave, so that the report speaks of these files."""
+    from protsae.reporting.sources import source_files
+
+    return source_files({name.removeprefix("raw_").replace("_", " "): given for name, given in files.items()})
+
+
 def render_report(
     texts: ReportTexts,
     cards: CardLimits,
     dictionaries: Listed,
     comparison: ComparisonConfig,
+    data_sources: dict[str, dict[str, str]],
     **inputs: Any,
 ) -> str:
     """Return the report page (HTML).
@@ -108,10 +117,12 @@ def render_report(
         cards: how many latents get a card.
         dictionaries: those of the run.
         comparison: subject and rival.
+        data_sources: name and hash of the files of this run.
         inputs: the fields of `ReportTables` by name, the figures as `figure_<key>`, and of every dictionary
             its `latent_statistics` and its `sae_checkpoint`, whose metadata the page states.
     """
     from protsae.reporting.report import render_page
+    from protsae.reporting.sources import with_sources
 
     prefix = "figure_"
     figures = {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
@@ -121,4 +132,5 @@ def render_report(
     page = ReportTables(**tables, statistics=parts_of(inputs, "latent_statistics"))
     subject = parts_of(inputs, "sae_checkpoint")[comparison.subject]
     named = Dictionaries.of(dictionaries, comparison)
+    texts = with_sources(texts, data_sources, subject.metadata)
     return render_page(page, figures, texts, cards, subject.metadata, named)

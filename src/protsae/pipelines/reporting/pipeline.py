@@ -10,6 +10,7 @@ from protsae.reporting.tables import ReportTables
 from .nodes import (
     collect_metrics,
     lay_out_paper_table,
+    name_sources,
     plot_data,
     plot_evidence,
     plot_latents,
@@ -20,6 +21,10 @@ from .nodes import (
 
 _MEASURED = ("score_metrics", "disentanglement_metrics", "alignment_metrics", "fidelity_metrics")
 _TABLES = [field.name for field in fields(ReportTables) if field.name != "statistics"]
+_FILES = (
+    *("raw_sequences", "raw_annotations", "raw_ontology", "raw_axioms", "raw_clusters", "raw_concept_tables"),
+    *("raw_concept_parents", "raw_features", "raw_binding_sites", "raw_motifs"),
+)
 _NAMED = {"dictionaries": "params:dictionaries", "comparison": "params:comparison"}
 _NOT_ON_THE_PAGE = {"figure_fidelity_strata", "figure_absorption"}
 
@@ -57,9 +62,10 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
     page = {
         **{name: f"params:reporting.{name}" for name in ("texts", "cards")},
         **_NAMED,
-        **as_named(*_TABLES, *figures),
+        **as_named("data_sources", *_TABLES, *figures),
         **by_part(wiring.names, "latent_statistics", "sae_checkpoint"),
     }
     collect = node(collect_metrics, as_named(*_MEASURED), "metrics")
     paper = node(lay_out_paper_table, as_named("metrics") | _NAMED, "paper_table")
-    return Pipeline([collect, paper, *plots, node(render_report, page, "report")])
+    named = node(name_sources, as_named(*_FILES), "data_sources")
+    return Pipeline([collect, paper, named, *plots, node(render_report, page, "report")])

@@ -42,6 +42,7 @@ _NORM_WRITTEN: dict[TokenNorm, str] = {
     "layer_norm": "layer_norm",
     "sqrt_d": "constant_norm_rescale",
 }
+_NOT_COMPUTED = ("is_transcoder", "is_skip_transcoder", "use_error_term", "signed", "abs_topk")
 _NORM_READ: dict[str, TokenNorm] = {name: norm for norm, name in _NORM_WRITTEN.items()}
 
 
@@ -90,7 +91,8 @@ def read_saelens(path: Path) -> DictionaryTensors:
     """Read a folder.
 
     Raises:
-        InputError: not such a folder, or an architecture or a normalisation that no module here has.
+        InputError: not such a folder, or an architecture, an activation, an option or a normalisation that no
+            module here computes.
     """
     folder = path if path.is_dir() else path.parent
     cfg_path, path = folder / CFG, folder / WEIGHTS
@@ -100,6 +102,7 @@ def read_saelens(path: Path) -> DictionaryTensors:
         raise InputError(
             f"{cfg_path}: architecture {architecture!r}; those that can be read: {', '.join(_READ)}"
         )
+    _check_computed(cfg_path, cfg)
     norm = cfg["normalize_activations"]
     notes = []
     if norm == "expected_average_only_in":
@@ -128,6 +131,32 @@ def read_saelens(path: Path) -> DictionaryTensors:
         as_relu = replace(read, activation="relu").with_codes_times(norms)  # TopK sees the rescaled ones
         read = replace(as_relu, activation="topk")
     return read
+
+
+def _check_computed(path: Path, cfg: dict[str, Any]) -> None:
+    """Refuse an activation or an option that is not computed here, and TopK without k.
+
+    Raises:
+        InputError: naming it.
+    """
+    kwargs = cfg.get("activation_fn_kwargs") or {}
+    for name in ("activation_fn", "activation_fn_str"):
+        function = cfg.get(name) or "relu"
+        if function not in {"relu", "topk"}:
+            raise InputError(f"{path}: {name} {function!r} cannot be read; those that can: relu, topk")
+        if function == "topk" and "k" not in cfg:
+            raise InputError(f"{path}: {name} 'topk' without k in activation_fn_kwargs: add it")
+    if others := sorted(set(kwargs) - {"k"}):
+        raise InputError(f"{path}: activation_fn_kwargs has {others[0]!r}, which cannot be read")
+    is_other = {
+        "reshape_activations": cfg.get("reshape_activations") not in {None, "none", "hook_z"},
+        "rescale_acts_by_decoder_norm": bool(cfg.get("rescale_acts_by_decoder_norm"))
+        and cfg["architecture"] != "topk",
+        "d_out": cfg.get("d_out") not in {None, cfg.get("d_in")},
+        **{name: bool(cfg.get(name)) for name in _NOT_COMPUTED},
+    }
+    if found := [name for name, value in is_other.items() if value]:
+        raise InputError(f"{path}: {found[0]} is {cfg[found[0]]!r}, which is not computed here")
 
 
 def _settings(path: Path) -> dict[str, Any]:

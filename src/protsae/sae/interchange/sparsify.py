@@ -12,7 +12,10 @@ from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.states import check_names, read_fields, read_json, whole_number
 
 _TENSORS = {"W_enc": "encoder.weight", "b_enc": "encoder.bias", "W_dec": "W_dec", "b_dec": "b_dec"}
-_OTHER_MODELS = ("transcode", "skip_connection", "embed_skip", "gram_lookup")
+_COMPUTED = frozenset(
+    ("activation", "d_in", "expansion_factor", "k", "multi_topk", "normalize_decoder", "num_latents")
+)
+"""Options that are read here or speak of training; any other that is on changes what is computed."""
 
 
 def read_sparsify(path: Path) -> DictionaryTensors:
@@ -20,13 +23,15 @@ def read_sparsify(path: Path) -> DictionaryTensors:
 
     Raises:
         InputError: not such a folder, or a model that is no plain TopK autoencoder: a transcoder, a skip
-            connection, groups instead of TopK.
+            connection, signed codes, groups instead of TopK, an option that is not known.
     """
     folder = path if path.is_dir() else path.parent
     cfg_path, path = folder / "cfg.json", folder / "sae.safetensors"
     cfg = read_json(cfg_path)
-    if others := [name for name in _OTHER_MODELS if cfg.get(name)]:
-        raise InputError(f"{cfg_path}: {others[0]} is on; only plain autoencoders can be read")
+    if others := [name for name, value in cfg.items() if value and name not in _COMPUTED]:
+        raise InputError(
+            f"{cfg_path}: {others[0]} is {cfg[others[0]]!r}; only plain TopK autoencoders can be read"
+        )
     if cfg.get("activation", "topk") != "topk":
         raise InputError(f"{cfg_path}: activation {cfg['activation']!r}; only 'topk' can be read")
     state = load_safetensors(path)[0]
