@@ -165,7 +165,6 @@ class Decider:
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
             run_id=run_id,
             refusal=refusal or (f"output {missing[0]} was not written" if missing else None),
-            cpu_seconds=round(measure.cpu_seconds, 2),
             sizes=sizes(self._catalog, ingested=True),
         )
         write_record(file, record)

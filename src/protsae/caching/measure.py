@@ -12,21 +12,18 @@ _INTERVAL_SECONDS = 0.02
 
 
 class Measure:
-    """Context manager: `seconds` of wall time, `cpu_seconds` and `peak_memory_mb` while the block ran.
+    """Context manager: `seconds` of wall time and `peak_memory_mb` while the block ran.
 
     The kernel's own maximum (`ru_maxrss`) never falls, so that a small node after a large one would seem
     large. Resident memory is sampled instead, every 20 ms; `ru_maxrss` serves where /proc is missing.
     """
 
     seconds = 0.0
-    cpu_seconds = 0.0
-    """Of all threads, and of child processes that have ended."""
     peak_memory_mb = 0.0
 
     def __enter__(self) -> "Measure":
         self._stop = threading.Event()
         self._started = time.perf_counter()
-        self._cpu_started = sum(os.times()[:4])
         self.peak_memory_mb = _resident_mb()
         self._thread = threading.Thread(target=self._sample, name="memory sampler", daemon=True)
         self._thread.start()
@@ -38,7 +35,6 @@ class Measure:
         self._stop.set()
         self._thread.join()
         self.seconds = time.perf_counter() - self._started
-        self.cpu_seconds = sum(os.times()[:4]) - self._cpu_started
         self.peak_memory_mb = max(self.peak_memory_mb, _resident_mb())
 
     def _sample(self) -> None:

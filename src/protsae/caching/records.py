@@ -30,8 +30,6 @@ class Record:
     run_id: str | None
     refusal: str | None = None
     """Why this run does not count as a record; only its cost is then read."""
-    cpu_seconds: float | None = None
-    """Processor time of all threads and child processes: on a busy machine it is below `seconds`."""
     sizes: dict[str, float] = field(default_factory=dict)
     """How much there was to do, see `sizes.sizes`; empty if it is unknown."""
     format: int = FORMAT

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from protsae.caching.canonical import canonical, flatten
 from protsae.caching.kedro_internals import Catalog, local_path
@@ -27,15 +29,21 @@ def sizes(catalog: Catalog, *, ingested: bool) -> Sizes:
 
     Returns:
         `proteins`, `residues`, `layers` (of the language model, as far as they are run), `d_model`, `d_sae`,
-        `drawn` (residues that a training sees), `spliced` (residues of fidelity), `resamples`.
+        `drawn` (residues that a training sees), `audited` (proteins searched for relatives), `spliced`
+        (residues of fidelity), `resamples`.
     """
     given = flatten("", canonical(catalog.load("parameters") if "parameters" in catalog else {}))
     if "extraction.hook_point" not in given:
         return {}
-    counted = _reported(catalog) if ingested else _counted(catalog)
-    shape = _model_shape(_path(catalog, "plm_checkpoint"))
-    if counted is None or shape is None:
+    shape = model_shape(_path(catalog, "plm_checkpoint"))
+    counted = shape and (_reported(catalog) if ingested else _counted(catalog))
+    if not shape or not counted:
         return {}
+    return sizes_of(given, counted, shape)
+
+
+def sizes_of(given: Mapping[str, Any], counted: tuple[float, float], shape: tuple[int, int]) -> Sizes:
+    """Return the sizes for dotted settings, proteins and residues, and the model's layers and width."""
     (proteins, residues), (layers, d_model) = counted, shape
     length = residues / proteins
     points = [given["extraction.hook_point"], *given["extraction.hook_points"]]
@@ -44,6 +52,9 @@ def sizes(catalog: Catalog, *, ingested: bool) -> Sizes:
     drawn = (
         min(given["training.trainer.residues_per_protein"], stored, length) * given["training.trainer.epochs"]
     )
+    n_held_out = proteins * (1 - given["splitting.split.fractions.train"])
+    per_split = given["splitting.audit.n_sampled"]
+    is_sampled = per_split and proteins > given["splitting.audit.complete_up_to"]
     n_test = proteins * given["splitting.split.fractions.test"]
     return {
         "proteins": proteins,
@@ -52,6 +63,7 @@ def sizes(catalog: Catalog, *, ingested: bool) -> Sizes:
         "d_model": d_model,
         "d_sae": given["training.d_sae"],
         "drawn": drawn * proteins * given["splitting.split.fractions.train"],
+        "audited": min(n_held_out, 2 * per_split) if is_sampled else n_held_out,
         "spliced": min(given["fidelity.sequences.max_proteins"] or n_test, n_test) * length,
         "resamples": given["shared.n_resamples"],
     }
@@ -61,7 +73,7 @@ def _path(catalog: Catalog, name: str) -> Path | None:
     return local_path(catalog.get(name)) if name in catalog else None
 
 
-def _reported(catalog: Catalog) -> tuple[int, int] | None:
+def _reported(catalog: Catalog) -> tuple[float, float] | None:
     path = _path(catalog, "sequence_report")
     report = read_json(path) if path else {}
     return (
@@ -87,7 +99,7 @@ def _counted(catalog: Catalog) -> tuple[float, float] | None:
     return (len(kept) * share, sum(kept) * share) if kept else None
 
 
-def _model_shape(path: Path | None) -> tuple[int, int] | None:
+def model_shape(path: Path | None) -> tuple[int, int] | None:
     """Return layers and width of a language model without reading its weights; None if that is not known."""
     if path is None:
         return None
