@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
+from protsae.caching import CachingRunner
 from protsae.caching.decisions import Decision, Verdict
 from protsae.caching.foresight import _LAWS, Cost, Foresight, kind_of, scaled, total
 from protsae.caching.plan import show_plan
-from protsae.caching.records import Record, write_record
+from protsae.caching.records import Record, read_record, write_record
 from protsae.caching.sizes import sizes
 from protsae.datasets import PlmCheckpointDataset, SourceFileDataset
 from protsae.pipeline_registry import register_pipelines
@@ -254,6 +256,22 @@ def test_sizes_are_unknown_rather_than_wrong(given, tmp_path, damage):
     else:
         given["parameters"] = MemoryDataset({})
     assert sizes(given, ingested=False) == {}
+
+
+def report_sequences(path: Path) -> dict[str, int]:
+    text = path.read_text()
+    return {"n_proteins": text.count(">"), "n_residues": text.count("\n") * 10}
+
+
+def test_runner_records_sizes_and_plans_with_those_of_the_present_file(given, tmp_path, capsys):
+    node = Node(report_sequences, "raw_sequences", "sequence_report", name="parse_sequences")
+    CachingRunner().run(Pipeline([node]), given)
+    (kept,) = (tmp_path / ".cache").glob("node-*.json")
+    assert read_record(kept).sizes["proteins"] == 3
+    with (tmp_path / "proteins.fasta").open("a") as file:
+        file.write(">P9\nACDE\n")
+    CachingRunner(plan=True).run(Pipeline([node]), given)
+    assert "foreseen for 4 proteins, 94 residues, from runs on this machine" in capsys.readouterr().out
 
 
 def test_every_node_of_the_default_run_has_figures_of_the_demo():

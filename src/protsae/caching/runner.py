@@ -31,7 +31,7 @@ class CachingRunner(SequentialRunner):
     Args:
         is_async: load and save with threads, as in Kedro's runners.
         no_cache: run every node; the records are written all the same.
-        plan: print what would happen, with the time and disk expected; run and write nothing.
+        plan: print what would happen, with the cost expected; run and write nothing.
         verify: hash every file again instead of trusting size, times and inode.
     """
 
