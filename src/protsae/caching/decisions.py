@@ -26,6 +26,7 @@ from protsae.caching.kedro_internals import (
 from protsae.caching.locations import cache_folders
 from protsae.caching.measure import Measure
 from protsae.caching.records import MEMORY_FILE, Record, read_json, read_record, record_path, write_record
+from protsae.caching.sizes import sizes
 from protsae.core.code import CodeIndex
 from protsae.core.files import Stamp, sha256_text, write_text_atomic
 
@@ -164,6 +165,7 @@ class Decider:
             finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
             run_id=run_id,
             refusal=refusal or (f"output {missing[0]} was not written" if missing else None),
+            sizes=sizes(self._catalog, ingested=True),
         )
         write_record(file, record)
         self.save_memory()

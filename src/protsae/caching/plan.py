@@ -3,7 +3,8 @@
 from kedro.pipeline import Pipeline
 
 from protsae.caching.decisions import Decider, Decision, Verdict
-from protsae.caching.report import Report, cost, disk, duration
+from protsae.caching.foresight import Cost, Foresight, total
+from protsae.caching.report import Report, cost
 
 
 def plan(decider: Decider, pipeline: Pipeline, no_cache: bool) -> list[tuple[str, Decision]]:
@@ -26,24 +27,49 @@ def plan(decider: Decider, pipeline: Pipeline, no_cache: bool) -> list[tuple[str
     return planned
 
 
-def show_plan(planned: list[tuple[str, Decision]]) -> None:
-    """Print a plan, with the time and disk that the last runs took."""
+def show_plan(planned: list[tuple[str, Decision]], foresight: Foresight) -> None:
+    """Print a plan, with the time, disk space and memory that nodes and stages are expected to take."""
     report = Report([name for name, _ in planned])
+    costs = {name: foresight.cost(name, decision.record) for name, decision in planned}
     for name, decision in planned:
-        expected = "" if decision.verdict is Verdict.SKIP else cost(decision.record)
-        report.line(name, decision, expected)
-    certain = [decision for _, decision in planned if decision.verdict is Verdict.RUN]
-    possible = [decision for _, decision in planned if decision.verdict is Verdict.MAYBE]
+        report.line(name, decision, "" if decision.verdict is Verdict.SKIP else f"  [{cost(costs[name])}]")
+    certain = [costs[name] for name, decision in planned if decision.verdict is Verdict.RUN]
+    possible = [costs[name] for name, decision in planned if decision.verdict is Verdict.MAYBE]
+    stages: dict[str, list[Cost | None]] = {}
+    for name, decision in planned:
+        if decision.verdict in {Verdict.RUN, Verdict.MAYBE}:
+            stages.setdefault(name.partition(".")[0], []).append(costs[name])
+    for stage, members in stages.items():
+        report.text(f"  {stage:<16} {_sum(members)}")
     skipped = sum(decision.verdict is Verdict.SKIP for _, decision in planned)
     report.text(
         f"plan: {len(certain)} to run ({_sum(certain)}), {len(possible)} perhaps ({_sum(possible)}), "
         f"{skipped} to skip; nothing was run"
     )
+    if stages:
+        report.text(_basis(foresight, [*certain, *possible]))
 
 
-def _sum(decisions: list[Decision]) -> str:
-    records = [decision.record for decision in decisions if decision.record]
-    seconds = sum(record.seconds for record in records)
-    known = f"{duration(seconds)}, {disk(sum(record.bytes_written for record in records))}"
-    unknown = len(decisions) - len(records)
-    return f"{known}, {unknown} unknown" if unknown else known
+def _basis(foresight: Foresight, costs: list[Cost | None]) -> str:
+    if not foresight.now:
+        return (
+            "foreseen from the last runs of the same nodes: proteins or the model's width are unknown as yet"
+        )
+    sizes = (
+        f"foreseen for {foresight.now['proteins']:,.0f} proteins, {foresight.now['residues']:,.0f} residues"
+    )
+    n_demo = sum(found is not None and found.of_demo for found in costs)
+    if not n_demo:
+        return f"{sizes}, from runs on this machine"
+    off = foresight.figures["off"]
+    return (
+        f"{sizes}; {n_demo} nodes from the demo's figures ({foresight.figures['machine']}); the demo itself, "
+        f"foreseen from {foresight.figures['off_from']}, was off by {off['seconds']:.0%} in time, "
+        f"{off['n_bytes']:.0%} in disk space, {off['peak_mb']:.0%} in memory"
+    )
+
+
+def _sum(costs: list[Cost | None]) -> str:
+    known = [found for found in costs if found is not None]
+    unknown = f", {len(costs) - len(known)} unknown" if len(known) < len(costs) else ""
+    return cost(total(known)) + unknown

@@ -1,7 +1,7 @@
 """What is known about the last run of each node: one JSON file each, written when its outputs are whole."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Record:
     run_id: str | None
     refusal: str | None = None
     """Why this run does not count as a record; only its cost is then read."""
+    sizes: dict[str, float] = field(default_factory=dict)
+    """How much there was to do, see `sizes.sizes`; empty if it is unknown."""
     format: int = FORMAT
 
 

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.text import Text
 
 from protsae.caching.decisions import Decision, Verdict
-from protsae.caching.records import Record
+from protsae.caching.foresight import Cost
 
 _STYLES = {Verdict.RUN: "yellow", Verdict.SKIP: "green", Verdict.WAIT: "cyan", Verdict.MAYBE: "magenta"}
 
@@ -30,11 +30,12 @@ class Report:
         self._console.print(text)
 
 
-def cost(record: Record | None) -> str:
-    """Return what a node is expected to cost: what it cost the last time."""
-    if record is None:
-        return "  [time and disk unknown]"
-    return f"  [{duration(record.seconds)}, {disk(record.bytes_written)}]"
+def cost(expected: Cost | None) -> str:
+    """Return what a node or several are expected to take."""
+    if expected is None:
+        return "time, disk and memory unknown"
+    memory = f", {disk(1e6 * expected.peak_mb)} of memory" if expected.peak_mb else ""
+    return f"{duration(expected.seconds)}, {disk(expected.n_bytes)}{memory}"
 
 
 def duration(seconds: float) -> str:

@@ -10,11 +10,13 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
 from protsae.caching.decisions import Decider, Decision, Verdict
+from protsae.caching.foresight import Foresight, kind_of
 from protsae.caching.kedro_internals import Catalog, release_datasets, with_missing_outputs
 from protsae.caching.lock import exclusive
 from protsae.caching.measure import Measure
 from protsae.caching.plan import plan, show_plan
 from protsae.caching.report import Report, duration
+from protsae.caching.sizes import sizes
 from protsae.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class CachingRunner(SequentialRunner):
     Args:
         is_async: load and save with threads, as in Kedro's runners.
         no_cache: run every node; the records are written all the same.
-        plan: print what would happen, with the time and disk expected; run and write nothing.
+        plan: print what would happen, with the cost expected; run and write nothing.
         verify: hash every file again instead of trusting size, times and inode.
     """
 
@@ -69,7 +71,10 @@ class CachingRunner(SequentialRunner):
         for name in pipeline.datasets():
             catalog.get(name, fallback_to_runtime_pattern=True)
         decider = Decider(pipeline, catalog, self._verify)
-        show_plan(plan(decider, pipeline, self._no_cache))
+        planned = plan(decider, pipeline, self._no_cache)
+        ingestion = [d.verdict for name, d in planned if kind_of(name) == "parse_sequences"]
+        ingested = all(verdict is Verdict.SKIP for verdict in ingestion)
+        show_plan(planned, Foresight(sizes(catalog, ingested=ingested), decider.folders))
         # A plan is not a run: hooks that write what a run did (kedro-viz, run.json) must not hear of one.
         if hook_manager:
             for plugin in hook_manager.get_plugins():
