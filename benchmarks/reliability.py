@@ -1,4 +1,5 @@
-"""Spoils files and looks at what is lost: bits flipped in what plans keep, and inputs of every format.
+"""Spoils files, kills runs and looks at what is lost: bits flipped in what plans keep, inputs of every
+format, and `kedro run` ended by SIGKILL.
 
 `make fuzz` (`python benchmarks/reliability.py`) writes docs/results/reliability.json.
 tests/fuzz has the same in short.
@@ -74,11 +75,42 @@ def inputs(n: int, seed: int) -> dict[str, Any]:
     }
 
 
+def kills(n: int, seed: int) -> dict[str, Any]:
+    """Kill `n` runs at random moments of the demo, of pretraining and of a sweep, each in the miniature."""
+    fuzz, miniature = (importlib.import_module(f"tests.{name}") for name in ("fuzz.kills", "conftest"))
+    names = list(fuzz.RUNS)
+    hit: dict[str, Counter[str]] = {name: Counter() for name in names}
+    lost: list[str] = []
+    repeated = unfinished = 0
+    for index, name in enumerate(names):
+        with tempfile.TemporaryDirectory() as folder:
+            killer = fuzz.Killer(miniature.Miniature(Path(folder) / "project"), *fuzz.RUNS[name])
+            for number in range(index, n, len(names)):
+                try:
+                    kill = killer.try_one(Random(f"{seed} {number}"))
+                except Exception as error:  # noqa: BLE001  (any is a finding)
+                    lost.append(f"{name}, kill {number}: {type(error).__name__}: {str(error)[:1000]}")
+                    continue
+                hit[name][kill.last] += 1
+                repeated += kill.repeated
+                unfinished += kill.unfinished
+    return {
+        "tried": n,
+        "not_finished_with_the_same_bytes": len(lost),
+        "lost": lost,
+        "nodes_repeated": repeated,
+        "temporary_files_left": unfinished,
+        "not_compared": ["08_reporting/run.json", "dot files: .cache/, .live.jsonl, .seconds.json"],
+        "last_node_begun": {name: dict(sorted(counts.items())) for name, counts in hit.items()},
+    }
+
+
 def main() -> None:
     """Run what is asked for, and add it to the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--flips", type=int, default=2000)
     parser.add_argument("--inputs", type=int, default=20_000)
+    parser.add_argument("--kills", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
@@ -88,7 +120,8 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     results = json.loads(arguments.output.read_text()) if arguments.output.is_file() else {}
     origin = provenance()
-    for part, n in ((inputs, arguments.inputs), (flips, arguments.flips)):
+    parts = ((inputs, arguments.inputs), (flips, arguments.flips), (kills, arguments.kills))
+    for part, n in parts:
         if n:
             started = time.perf_counter()
             content = part(n, arguments.seed)

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -79,18 +80,23 @@ class Miniature:
     def kedro(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `kedro` in a fresh process, in environment `test`."""
         done = subprocess.run(
-            [sys.executable, "-m", "kedro", *arguments],
-            cwd=self.root,
-            env={**os.environ, "KEDRO_ENV": "test", "COLUMNS": "200", "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
+            **self._process(arguments), capture_output=True, text=True, timeout=600, check=False
         )
         self._keep_compiled()
         if check:
             assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
         return done
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start `kedro` in the same way and do not wait; `options`: those of `subprocess.Popen`."""
+        return subprocess.Popen(**self._process(arguments), **options)
+
+    def _process(self, arguments: tuple[str, ...]) -> dict[str, Any]:
+        return {
+            "args": [sys.executable, "-m", "kedro", *arguments],
+            "cwd": self.root,
+            "env": {**os.environ, "KEDRO_ENV": "test", "COLUMNS": "200", "NO_COLOR": "1"},
+        }
 
     def _keep_compiled(self) -> None:
         """Give what numba has compiled to the project, for the next copy: compiling takes long."""

@@ -76,6 +76,12 @@ def contents(folder: Path, *, hidden: bool) -> dict[Path, bytes]:
     return {name: files[name].read_bytes() for name in sorted(shown)}
 
 
+def results(data: Path) -> dict[Path, bytes]:
+    """Return the bytes of all outputs: not what is given, nor when and how they were made."""
+    found = contents(data, hidden=False)
+    return {path: found[path] for path in found if path.parts[0] != "01_raw" and path.name != "run.json"}
+
+
 class Flipper:
     """Spoils the files of one plan, one bit at a time."""
 

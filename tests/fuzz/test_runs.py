@@ -1,19 +1,12 @@
 """Bits flipped anywhere below the data root of a finished run: the next run has all bytes back."""
 
-from pathlib import Path
 from random import Random
 
 import pytest
-from tests.fuzz.flips import contents
+from tests.fuzz.flips import results
 from tests.fuzz.mutations import flip_on_disk
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.slow]
-
-
-def results(data: Path) -> dict[Path, bytes]:
-    """Return the bytes of all outputs: not what is given, nor when and how they were made."""
-    found = contents(data, hidden=False)
-    return {path: found[path] for path in found if path.parts[0] != "01_raw" and path.name != "run.json"}
 
 
 @pytest.fixture(scope="module")
