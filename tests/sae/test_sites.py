@@ -11,6 +11,7 @@ from torch import Tensor
 
 from protsae.sae.base import TrainingBatch
 from protsae.sae.guidance import Supervision, average_precision
+from protsae.sae.guidance_config import GuidanceConfig
 from protsae.sae.protsae import ProtSae
 from protsae.sae.sites import Sites
 
@@ -136,6 +137,12 @@ def test_codes_are_excess_times_sites(make_protsae: Callable[..., ProtSae], x: T
     torch.testing.assert_close(codes.drive, sae.log_scale.exp() * excess)
     assert ((codes.defined > 0) == (excess > 0)).all() if forced else (codes.defined == codes.drive).all()
     torch.testing.assert_close(codes.gates[0], logits)  # proteins are scored by all residues
+
+
+@pytest.mark.parametrize("defined_bias", ["free", "none"])
+def test_a_latent_with_a_bias_of_its_own_has_no_sites(defined_bias: str):
+    with pytest.raises(ValueError, match=f"locate goes with defined_bias 'tied', not '{defined_bias}'"):
+        GuidanceConfig(locate=True, defined_bias=defined_bias)
 
 
 def test_training_needs_evidence(make_protsae: Callable[..., ProtSae], batch: TrainingBatch):

@@ -127,7 +127,9 @@ def local_evidence(
     known_counts: dict[bytes, list[NDArray[np.int64]]] = {}
     for concept in range(train.labels.shape[1]):
         known, positive = train.labelled[:, concept], train.positive[:, concept]
-        n_known = known_counts.setdefault(known.tobytes(), [p.counts(known) for p in peptides])
+        if (key := known.tobytes()) not in known_counts:  # the same for all concepts of an aspect
+            known_counts[key] = [p.counts(known) for p in peptides]
+        n_known = known_counts[key]
         n_positive = [p.counts(positive) for p in peptides]
         rate = positive.sum() / max(known.sum(), 1)
         full = 0.0

@@ -136,6 +136,15 @@ class GuidanceConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _sites_close_tied_latents(self) -> "GuidanceConfig":
+        if self.locate and self.defined_bias != "tied":
+            raise ValueError(
+                f"locate goes with defined_bias 'tied', not '{self.defined_bias}': a latent with a bias of "
+                "its own fires where its gate is closed, at its sites or not"
+            )
+        return self
+
     @property
     def needs_protein_means(self) -> bool:
         """Whether training sees the mean activation of all residues of each protein."""

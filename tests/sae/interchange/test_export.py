@@ -226,6 +226,14 @@ def test_plain_protsae_has_pre_activations_of_drive_and_free(make_protsae, x, de
     torch.testing.assert_close(codes.latent_acts @ near.W_dec + near.b_dec, sae(x))
 
 
+def test_a_plain_protsae_says_that_it_lacks_the_sites(make_protsae):
+    lacking = [
+        any("the sites" in note for note in nearest_dictionary(sae).notes)
+        for sae in (make_protsae(defined_bias="tied"), make_protsae(defined_bias="tied", locate=True))
+    ]
+    assert lacking == [False, True]
+
+
 @torch.no_grad()
 def test_plain_protsae_is_written_next_to_the_whole_one(make_protsae, x, tmp_path):
     sae = make_protsae(residue_level=(1,))
