@@ -182,3 +182,18 @@ def test_the_last_epoch_is_kept_where_codes_grow_sparser(source):
     assert validation["l0"].iloc[-1] < validation["l0"].iloc[0]
     assert metadata["training"]["chosen_epoch"] == 14
     assert metadata["training"]["validation/l0"] == validation["l0"].iloc[-1]
+
+
+def test_locating_labels_needs_sequences_and_uses_them(source, tables, toy):
+    size, guidance = SizeAndSeed(48, 3, 0), GuidanceConfig(locate=True)
+    with pytest.raises(InputError, match="needs sequences: activations of your own have none"):
+        fit_protsae(source, size, CONFIG, guidance, **tables)
+    # Proteins with the first concept hold a peptide of their own; of the second nothing tells.
+    lengths, carriers = source.store.lengths(), dict(zip(toy.ids, toy.labels[:, 0] > 0, strict=True))
+    ids = source.proteins["protein_id"]
+    sequences = [("WHYMC" * 9 if carriers[name] else "ADEFG" * 9)[: lengths[name]] for name in ids]
+    told = source._replace(proteins=source.proteins.assign(sequence=sequences))
+    (sae, _), log = fit_protsae(told, size, CONFIG, guidance, **tables)
+    assert "loss/site" in set(log["term"])
+    first, second = sae.sites.rate.tolist()
+    assert first > 0.9 and second < first
