@@ -184,6 +184,19 @@ def test_the_last_epoch_is_kept_where_codes_grow_sparser(source):
     assert metadata["training"]["validation/l0"] == validation["l0"].iloc[-1]
 
 
+def test_protsae_keeps_the_most_precise_epoch_within_the_tolerance(source, tables, monkeypatch):
+    figures = {
+        "fve": [0.5, 0.8, 0.795, 0.7],
+        "average_precision/predictor": [0.9, 0.3, 0.4, 0.9],
+        "auc/predictor": [0.5, 0.9, 0.5, 0.5],
+    }
+    looks = iter(dict(zip(figures, look, strict=True)) for look in zip(*figures.values(), strict=True))
+    monkeypatch.setattr("protsae.training.fit.validate_guided", lambda *_: next(looks))
+    config = CONFIG.model_copy(update={"epochs": 4, "fve_tolerance": 0.01})
+    (_, metadata), _ = fit_protsae(source, SizeAndSeed(48, 3, 0), config, GuidanceConfig(), **tables)
+    assert metadata["training"]["chosen_epoch"] == 2
+
+
 def test_these_keep_the_last_epoch():
     assert {name for name, kind in ARCHITECTURES.items() if kind.settles} == {
         "relu",

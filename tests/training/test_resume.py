@@ -250,14 +250,16 @@ def test_a_loss_that_is_not_finite_after_a_resume_names_the_proteins(toy, tmp_pa
             plan.run(path)
 
 
-def test_every_part_of_a_plan_counts(toy):
+def test_every_part_of_a_plan_counts(toy, monkeypatch):
     plan = toy_plan(toy, "protsae")
     assert plan.fingerprint == toy_plan(ToyProteins(), "protsae").fingerprint
     proteins = plan.source.proteins
     moved = proteins.assign(split=proteins["split"].where(proteins["protein_id"] != "P050", "train"))
     tested = proteins.assign(split=proteins["split"].replace("test", "excluded"))
     tables = plan.knowledge.tables
+    store = SimpleNamespace(**vars(plan.source.store) | {"fingerprint": lambda: "other activations"})
     others: list[TrainingPlan] = [
+        replace(plan, source=plan.source._replace(store=store)),
         replace(plan, architecture="topk"),
         replace(plan, size=plan.size._replace(seed=1)),
         replace(plan, source=plan.source._replace(hook_point="final_norm")),
@@ -279,6 +281,9 @@ def test_every_part_of_a_plan_counts(toy):
         replace(plan, trainer=plan.trainer.model_copy(update={"save_every": 7, "log_every": 2})),
     ]
     assert {other.fingerprint for other in same} == {plan.fingerprint}
+    before = plan.fingerprint
+    monkeypatch.setattr(run_module, "version", lambda library: "another")
+    assert plan.fingerprint != before
 
 
 CHILD = """
