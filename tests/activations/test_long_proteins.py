@@ -1,12 +1,22 @@
 """Proteins above `max_residues`, and samples of residues: which rows there are, and what is in them."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from pydantic import ValidationError
 from tests.activations.conftest import HOOK_POINT, config, proteins
-from tests.plm.tiny_esm2 import fair_esm_activations, random_sequences, tiny_esm2, worst_difference
+from tests.plm.tiny_esm2 import (
+    fair_esm_activations,
+    random_sequences,
+    tiny_esm2,
+    worst_difference,
+)
 
 from protsae.activations import ActivationStore, ResidueSampler
 from protsae.activations.pieces import kept_residues
@@ -121,15 +131,31 @@ def test_truncated_proteins_keep_first_residues_and_count_the_rest(model, tmp_pa
     assert_close(values, fair_esm_activations(tiny_esm2(), [proteins()["P07"][:17]])[HOOK_POINT].numpy())
 
 
+CHILD = """
+import re, sys
+from pathlib import Path
+from tests.activations.test_long_proteins import extract, of_length
+from tests.plm.tiny_esm2 import tiny_model
+folder, how = Path(sys.argv[1]), sys.argv[2]
+extract(folder / how, tiny_model(folder), of_length([35_000]), long_sequences=how, dtype="float32")
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024)
+"""
+
+
 @pytest.mark.slow
-def test_the_longest_protein_known_has_a_row_per_residue(model, tmp_path):
-    sequences = of_length([35_000])
-    for how in ("window", "full"):
-        store = extract(tmp_path / how, model, sequences, long_sequences=how, dtype="float32")
-        assert store.n_rows() == {"L35000": 35_000}
-        (values,) = [x for _, x in store.iter_proteins(HOOK_POINT)]
-        if how == "window":
-            assert_close(values, by_windows(sequences["L35000"], 1022, 256))
+@pytest.mark.parametrize("how", ["window", "full"])
+def test_the_longest_protein_known_has_a_row_per_residue_within_580_mb(tmp_path, how):
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", CHILD, str(tmp_path), how]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) < 580
+    store = ActivationStore(tmp_path / how)
+    assert store.n_rows() == {"L35000": 35_000}
+    (values,) = [x for _, x in store.iter_proteins(HOOK_POINT)]
+    if how == "window":
+        assert_close(values, by_windows(of_length([35_000])["L35000"], 1022, 256))
 
 
 @pytest.mark.parametrize("how", ["window", "full", "truncate", "skip"])

@@ -74,6 +74,24 @@ def test_labels_and_splits_are_those_of_the_proteins(proteins, tmp_path):
     assert store.splits == splits
 
 
+def test_opening_reads_no_vectors_and_training_one_row_group_at_a_time(proteins, tmp_path, monkeypatch):
+    write(tmp_path / "0.parquet", proteins, rows_per_group=4, split=dict.fromkeys(LENGTHS, "train"))
+    read, seen = pq.ParquetFile.read_row_group, []
+    monkeypatch.setattr(
+        pq.ParquetFile,
+        "read_row_group",
+        lambda file, group, columns: seen.append((group, tuple(columns))) or read(file, group, columns),
+    )
+    store = ParquetStore(tmp_path)
+    n_groups = -(-sum(LENGTHS.values()) // 4)
+    assert seen == [(group, ("protein_id", "split")) for group in range(n_groups)]
+    seen.clear()
+    proteins_read = store.iter_proteins("embedding")
+    next(proteins_read)
+    assert {columns for _, columns in seen} == {("embedding",)}
+    assert len(seen) < n_groups
+
+
 def test_streaming_draws_from_them(proteins, tmp_path):
     write(tmp_path / "0.parquet", proteins, rows_per_group=4)
     store = ParquetStore(tmp_path)

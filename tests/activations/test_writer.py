@@ -12,7 +12,7 @@ from tests.damaged_files import flipped
 from tests.plm.tiny_esm2 import fair_esm_activations, tiny_esm2, worst_difference, write_safetensors
 
 from protsae.activations import ActivationStore, writer
-from protsae.activations.plan import plan_extraction
+from protsae.activations.plan import plan_extraction, shard_code_hash
 from protsae.activations.writer import write_activations
 from protsae.core.errors import InputError
 from protsae.plm import load_plm
@@ -86,6 +86,38 @@ def test_the_manifest_counts_and_hashes(extraction):
     assert manifest.hook_points == (HOOK_POINT,)
     for record in (*manifest.shards, manifest.statistics):
         assert record.sha256 == writer.sha256_file(extraction.root / record.name)
+
+
+def test_manifest_and_footers_name_model_settings_code_and_versions(extraction):
+    plan, manifest = extraction.plan, ActivationStore(extraction.root).manifest
+    assert (manifest.model.name, manifest.model.sha256) == (plan.model.name, plan.model.sha256)
+    settings = (
+        "dtype",
+        "arithmetic",
+        "max_tokens_per_batch",
+        "long_sequences",
+        "max_residues",
+        "sample_seed",
+    )
+    assert all(getattr(manifest, name) == getattr(plan.config, name) for name in settings)
+    assert manifest.code_sha256 == shard_code_hash()
+    assert manifest.versions["torch"] == torch.__version__
+    assert {shard.device for shard in manifest.shards} == {"cpu"}
+    about, _ = writer.footer_of(extraction.root / "shard-00000.parquet")
+    assert about["code_sha256"] == manifest.code_sha256
+    assert (about["model"], about["arithmetic"]) == (plan.model.name, plan.config.arithmetic)
+
+
+def test_no_protein_is_divided_between_row_groups(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("protsae.activations.schema._ROWS_PER_GROUP", 20)
+    write_activations(plan_for(model), tmp_path)
+    n_groups = 0
+    for path in sorted(tmp_path.glob("shard-*.parquet")):
+        file = pq.ParquetFile(path)
+        groups = [set(file.read_row_group(i)["protein_id"].to_pylist()) for i in range(file.num_row_groups)]
+        assert sum(map(len, groups)) == len(set().union(*groups))
+        n_groups += len(groups)
+    assert n_groups > 4
 
 
 class Killed(BaseException):

@@ -169,6 +169,14 @@ def test_toy_join_is_exactly_this(toy: Ontology, toy_annotations: Path):
     }
 
 
+def test_relations_that_the_preset_does_not_find_are_in_the_report(toy: Ontology, toy_annotations: Path):
+    relations = toy.relations.assign(relation=toy.relations["relation"].replace("part_of", "inside"))
+    rows = read_annotations(toy_annotations, AnnotationsConfig())
+    joined = join_annotations(rows, SEQUENCES, Ontology(toy.terms, relations), "cafa", LENIENT)
+    (warning,) = joined.report["warnings"]
+    assert "the ontology has no part_of, but inside (2)" in warning
+
+
 def test_deepgo_propagates_along_every_relation(toy: Ontology, toy_annotations: Path):
     joined = join_annotations(
         read_annotations(toy_annotations, AnnotationsConfig()), SEQUENCES, toy, "deepgo", LENIENT

@@ -15,6 +15,7 @@ from protsae.annotations.merging import merge_sources
 from protsae.annotations.sources import ConceptTables
 from protsae.annotations.spans import span_table
 from protsae.core.errors import InputError
+from protsae.ontology.closure import Preset
 from protsae.ontology.information import cafa_information, deepgo_information
 from protsae.ontology.obo import Ontology
 from protsae.selection import read_params
@@ -83,10 +84,11 @@ def choose(
     sources: ConceptTables | None = None,
     spans: tuple[tuple[object, ...], ...] = (),
     needed: bool = True,
+    preset: Preset = "cafa",
 ) -> SimpleNamespace:
     step = -1 if backwards else 1
     annotations = merge_sources(toy, pairs(held)[::step], sources or no_sources())
-    tables = choose_concepts(annotations, span_table(spans), PROTEINS[::step], "cafa", settings, needed)
+    tables = choose_concepts(annotations, span_table(spans), PROTEINS[::step], preset, settings, needed)
     return SimpleNamespace(concepts=tables[0], concepts_left_out=tables[1])
 
 
@@ -159,6 +161,15 @@ def test_equal_terms_that_are_not_related_both_stay(toy: Ontology):
     held = HELD | {"A4": (FIVE, FUNCTION), "A5": (FIVE, FUNCTION), "A6": ()}
     held |= {"T2": (FIVE, FUNCTION), "V2": (FIVE, FUNCTION)}
     assert not {FIVE, FUNCTION} & set(reasons(toy, config(), held))
+
+
+def test_deepgo_follows_relations_across_aspects(toy: Ontology):
+    held = {name: (TWO, FUNCTION) if TWO in terms else () for name, terms in HELD.items()}
+    left_out = {
+        preset: choose(toy, config(), held, preset=preset).concepts_left_out["concept_id"].tolist()
+        for preset in ("cafa", "deepgo")
+    }
+    assert left_out == {"cafa": [], "deepgo": [TWO]}  # GO:2000002 part_of GO:1000002
 
 
 def test_an_equal_descendant_that_is_left_out_itself_removes_nothing(toy: Ontology):

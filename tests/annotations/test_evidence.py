@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from tests.annotations.files import write
 
 from protsae.annotations.config import AnnotationsConfig
+from protsae.annotations.evidence import CURATED, EXPERIMENTAL
 from protsae.annotations.rows import nested_counts, read_annotations
 from protsae.core.errors import InputError
 
@@ -42,6 +43,22 @@ def test_a_filter_keeps_its_codes_and_counts_the_rest(tmp_path: Path, evidence: 
     assert report["n_rows_per_evidence"] == {code or "(none)": 1 for code in sorted(CODES)}
     assert report["n_rows_of_unknown_evidence"] == 1
     assert report["n_rows_no_data"] == 1
+
+
+def test_presets_hold_the_codes_that_the_page_lists():
+    """The Gene Ontology's guide: http://geneontology.org/docs/guide-go-evidence-codes/."""
+    experimental = "EXP IDA IPI IMP IGI IEP HTP HDA HMP HGI HEP"
+    assert set(EXPERIMENTAL) == set(experimental.split())
+    others = "IBA IBD IKR IRD ISS ISO ISA ISM IGC RCA TAS NAS IC"
+    assert set(CURATED) == set(f"{experimental} {others}".split())
+
+
+def test_not_rows_count_only_where_the_filter_keeps_them(tmp_path: Path):
+    path = write(
+        tmp_path, f"{HEADER}\tqualifier", "P1\tGO:1\tIEA\tNOT", "P1\tGO:2\tIDA\tNOT", "P1\tGO:1\tIDA\t"
+    )
+    rows = read_annotations(path, AnnotationsConfig(evidence="experimental"))
+    assert rows[["term_id", "is_not"]].to_numpy().tolist() == [["GO:2", True], ["GO:1", False]]
 
 
 def test_nothing_left_says_what_the_file_holds(tmp_path: Path):

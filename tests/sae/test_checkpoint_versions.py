@@ -38,6 +38,14 @@ def test_golden_files(version, name):
     torch.testing.assert_close(sae(x), torch.tensor(expected["reconstruction"]))
 
 
+@pytest.mark.parametrize("version", GOLDEN)
+def test_files_without_a_seal_are_loaded_with_a_warning(version, caplog):
+    path = DATA / f"topk_v{version}.safetensors"
+    SaeCheckpoint(path).load()
+    warned = f"{path} has format version {version}, without a checksum" in caplog.text
+    assert warned == (version < 3)
+
+
 def test_the_newest_version_has_golden_files():
     assert max(GOLDEN) == checkpoint.FORMAT_VERSION
 

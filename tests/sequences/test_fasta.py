@@ -11,6 +11,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.toy_ontology import SHARED
 
 from helpers.writing import write_fasta
 from protsae.core.errors import InputError
@@ -158,10 +159,16 @@ def test_reading_is_a_stream(tmp_path: Path) -> None:
         next(records)
 
 
+def is_id(name: str) -> bool:
+    """Return whether a header of this word alone gives it as the id."""
+    try:
+        return parse_header(f">{name}", "f:1") == (name, "")
+    except InputError:  # bars alone, or `sp|` without what follows
+        return False
+
+
 sequences = st.text(alphabet=AMINO_ACIDS, min_size=1, max_size=200)
-ids = st.text(alphabet=string.ascii_letters + string.digits + "_-.|:", min_size=1, max_size=12).filter(
-    lambda name: parse_header(f">{name}", "f:1") == (name, "") if name.strip("|") else False
-)
+ids = st.text(alphabet=string.ascii_letters + string.digits + "_-.|:", min_size=1, max_size=12).filter(is_id)
 descriptions = st.text(alphabet=string.ascii_letters + string.digits + " >=;|'/<é", max_size=40).map(
     str.strip
 )
@@ -250,3 +257,11 @@ def test_nucleotides_are_told_by_their_composition(tmp_path: Path, sequence: str
 )
 def test_proteins_of_few_kinds_of_residues_are_no_nucleotides(tmp_path: Path, sequence: str) -> None:
     assert len(_read(tmp_path, f">x\n{sequence}\n")) == 1
+
+
+@pytest.mark.shared
+def test_no_protein_of_swiss_prot_is_taken_for_nucleotides() -> None:
+    path = SHARED / "swissprot_go/proteins.fasta.gz"
+    if not path.is_file():
+        pytest.skip("no ../shared next to the checkout")
+    assert sum(1 for _ in read_fasta(path, CONFIG)) == 125_831

@@ -44,6 +44,13 @@ def test_uniprot_export_is_recognised_by_its_header(tmp_path: Path):
     assert counts == {"n_lower_case": 1, "n_trailing_stops": 1, "n_J_to_X": 1}
 
 
+def test_columns_are_recognised_in_any_case_and_a_format_that_is_given_is_not_guessed(tmp_path: Path):
+    path = write(tmp_path, "sequence\tENTRY\nMKV\tP1\n")
+    assert [(record.protein_id, record.sequence) for record in read(path)] == [("P1", "MKV")]
+    with pytest.raises(InputError, match="proteins:1: expected a header line that starts with '>'"):
+        read(path, format="fasta")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -15,7 +15,7 @@ from tests.training.test_resume import KilledError, kill_after
 from protsae.core.errors import InputError
 from protsae.metrics.table import METRIC_COLUMNS
 from protsae.probing.config import ScoringConfig
-from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.sweeps.plan import RunMember, Sweep
 from protsae.training.plan import TrainingPlan
 
@@ -242,6 +242,14 @@ def test_members_of_other_lists_are_named_and_left_out_of_the_table(data, tmp_pa
     sweep_of(data, {"architecture": "topk", "k": 3}, references=False).run(tmp_path)
     assert f"members of other lists stay: {IDS[1]}" in caplog.text
     assert set(Sweep(tmp_path).metrics()["member"]) == {IDS[2]}
+    assert (tmp_path / IDS[1] / "sae.safetensors").is_file()
+
+
+def test_members_keep_snapshots_if_asked_to(data, tmp_path):
+    sweep_of(data, {"architecture": "topk", "trainer": {"snapshots": 2}}, references=False).run(tmp_path)
+    kept = snapshots_of(SaeCheckpoint(tmp_path / IDS[2] / "sae.safetensors"))
+    n_steps = SaeCheckpoint(tmp_path / IDS[2] / "sae.safetensors").metadata["training"]["n_steps"]
+    assert [snapshot.metadata["step"] for snapshot in kept] == [1, n_steps]
 
 
 def test_metrics_tell_what_the_member_was(made):

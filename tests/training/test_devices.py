@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 from tests.training.conftest import toy_plan
+from torch.utils._pytree import tree_leaves
 
 from protsae.core import devices
 from protsae.core.devices import autocast, pick_device
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.training import validation
 from protsae.training.plan import log_of
+from protsae.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -47,6 +50,24 @@ def test_bfloat16_trains_to_nearly_the_same_loss(monkeypatch, toy, tmp_path, arc
         found.append(log.loc[log["term"] == "loss/reconstruction", "value"].to_numpy())
     assert np.abs(found[0] - found[1]).max() < 0.02
     assert not np.array_equal(*found)
+
+
+def test_weights_optimiser_and_validation_stay_float32(monkeypatch, toy, tmp_path):
+    monkeypatch.setattr(devices, "has_bfloat16", lambda device: True)
+    measure, state_of = validation._measure, Trainer._state
+    reduced, states = [], []
+    monkeypatch.setattr(
+        validation,
+        "_measure",
+        lambda *given: reduced.append(torch.is_autocast_enabled("cpu")) or measure(*given),
+    )
+    monkeypatch.setattr(Trainer, "_state", lambda *given: states.append(state_of(*given)) or states[-1])
+    toy_plan(toy, "protsae", dtype="bfloat16", save_every=1).run(tmp_path / "sae.safetensors")
+    assert reduced and not any(reduced)
+    kept = [
+        t for t in tree_leaves([states[-1][name] for name in ("module", "optimiser")]) if torch.is_tensor(t)
+    ]
+    assert {t.dtype for t in kept if t.is_floating_point()} == {torch.float32}
 
 
 @pytest.mark.gpu

@@ -12,7 +12,7 @@ from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.protsae import ProtSae
-from protsae.sae.registry import TOPK_FAMILY, UNGUIDED
+from protsae.sae.registry import ARCHITECTURES, TOPK_FAMILY, UNGUIDED
 from protsae.training.config import TrainerConfig
 from protsae.training.fit import fit
 from protsae.training.plan import SizeAndSeed, Source, TrainingPlan
@@ -182,6 +182,28 @@ def test_the_last_epoch_is_kept_where_codes_grow_sparser(source):
     assert validation["l0"].iloc[-1] < validation["l0"].iloc[0]
     assert metadata["training"]["chosen_epoch"] == 14
     assert metadata["training"]["validation/l0"] == validation["l0"].iloc[-1]
+
+
+def test_protsae_keeps_the_most_precise_epoch_within_the_tolerance(source, tables, monkeypatch):
+    figures = {
+        "fve": [0.5, 0.8, 0.795, 0.7],
+        "average_precision/predictor": [0.9, 0.3, 0.4, 0.9],
+        "auc/predictor": [0.5, 0.9, 0.5, 0.5],
+    }
+    looks = iter(dict(zip(figures, look, strict=True)) for look in zip(*figures.values(), strict=True))
+    monkeypatch.setattr("protsae.training.fit.validate_guided", lambda *_: next(looks))
+    config = CONFIG.model_copy(update={"epochs": 4, "fve_tolerance": 0.01})
+    (_, metadata), _ = fit_protsae(source, SizeAndSeed(48, 3, 0), config, GuidanceConfig(), **tables)
+    assert metadata["training"]["chosen_epoch"] == 2
+
+
+def test_these_keep_the_last_epoch():
+    assert {name for name, kind in ARCHITECTURES.items() if kind.settles} == {
+        "relu",
+        "jumprelu",
+        "gated",
+        "gba",
+    }
 
 
 def test_locating_labels_needs_sequences_and_uses_them(source, tables, toy):

@@ -9,6 +9,7 @@ from tests.activations.test_parquet import write
 from protsae.activations.parquet import ParquetStore
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import SaeCheckpoint
+from protsae.sequences.split import SplitConfig, split_of_cluster
 from protsae.training.config import ParquetConfig, TrainerConfig
 from protsae.training.parquet import read_parquet_tables
 from protsae.training.plan import SizeAndSeed, Source, TrainingPlan, log_of
@@ -42,8 +43,10 @@ def test_an_unguided_training_explains_the_planted_residues(folder, tmp_path):
     made = SaeCheckpoint(tmp_path / "out/sae.safetensors")
     assert made.metadata["training"]["validation/fve"] > 0.5
     assert made.metadata["hook_point"] == "embedding"
-    split = plan.source.proteins["split"].value_counts()
-    assert split.sum() == 60 and 28 <= split["train"] <= 44
+    split = plan.source.proteins.set_index("protein_id")["split"]
+    assert len(split) == 60 and 28 <= (split == "train").sum() <= 44
+    config = SplitConfig()
+    assert all(one == split_of_cluster(name, config.salt, config.fractions) for name, one in split.items())
 
 
 def test_labels_of_the_files_guide_protsae(folder, tmp_path):

@@ -16,6 +16,8 @@ from tests.damaged_files import cut, flipped
 from tests.training.conftest import ToyProteins, toy_plan
 
 from protsae.core.errors import InputError
+from protsae.reporting.dictionaries import Dictionaries
+from protsae.reporting.figures import training_curves
 from protsae.sae.checkpoint import SaeCheckpoint, snapshots_of
 from protsae.sae.config import GuidanceConfig
 from protsae.sae.registry import ARCHITECTURES
@@ -24,7 +26,7 @@ from protsae.training import trainer as trainer_module
 from protsae.training import validation
 from protsae.training.config import TrainerConfig
 from protsae.training.files import LIVE_NAME, TrainingFiles
-from protsae.training.live import read_live
+from protsae.training.live import LiveLog, read_live
 from protsae.training.plan import TrainingPlan, log_of, made_by
 from protsae.training.trainer import Trainer
 
@@ -248,14 +250,16 @@ def test_a_loss_that_is_not_finite_after_a_resume_names_the_proteins(toy, tmp_pa
             plan.run(path)
 
 
-def test_every_part_of_a_plan_counts(toy):
+def test_every_part_of_a_plan_counts(toy, monkeypatch):
     plan = toy_plan(toy, "protsae")
     assert plan.fingerprint == toy_plan(ToyProteins(), "protsae").fingerprint
     proteins = plan.source.proteins
     moved = proteins.assign(split=proteins["split"].where(proteins["protein_id"] != "P050", "train"))
     tested = proteins.assign(split=proteins["split"].replace("test", "excluded"))
     tables = plan.knowledge.tables
+    store = SimpleNamespace(**vars(plan.source.store) | {"fingerprint": lambda: "other activations"})
     others: list[TrainingPlan] = [
+        replace(plan, source=plan.source._replace(store=store)),
         replace(plan, architecture="topk"),
         replace(plan, size=plan.size._replace(seed=1)),
         replace(plan, source=plan.source._replace(hook_point="final_norm")),
@@ -277,6 +281,9 @@ def test_every_part_of_a_plan_counts(toy):
         replace(plan, trainer=plan.trainer.model_copy(update={"save_every": 7, "log_every": 2})),
     ]
     assert {other.fingerprint for other in same} == {plan.fingerprint}
+    before = plan.fingerprint
+    monkeypatch.setattr(run_module, "version", lambda library: "another")
+    assert plan.fingerprint != before
 
 
 CHILD = """
@@ -297,9 +304,9 @@ toy_plan(ToyProteins(), "protsae").run(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize(("name", "saved"), [("SIGKILL", 3), ("SIGTERM", 5)])
+@pytest.mark.parametrize(("name", "saved"), [("SIGKILL", 3), ("SIGTERM", 5), ("SIGINT", 5)])
 def test_a_process_that_is_ended_goes_on(toy, name, saved, straight, tmp_path):
-    """kill -9 costs what came after the last saved state, SIGTERM nothing."""
+    """kill -9 costs what came after the last saved state, SIGTERM and Ctrl-C nothing."""
     path = tmp_path / "sae.safetensors"
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     done = subprocess.run(
@@ -309,8 +316,8 @@ def test_a_process_that_is_ended_goes_on(toy, name, saved, straight, tmp_path):
     assert done.returncode == -getattr(signal, name), done.stderr
     (state,) = tmp_path.glob(".training-*.pt")
     assert torch.load(state, weights_only=True)["state"]["step"] == saved
-    if name == "SIGTERM":
-        assert f"SIGTERM: training stopped after step 5 of 12; its state is in {state}" in done.stderr
+    if name != "SIGKILL":
+        assert f"{name}: training stopped after step 5 of 12; its state is in {state}" in done.stderr
     toy_plan(toy, "protsae").run(path)
     assert_same(tmp_path, straight["protsae"])
 
@@ -345,6 +352,19 @@ def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, 
     assert table.query("split == 'train'")["step"].max() == 12
     with pytest.raises(InputError, match="no training has written it"):
         read_live(tmp_path / "none")
+
+
+def test_live_metrics_are_drawn_as_curves_and_null_is_no_value(straight, tmp_path):
+    live = LiveLog(tmp_path / LIVE_NAME)
+    live.write(1, 0, "validation", {"fve": 0.5, "auc/latent": float("nan")})
+    assert json.loads(live.path.read_text())["auc/latent"] is None
+    table = read_live(live.path).set_index("term")["value"]
+    assert table["fve"] == 0.5 and pd.isna(table["auc/latent"])
+    log = read_live(straight["topk"] / LIVE_NAME)
+    figure = training_curves({"topk": log}, Dictionaries({"topk": "topk"}, "topk"))
+    fve = log[(log["term"] == "fve") & (log["split"] == "validation")]
+    drawn = [trace for trace in figure.data if list(trace.y) == fve["value"].round(6).tolist()]
+    assert drawn and list(drawn[0].x) == fve["step"].tolist()
 
 
 def test_patience_ends_training_also_after_a_resume(toy, tmp_path, monkeypatch):

@@ -202,6 +202,17 @@ def test_rates_follow_the_schedule_and_the_predictor_its_multiple(toy, splits):
     assert moved["W_pred"] == pytest.approx(5 * 3e-3 / 11, rel=1e-3)  # Adam's first step is the rate
 
 
+def test_the_gradient_is_clipped_to_the_norm_of_the_settings(toy, splits):
+    """Adam adds 1e-8 to the gradient's size: below it, a step is as small as the gradient."""
+    largest = []
+    for clip_norm in (1.0, 1e-12):
+        sae = _topk(toy)
+        before = sae.encoder.detach().clone()
+        Trainer(sae, _settings(clip_norm=clip_norm), *splits).step(next(splits[0].batches.epoch(0)))
+        largest.append(float((sae.encoder.detach() - before).abs().max()))
+    assert 0 < largest[1] < 1e-3 * largest[0]
+
+
 def test_gates_end_near_the_concepts_rates(toy, splits):
     _, result = _fit_protsae(toy, splits, epochs=10)
     assert result.summary["validation/gate_rate"] == pytest.approx(0.4, abs=0.1)

@@ -1,6 +1,13 @@
 """Two workers make the steps of one: the same losses on the same batches, the same weights at the end."""
 
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +23,7 @@ from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.training.config import TrainerConfig
 from protsae.training.distributed import part_of
 from protsae.training.plan import SizeAndSeed, log_of
-from protsae.training.workers import WorkersConfig, run_on_workers
+from protsae.training.workers import WorkersConfig, _backend, run_on_workers
 
 pytestmark = pytest.mark.end_to_end
 
@@ -79,6 +86,50 @@ def test_what_one_worker_began_two_finish(folder, tmp_path):
     run_on_workers(plan, path, TWO)
     plan.run(tmp_path / "straight/sae.safetensors")
     np.testing.assert_allclose(losses(path), losses(tmp_path / "straight/sae.safetensors"), rtol=1e-5)
+
+
+CHILD = """
+import pickle, sys
+from pathlib import Path
+from protsae.training.workers import WorkersConfig, run_on_workers
+if __name__ == "__main__":
+    plan = pickle.loads(Path(sys.argv[1]).read_bytes())
+    run_on_workers(plan, Path(sys.argv[2]), WorkersConfig(n_workers=2))
+"""
+
+
+@pytest.mark.slow
+def test_what_two_workers_began_one_finishes(folder, tmp_path):
+    """SIGTERM to the process that started the workers reaches them, and they save."""
+    path, straight = tmp_path / "two/sae.safetensors", tmp_path / "one/sae.safetensors"
+    plan = plan_of(folder, "topk", epochs=60)
+    (tmp_path / "plan").write_bytes(pickle.dumps(plan))
+    (tmp_path / "child.py").write_text(CHILD)
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+    command = [sys.executable, str(tmp_path / "child.py"), str(tmp_path / "plan"), str(path)]
+    process = subprocess.Popen(command, env=environment)
+    for _ in range(600):
+        if any(log.read_text() for log in path.parent.glob(".live-*.jsonl")):
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == -signal.SIGTERM
+    (state,) = path.parent.glob(".training-*.pt")
+    assert 0 < torch.load(state, weights_only=True)["state"]["step"] < 1200
+    plan.run(path)
+    plan.run(straight)
+    np.testing.assert_allclose(losses(path), losses(straight), rtol=1e-4)
+
+
+def test_gpus_are_one_for_each_worker_over_nccl(folder, monkeypatch):
+    plan = plan_of(folder, "topk", device="auto")
+    assert _backend(plan, TWO) == "gloo"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert _backend(plan, TWO) == "nccl"
+    with pytest.raises(InputError, match="3 workers need as many GPUs, this machine has 2"):
+        _backend(plan, WorkersConfig(n_workers=3))
 
 
 def test_an_architecture_for_one_worker_is_refused(folder, tmp_path):

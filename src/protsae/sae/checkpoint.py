@@ -6,6 +6,7 @@ One key, because safetensors writes several in no fixed order, and one training 
 """
 
 import json
+import logging
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -31,6 +32,7 @@ SNAPSHOTS_NAME = "snapshots"
 """Folder, next to a checkpoint, with copies from its training."""
 _KEY = "protsae"
 _AGAIN = "train again: `kedro run --pipelines training`"
+_LOGGER = logging.getLogger(__name__)
 
 
 class Migration(NamedTuple):
@@ -140,6 +142,11 @@ class SaeCheckpoint:
         from protsae.sae.registry import build
 
         tensors = load_safetensors(self.path)[0]
+        if self._version < _SEALED_FROM:
+            _LOGGER.warning(
+                "%s has format version %d, without a checksum: damage to its weights cannot be noticed; %s",
+                *(self.path, self._version, _AGAIN),
+            )
         try:
             for version in range(self._version, FORMAT_VERSION):
                 tensors = MIGRATIONS[version].tensors(tensors)

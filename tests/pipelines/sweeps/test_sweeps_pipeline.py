@@ -15,6 +15,7 @@ from protsae.pipelines.sweeps.parameters import SweepsParameters
 from protsae.probing.config import ComparisonConfig
 from protsae.sae.config import GuidanceConfig
 from protsae.sweeps.config import SweepConfig
+from protsae.sweeps.processes import ProcessExecutor
 
 SWEEP = {
     "seeds": [3],
@@ -97,7 +98,9 @@ def test_errors_for_users_pass_through_kedro(tmp_path):
         SweepDataset(filepath=str(tmp_path)).load()
 
 
-def test_workers_of_a_cluster_may_be_named_in_the_catalog(tmp_path):
+def test_workers_and_processes_may_be_named_in_the_catalog(tmp_path):
+    executor = SweepDataset(filepath=str(tmp_path), processes=2)._how
+    assert isinstance(executor, ProcessExecutor) and executor._n_processes == 2
     dataset = SweepDataset(filepath=str(tmp_path), ray={"n_workers": 2})
     assert type(dataset._how).__name__ == "RayExecutor"
     assert str(tmp_path) in str(dataset)

@@ -105,6 +105,10 @@ def test_module_gives_the_librarys_codes_and_reconstruction(layout, tmp_path):
     close(sae.encode(x), codes)
     close(sae(x), reconstruction)
     assert not sae.training
+    module = getattr(sae, "sae", sae)
+    assert (module.input_mean == 0).all() and float(module.input_scale) == 1
+    rows = read_dictionary(path, **OPEN.get(layout, {})).W_dec
+    torch.testing.assert_close(module.W_dec.norm(dim=1), rows.norm(dim=1))
     named = layout.split(",")[0].split()[-1]
     assert getattr(sae, "sae", sae).config.architecture == ARCHITECTURE_OF.get(layout, named)
 
