@@ -23,6 +23,7 @@ from protsae.pipelines.interpretation.parameters import InterpretationParameters
 from protsae.pipelines.labelling.parameters import LabellingParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
+from protsae.pipelines.release.parameters import ReleaseParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
 from protsae.pipelines.splitting.parameters import SplittingParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
@@ -73,6 +74,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "disentanglement": DisentanglementParameters,
     "alignment": AlignmentParameters,
     "reporting": ReportingParameters,
+    "release": ReleaseParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,

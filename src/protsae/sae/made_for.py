@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from protsae.sae.base import SparseAutoencoder
     from protsae.sae.checkpoint import SaeCheckpoint
 
 LARGEST_RATIO = 2.0
@@ -89,19 +90,32 @@ def made_for(checkpoint: "SaeCheckpoint") -> MadeFor:
     """
     about = checkpoint.metadata
     named = {key: str(about[key]) for key in ("hook_point", "model", "model_sha256") if about.get(key)}
-    given = about.get("activations")
-    seen = _from_buffers(checkpoint) if given is None else ActivationsOnRecord.model_validate(given)
+    seen: ActivationsOnRecord | None
+    if about.get("activations"):
+        seen = ActivationsOnRecord.model_validate(about["activations"])
+    else:
+        seen = activations_on_record(checkpoint.load(), about.get("training", {}).get("validation/fve"))
     return MadeFor(name=checkpoint.name, d_model=checkpoint.config["d_model"], activations=seen, **named)
 
 
-def _from_buffers(checkpoint: "SaeCheckpoint") -> ActivationsOnRecord | None:
-    """Return the statistics that the centring and scaling of a module hold; None if it does neither."""
-    sae = checkpoint.load()
-    scale, fve = float(sae.input_scale), checkpoint.metadata.get("training", {}).get("validation/fve")
+def activations_on_record(
+    sae: "SparseAutoencoder", fve: float | None, n_residues: int | None = None
+) -> ActivationsOnRecord | None:
+    """Return the statistics that the centring and scaling of a module hold; None if it does neither.
+
+    Args:
+        sae: the module.
+        fve: of validation residues, where known.
+        n_residues: of the training proteins, where known.
+    """
+    scale = float(sae.input_scale)
     if scale == 1 and not bool(sae.input_mean.any()):
         return None
     return ActivationsOnRecord(
-        mean_norm=float(sae.input_mean.norm()), total_variance=sae.config.d_model / scale**2, fve=fve
+        n_residues=n_residues,
+        mean_norm=float(sae.input_mean.norm()),
+        total_variance=sae.config.d_model / scale**2,
+        fve=fve,
     )
 
 
