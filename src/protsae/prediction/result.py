@@ -28,6 +28,7 @@ FORMAT_VERSION = 1
 RECORD_NAME = "prediction.json"
 SHARDS_NAME = "shards"
 FEATURES = "variant_features"
+PROBE_TABLES = ("variant_probes", "variant_probe_summary")
 _DESCRIBED = (
     *("dictionary_sha256", "language_model", "language_model_sha256", "hook_point", "release"),
     *("trained_on", "protsae", "marks"),
@@ -115,9 +116,8 @@ def write_result(
         about: what the record says.
         config: settings of probes and tracks.
     """
-    for old in path.iterdir():
-        if old.is_file():
-            old.unlink()
+    for old in _ours(path):
+        old.unlink()
     proteins = [record.name for record in records if DOCUMENTS_NAME in record.files]
     others = [record.name for record in records if DOCUMENTS_NAME not in record.files]
     head = "".join(f"# {key}: {_one_line(about[key])}\n" for key in _DESCRIBED)
@@ -136,10 +136,16 @@ def write_result(
         for folder in proteins:
             with (shards / folder / DOCUMENTS_NAME).open("rb") as part:
                 shutil.copyfileobj(part, joined)
-    files = {file.name: sha256_file(file) for file in sorted(path.iterdir()) if file.is_file()}
+    files = {file.name: sha256_file(file) for file in _ours(path)}
     record = {"format": FORMAT, "format_version": FORMAT_VERSION, "seal": UNSEALED, **about, "files": files}
     write_text_atomic(path / RECORD_NAME, json.dumps(record, indent=1) + "\n", sealed=True)
     shutil.rmtree(shards)
+
+
+def _ours(path: Path) -> list[Path]:
+    """Return the files of tables and documents that are there."""
+    stems = {*SCHEMAS, *VARIANT_SCHEMAS, *PROBE_TABLES, Path(DOCUMENTS_NAME).stem}
+    return [file for file in sorted(path.iterdir()) if file.is_file() and file.stem in stems]
 
 
 def _parts(shards: Path, folders: Sequence[str], name: str) -> Iterator[pa.Table]:
@@ -156,7 +162,7 @@ def _with_skipped(parts: Iterator[pa.Table], skipped: Mapping[str, str]) -> Iter
 def _write(stem: Path, schema: pa.Schema, parts: Iterator[pa.Table], head: str, *, as_tsv: bool) -> None:
     from pyarrow import csv
 
-    options = csv.WriteOptions(include_header=True, delimiter="\t", quoting_style="none")
+    options = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
     tsv = stem.with_suffix(".tsv")
     with (
         atomic_path(stem.with_suffix(".parquet")) as temporary,
@@ -164,7 +170,7 @@ def _write(stem: Path, schema: pa.Schema, parts: Iterator[pa.Table], head: str, 
         atomic_path(tsv) as text,
         text.open("wb") as handle,
     ):
-        handle.write(head.encode())
+        handle.write((head + "\t".join(schema.names) + "\n").encode())  # pyarrow would quote the names
         with csv.CSVWriter(handle, schema, write_options=options) as writer:
             for part in parts:
                 parquet.write_table(part)
@@ -212,7 +218,7 @@ def _write_probes(path: Path, folders: Sequence[Path], head: str, config: Predic
         found.append(probe_variants(scores, vectors, without, config.probes, str(protein_id)))
     if found:
         probes = pd.concat(found, ignore_index=True)
-        for name, table in {"variant_probes": probes, "variant_probe_summary": summary(probes)}.items():
+        for name, table in zip(PROBE_TABLES, (probes, summary(probes)), strict=True):
             arrow = pa.Table.from_pandas(table, preserve_index=False)
             _write(path / name, arrow.schema, iter([arrow]), head, as_tsv=True)
 

@@ -137,20 +137,6 @@ def batch_tables(
     selected, strength = _strongest(instrument, encoding)
     texts, tracks = _carried(instrument, batch, encoding, reached)
     active, stretches, latent_tracks = _active(instrument, batch, encoding, selected, strength)
-    letters = [_letters(sequences, batch, *of) for of in (tracks, latent_tracks)]
-    all_tracks = {
-        "protein_id": np.concatenate([batch_ids(batch)[of[0]] for of in (tracks, latent_tracks)]),
-        "position": np.concatenate([of[1] + 1 for of in (tracks, latent_tracks)]),
-        "residue": np.concatenate(letters),
-        "track": np.repeat(["concept", "latent"], [len(tracks[0]), len(latent_tracks[0])]),
-        "id": np.concatenate(
-            [
-                instrument.scorers.concepts["concept_id"].to_numpy(object)[tracks[2]],
-                latent_tracks[2].astype(str).astype(object),
-            ]
-        ),
-        "value": np.concatenate([tracks[3], latent_tracks[3]]).astype(np.float32),
-    }
     mark = {"marks": np.repeat(marks, n * n_concepts)} if marks else {}
     return {
         "concept_scores": table_of(
@@ -160,7 +146,9 @@ def batch_tables(
             "active_latents", active | ({"marks": np.repeat(marks, len(active["rank"]))} if marks else {})
         ),
         "latent_stretches": table_of("latent_stretches", stretches),
-        "residue_tracks": table_of("residue_tracks", all_tracks),
+        "residue_tracks": table_of(
+            "residue_tracks", _tracks(instrument, batch, sequences, tracks, latent_tracks)
+        ),
         "proteins": table_of(
             "proteins",
             {
@@ -306,16 +294,32 @@ def _active(
     return columns, stretches, (codes.protein, codes.position, codes.latent, codes.value)
 
 
-def _letters(
-    sequences: Mapping[str, str], batch: ProteinBatch, protein: NDArray[Any], position: NDArray[Any], *_: Any
-) -> NDArray[Any]:
-    """Return the residue at each position."""
-    lengths = [len(sequences[name]) for name in batch.protein_ids]
-    text = "".join(sequences[name] for name in batch.protein_ids)
-    letters = np.frombuffer(text.encode(), "S1").astype("U1")
-    starts = np.cumsum([0, *lengths[:-1]])
-    found: NDArray[Any] = letters[starts[protein.astype(int)] + position.astype(int)]
-    return found
+def _tracks(
+    instrument: Instrument,
+    batch: ProteinBatch,
+    sequences: Mapping[str, str],
+    concepts: tuple[NDArray[Any], ...],
+    latents: tuple[NDArray[Any], ...],
+) -> dict[str, Any]:
+    """Return columns of `residue_tracks`, protein by protein, of tracks given as protein, position, number of
+    the concept or latent, value."""
+    protein, position, number, value = map(np.concatenate, zip(concepts, latents, strict=True))
+    is_latent = np.repeat([False, True], [len(concepts[0]), len(latents[0])])
+    order = np.argsort(protein, kind="stable")
+    protein, position, number, is_latent = (of[order] for of in (protein, position, number, is_latent))
+    names = instrument.scorers.concepts["concept_id"].to_numpy(object)
+    ids = number.astype(str).astype(object)
+    ids[~is_latent] = names[number[~is_latent]]
+    letters = np.frombuffer("".join(sequences[name] for name in batch.protein_ids).encode(), "S1")
+    starts = np.cumsum([0, *(len(sequences[name]) for name in batch.protein_ids[:-1])])
+    return {
+        "protein_id": batch_ids(batch)[protein],
+        "position": position + 1,
+        "residue": letters[starts[protein] + position].astype("U1"),
+        "track": np.where(is_latent, "latent", "concept"),
+        "id": ids,
+        "value": value[order].astype(np.float32),
+    }
 
 
 def _fve(instrument: Instrument, batch: ProteinBatch, encoding: BatchEncoding) -> NDArray[np.float64]:
