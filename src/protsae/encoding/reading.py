@@ -115,7 +115,11 @@ class BatchEncoding:
 
 
 def encode_batch(
-    sae: SparseAutoencoder, batch: ProteinBatch, totals: NDArray[Any], n_fired: NDArray[np.int64]
+    sae: SparseAutoencoder,
+    batch: ProteinBatch,
+    totals: NDArray[Any],
+    n_fired: NDArray[np.int64],
+    left_out: Collection[str] = (),
 ) -> BatchEncoding:
     """Encode the residues of whole proteins, and pool them.
 
@@ -124,6 +128,7 @@ def encode_batch(
         batch: the proteins.
         totals: [d_sae, 2] gains the sum of every latent, and is raised to its largest value.
         n_fired: [d_sae] gains how often every latent is active.
+        left_out: columns of `pooled` that nobody reads.
     """
     from protsae.encoding.kernels import pool, pool_top
 
@@ -133,15 +138,17 @@ def encode_batch(
     mean, top, maximum = np.zeros((3, n_proteins, sae.config.d_sae), np.float32)
     given = codes.values.numpy(), codes.columns.numpy(), begins
     pool(*given, mean, maximum, totals, n_fired)
-    pool_top(*given, n_top(np.diff(begins)), top)
+    if "top_latents" not in left_out:
+        pool_top(*given, n_top(np.diff(begins)), top)
     pooled = {"mean_latents": mean, "top_latents": top, "max_latents": maximum}
     if guided is not None and isinstance(sae, ProtSae):
         segment, passed = torch.from_numpy(batch.protein), guided.excess
         for name, pool_segments in SEGMENT_POOLINGS.items():
-            pooled[f"{name}_gated"] = pool_segments(passed, segment, n_proteins).numpy()
+            if f"{name}_gated" not in left_out:
+                pooled[f"{name}_gated"] = pool_segments(passed, segment, n_proteins).numpy()
         logits = guided.gates[0]
         pooled["protein_logits"] = sae.protein_logits(batch.x, logits, segment, n_proteins).numpy()
-    return BatchEncoding(codes, guided, pooled)
+    return BatchEncoding(codes, guided, {name: of for name, of in pooled.items() if name not in left_out})
 
 
 class _Sums:

@@ -13,6 +13,7 @@ from protsae.activations.passes import Passes
 from protsae.activations.pieces import n_kept
 from protsae.activations.schema import vectors_to_numpy
 from protsae.activations.shard import Recipe, ShardJob, compute_shard
+from protsae.core.pooling import POOLINGS
 from protsae.encoding.batches import ProteinBatch, Residues, protein_batches
 from protsae.encoding.reading import BatchEncoding, encode_batch
 from protsae.plm.checkpoint import PlmModel
@@ -97,10 +98,14 @@ class Instrument:
         """
         import torch
 
-        d_sae = self.sae.config.d_sae
+        d_sae, latents = self.sae.config.d_sae, self.scorers.rows.get("latent")
+        left_out = [f"{pooling}_gated" for pooling in POOLINGS]
+        if latents is None or not latents["pooling"].eq("top").any():
+            left_out.append("top_latents")
         for batch in self.activations(sequences):
             with torch.inference_mode():
-                found = encode_batch(self.sae, batch, np.zeros((d_sae, 2)), np.zeros(d_sae, np.int64))
+                sums = np.zeros((d_sae, 2)), np.zeros(d_sae, np.int64)
+                found = encode_batch(self.sae, batch, *sums, left_out)
             yield batch, found
 
     @property
