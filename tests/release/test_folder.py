@@ -125,7 +125,7 @@ def test_newer_foreign_and_invalid_records_say_what_to_do(folder, tmp_path):
         Release(folder)
     with pytest.raises(InputError, match=r"is no release: it has no release\.json"):
         open_release(tmp_path)
-    with pytest.raises(InputError, match="is no folder: give that of a release, or one of demo, antibody"):
+    with pytest.raises(InputError, match="is no folder: give that of a release, or one of demo, demo_topk"):
         open_release(tmp_path / "nothing")
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from protsae.plm.checkpoint import PlmModel
     from protsae.sae.base import SparseAutoencoder
 
-SHIPPED = ("demo", "antibody")
+SHIPPED = ("demo", "demo_topk", "antibody")
 """Releases that are part of the package."""
 
 
@@ -187,8 +187,8 @@ def open_release(source: str | Path) -> Release:
     """Open a release.
 
     Args:
-        source: `demo` or `antibody`, which are part of the package, or a folder (write `./demo` for a folder
-            of that name).
+        source: `demo`, `demo_topk` or `antibody`, which are part of the package, or a folder (write `./demo`
+            for a folder of that name).
 
     Raises:
         InputError: not a release, or damaged.
