@@ -117,6 +117,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if Path(options.release).is_dir():  # a clone elsewhere reads it too
+        options.release = str(Path(options.release).resolve())
     release = open_release(options.release)
     if options.peak:
         with tempfile.TemporaryDirectory() as temporary:
