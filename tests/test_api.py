@@ -51,7 +51,7 @@ def test_importing_protsae_imports_neither_torch_nor_pandas():
 
 
 def test_every_name_of_the_interface_is_there_and_typed():
-    assert set(protsae._API) <= set(dir(protsae)) and len(protsae._API) == 9
+    assert set(protsae._API) <= set(dir(protsae)) and len(protsae._API) == 10
     stub = (ROOT / "src/protsae/__init__.pyi").read_text()
     for name in protsae._API:
         assert getattr(protsae, name) is getattr(api, name)

@@ -3,7 +3,7 @@
 Nothing heavy is imported before a function needs it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from protsae.activations.reader import ActivationStore
     from protsae.plm.checkpoint import PlmModel
+    from protsae.prediction.result import Prediction
     from protsae.release import Release
     from protsae.release.dictionary import Dictionary
 
@@ -350,6 +351,38 @@ def splice(
     runs = (forward.finish(paused), forward.finish(paused, replace))
     before, after = (torch.log_softmax(logits[:, columns], dim=1) for logits in runs)
     return Splice(before, after)
+
+
+def predict(
+    proteins: "str | Path | Mapping[str, str]",
+    release: "str | Path | Release" = "demo",
+    *,
+    variants: str | Path | None = None,
+    folder: str | Path | None = None,
+    plm: str | Path | None = None,
+    **settings: Any,
+) -> "Prediction":
+    """Say what is in proteins: concepts with calibrated probabilities, active latents, residues.
+
+    Args:
+        proteins: one sequence as text, sequences by id, or a file of them (a `Path`).
+        release: `demo` or `antibody`, which come with the package, the folder of a release, or a `Release`.
+        variants: a table of substitutions of these proteins, see docs/prediction.md.
+        folder: where the tables are written, resumable; None: a temporary folder, deleted with the result.
+        plm: weights of the language model, if the release does not hold them.
+        **settings: of `prediction.config.PredictionConfig`, such as `accept_mismatch=True`.
+
+    Returns:
+        `prediction.result.Prediction`: `.table("concept_scores")` and the others that `.tables` names,
+        `.documents()`, `.record`.
+
+    Raises:
+        InputError: a faulty sequence, file or variant; or a release that is of another language model or
+            lacks a table.
+    """
+    from protsae.prediction.predicting import predict_proteins
+
+    return predict_proteins(proteins, release, variants=variants, folder=folder, plm=plm, **settings)
 
 
 def read_activations(source: str | Path, *, column: str | None = None) -> "ActivationStore":
