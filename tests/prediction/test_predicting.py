@@ -314,3 +314,14 @@ def test_another_layer_is_refused_or_marked(tmp_path):
 def test_nothing_to_predict_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"no protein is given: `--params prediction\.fasta"):
         plan_of(small_release(tmp_path), Proteins((), (), (), {}))
+
+
+def test_a_protein_of_35000_residues_with_markup_in_its_header(tmp_path):
+    letters = np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), 35_000)
+    proteins = Proteins(("huge", "two"), ("<script>alert(1)</script>", ""), ("".join(letters), "MK"), {})
+    plan_of(small_release(tmp_path), proteins).run(tmp_path / "out")
+    prediction = Prediction(tmp_path / "out")
+    assert prediction.table("proteins")["n_read"].tolist() == [35_000, 2]
+    assert prediction.table("latent_stretches")["end"].max() > 34_000
+    assert "<script>" not in (tmp_path / "out/documents.jsonl").read_text()
+    assert next(prediction.documents())["protein"]["description"] == "<script>alert(1)</script>"
