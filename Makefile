@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-slow lint fuzz viz
+.PHONY: run test test-fast test-slow lint fuzz shipped viz
 run: .venv/.installed
 	$(BIN)/kedro run
 
@@ -23,6 +23,10 @@ lint: .venv/.installed-test
 
 fuzz: .venv/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reliability.py
+
+# The releases in the package, from the finished runs in data and data/antibody.
+shipped: .venv/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/shipped.py
 
 viz: .venv/.installed
 	@echo 'The stages alone, without datasets: http://127.0.0.1:4141/?types=nodes'

@@ -1,11 +1,8 @@
 """The project in fresh processes, on the miniature: run, skip, rerun what depends, refuse what is wrong."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -337,28 +334,6 @@ def test_kedro_viz_builds_offline_with_every_layer(finished):
     ):
         assert f'"{layer}"' in text
     shutil.rmtree(project.root / "build")
-
-
-def test_the_notebook_runs_on_a_finished_project(finished):
-    project, _ = finished
-    notebook = json.loads((ROOT / "notebooks/first_look.ipynb").read_text())
-    code = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
-    checks = """
-assert set(test["method"]) >= {"protsae_latent", "topk_latent", "linear_probe"}
-assert latents["f1_test"].between(0, 1).any()
-assert reconstruction.shape == activations.shape and latent_acts.shape[1] == 64
-assert len(defined) == len(concepts) == sae.n_defined
-print("checked")
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code + checks],
-        cwd=project.root,
-        env={**os.environ, "KEDRO_ENV": "test"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.endswith("checked\n")
 
 
 def test_a_fasta_file_alone_is_enough(tmp_path, make_miniature):

@@ -17,6 +17,7 @@ from tests.ontology import test_damaged_files as ontology_files
 from tests.plm.hugging_face_folder import hugging_face_state, write_folder
 from tests.plm.tiny_esm2 import fair_esm_content, tiny_esm2, tiny_model, write_safetensors
 from tests.sae.interchange import foreign
+from tests.sae.interchange.foreign import load_module
 from tests.sequences import test_damaged_files as sequence_files
 from tests.sequences.flat_file import dat_record
 from tests.sequences.rearrangements import heavy, table
@@ -41,7 +42,6 @@ from protsae.plm import load_plm
 from protsae.pretraining.checkpoint import read_plm_header, save_plm
 from protsae.pretraining.config import ShapeConfig
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.sae.interchange import load_sae
 from protsae.sequences.clonotypes import read_clonotypes
 from protsae.sequences.clustering import read_clusters
 from protsae.sequences.records import RecordsConfig, read_sequences
@@ -81,7 +81,7 @@ def _foreign(write: Callable[..., Any], *arguments: Any, **choices: Any) -> Read
         files = sorted(path.rglob("*")) if path.is_dir() else sorted(path.parent.iterdir())
         return [file for file in files if file.is_file() and file.name != "path"]
 
-    return Reader(make, lambda folder: load_sae(folder / (folder / "path").read_text(), **choices))
+    return Reader(make, lambda folder: load_module(folder / (folder / "path").read_text(), **choices))
 
 
 def _store(folder: Path) -> list[Path]:

@@ -9,9 +9,22 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from protsae.release.dictionary import load_dictionary
+
 D_MODEL, D_SAE, K = 5, 12, 3
 _random = np.random.default_rng(7)
 INPUT = _random.normal(size=(9, D_MODEL)) * 3 + np.arange(D_MODEL)
+
+
+def load_module(path, layout="auto", **choices):
+    """The module of a dictionary of any origin."""
+    return load_dictionary(path, layout=layout, **choices).sae
+
+
+def reseed(seed=11):
+    """Begin the weights anew: they depend on no other test."""
+    global _random  # noqa: PLW0603
+    _random = np.random.default_rng(seed)
 
 
 def draw(*shape):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from tests.sae.interchange import foreign
+from tests.sae.interchange.foreign import load_module
 
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
-from protsae.sae.interchange import load_sae
 from protsae.sae.interchange.__main__ import main
 
 
@@ -50,7 +50,7 @@ def test_normalised_tokens_go_to_a_folder_only(tmp_path, capsys):
     assert "give a folder as the target" in capsys.readouterr().err
     assert main(["import", str(path), str(tmp_path / "folder"), *k]) == 0
     assert "note: stats_last_nonzero" in capsys.readouterr().out
-    actual = load_sae(tmp_path / "folder").encode(torch.from_numpy(foreign.INPUT).float())
+    actual = load_module(tmp_path / "folder").encode(torch.from_numpy(foreign.INPUT).float())
     torch.testing.assert_close(actual, torch.from_numpy(codes).float())
 
 

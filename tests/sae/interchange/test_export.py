@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.sae.interchange.foreign import load_module
 
 from protsae.core.errors import InputError
 from protsae.sae.checkpoint import save_sae
-from protsae.sae.interchange import TokenNormalisedSae, export_saelens, load_sae, read_dictionary
+from protsae.sae.interchange import TokenNormalisedSae, export_saelens, read_dictionary
 from protsae.sae.interchange.folding import dictionary_of, nearest_dictionary
 from protsae.sae.interchange.modules import module_of
 from protsae.sae.registry import ARCHITECTURES
@@ -116,7 +117,7 @@ def test_every_architecture_takes_codes_in_raw_units(unguided, x, tmp_path):
 def test_every_architecture_comes_back(unguided, x, tmp_path):
     _, sae = unguided
     export_saelens(sae, tmp_path / "sae")
-    back = load_sae(tmp_path / "sae")
+    back = load_module(tmp_path / "sae")
     torch.testing.assert_close(back.encode(x), sae.encode(x))
     torch.testing.assert_close(back(x), sae(x))
     again = module_of(dictionary_of(sae))
@@ -130,7 +131,7 @@ def test_every_architecture_comes_back(unguided, x, tmp_path):
 def test_every_architecture_in_our_own_checkpoints(unguided, x, tmp_path):
     _, sae = unguided
     save_sae(sae, tmp_path / "sae.safetensors", METADATA)
-    back = load_sae(tmp_path / "sae.safetensors")
+    back = load_module(tmp_path / "sae.safetensors")
     assert back.config == sae.config
     assert torch.equal(back.encode(x), sae.encode(x))
     assert all(torch.equal(tensor, back.state_dict()[name]) for name, tensor in sae.state_dict().items())
@@ -181,12 +182,12 @@ def test_the_folder_is_saelens_own(topk, tmp_path):
 @torch.no_grad()
 def test_what_is_exported_comes_back(topk, x, tmp_path):
     export_saelens(topk, tmp_path / "sae")
-    back = load_sae(tmp_path / "sae")
+    back = load_module(tmp_path / "sae")
     torch.testing.assert_close(back.encode(x), topk.encode(x))
     torch.testing.assert_close(back(x), topk(x))
     assert float(back.input_scale) == 1
     save_sae(back, tmp_path / "again.safetensors", {})
-    assert torch.equal(load_sae(tmp_path / "again.safetensors").encode(x), back.encode(x))
+    assert torch.equal(load_module(tmp_path / "again.safetensors").encode(x), back.encode(x))
 
 
 @pytest.mark.parametrize("norm", ["layer_norm", "sqrt_d"])
@@ -194,7 +195,7 @@ def test_what_is_exported_comes_back(topk, x, tmp_path):
 def test_normalised_tokens_stay_normalised(topk, x, tmp_path, norm):
     sae = TokenNormalisedSae(module_of(dictionary_of(topk)), norm)
     export_saelens(sae, tmp_path / "sae")
-    back = load_sae(tmp_path / "sae")
+    back = load_module(tmp_path / "sae")
     assert isinstance(back, TokenNormalisedSae)
     assert back.input_norm == norm
     torch.testing.assert_close(back(x), sae(x))
@@ -245,11 +246,11 @@ def test_plain_protsae_is_written_next_to_the_whole_one(make_protsae, x, tmp_pat
     cfg = json.loads((tmp_path / "sae/cfg.json").read_text())
     assert cfg["metadata"]["protsae"]["missing"] == list(written.notes)
     assert cfg["metadata"]["protsae"]["config"]["concept_ids"] == [f"GO:{i:07d}" for i in range(4)]
-    whole = load_sae(tmp_path / "sae")
+    whole = load_module(tmp_path / "sae")
     assert whole.config == sae.config
     assert torch.equal(whole.encode(x), sae.encode(x))
     assert torch.equal(whole.predictor_logits(x), sae.predictor_logits(x))
-    plain = load_sae(tmp_path / "sae", "saelens")
+    plain = load_module(tmp_path / "sae", "saelens")
     assert plain.config.architecture == "topk"
     torch.testing.assert_close(plain.encode(x), forward_of(tmp_path / "sae", x)[0])
 
@@ -260,13 +261,13 @@ def test_additional_files_must_match_their_dictionary(make_protsae, tmp_path):
     kept = path.read_bytes()
     save_file(load_file(path) | {"b_dec": torch.zeros(6, dtype=torch.float64)}, path)
     with pytest.raises(InputError, match=r"sae_weights\.safetensors is not the file that protsae\.json was"):
-        load_sae(tmp_path)
+        load_module(tmp_path)
     path.write_bytes(kept)
     (tmp_path / "protsae.safetensors").unlink()
     with pytest.raises(InputError, match=r"protsae\.safetensors is not the file"):
-        load_sae(tmp_path)
+        load_module(tmp_path)
     assert read_dictionary(tmp_path, "saelens").d_sae == 16
     about = json.loads((tmp_path / "protsae.json").read_text())
     (tmp_path / "protsae.json").write_text(json.dumps(about | {"format_version": 2}))
     with pytest.raises(InputError, match=r"version 2; this protsae reads protsae\.beside, version 1"):
-        load_sae(tmp_path)
+        load_module(tmp_path)

@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests.sae.interchange import foreign
+from tests.sae.interchange.foreign import load_module
 
 from protsae.core.errors import InputError
-from protsae.sae.interchange import load_sae, read_dictionary
+from protsae.sae.interchange import read_dictionary
 
 
 class Malicious:
@@ -27,7 +28,7 @@ def test_a_file_that_runs_code_is_refused_and_runs_nothing(tmp_path, layout):
     marker, path = tmp_path / "marker", tmp_path / "ae.pt"
     torch.save({"encoder.weight": torch.zeros(2, 2), "extra": Malicious(marker)}, path)
     with pytest.raises(InputError, match=r"ae\.pt: not a plain .*unsafe global \w+\.system.*Refusing"):
-        load_sae(path, layout)
+        load_module(path, layout)
     assert not marker.exists()
 
 
@@ -52,7 +53,7 @@ def test_sparsify(tmp_path, changes, message):
     folder, _, _ = foreign.write_sparsify(tmp_path)
     changed(folder / "cfg.json", **changes)
     with pytest.raises(InputError, match=message):
-        load_sae(folder)
+        load_module(folder)
 
 
 @pytest.mark.parametrize(
@@ -177,20 +178,20 @@ def test_truncated_files(tmp_path, write, n_bytes):
 
 def test_paths_of_no_layout(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        load_sae(tmp_path / "none")
+        load_module(tmp_path / "none")
     with pytest.raises(InputError, match="holds no autoencoder of a known layout"):
-        load_sae(tmp_path)
+        load_module(tmp_path)
     (tmp_path / "ae_normalized.pt").write_bytes(b"")
     with pytest.raises(InputError, match=r"holds ae_normalized\.pt: give the path of the one to read"):
-        load_sae(tmp_path)
+        load_module(tmp_path)
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match="give `layout`"):
-        load_sae(tmp_path / "notes.txt")
+        load_module(tmp_path / "notes.txt")
     with pytest.raises(InputError, match="unknown layout 'sae_lens'; known: auto, saelens"):
-        load_sae(tmp_path, "sae_lens")
+        load_module(tmp_path, "sae_lens")
 
 
 def test_choices_that_a_layout_has_no_use_for(tmp_path):
     folder, _, _ = foreign.write_saelens(tmp_path, "topk")
     with pytest.raises(InputError, match="layout saelens does not take k"):
-        load_sae(folder, k=5)
+        load_module(folder, k=5)

@@ -22,7 +22,7 @@ _MAX_CONFIG = 1 << 20
 
 
 def read_interplm(
-    path: Path, activation: str | None = None, normalise_codes: bool = False
+    path: Path, activation: str | None = None, normalise_codes: bool = False, k: int | None = None
 ) -> DictionaryTensors:
     """Read a model file.
 
@@ -30,6 +30,7 @@ def read_interplm(
         path: `ae.pt` or one of its companions.
         activation: `topk` or `batch_topk`, which only the name in `config.yaml` tells apart.
         normalise_codes: divide codes by `activation_rescale_factor` and multiply decoder rows by it.
+        k: latents per token of TopK, where the file does not hold it.
 
     Raises:
         InputError: not such a file, one that would run code, ambiguous, or TopK with `normalise_codes`.
@@ -39,7 +40,7 @@ def read_interplm(
     by_norm = bool(state.get("normalize_to_sqrt_d", False))
     own = {name: tensor for name, tensor in state.items() if name not in OWN_TENSORS}
     name = CLASS_OF[activation] if activation in CLASS_OF else _named_in_config(path, set(own))
-    read = replace(read_state(path, own, name), input_norm="sqrt_d" if by_norm else "none")
+    read = replace(read_state(path, own, name, k), input_norm="sqrt_d" if by_norm else "none")
     read = replace(read, metadata={"layout": "interplm", **read.metadata})
     if factors is None or bool((factors == 1).all()):
         return read

@@ -5,17 +5,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from protsae.core.errors import InputError, naming
-from protsae.sae.base import SparseAutoencoder
-from protsae.sae.checkpoint import SaeCheckpoint, is_checkpoint
 from protsae.sae.interchange.dictionary import DictionaryTensors
 from protsae.sae.interchange.dictionary_learning import read_dictionary_learning
-from protsae.sae.interchange.input_norm import TokenNormalisedSae
 from protsae.sae.interchange.interplm import OWN_TENSORS, read_interplm
 from protsae.sae.interchange.interprot import read_interprot
-from protsae.sae.interchange.modules import module_of
 from protsae.sae.interchange.saelens import CFG, WEIGHTS, read_saelens
 from protsae.sae.interchange.sparsify import read_sparsify
-from protsae.sae.interchange.whole_module import read_whole_module
 
 Layout = Literal["saelens", "interplm", "interprot", "sparsify", "dictionary_learning"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -29,8 +24,9 @@ class Reader(NamedTuple):
     file: str
     """The file that is read of a folder; empty: `read` takes folders as they are."""
     choices: tuple[str, ...]
-    """What a file may leave open. `k`: latents per token, which InterProt's files do not hold. `activation`:
-    topk or batch_topk, for which InterPLM's and dictionary_learning's files have the same tensors.
+    """What a file may leave open. `k`: latents per token, which InterProt's files do not hold, nor those of
+    TopK of early revisions of dictionary_learning. `activation`: topk or batch_topk, for which InterPLM's and
+    dictionary_learning's files have the same tensors.
     `normalise_codes`: divide InterPLM's codes by `activation_rescale_factor`."""
 
 
@@ -38,8 +34,8 @@ _READERS: dict[Layout, Reader] = {
     "saelens": Reader(read_saelens, "", ()),
     "sparsify": Reader(read_sparsify, "", ()),
     "interprot": Reader(read_interprot, "", ("k",)),
-    "interplm": Reader(read_interplm, "ae.pt", ("activation", "normalise_codes")),
-    "dictionary_learning": Reader(read_dictionary_learning, "ae.pt", ("activation",)),
+    "interplm": Reader(read_interplm, "ae.pt", ("activation", "normalise_codes", "k")),
+    "dictionary_learning": Reader(read_dictionary_learning, "ae.pt", ("activation", "k")),
 }
 
 
@@ -69,32 +65,6 @@ def read_dictionary(
         raise InputError(f"layout {found} does not take {useless[0]}")
     with naming(source):
         return reader.read(source / reader.file if source.is_dir() else source, **given)
-
-
-def load_sae(
-    path: str | Path, layout: Layout | Literal["auto"] = "auto", **choices: object
-) -> SparseAutoencoder | TokenNormalisedSae:
-    """Load an autoencoder of this package or another's, in evaluation mode.
-
-    A folder that this package exported with its whole module is loaded as that module;
-    `layout="saelens"` takes the plain dictionary alone. Imported modules have their centring in the weights,
-    and decoder rows of whatever norm the file has.
-
-    Args:
-        path: a checkpoint of this package, or as `read_dictionary`.
-        layout: as `read_dictionary`.
-        **choices: what the file leaves open, see `Reader.choices`.
-
-    Raises:
-        InputError: as `read_dictionary`.
-    """
-    source = Path(path)
-    if layout == "auto":
-        if source.is_file() and is_checkpoint(source):
-            return SaeCheckpoint(source).load()
-        if source.is_dir() and (whole := read_whole_module(source)) is not None:
-            return whole.load()
-    return module_of(read_dictionary(source, layout, **choices))
 
 
 def layout_of(path: Path) -> Layout:

@@ -6,7 +6,8 @@ Linear layers hold `encoder.weight [d_sae, d_model]` and `decoder.weight [d_mode
 - `AutoEncoder`: `bias` is taken from the input and added to the output.
 - `AutoEncoderNew`: `decoder.bias` is added to the output only.
 - `AutoEncoderTopK`, `BatchTopKSAE`: `b_dec` is taken from the input and added to the output; both hold `k`
-  and `threshold`, and nothing in the file tells them apart. BatchTopK encodes by its threshold.
+  and `threshold`, and nothing in the file tells them apart. BatchTopK encodes by its threshold. Early
+  revisions of TopK store neither.
 - `MatryoshkaBatchTopKSAE`: as BatchTopKSAE, as parameters, with `group_sizes`.
 - `JumpReluAutoEncoder`: `b_dec` is added to the output only. InterPLM's has linear layers.
 - `GatedAutoEncoder`: `decoder_bias` is taken from the input and added to the output.
@@ -68,7 +69,7 @@ _K, _THRESHOLD = frozenset({"k"}), frozenset({"threshold"})
 CLASSES: dict[str, Layout] = {
     "AutoEncoder": Layout("relu", _layers("bias"), True),
     "AutoEncoderNew": Layout("relu", _layers("decoder.bias"), False),
-    "AutoEncoderTopK": Layout("topk", _layers("b_dec"), True, _K, optional=_THRESHOLD),
+    "AutoEncoderTopK": Layout("topk", _layers("b_dec"), True, _K, optional=_THRESHOLD | _K),
     "BatchTopKSAE": Layout("batch_topk", _layers("b_dec", threshold="threshold"), True, _K),
     "MatryoshkaBatchTopKSAE": Layout("batch_topk", _PARAMETERS, True, _K | {"group_sizes"}),
     "JumpReluAutoEncoder": Layout("jumprelu", _PARAMETERS, False, has_free_rows=True),
@@ -78,16 +79,18 @@ CLASSES: dict[str, Layout] = {
 """By dictionary_learning's name; `JumpReLUSAE` is InterPLM's."""
 
 
-def read_state(path: "Path", state: State, name: str | None) -> DictionaryTensors:
+def read_state(path: "Path", state: State, name: str | None, k: int | None = None) -> DictionaryTensors:
     """Read a state dict.
 
     Args:
         path: where it comes from, for messages.
         state: tensors by name.
         name: class in `CLASSES`; None: told by the names of the tensors.
+        k: latents per token, where the file does not hold it.
 
     Raises:
-        InputError: tensors that the class does not have, or that belong to more than one class.
+        InputError: tensors that the class does not have, or that belong to more than one class; TopK without
+            k, or with another k than the one given.
     """
     if name is None:
         fitting = [known for known, layout in CLASSES.items() if layout.fits(set(state))]
@@ -106,10 +109,15 @@ def read_state(path: "Path", state: State, name: str | None) -> DictionaryTensor
             f"its threshold is {float(state['threshold']):g}: it was never set in training, and without it "
             "BatchTopK's codes depend on the batch"
         )
+    stored = int(state["k"]) if "k" in state else None
+    if layout.activation == "topk" and stored is None and k is None:
+        raise InputError(f"{path} is of class {name} and does not hold k, the latents per token: give `k`")
+    if k is not None and stored not in {None, k}:
+        raise InputError(f"{path} holds k {stored}, {k} was given: leave out `k`")
     read = DictionaryTensors(
         layout.activation,
         **read_fields(state, layout.names),
-        k=int(state["k"]) if "k" in state else None,
+        k=stored or k,
         group_sizes=tuple(state["group_sizes"].tolist()) if "group_sizes" in state else None,
         metadata={"class": name},
     )
