@@ -7,6 +7,8 @@ _MODULES = {
     "ActivationShardsDataset": "activation_shards",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
+    "PredictionDataset": "prediction",
+    "PredictionReleaseDataset": "prediction_release",
     "PretrainedPlmDataset": "pretrained_plm",
     "ReleaseDataset": "release",
     "ResidueCodesDataset": "residue_codes",
