@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 _API = (
     *("compare", "decode", "encode", "explain", "extract"),
-    *("load_plm", "load_sae", "read_activations", "splice"),
+    *("load_plm", "load_sae", "predict", "read_activations", "splice"),
 )
 __all__ = ["__version__", *_API]  # noqa: PLE0604  (a tuple of names)
 
