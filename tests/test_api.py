@@ -1,4 +1,4 @@
-"""The Python interface: each name imported when it is used."""
+"""The Python interface: ten names, each imported when it is used."""
 
 import doctest
 import subprocess
@@ -268,6 +268,21 @@ def test_named_latents_are_found_by_id_and_by_name():
     assert by_id.latent == by_name.latent == demo.concept_ids.index("GO:0003677")
     with pytest.raises(InputError, match=r"near ones: .*DNA binding"):
         protsae.explain(demo, "DNA bindin")
+
+
+def test_predict_takes_a_file_a_text_or_sequences_by_name(tmp_path):
+    sequences = {"a": "MKTAYIAKQRQISFVKSHFSRQ", "b": "EVQLVESGGGLVQPGGSLRLSCAAS"}
+    (tmp_path / "two.fasta").write_text("".join(f">{name}\n{text}\n" for name, text in sequences.items()))
+    by_name = protsae.predict(sequences).table("concept_scores")
+    by_file = protsae.predict(tmp_path / "two.fasta", folder=tmp_path / "made").table("concept_scores")
+    pd.testing.assert_frame_equal(by_name, by_file)
+    assert (tmp_path / "made" / "prediction.json").is_file()
+    alone = protsae.predict(sequences["a"], protsae.load_sae("demo")).table("concept_scores")
+    assert set(alone["protein_id"]) == {"sequence"}
+    column = next(name for name in alone if name.endswith("_probability"))
+    np.testing.assert_allclose(alone[column], by_name.loc[by_name["protein_id"] == "a", column], rtol=1e-5)
+    with pytest.raises(InputError, match="'nothing' has '\\*' at position 2"):
+        protsae.predict({"nothing": "M*K"})
 
 
 def test_splice_leaves_the_model_alone_unless_something_is_edited(sae, plm):

@@ -21,8 +21,9 @@ assert card.card["kind"] == "defined" and card.examples["has_concept"].mean() > 
 assert latents.loc[best, "kind"] == "free" and (named["above"] > 0.2).any()
 """,
     "my_own_proteins": """
-assert strength["Q2YAZ3"]["ribosome"] > 5 * strength["P51810"]["ribosome"]
-assert strength["P51810"]["plasma membrane"] > 5 * strength["Q2YAZ3"]["plasma membrane"]
+best = ranked.groupby("protein_id")["name"].apply(lambda names: set(names.head(8)))
+assert "integral component of membrane" in best["P51810"] and "translation" in best["Q2YAZ3"]
+assert found.table("proteins")["is_far"].all() and active["strength"].between(0, 1.5).all()
 """,
     "comparing_dictionaries": """
 assert (found.summary.loc["FVE"] > 0.98).all() and found.summary.loc["defined latents", "topk"] == 0

@@ -48,6 +48,10 @@ class FinishedRun:
         """Return a dataset or parameter of the catalog."""
         return self._catalog.load(name)
 
+    def exists(self, name: str) -> bool:
+        """Return whether a dataset was made."""
+        return bool(self._catalog.exists(name))
+
     @cached_property
     def proteins(self) -> pd.DataFrame:
         """All proteins of the run."""

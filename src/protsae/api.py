@@ -1,4 +1,4 @@
-"""The Python interface: functions that are re-exported by `protsae` (docs/api.md).
+"""The Python interface: ten functions, re-exported by `protsae` (docs/api.md).
 
 Nothing heavy is imported before a function needs it.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from protsae.activations.reader import ActivationStore
     from protsae.plm.checkpoint import PlmModel
+    from protsae.prediction.proteins import Proteins
     from protsae.prediction.result import Prediction
     from protsae.release import Release
     from protsae.release.dictionary import Dictionary
@@ -288,6 +289,84 @@ def _latent_of(sae: "Dictionary", concept: str) -> int:
     near = get_close_matches(concept, [*named["name"], *named["concept_id"]], n=3, cutoff=0.4)
     hint = f"near ones: {', '.join(near)}" if near else "sae.release.concepts lists them"
     raise InputError(f"dictionary '{sae.name}' has no latent for the concept '{concept}': {hint}")
+
+
+def predict(
+    sequences: "str | Path | Mapping[str, str]",
+    sae: "Dictionary | Release | str | Path" = "demo",
+    *,
+    folder: str | Path | None = None,
+    plm: str | Path | None = None,
+    accept_mismatch: bool = False,
+) -> "Prediction":
+    """Predict which concepts and latents are in proteins, as the pipeline `prediction` does.
+
+    Args:
+        sequences: one sequence as text; a file (`pathlib.Path`) of proteins: FASTA or another format of
+            docs/inputs.md; or protein id to sequence.
+        sae: a dictionary with tables, a release, its name or its folder.
+        folder: where the tables are written; None: a temporary folder, which is removed when Python ends.
+        plm: weights of the language model, if the release does not hold them.
+        accept_mismatch: mark the output instead of refusing another model or scale.
+
+    Returns:
+        A handle: `.tables`, `.table(name)` and `.documents()`; docs/prediction.md has the columns.
+
+    Raises:
+        InputError: input that cannot be read, a release without what prediction needs, or a mismatch.
+
+    Example:
+        >>> import protsae
+        >>> found = protsae.predict("MARSIKKGPFVDLHLLSKVEAAREANDKRPIKTWSRRSTVLPDFIGLTIAVHNGKQHVPVY")
+        >>> found.table("concept_scores")["protein_id"].unique().tolist()
+        ['sequence']
+    """
+    import atexit
+    from tempfile import TemporaryDirectory
+
+    from protsae.activations.config import ExtractionConfig
+    from protsae.prediction.config import PredictionConfig
+    from protsae.prediction.plan import plan_prediction
+    from protsae.prediction.result import Prediction
+    from protsae.release import Release
+    from protsae.release.dictionary import Dictionary
+
+    dictionary = sae if isinstance(sae, Dictionary) else None
+    release = dictionary.tables if dictionary else sae if isinstance(sae, Release) else _release(sae)
+    settings = PredictionConfig(accept_mismatch=accept_mismatch)
+    extraction = ExtractionConfig(hook_point=release.record.hook_point)
+    plan = plan_prediction(release, _proteins(sequences), (), extraction, settings, plm)
+    if folder is None:
+        temporary = TemporaryDirectory(prefix="protsae-")
+        atexit.register(temporary.cleanup)
+        folder = temporary.name
+    plan.run(Path(folder))
+    return Prediction(folder)
+
+
+def _release(source: Any) -> "Release":
+    from protsae.release import open_release
+
+    return open_release(source)
+
+
+def _proteins(sequences: "str | Path | Mapping[str, str]") -> "Proteins":
+    from collections import Counter
+
+    from protsae.prediction.proteins import Proteins, read_proteins
+    from protsae.sequences.fasta import FastaRecord, clean_record
+    from protsae.sequences.records import RecordsConfig
+
+    if isinstance(sequences, Path):
+        return read_proteins(sequences, None)
+    if isinstance(sequences, str):
+        return read_proteins(None, sequences)
+    counts: Counter[str] = Counter()
+    texts = [
+        clean_record(lambda _: "sequences", FastaRecord(name, "", text), RecordsConfig(), counts).sequence
+        for name, text in sequences.items()
+    ]
+    return Proteins(tuple(sequences), ("",) * len(texts), tuple(texts), dict(counts))
 
 
 class Splice(NamedTuple):

@@ -16,6 +16,7 @@ TREE = {
     "pack/__init__.py": "from . import unrelated\n",
     "pack/unrelated.py": "",
     "pack/notes.txt": "package data of the root",
+    "pack/__init__.pyi": "from pack.unrelated import nothing as nothing",  # types run nothing
     "pack/flow/__init__.py": "from .pipeline import create\n",
     "pack/flow/pipeline.py": "from .nodes import work\ndef create(): pass\n",
     "pack/flow/nodes.py": "import numpy\nfrom pack.lib import deep, init_name\nfrom ..other import thing\n",

@@ -377,12 +377,13 @@ def _parents(name: str) -> list[str]:
 
 
 def _data_files(folder: Path) -> Iterator[Path]:
-    """Yield files that are no Python code, below `folder` but not in packages of their own."""
+    """Yield files that are no Python code, below `folder` but not in packages of their own; stubs hold types
+    alone."""
     for item in sorted(folder.iterdir()):
         if item.name.startswith((".", "__pycache__")) or item.name.endswith("~"):
             continue
         if item.is_dir():
             if not (item / "__init__.py").exists():
                 yield from _data_files(item)
-        elif item.suffix not in {".py", ".pyc"}:
+        elif item.suffix not in {".py", ".pyc", ".pyi"}:
             yield item
