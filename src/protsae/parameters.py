@@ -14,6 +14,7 @@ from protsae.interpretation.config import Quantile
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.cards.parameters import CardsParameters
+from protsae.pipelines.dense_ablation.parameters import DenseAblationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.encoding.parameters import EncodingParameters
@@ -78,6 +79,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,
+    "dense_ablation": DenseAblationParameters,
 }
 """Top-level parameter key to its model: what is shared, the dictionaries, then pipelines by name."""
 
@@ -99,6 +101,8 @@ FOLLOWS = {
     "cards.activity.dense_above": "fidelity.judging.dense_above",
     "cards.dense.above": "fidelity.judging.dense_above",
     "cards.effects.max_residues": "extraction.max_residues",
+    "dense_ablation.passes": "fidelity.passes",
+    "dense_ablation.judging": "fidelity.judging",
     "sweeps.judging.scoring": "probing.scoring",
     "sweeps.judging.gated_probe": "probing.gated_probe",
     "sweeps.judging.evaluation": "probing.evaluation",

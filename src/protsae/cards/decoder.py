@@ -82,7 +82,7 @@ def placed(unit: Floats, config: DirectionsConfig) -> Floats:
     from sklearn.manifold import TSNE
 
     n = len(unit)
-    if n < 4:  # no plane is needed
+    if n < 4 or np.ptp(unit, axis=0).max() == 0:  # no plane is needed, or none can tell them apart
         return np.column_stack([np.arange(n), np.zeros(n)])
     seed = derive_seed(config.seed, "cards", "map") % 2**32
     generator = np.random.default_rng(seed)

@@ -75,8 +75,8 @@ def enrichment(
         config: settings.
 
     Returns:
-        The pairs in the columns `COLUMNS`, by latent and q-value, and `n_tests`, `n_kept` and `n_kept_floor`
-        (when the concepts are permuted over clusters) in one row.
+        The pairs in the columns `COLUMNS`, by latent and q-value (on ties by `effect`), and `n_tests`,
+        `n_kept` and `n_kept_floor` (when the concepts are permuted over clusters) in one row.
     """
     generator = numpy_generator(config.seed, "cards", "enrichment")
     aspects = list(_aspects(acts, proteins, carried, labelled, terms, config))
@@ -89,7 +89,12 @@ def enrichment(
     parts = zip(aspects, tests, q_values, strict=True)
     tables = [_kept(aspect, test, q, config.max_q) for aspect, test, q in parts]
     found = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
-    found = found.sort_values(["latent", "q_value", "concept_id"], kind="stable", ignore_index=True)
+    found = found.sort_values(
+        ["latent", "q_value", "effect", "concept_id"],
+        ascending=[True, True, False, True],
+        kind="stable",
+        ignore_index=True,
+    )
     n_floor = sum(int((q <= config.max_q).sum()) for q in floors)
     counts = {"n_tests": sum(q.size for q in q_values), "n_kept": len(found), "n_kept_floor": n_floor}
     return found, pd.DataFrame(counts, index=[0])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from protsae.cards.activity import Activity
 from protsae.core.seeding import numpy_generator
 from protsae.encoding.codes import CodeStore
-from protsae.ontology.closure import ancestor_closure
+from protsae.ontology.closure import Preset, ancestor_closure
 from protsae.ontology.obo import Ontology
 
 Floats = NDArray[np.float64]
@@ -95,16 +95,19 @@ def phi(together: NDArray[np.int32], n_rows: int) -> Floats:
     return found
 
 
-def agreement(parent: Ints, concept_ids: list[str], ontology: Ontology, seed: int) -> Agreement:
+def agreement(
+    parent: Ints, concept_ids: list[str], ontology: Ontology, preset: Preset, seed: int
+) -> Agreement:
     """Compare the links of a tree with an ontology.
 
     Args:
         parent: of each latent; -1: none [n_latents].
         concept_ids: of each latent; empty: none.
-        ontology: `is_a` and `part_of` within an aspect are followed.
+        ontology: terms and relations.
+        preset: which relations are followed, as in annotation.
         seed: of the shuffles.
     """
-    row = ancestor_closure(ontology, "cafa")
+    row = ancestor_closure(ontology, preset)
     place = row.index(pd.Series(concept_ids, dtype=object))
     child = np.flatnonzero((parent >= 0) & (place >= 0) & (place[parent] >= 0))
     if not (place[child] != place[parent[child]]).any():

@@ -13,7 +13,9 @@ SHAPES = ("dead", "few", "periodic", "point", "short", "medium", "long", "whole"
 _SHORT, _MEDIUM = 20, 50
 """Median runs from which a latent is medium, and long."""
 _PERIODIC_RUN, _PERIODIC_RUNS = 10, 10
-"""A periodic latent has a shorter median run, and more runs."""
+"""A periodic latent has a shorter median run, and more runs per protein."""
+_ABOVE_CHANCE = 1.5
+"""A latent that is active at random on half of all residues has two distances that make up half of all."""
 
 
 def shape_table(activity: Activity, min_proteins: int) -> pd.DataFrame:
@@ -38,8 +40,8 @@ def shape_table(activity: Activity, min_proteins: int) -> pd.DataFrame:
     two = np.take_along_axis(activity.gaps, by_frequency[:, :2], axis=1).sum(axis=1)
     periodicity = np.where(n_gaps > 0, two / np.maximum(n_gaps, 1), np.nan)
     chance = np.array([two_gaps_by_chance(share) for share in np.nan_to_num(coverage)])
-    periodic = (periodicity > 0.5) & (periodicity > chance)
-    periodic &= (n_runs > _PERIODIC_RUNS) & (median < _PERIODIC_RUN)
+    periodic = (periodicity > 0.5) & (periodicity > _ABOVE_CHANCE * chance)
+    periodic &= (n_runs > _PERIODIC_RUNS * n_proteins) & (median < _PERIODIC_RUN)
     singles = activity.runs[:, 1] / np.maximum(n_runs, 1)
     conditions = [n_proteins == 0, n_proteins < min_proteins, periodic, singles > 0.75]
     conditions += [median < _SHORT, median < _MEDIUM, coverage <= 0.8]

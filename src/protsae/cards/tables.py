@@ -14,6 +14,7 @@ from protsae.cards.families import agreement
 from protsae.cards.shapes import SHAPES
 from protsae.core.letters import AMINO_ACIDS, character_codes, code_table
 from protsae.core.splits import Split
+from protsae.ontology.closure import Preset
 from protsae.ontology.obo import Ontology
 
 Floats = NDArray[np.float64]
@@ -137,13 +138,16 @@ def monosemantic(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(means).rename_axis("latent").reset_index()
 
 
-def card_summary(cards: pd.DataFrame, measured: Measured, ontology: Ontology, seed: int) -> pd.DataFrame:
+def card_summary(
+    cards: pd.DataFrame, measured: Measured, ontology: Ontology, preset: Preset, seed: int
+) -> pd.DataFrame:
     """Return what the cards say together: `measure`, `value`, `floor`, `p_value`, `n`.
 
     Args:
         cards: see `make_cards`.
         measured: what they were made of.
         ontology: that families are compared with.
+        preset: which relations annotation follows.
         seed: of shuffles.
     """
     n = len(cards)
@@ -155,7 +159,7 @@ def card_summary(cards: pd.DataFrame, measured: Measured, ontology: Ontology, se
     rows.append(("families", families.nunique(), np.nan, np.nan, len(families)))
     own = cards["concept_id"].where(cards["concept_id"] != "", _reliable(cards))
     for name, concepts in (("defined", cards["concept_id"]), ("all", own)):
-        found = agreement(cards["family_parent"].to_numpy(), concepts.tolist(), ontology, seed)
+        found = agreement(cards["family_parent"].to_numpy(), concepts.tolist(), ontology, preset, seed)
         rows.append((f"family_agreement_{name}", found.share, found.floor, found.p_value, found.n_links))
     counts = measured.enrichment_counts.iloc[0]
     rows.append(("enriched_pairs", counts["n_kept"], counts["n_kept_floor"], np.nan, counts["n_tests"]))

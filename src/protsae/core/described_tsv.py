@@ -6,6 +6,7 @@ significant digits, lists are JSON, nothing is quoted, an empty cell is a missin
 
 import csv
 import json
+import math
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -30,7 +31,7 @@ def described_tsv(table: pd.DataFrame, about: Mapping[str, object]) -> str:
         about: what the table was made of: name to value, each on one line.
     """
     head = "".join(f"{_MARK}{name}: {str(value).translate(_SPACES)}\n" for name, value in about.items())
-    cells = table.apply(lambda column: column.map(_text) if _is_mixed(column) else column)
+    cells = table.apply(lambda column: column.map(cell_text) if _is_mixed(column) else column)
     rows = cells.to_csv(
         sep="\t",
         index=False,
@@ -71,7 +72,8 @@ def _is_mixed(column: pd.Series) -> bool:
     return not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """Return a value as such a table shows it: lists as JSON, missing values empty."""
     if isinstance(value, list | tuple | np.ndarray):
         return _json(value)
     if isinstance(value, bool | np.bool_):
@@ -83,9 +85,10 @@ def _text(value: Any) -> str:
 
 def _json(value: Any) -> str:
     """Return a list of numbers or of lists, numbers with six significant digits."""
-    inner = (_json(item) if np.ndim(item) else _number(item) for item in value)
+    items = value.tolist() if isinstance(value, np.ndarray) else value
+    inner = (_json(item) if isinstance(item, list | np.ndarray) else _number(item) for item in items)
     return f"[{','.join(inner)}]"
 
 
-def _number(value: Any) -> str:
-    return "null" if pd.isna(value) else f"{value:.6g}"
+def _number(value: float) -> str:
+    return "null" if math.isnan(value) else f"{value:.6g}"

@@ -9,7 +9,7 @@ from protsae.pipelines.wiring import Wiring
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
     *("probing", "interpretation", "disentanglement", "alignment", "cards", "reporting"),
-    *("pretraining", "sweeps", "dynamics"),
+    *("pretraining", "sweeps", "dynamics", "dense_ablation"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
 WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps"}

@@ -13,6 +13,7 @@ from protsae.cards.config import (
     EnrichmentConfig,
     TopicsConfig,
 )
+from protsae.ontology.closure import Preset
 
 MEASURED = (
     *("latents", "latent_statistics", "latent_activity", "latent_directions", "latent_effects"),
@@ -107,6 +108,7 @@ def join_cards(
     concept_terms: pd.DataFrame,
     concept_relations: pd.DataFrame,
     *,
+    preset: Preset,
     activity: ActivityConfig,
     config: DenseConfig,
     **measured: pd.DataFrame,
@@ -117,7 +119,8 @@ def join_cards(
 
     tables = Measured(**measured)
     cards = make_cards(tables, amino_acid_shares(proteins, activity.splits), config)
-    return cards, card_summary(cards, tables, Ontology(concept_terms, concept_relations), activity.seed)
+    ontology = Ontology(concept_terms, concept_relations)
+    return cards, card_summary(cards, tables, ontology, preset, activity.seed)
 
 
 def describe_tables(sae_checkpoint: Any, proteins: pd.DataFrame, **tables: pd.DataFrame) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ def _setting(name: str) -> dict[str, str]:
 
 
 _ACTIVITY = {"activity": "params:cards.activity"}
+_DENSE = {"preset": "params:annotation.preset", "config": "params:cards.dense"}
 _CARRIED = as_named("proteins", "protein_concepts", "concept_terms")
 
 
@@ -53,7 +54,7 @@ def _cards_of(name: str) -> Pipeline:
         ),
         node(
             join_cards,
-            own(name, *MEASURED) | as_named("proteins") | ONTOLOGY | _ACTIVITY | _setting("dense"),
+            own(name, *MEASURED) | as_named("proteins") | ONTOLOGY | _ACTIVITY | _DENSE,
             [f"{name}.latent_cards", f"{name}.card_summary"],
         ),
         node(
