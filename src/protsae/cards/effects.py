@@ -254,4 +254,6 @@ def seen_by_head(model: PlmModel, pushes: Tensor) -> Floats:
 def named_changes(change: Floats, largest: bool, n: int = N_PROMOTED) -> str:
     """Return the amino acids with the largest rises, or falls, of log-probability: `C:+1.2 W:+0.4`."""
     order = np.argsort(-change if largest else change, kind="stable")[:n]
-    return " ".join(f"{AMINO_ACIDS[a]}:{change[a]:+.2f}" for a in order if (change[a] > 0) == largest)
+    return " ".join(
+        f"{AMINO_ACIDS[a]}:{change[a]:+.2f}" for a in order if (change[a] > 0 if largest else change[a] < 0)
+    )
