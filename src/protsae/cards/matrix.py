@@ -63,11 +63,16 @@ def to_anndata(
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose columns are numbers and texts, with texts as names."""
+    """Return a table whose columns are numbers and texts, with texts as names.
+
+    Texts are objects: `write_h5ad` refuses pandas' own type of text unless told otherwise.
+    """
     found = {
         str(name): table[name].to_numpy()
         if pd.api.types.is_numeric_dtype(table[name])
-        else [cell_text(value) for value in table[name]]
+        else np.array([cell_text(value) for value in table[name]], object)
         for name in table
     }
-    return pd.DataFrame(found, index=table.index.astype(str))
+    index = pd.Index(table.index.astype(str), dtype=object)
+    columns = {name: pd.Series(values, index, dtype=values.dtype) for name, values in found.items()}
+    return pd.DataFrame(columns, index=index)
