@@ -57,7 +57,9 @@ def _compared(unit: Floats, reading: Floats, first: int, n: int) -> pd.DataFrame
     same[itself] = 0
     antipode = cosine.argmin(axis=1)
     cosine[itself] = -np.inf
-    nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :n]
+    nearest = np.sort(np.argpartition(-cosine, max(n - 1, 0), axis=1)[:, :n], axis=1)
+    order = np.argsort(-np.take_along_axis(cosine, nearest, axis=1), axis=1, kind="stable")
+    nearest = np.take_along_axis(nearest, order, axis=1)
     cosine[itself] = 1
     return pd.DataFrame(
         {
