@@ -13,6 +13,8 @@ from protsae.core.splits import Selection
 from protsae.interpretation.config import Quantile
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
+from protsae.pipelines.cards.parameters import CardsParameters
+from protsae.pipelines.dense_ablation.parameters import DenseAblationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.encoding.parameters import EncodingParameters
@@ -74,12 +76,14 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "interpretation": InterpretationParameters,
     "disentanglement": DisentanglementParameters,
     "alignment": AlignmentParameters,
+    "cards": CardsParameters,
     "reporting": ReportingParameters,
     "release": ReleaseParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,
     "prediction": PredictionParameters,
+    "dense_ablation": DenseAblationParameters,
 }
 """Top-level parameter key to its model: what is shared, the dictionaries, then pipelines by name."""
 
@@ -97,6 +101,12 @@ FOLLOWS = {
     "alignment.baselines.n_directions": "probing.scoring.n_directions",
     "probing.gated_probe.residues_per_protein": "training.trainer.residues_per_protein",
     "probing.gated_probe.whitening_floor": "training.guidance.whitening_floor",
+    "cards.activity.splits": "interpretation.examples.splits",
+    "cards.activity.dense_above": "fidelity.judging.dense_above",
+    "cards.dense.above": "fidelity.judging.dense_above",
+    "cards.effects.max_residues": "extraction.max_residues",
+    "dense_ablation.passes": "fidelity.passes",
+    "dense_ablation.judging": "fidelity.judging",
     "sweeps.judging.scoring": "probing.scoring",
     "sweeps.judging.gated_probe": "probing.gated_probe",
     "sweeps.judging.evaluation": "probing.evaluation",

@@ -8,8 +8,8 @@ from protsae.pipelines.wiring import Wiring
 
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
-    *("probing", "interpretation", "disentanglement", "alignment", "reporting", "release"),
-    *("pretraining", "sweeps", "dynamics", "prediction"),
+    *("probing", "interpretation", "disentanglement", "alignment", "cards", "reporting", "release"),
+    *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
 WIRED = frozenset(PIPELINES) - {
