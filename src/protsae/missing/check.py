@@ -92,10 +92,7 @@ class HiddenTask:
         strata = {"all": every, "specific": prevalence <= self.config.max_prevalence}
         rows: list[dict[str, Any]] = []
         for method, by_split in scores.values.items():
-            decisions = [
-                Decision.of(by_split, without(self.splits["validation"], hidden["validation"]))
-                for hidden in self.hidden
-            ]
+            decisions = [self._decide(by_split, hidden) for hidden in self.hidden]
             ranked = {method: [decision.probabilities["test"] for decision in decisions]}
             if method.endswith(LATENT):
                 listed = method.removesuffix(LATENT) + "_listed"
@@ -108,6 +105,12 @@ class HiddenTask:
                     if inside.any():
                         rows += [{**about, **row} for row in self._rows(probabilities, inside)]
         return pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+
+    def _decide(
+        self, by_split: Mapping[str, NDArray[np.floating[Any]]], hidden: Mapping[str, Bools]
+    ) -> Decision:
+        """Calibrate scores by the labels of validation proteins that are not hidden."""
+        return Decision.of(by_split, without(self.splits["validation"], hidden["validation"]))
 
     def _listed_first(
         self,
