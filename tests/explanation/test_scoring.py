@@ -7,7 +7,13 @@ from protsae.core.errors import InputError
 from protsae.explanation.config import ExplanationConfig
 from protsae.explanation.explainer import Explainer, choose_rule
 from protsae.explanation.rules import Concept, Letters, Rule
-from protsae.explanation.scoring import Answers, detection_and_fuzzing, intruder_credit, score_rule
+from protsae.explanation.scoring import (
+    Answers,
+    answers_of,
+    detection_and_fuzzing,
+    intruder_credit,
+    score_rule,
+)
 from protsae.explanation.windows import draw_windows, peaks
 
 
@@ -77,6 +83,10 @@ def test_what_a_rule_knows_shows_in_the_test_that_asks_for_it(planted, explainer
     inside = score_rule(Rule((Concept(concept, "", "residue"),)), panel, windows)
     # A firing window in 20 is none of the concept's: four companions are all right in .95^4 of the cases.
     assert inside.detection > 0.9 and inside.fuzzing > 0.9 and inside.intruder > 0.95**4
+    predicted = Rule().holds(panel, windows.firing), Rule().holds(panel, windows.silent)
+    undecided = answers_of(*predicted, panel, windows)
+    partly = windows.false_marks.any(axis=-1)
+    assert not undecided.accepts[partly].any(), "a tie does not accept marks"
     nothing = score_rule(Rule(), panel, windows)
     assert nothing == (0.5, 0.5, pytest.approx(0.2))
     latent, concept = next((latent, c) for latent, c in planted.concept_of.items() if c < 8 and c % 2 == 0)
