@@ -18,11 +18,13 @@ from protsae.pipelines.dense_ablation.parameters import DenseAblationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.encoding.parameters import EncodingParameters
+from protsae.pipelines.explanation.parameters import ExplanationParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
 from protsae.pipelines.labelling.parameters import LabellingParameters
+from protsae.pipelines.missing_annotations.parameters import MissingAnnotationsParameters
 from protsae.pipelines.prediction.parameters import PredictionParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
@@ -74,6 +76,8 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "fidelity": FidelityParameters,
     "probing": ProbingParameters,
     "interpretation": InterpretationParameters,
+    "explanation": ExplanationParameters,
+    "missing_annotations": MissingAnnotationsParameters,
     "disentanglement": DisentanglementParameters,
     "alignment": AlignmentParameters,
     "cards": CardsParameters,

@@ -53,7 +53,7 @@ LOADING = {
 TRAINING = {"alignment.align_baselines", "training.*.plan_*"}
 SCORING = {
     *("probing.evaluate_*", "probing.*.evaluate_dictionary", "probing.score_*", "probing.*.score_dict*"),
-    *("probing.gate_linear_probe", "probing.list_twins"),
+    *("probing.gate_linear_probe", "probing.list_twins", "missing_annotations.*"),
 }
 """Nodes that use the judge, whose class counts whole."""
 SWEEP = {"sweeps.plan_sweep"}
@@ -73,6 +73,7 @@ EDITS: dict[str, Edit] = {
                 "fidelity.*.judge_fidelity",
                 "interpretation.*.interpret_latents",
             ),
+            *("explanation.*.explain_by_rules", "explanation.*.ask_for_*"),
             *("fidelity.choose_fidelity_sequences", "extraction.extract_activations", "pretraining.*"),
             *("probing.*.measure_subsumption", "probing.*.score_residues", *SCORING, *TRAINING, *SWEEP),
         },
@@ -92,6 +93,7 @@ EDITS: dict[str, Edit] = {
         {
             *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_ab*"),
             *("dynamics.*.measure_*", "interpretation.*.interpret_latents", "probing.*.score_residues"),
+            *("explanation.*.explain_by_rules", "explanation.*.ask_for_*"),
             *(*SCORING, *TRAINING, *SWEEP),
         },
         {"members judged", *GUIDED},
@@ -162,7 +164,7 @@ EDITS: dict[str, Edit] = {
         {
             *("disentanglement.read_judge_embeddings", "extraction.extract_activations", "pretraining.*"),
             *("extraction.report_extraction", "fidelity.choose_fidelity_sequences", "fidelity.measure_*"),
-            "extraction.pool_activations",
+            *("extraction.pool_activations", "explanation.*.ask_for_*"),
             *("probing.gate_linear_probe", "probing.pool_*", "probing.score_references", *LOADING, *SWEEP),
         },
         PLANS,

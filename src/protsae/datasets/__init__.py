@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
+    "LlmAnswersDataset": "llm_answers",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
     "PredictionDataset": "prediction",

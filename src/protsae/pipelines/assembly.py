@@ -8,7 +8,8 @@ from protsae.pipelines.wiring import Wiring
 
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
-    *("probing", "interpretation", "disentanglement", "alignment", "cards", "reporting", "release"),
+    *("probing", "interpretation", "disentanglement", "alignment", "cards", "explanation"),
+    *("missing_annotations", "reporting", "release"),
     *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
