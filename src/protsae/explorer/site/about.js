@@ -3,7 +3,7 @@ import { atlas, dictionaryLabel } from "./atlas.js";
 import { announce, el } from "./dom.js";
 import { fixed, integer } from "./format.js";
 import { GLOSSARY } from "./glossary.js";
-import { empty, notice, pairs, panel, recordRows, recordTable, saveFile } from "./panel.js";
+import { empty, notice, pairs, panel, panelGrid, recordRows, recordTable, saveFile } from "./panel.js";
 import { checkSaved, mergeSaved, readSaved, writeSaved } from "./saved.js";
 
 const LIMITS = [
@@ -21,7 +21,7 @@ export async function aboutPage() {
   return {
     title: "About",
     node: el("div", null, el("h1", null, "About this explorer"), el("p", { class: "intro" }, "A folder of files: it opens from a disk, asks no server, and sends nothing anywhere. Links to other sites open only when you click them."),
-      el("div", { class: "panels" },
+      panelGrid(
         panel({ title: "Run", file: "run", rows: () => [["what", "value"], ["run", index.run], ["version", index.version], ["language model", index.plm?.name], ["sha256", index.plm?.sha256], ...index.dictionaries.map((each) => [each.name, each.sha256])] },
           pairs([["Run", code(index.run)], ["protsae", index.version], ["Made", index.created], ["Language model", index.plm?.name], ["its sha256", code(index.plm?.sha256)], ["Hook point", index.dictionaries[0]?.hook_point], ...Object.entries(index.counts ?? {}).map(([name, n]) => [name, integer(n)])])),
         panel({ title: "Dictionaries" }, index.dictionaries.map((each, position) => [el("h3", null, dictionaryLabel(position)), pairs([["Architecture", each.architecture], ["Latents", integer(each.n_latents)], ["Seed", each.seed], ["Variance explained", fixed(each.fve)], ["sha256", code(each.sha256)]])])),

@@ -13,7 +13,7 @@ export function axisTicks(low, high, wanted = 5) {
 }
 
 /** Scores with their intervals, one line each: {label, value, low, high, floor (line), muted}. */
-export function dotPlot(rows, { label, reference, width = 620 }) {
+export function dotPlot(rows, { label, reference, width = 760 }) {
   const known = rows.flatMap((row) => [row.value, row.low, row.high]).filter(isKnown);
   const pad = 0.05 * (Math.max(...known) - Math.min(...known)) || 0.05;
   const [low, high] = [Math.min(...known, reference ?? Infinity) - pad, Math.max(...known, reference ?? -Infinity) + pad];

@@ -4,7 +4,7 @@ import { scatter } from "./charts.js";
 import { el } from "./dom.js";
 import { fixed, interval, isKnown, percent, significant, signed } from "./format.js";
 import { term } from "./glossary.js";
-import { choice, empty, figureBox, panel, plainTable, recordRows, score } from "./panel.js";
+import { choice, empty, figureBox, panel, panelGrid, plainTable, recordRows, score } from "./panel.js";
 import { figureNode } from "./paint.js";
 import { parseLatent } from "./protein.js";
 import { makeRoute } from "./route.js";
@@ -64,9 +64,9 @@ async function latentsView(query, go) {
   }, strips.length === 0 ? empty("No protein of their windows has a page in this run.") : strips.map(({ protein, entry }) => {
     const lines = both.map((each, which) => ({ label: `${"AB"[which]}: ${name(which)}`, colour: a.dictionary === b.dictionary ? dictionaryColour(which) : dictionaryColour(each.dictionary), track: (entry.tracks ?? []).find((track) => track.dictionary === each.dictionary && track.latent === each.latent) }));
     const id = at(proteinTable, "id", protein);
-    return el("div", { class: "pair" }, el("p", null, el("a", { href: proteinHref(id, { latent: query.get("a") }) }, id), " ", el("small", { class: "quiet" }, at(proteinTable, "description", protein) ?? "")), figureBox(trackFigure(lines, entry.sequence.length, 900, `Both latents on ${id}`)));
+    return el("div", { class: "pair" }, el("p", null, el("a", { href: proteinHref(id, { latent: query.get("a") }) }, id), " ", el("small", { class: "quiet" }, at(proteinTable, "description", protein) ?? "")), figureBox((width) => trackFigure(lines, entry.sequence.length, width, `Both latents on ${id}`), { max: 1080 }));
   }));
-  return [controls, el("div", { class: "panels" }, side, proteinsPanel)];
+  return [controls, panelGrid(side, proteinsPanel)];
 }
 
 async function dictionariesView(query, go) {
@@ -92,10 +92,10 @@ async function dictionariesView(query, go) {
   const wins = rows.filter((each) => each.difference > 0).length;
   const mean = rows.reduce((sum, each) => sum + each.difference, 0) / rows.length;
   const colours = atlas.index.aspects;
-  const figure = () => scatter(rows.map((each) => ({ x: each.y, y: each.x, label: `${table.columns.name[each.row]}: ${dictionaryLabel(a)} ${fixed(each.x)}, ${dictionaryLabel(b)} ${fixed(each.y)}`, href: conceptHref(table, each.row), colour: colours[table.columns.aspect[each.row]]?.colour })), { label: `${metric.toUpperCase()} of ${dictionaryLabel(a)} against ${dictionaryLabel(b)}, concept by concept`, xLabel: dictionaryLabel(b), yLabel: dictionaryLabel(a) });
+  const figure = (width) => scatter(rows.map((each) => ({ x: each.y, y: each.x, label: `${table.columns.name[each.row]}: ${dictionaryLabel(a)} ${fixed(each.x)}, ${dictionaryLabel(b)} ${fixed(each.y)}`, href: conceptHref(table, each.row), colour: colours[table.columns.aspect[each.row]]?.colour })), { label: `${metric.toUpperCase()} of ${dictionaryLabel(a)} against ${dictionaryLabel(b)}, concept by concept`, xLabel: dictionaryLabel(b), yLabel: dictionaryLabel(a), size: width });
   const cell = (position, row, value) => [at(table, `latent_${position}`, row) >= 0 ? latentLink(position, at(table, `latent_${position}`, row), fixed(value)) : fixed(value), el("small", null, interval(column(`${metric}_low`, position)?.[row], column(`${metric}_high`, position)?.[row]))];
-  return [controls, el("div", { class: "panels" },
-    panel({ title: "Concept by concept", file: `compare_${dictionaries[a].name}_${dictionaries[b].name}`, figure, about: [`One point per concept, on test proteins. Above the dashed line ${dictionaryLabel(a)} is better: ${wins} of ${rows.length} concepts; mean difference ${signed(mean)}. Single differences are often not significant; the overview has the paired test over all.`] }, figureBox(figure()),
+  return [controls, panelGrid(
+    panel({ title: "Concept by concept", file: `compare_${dictionaries[a].name}_${dictionaries[b].name}`, figure, about: [`One point per concept, on test proteins. Above the dashed line ${dictionaryLabel(a)} is better: ${wins} of ${rows.length} concepts; mean difference ${signed(mean)}. Single differences are often not significant; the overview has the paired test over all.`] }, figureBox(figure, { max: 470 }),
       el("ul", { class: "map-key" }, Object.values(colours).map((each) => el("li", null, el("i", { vars: { "--swatch": each.colour } }), each.name)))),
     panel({ title: "All concepts", file: `compare_table_${dictionaries[a].name}_${dictionaries[b].name}`, className: "tall", rows: () => recordRows(rows.map((each) => ({ concept_id: table.columns.id[each.row], name: table.columns.name[each.row], aspect: table.columns.aspect[each.row], [dictionaries[a].name]: each.x, [dictionaries[b].name]: each.y, difference: each.difference }))) },
       plainTable([{ label: "Concept" }, { label: dictionaryLabel(a), number: true, term: metric }, { label: dictionaryLabel(b), number: true, term: metric }, { label: "Difference", number: true }], rows.map((each) => [conceptLink(table, each.row), cell(a, each.row, each.x), cell(b, each.row, each.y), signed(each.difference)]), { label: "All concepts" })))];

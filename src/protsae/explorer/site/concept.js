@@ -5,7 +5,7 @@ import { el, outward } from "./dom.js";
 import { fixed, integer, isKnown, interval, percent, significant, words, anyValue } from "./format.js";
 import { term } from "./glossary.js";
 import { layOut } from "./ontology.js";
-import { aspectChip, empty, figureBox, meter, pairs, panel, plainTable, recordRows, score } from "./panel.js";
+import { aspectChip, empty, figureBox, meter, pairs, panel, panelGrid, plainTable, recordRows, score } from "./panel.js";
 import { makeRoute } from "./route.js";
 
 /** The graph of a layout of ontology.js: boxes that are links, broadest at the top. */
@@ -50,7 +50,7 @@ function graphPanel(table, concept, stem) {
     title: "Broader and narrower concepts", wide: true, file: `${stem}_graph`, figure,
     about: ["Broader above, narrower below; only concepts that this run has. ", layout.more > 0 && `${layout.more} more narrower concepts are not drawn.`],
     rows: () => [["broader", "narrower"], ...layout.edges.map(([a, b]) => [at(table, "id", a), at(table, "id", b)])],
-  }, figureBox(figure()));
+  }, figureBox(figure));
 }
 
 export async function conceptPage({ path }) {
@@ -63,7 +63,7 @@ export async function conceptPage({ path }) {
   const name = at(table, "name", concept) || id;
   const rows = entry.rows ?? [];
   const stem = id.replace(/\W+/g, "_");
-  const figure = () => dotPlot(rows.filter((row) => isKnown(row.auc)).map((row) => ({ label: row.label ?? row.method, value: row.auc, low: row.auc_low, high: row.auc_high, muted: row.floor || !(row.dictionary >= 0), colour: row.dictionary >= 0 ? dictionaryColour(row.dictionary) : undefined })), { label: `AUC of all methods for ${name}`, reference: 0.5 });
+  const figure = (width) => dotPlot(rows.filter((row) => isKnown(row.auc)).map((row) => ({ label: row.label ?? row.method, value: row.auc, low: row.auc_low, high: row.auc_high, muted: row.floor || !(row.dictionary >= 0), colour: row.dictionary >= 0 ? dictionaryColour(row.dictionary) : undefined })), { label: `AUC of all methods for ${name}`, reference: 0.5, width });
   const who = (row) => [row.dictionary >= 0 && row.latent >= 0 ? latentLink(row.dictionary, row.latent, row.label ?? row.method) : (row.label ?? row.method), row.floor && el("span", { class: "tag" }, "floor"), row.dictionary >= 0 && row.latent >= 0 && el("small", null, `latent ${row.latent}`)];
   const missing = entry.missing ?? [];
   const pairsOf = dictionaries.map((_, position) => position).filter((position) => at(table, `latent_${position}`, concept) >= 0);
@@ -77,14 +77,14 @@ export async function conceptPage({ path }) {
     title: "Who finds its proteins", wide: true, file: `${stem}_scores`, figure: rows.some((row) => isKnown(row.auc)) ? figure : undefined, rows: () => recordRows(rows),
     about: [`On ${integer(at(table, "n_test", concept))} test ${at(table, "level", concept) === "residue" ? "residues" : "proteins"} that have it`, isKnown(at(table, "prevalence", concept)) && [" (", term("prevalence", "prevalence"), ` ${percent(at(table, "prevalence", concept))})`], ". Thresholds and the choice of a latent use validation proteins only. The dashed line is chance."],
   },
-  rows.some((row) => isKnown(row.auc)) && figureBox(figure()),
+  rows.some((row) => isKnown(row.auc)) && figureBox(figure, { max: 900 }),
   rows.length > 0 ? plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "AUC", number: true, term: "auc" }, { label: "AUPR", number: true, term: "aupr" }, { label: "F1", number: true, term: "f1" }, { label: "Threshold", number: true, term: "threshold" }, { label: "Gate", number: true, term: "gate" }],
     rows.map((row) => ({ className: row.floor ? "floor" : "", cells: [who(row), row.supervision ? el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision) : "–", score(row.auc, { low: row.auc_low, high: row.auc_high }), score(row.aupr, { low: row.aupr_low, high: row.aupr_high }), score(row.f1, { floor: row.f1_floor }), significant(row.threshold), significant(row.gate)] })), { label: `Scores for ${name}` }) : empty("This run has no scores for this concept."));
   const others = entry.latents ?? [];
   const check = Object.entries(entry.missing_check ?? {}).filter(([, value]) => isKnown(value) && typeof value !== "object");
   return {
     title: `${name} (${id})`,
-    node: el("div", null, head, el("div", { class: "panels" },
+    node: el("div", null, head, panelGrid(
       scores,
       graphPanel(table, concept, stem),
       panel({ title: "Its latents in every dictionary", file: `${stem}_latents`, rows: () => recordRows(others) },

@@ -4,7 +4,7 @@ import { histogram, logoFigure, stripsFigure } from "./charts.js";
 import { el, outward } from "./dom.js";
 import { anyValue, fixed, integer, interval, isKnown, percent, significant, signed } from "./format.js";
 import { term } from "./glossary.js";
-import { aspectChip, empty, figureBox, meter, pairs, panel, plainTable, recordRows, recordTable, score } from "./panel.js";
+import { aspectChip, empty, figureBox, meter, pairs, panel, panelGrid, plainTable, recordRows, recordTable, score } from "./panel.js";
 import { makeRoute, replaceQuery } from "./route.js";
 import { residueRow } from "./strips.js";
 
@@ -51,7 +51,7 @@ function trustPanel(card, stem) {
     [term("dense"), card.dense_class],
   ];
   return panel({ title: "How far to trust it", file: `${stem}_scores`, rows: () => recordRows([Object.fromEntries(Object.entries(card).filter(([, value]) => typeof value !== "object"))]) },
-    el("dl", { class: "stats" }, facts.filter(([, value, number]) => isKnown(value) && value !== "–" && number !== null).map(([label, value, number, line]) => el("div", null, el("dt", null, label), el("dd", null, value, isKnown(number) && meter(number, line))))),
+    el("dl", { class: "stats" }, facts.filter((fact) => (fact.length > 2 ? isKnown(fact[2]) : isKnown(fact[1]) && fact[1] !== "–")).map(([label, value, number, line]) => el("div", null, el("dt", null, label), el("dd", null, value, isKnown(number) && meter(number, line))))),
     !isKnown(f1) && empty("No concept was found for this latent, so it has no score."));
 }
 
@@ -62,7 +62,7 @@ function stripsPanel(card, position, proteinTable, query, stem) {
   let level = levels.find((each) => String(each) === query.get("level")) ?? levels[0];
   const full = Math.max(...windows.map((each) => each.max_act ?? 0), card.max_act ?? 0);
   const of = () => windows.filter((each) => (each.quantile ?? 1) === level);
-  const holder = el("div", { class: `tone-${(position % 6) + 1} strips` });
+  const holder = el("div", { class: `tone-${position % 7} strips` });
   const fill = () => holder.replaceChildren(...of().map((each) => {
     const id = each.protein_id ?? at(proteinTable, "id", each.protein);
     return el("div", { class: "strip" },
@@ -91,13 +91,13 @@ function stripsPanel(card, position, proteinTable, query, stem) {
 
 function logoPanel(card, stem) {
   if (!card.logo?.length) return panel({ title: "Logo" }, empty("No motif stands out around the peaks of this latent."));
-  const figure = () => logoFigure(card.logo, { label: `Sequence logo of latent ${card.latent}` });
-  return panel({ title: "Logo", file: `${stem}_logo`, figure, about: [term("logo", "Amino acids around the peak"), ". Colours are by chemistry.", card.consensus && [" Consensus: ", el("code", null, card.consensus)]], rows: () => [["position", ..."ACDEFGHIKLMNPQRSTVWY"], ...card.logo.map((bits, index) => [index - Math.floor(card.logo.length / 2), ...bits])] }, figureBox(figure()));
+  const figure = (width) => logoFigure(card.logo, { width, label: `Sequence logo of latent ${card.latent}` });
+  return panel({ title: "Logo", file: `${stem}_logo`, figure, about: [term("logo", "Amino acids around the peak"), ". Colours are by chemistry.", card.consensus && [" Consensus: ", el("code", null, card.consensus)]], rows: () => [["position", ..."ACDEFGHIKLMNPQRSTVWY"], ...card.logo.map((bits, index) => [index - Math.floor(card.logo.length / 2), ...bits])] }, figureBox(figure));
 }
 
 /** Bars to both sides of zero, one per amino acid. */
 function effectFigure(effects, label) {
-  const width = Math.max(effects.length * 30 + 60, 200);
+  const width = effects.length * 30 + 60;
   const top = Math.max(...effects.map((each) => Math.abs(each.value)), 0.01);
   return {
     width, height: 150, label,
@@ -125,17 +125,17 @@ function effectPanel(card, stem) {
       [term("input", "Input score"), isKnown(card.input_score) ? fixed(card.input_score) : null],
       [term("output", "Output score"), isKnown(card.output_score) ? fixed(card.output_score) : null],
     ]),
-    figure ? figureBox(figure()) : empty("The effect on the language model’s prediction is not in this run."));
+    figure ? figureBox(figure) : empty("The effect on the language model’s prediction is not in this run."));
 }
 
 function distributionPanel(card, stem) {
   const profile = card.position_profile;
   const quantiles = Object.entries(card).filter(([name, value]) => /^act_q\d+$/.test(name) && isKnown(value));
   const parts = [];
-  const position = profile?.length && (() => histogram([{ edges: Array.from({ length: profile.length + 1 }, (_, index) => index / profile.length), counts: profile.map(Number) }], { label: `Where along the protein latent ${card.latent} is active`, xLabel: "part of the protein, from N- to C-terminus", format: (value) => `${Math.round(100 * value)} %`, height: 190 }));
-  const acts = card.histogram?.counts?.length && (() => histogram([card.histogram], { label: `Activations of latent ${card.latent}`, xLabel: "activation, where it is active", height: 190 }));
-  if (acts) parts.push(el("h3", null, "Activations"), figureBox(acts()));
-  if (position) parts.push(el("h3", null, "Along the protein"), figureBox(position()));
+  const position = profile?.length && ((width) => histogram([{ edges: Array.from({ length: profile.length + 1 }, (_, index) => index / profile.length), counts: profile.map(Number) }], { label: `Where along the protein latent ${card.latent} is active`, xLabel: "part of the protein, from N- to C-terminus", format: (value) => `${Math.round(100 * value)} %`, height: 190, width }));
+  const acts = card.histogram?.counts?.length && ((width) => histogram([card.histogram], { label: `Activations of latent ${card.latent}`, xLabel: "activation, where it is active", height: 190, width }));
+  if (acts) parts.push(el("h3", null, "Activations"), figureBox(acts));
+  if (position) parts.push(el("h3", null, "Along the protein"), figureBox(position));
   if (quantiles.length > 0) parts.push(plainTable(quantiles.map(([name]) => ({ label: `${name.slice(5)} %`, number: true })), [quantiles.map(([, value]) => significant(value))], { label: "Quantiles of the activation", caption: "Of the residues at which the latent is active, this share has at most this activation" }));
   return panel({ title: "How it is active", file: `${stem}_distribution`, figure: position || acts || undefined, rows: () => [["what", "value"], ...quantiles, ...(profile ?? []).map((value, index) => [`position_bin_${index}`, value])] },
     pairs([["Median run of active residues", isKnown(card.median_run) ? integer(card.median_run) : null], ["Share of a protein covered, where active", isKnown(card.coverage) ? percent(card.coverage) : null], ["Period", card.period ? `${significant(card.period)} residues` : null], ["Lean towards one end", isKnown(card.position_skew) ? signed(card.position_skew, 2) : null]]),
@@ -200,7 +200,7 @@ export async function latentPage({ path, query }) {
       el("a", { class: "button", href: makeRoute(["compare"], { what: "latents", a: `${dictionary.name}:${number}` }) }, "Compare with another")));
   return {
     title: `${name}, ${dictionaryLabel(position)} ${number}`,
-    node: el("div", null, head, el("div", { class: "panels" },
+    node: el("div", null, head, panelGrid(
       sentencePanel(own, stem), stripsPanel(own, position, proteinTable, query, stem), trustPanel(own, stem), logoPanel(own, stem), effectPanel(own, stem), neighbourPanel(own, position, table, conceptTable, stem), distributionPanel(own, stem),
       judgePanel(own, stem), conceptsPanel(own, conceptTable, stem), enrichmentPanel(own, conceptTable, stem))),
   };

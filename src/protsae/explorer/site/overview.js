@@ -6,7 +6,7 @@ import { fixed, integer, isKnown, interval, percent, signed } from "./format.js"
 import { term } from "./glossary.js";
 import { latentMap, unitSquare } from "./map.js";
 import { OKABE, ordered } from "./paint.js";
-import { choice, empty, figureBox, notice, panel, plainTable, score } from "./panel.js";
+import { choice, empty, figureBox, notice, panel, panelGrid, plainTable, score } from "./panel.js";
 import { makeRoute, replaceQuery } from "./route.js";
 import { load, table } from "./store.js";
 
@@ -101,8 +101,8 @@ function methodsPanel(overview, query) {
   const rows = overview.methods ?? [];
   if (rows.length === 0) return panel({ title: "Which method finds the proteins of a concept?", wide: true }, empty("This run has no scores of methods."));
   const metric = { value: query.get("metric") in METRICS ? query.get("metric") : "auc" };
-  const figure = () => dotPlot(rows.filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null });
-  const holder = el("div", null, figureBox(figure()));
+  const figure = (width) => dotPlot(rows.filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null, width });
+  const holder = el("div", null, figureBox(figure, { max: 900 }));
   return panel({
     title: "Which method finds the proteins of a concept?", wide: true, file: "methods", figure,
     about: ["Each method gives every test protein a score for every concept. ", term("floor", "Floors"), " are grey: a score near them is no finding. Methods use labels in different ways, so compare rows of one kind first."],
@@ -110,7 +110,7 @@ function methodsPanel(overview, query) {
   },
   el("div", { class: "controls" }, choice("Score", Object.entries(METRICS), metric.value, (value) => {
     metric.value = value;
-    holder.replaceChildren(figureBox(figure()));
+    holder.replaceChildren(figureBox(figure, { max: 900 }));
     replaceQuery({ metric: value });
   })),
   holder,
@@ -136,16 +136,16 @@ function curvesPanel(overview, query) {
   if (curves.length === 0) return panel({ title: "Training" }, empty("This run has no training curves."));
   const names = [...new Set(curves.map((curve) => curve.term))];
   const chosen = { value: names.includes(query.get("curve")) ? query.get("curve") : names.includes("fve") ? "fve" : names[0] };
-  const figure = () => lineChart(curves.filter((curve) => curve.term === chosen.value).map((curve) => {
+  const figure = (width) => lineChart(curves.filter((curve) => curve.term === chosen.value).map((curve) => {
     const position = atlas.index.dictionaries.findIndex((each) => each.name === curve.dictionary);
     const both = curves.some((other) => other.term === curve.term && other.dictionary === curve.dictionary && other.split !== curve.split);
     return { label: `${dictionaryLabel(position) || curve.dictionary}${both ? ` ${curve.split}` : ""}`, colour: dictionaryColour(Math.max(position, 0)), dash: both && curve.split !== "train" ? [5, 3] : undefined, x: curve.step, y: curve.value };
-  }), { label: `Training curve: ${chosen.value}`, xLabel: "training step", yLabel: chosen.value });
-  const holder = el("div", null, figureBox(figure()));
+  }), { label: `Training curve: ${chosen.value}`, xLabel: "training step", yLabel: chosen.value, width });
+  const holder = el("div", null, figureBox(figure));
   return panel({ title: "Training", file: "training_curves", figure, rows: () => [["dictionary", "term", "split", "step", "value"], ...curves.flatMap((curve) => curve.step.map((step, index) => [curve.dictionary, curve.term, curve.split, step, curve.value[index]]))] },
     el("div", { class: "controls" }, choice("Quantity", names.map((name) => [name, name]), chosen.value, (value) => {
       chosen.value = value;
-      holder.replaceChildren(figureBox(figure()));
+      holder.replaceChildren(figureBox(figure));
       replaceQuery({ curve: value });
     })), holder);
 }
@@ -159,9 +159,9 @@ function densityPanel(overview) {
     label: dictionaryLabel(position), colour: dictionaryColour(position), edges,
     counts: edges.slice(0, -1).map((edge) => dictionary.reduce((sum, name, row) => sum + (name === each.name && low[row] === edge ? n[row] : 0), 0)),
   }));
-  const figure = () => histogram(groups, { label: "Number of latents by density", xLabel: "share of residues at which a latent is active", format: (value) => percent(10 ** value) });
+  const figure = (width) => histogram(groups, { width, label: "Number of latents by density", xLabel: "share of residues at which a latent is active", format: (value) => percent(10 ** value) });
   const dead = dictionary.reduce((sum, name, row) => sum + (low[row] === null ? n[row] : 0), 0);
-  return panel({ title: "How often latents are active", file: "density", figure, about: [term("density"), ` of all latents. ${integer(dead)} are never active and not shown.`], rows: () => [["dictionary", "kind", "log10_low", "log10_high", "n_latents"], ...dictionary.map((name, row) => [name, kind[row], low[row], high[row], n[row]])] }, figureBox(figure()));
+  return panel({ title: "How often latents are active", file: "density", figure, about: [term("density"), ` of all latents. ${integer(dead)} are never active and not shown.`], rows: () => [["dictionary", "kind", "log10_low", "log10_high", "n_latents"], ...dictionary.map((name, row) => [name, kind[row], low[row], high[row], n[row]])] }, figureBox(figure));
 }
 
 export async function overviewPage({ query }) {
@@ -185,7 +185,7 @@ export async function overviewPage({ query }) {
       start("#/concepts", "Concepts", "which latent stands for a term, and how well"),
       start("#/proteins", "Proteins", "what is active along one sequence"),
       start("#/compare", "Compare", "two latents, or two dictionaries term by term")),
-    el("div", { class: "panels" }, map, methodsPanel(overview, query), differencesPanel(overview), curvesPanel(overview, query), densityPanel(overview),
+    panelGrid(map, methodsPanel(overview, query), differencesPanel(overview), curvesPanel(overview, query), densityPanel(overview),
       panel({ title: "Dictionaries", wide: true, file: "dictionaries", rows: () => [["dictionary", "architecture", "latents", "defined", "k", "fve", "l0", "seed", "sha256"], ...index.dictionaries.map((each) => [each.name, each.architecture, each.n_latents, each.n_defined, each.k, each.fve, each.l0, each.seed, each.sha256])] },
         plainTable([{ label: "Dictionary", term: "dictionary" }, { label: "Latents", number: true, term: "latent" }, { label: "Tied to a concept", number: true, term: "defined" }, { label: "k", number: true }, { label: "Variance explained", number: true, term: "fve" }, { label: "Active per residue", number: true, term: "l0" }, { label: "Seed", number: true }],
           index.dictionaries.map((each, position) => [[el("a", { href: makeRoute(["latents"], { d: each.name }) }, dictionaryLabel(position)), el("small", null, each.architecture)], integer(each.n_latents), integer(each.n_defined), each.k ?? "–", fixed(each.fve), fixed(each.l0, 1), each.seed ?? "–"]), { label: "Dictionaries" })))));

@@ -10,7 +10,8 @@ const PAPER = { ink: "#16202c", muted: "#566372", line: "#dde2e8", panel: "#ffff
 /** Colours of the page as it is shown now. */
 export function pageColours() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(Object.keys(PAPER).map((name) => [name, style.getPropertyValue(`--${name}`).trim() || PAPER[name]]));
+  const whole = (colour) => (/^#[0-9a-f]{3}$/i.test(colour) ? colour.replace(/[0-9a-f]/gi, "$&$&") : colour);
+  return Object.fromEntries(Object.keys(PAPER).map((name) => [name, whole(style.getPropertyValue(`--${name}`).trim()) || PAPER[name]]));
 }
 
 /** Colours of dictionaries by position and of groups, those of Okabe and Ito first. */

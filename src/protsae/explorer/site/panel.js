@@ -63,9 +63,35 @@ export function panel({ title, about, rows, figure, file, wide, level = 2, class
     content);
 }
 
-/** A figure in a box that scrolls sideways by itself where the figure is wider than the page. */
-export function figureBox(figure) {
-  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": figure.label }, figureNode(figure));
+/**
+ * A figure in a box: as wide as there is room, between `min` and `max`; where there is less, the box scrolls sideways.
+ *
+ * @param make returns the figure for a width
+ */
+export function figureBox(make, { min = 300, max = 620 } = {}) {
+  const box = el("div", { class: "scroll figure-box", tabindex: 0, role: "region", "aria-label": make(max).label });
+  let drawn = 0;
+  new ResizeObserver(() => {
+    const width = Math.round(Math.min(Math.max(box.clientWidth, min), max));
+    if (width === drawn || box.clientWidth === 0) return;
+    drawn = width;
+    box.replaceChildren(figureNode(make(width)));
+  }).observe(box);
+  return box;
+}
+
+/** Panels in two columns; one that would stand alone in its line takes both. */
+export function panelGrid(...content) {
+  const panels = content.flat(Infinity).filter(Boolean);
+  let single = null;
+  for (const each of [...panels, null]) {
+    if (each && !each.classList.contains("wide")) single = single ? null : each;
+    else if (single) {
+      single.classList.add("wide");
+      single = null;
+    }
+  }
+  return el("div", { class: "panels" }, panels);
 }
 
 /** What is shown where a run has nothing to show. */

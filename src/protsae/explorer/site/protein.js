@@ -4,7 +4,7 @@ import { announce, el, outward } from "./dom.js";
 import { fixed, integer, isKnown, percent, plural, significant } from "./format.js";
 import { term } from "./glossary.js";
 import { OKABE } from "./paint.js";
-import { choice, empty, meter, notice, panel, plainTable, recordRows } from "./panel.js";
+import { choice, empty, meter, notice, panel, panelGrid, plainTable, recordRows } from "./panel.js";
 import { firingBetween, parseRange, unpackTrack } from "./residues.js";
 import { replaceQuery } from "./route.js";
 import { structureView } from "./structure.js";
@@ -89,7 +89,7 @@ export async function proteinView(about, entry, query) {
   const trackHolder = el("div");
   let canvas = null;
   const drawTracks = () => {
-    const lines = [...spanLines(), ...shownTracks().map((track) => ({ label: `${nameOf(track)}${nameOf(track).startsWith("Latent ") ? "" : ` (${track.latent})`}`, href: latentHref(track.dictionary, track.latent), colour: dictionaryColour(track.dictionary), track }))];
+    const lines = [...spanLines(), ...shownTracks().map((track) => ({ label: at(tables[track.dictionary], "kind", track.latent) === "defined" ? `${track.latent} ${nameOf(track)}` : `${track.latent} ${dictionaryLabel(track.dictionary)}`, href: latentHref(track.dictionary, track.latent), colour: dictionaryColour(track.dictionary), track }))];
     canvas = trackCanvas({ lines, length, sequence, range: () => range, zoom: () => zoom, onBrush: brush, label: `Tracks over ${about.id}: ${plural(lines.length, "line")} over ${plural(length, "residue")}. The table below says the same for chosen residues.` });
     trackHolder.replaceChildren(canvas.node);
   };
@@ -100,6 +100,7 @@ export async function proteinView(about, entry, query) {
   const to = el("input", { type: "number", min: 1, max: length, inputmode: "numeric", "aria-label": "To residue", onchange: () => typed() });
   const found = () => (range ? firingBetween(tracks.filter((track) => !only || dictionaries[track.dictionary].name === only), range[0], range[1]) : []);
   let sentences = 0;
+  let long = false;
   const showFiring = () => {
     if (document.activeElement !== from) from.value = range ? range[0] + 1 : "";
     if (document.activeElement !== to) to.value = range ? range[1] + 1 : "";
@@ -108,6 +109,7 @@ export async function proteinView(about, entry, query) {
       return;
     }
     const list = found();
+    const shown = list.slice(0, long ? 80 : 8);
     const note = (each) => {
       const cell = el("small", { class: "row-about" });
       const turn = sentences;
@@ -117,8 +119,12 @@ export async function proteinView(about, entry, query) {
     sentences += 1;
     firing.replaceChildren(list.length === 0 ? empty(`None of the strongest latents of this protein is active in residues ${range[0] + 1} to ${range[1] + 1}.`)
       : plainTable([{ label: `Active in residues ${range[0] + 1} to ${range[1] + 1}` }, { label: "Largest activation", number: true, term: "activation" }, { label: "At", number: true }, { label: "Residues", number: true }, { label: "Colour" }],
-        list.slice(0, 40).map((each) => [[latentLink(each.track.dictionary, each.track.latent, nameOf(each.track)), el("small", null, `${dictionaryLabel(each.track.dictionary)}, latent ${each.track.latent}`), note(each)], [significant(each.peak), meter(each.part, null, `${percent(each.part)} of the latent’s largest`)], `${sequence[each.at]}${each.at + 1}`, integer(each.count),
-          el("button", { type: "button", class: "tool", "aria-label": `Colour the sequence by ${nameOf(each.track)}, ${dictionaryLabel(each.track.dictionary)} ${each.track.latent}`, onclick: () => choose(each.track) }, "show")]), { label: "Latents active in the chosen residues" }));
+        shown.map((each) => [[latentLink(each.track.dictionary, each.track.latent, nameOf(each.track)), el("small", null, `${dictionaryLabel(each.track.dictionary)}, latent ${each.track.latent}`), note(each)], [significant(each.peak), meter(each.part, null, `${percent(each.part)} of the latent’s largest`)], `${sequence[each.at]}${each.at + 1}`, integer(each.count),
+          el("button", { type: "button", class: "tool", "aria-label": `Colour the sequence by ${nameOf(each.track)}, ${dictionaryLabel(each.track.dictionary)} ${each.track.latent}`, onclick: () => choose(each.track) }, "show")]), { label: "Latents active in the chosen residues" }),
+    list.length > shown.length && el("button", { type: "button", class: "tool", onclick: () => {
+      long = true;
+      showFiring();
+    } }, `Show all ${list.length}`) || "");
   };
   const typed = () => brush(parseRange(from.value, to.value || from.value, length), true);
   function brush(next, final) {
@@ -138,7 +144,7 @@ export async function proteinView(about, entry, query) {
   function paint() {
     const track = chosenTrack();
     const values = track ? (track.values ??= unpackTrack(track, length)) : null;
-    block.node.className = `sequence tone-${((chosen?.dictionary ?? 0) % 6) + 1}`;
+    block.node.className = `sequence tone-${(chosen?.dictionary ?? 0) % 7}`;
     block.paint(values, track?.max ?? 0, range);
     legend.replaceChildren(...(track ? ["Coloured by ", latentLink(track.dictionary, track.latent, nameOf(track)), ` (${dictionaryLabel(track.dictionary)}, latent ${track.latent}); the darkest colour is ${significant(track.max)}.`]
       : chosen ? [`Latent ${chosen.latent} of ${dictionaryLabel(chosen.dictionary)} is not among the strongest latents kept for this protein.`] : ["Choose a latent to colour the sequence."]));
@@ -191,7 +197,7 @@ export async function proteinView(about, entry, query) {
   const outwardLinks = isAccession(about.id) && [outward("UniProt", `https://www.uniprot.org/uniprotkb/${about.id}/entry`), outward("AlphaFold DB", `https://alphafold.ebi.ac.uk/entry/${about.id}`), outward("InterPro", `https://www.ebi.ac.uk/interpro/protein/UniProt/${about.id}/`), outward("QuickGO", `https://www.ebi.ac.uk/QuickGO/annotations?geneProductId=${about.id}`)];
   const head = el("header", { class: "page-head" }, about.crumbs, el("h1", null, about.id), about.description && el("p", { class: "definition" }, about.description),
     el("p", { class: "tags" }, el("span", null, plural(length, "residue")), about.split && el("span", null, term("split", "split"), ` ${about.split}`), isKnown(about.nearest) && el("span", null, `${percent(about.nearest)} identical to `, about.nearestId ? proteinLink(proteinTable, proteinTable.columns.id.indexOf(about.nearestId), about.nearestId) : "its nearest", " in training"), outwardLinks), about.head);
-  return el("div", null, head, el("div", { class: "panels" },
+  return el("div", null, head, panelGrid(
     panel({
       title: "Latents along the sequence", wide: true, file: `${stem}_tracks`, figure: () => canvas.figure(),
       about: [`The ${plural(tracks.length, "strongest latent")} that this page keeps, of all dictionaries; darker is more active. Drag over residues to choose them.`],
@@ -214,6 +220,7 @@ export async function proteinView(about, entry, query) {
         replaceQuery({ all });
         drawTracks();
       } }), ` all ${tracks.length}`)),
+    el("ul", { class: "map-key" }, dictionaries.map((_, index) => el("li", null, el("i", { vars: { "--swatch": dictionaryColour(index) } }), `latents of ${dictionaryLabel(index)}`))),
     tracks.length + (entry.spans?.length ?? 0) > 0 ? trackHolder : empty("This run kept no tracks of this protein."),
     el("div", { class: "controls brush" }, el("span", null, "Residues"), from, el("span", null, "to"), to, el("button", { type: "button", class: "tool", onclick: () => brush(null, true) }, "Clear")), firing),
     panel({ title: "Sequence", wide: true, file: `${stem}_sequence`, rows: () => [["protein", "sequence"], [about.id, sequence]] }, el("div", { class: "controls" }, options.length > 0 && chooser), legend, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Sequence" }, block.node)),

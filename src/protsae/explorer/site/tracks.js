@@ -25,7 +25,7 @@ export function trackFigure(lines, length, width, label, range) {
       }
       lines.forEach((line, index) => {
         const y = 28 + index * LINE;
-        const fits = Math.floor((left - 10) / 6.3);
+        const fits = Math.floor((left - 10) / 6.9);
         painter.text(4, y + 15, line.label.length > fits ? `${line.label.slice(0, fits - 1)}…` : line.label, colours.ink, { size: 12 });
         painter.rect(left, y + 3, width - left - 8, LINE - 8, colours.track, { opacity: 0.45 });
         for (const [start, end] of line.spans ?? []) painter.rect(x(start), y + 3, Math.max(x(end) - x(start), 2), LINE - 8, line.colour);
