@@ -16,6 +16,7 @@ from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.encoding.parameters import EncodingParameters
+from protsae.pipelines.explorer.parameters import ExplorerParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
@@ -73,6 +74,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "disentanglement": DisentanglementParameters,
     "alignment": AlignmentParameters,
     "reporting": ReportingParameters,
+    "explorer": ExplorerParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,

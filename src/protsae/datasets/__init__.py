@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
+    "ExplorerDataset": "explorer",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
     "PretrainedPlmDataset": "pretrained_plm",

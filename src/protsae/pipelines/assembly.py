@@ -8,7 +8,7 @@ from protsae.pipelines.wiring import Wiring
 
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
-    *("probing", "interpretation", "disentanglement", "alignment", "reporting"),
+    *("probing", "interpretation", "disentanglement", "alignment", "reporting", "explorer"),
     *("pretraining", "sweeps", "dynamics"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
