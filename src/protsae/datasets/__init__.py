@@ -6,6 +6,7 @@ from typing import Any
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
     "ExplorerDataset": "explorer",
+    "LlmAnswersDataset": "llm_answers",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
     "PretrainedPlmDataset": "pretrained_plm",
