@@ -26,6 +26,7 @@ from protsae.pipelines.labelling.parameters import LabellingParameters
 from protsae.pipelines.missing_annotations.parameters import MissingAnnotationsParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
+from protsae.pipelines.release.parameters import ReleaseParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
 from protsae.pipelines.splitting.parameters import SplittingParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
@@ -79,6 +80,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "alignment": AlignmentParameters,
     "reporting": ReportingParameters,
     "explorer": ExplorerParameters,
+    "release": ReleaseParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,

@@ -10,6 +10,7 @@ _MODULES = {
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
     "PretrainedPlmDataset": "pretrained_plm",
+    "ReleaseDataset": "release",
     "ResidueCodesDataset": "residue_codes",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
