@@ -16,13 +16,17 @@ from protsae.pipelines.annotation.parameters import AnnotationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.encoding.parameters import EncodingParameters
+from protsae.pipelines.explanation.parameters import ExplanationParameters
+from protsae.pipelines.explorer.parameters import ExplorerParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
 from protsae.pipelines.labelling.parameters import LabellingParameters
+from protsae.pipelines.missing_annotations.parameters import MissingAnnotationsParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
+from protsae.pipelines.release.parameters import ReleaseParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
 from protsae.pipelines.splitting.parameters import SplittingParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
@@ -70,9 +74,13 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "fidelity": FidelityParameters,
     "probing": ProbingParameters,
     "interpretation": InterpretationParameters,
+    "explanation": ExplanationParameters,
+    "missing_annotations": MissingAnnotationsParameters,
     "disentanglement": DisentanglementParameters,
     "alignment": AlignmentParameters,
     "reporting": ReportingParameters,
+    "explorer": ExplorerParameters,
+    "release": ReleaseParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,

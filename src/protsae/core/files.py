@@ -66,6 +66,28 @@ def atomic_path(path: str | os.PathLike[str], *, sealed: bool = False) -> Iterat
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str], *, written_last: str) -> Iterator[Path]:
+    """Give an empty folder next to `path`; move it there when the block ends well.
+
+    The folder that was there is replaced; on any exception it is not touched.
+
+    Args:
+        path: the folder.
+        written_last: the file without which it is not complete; of the old folder it is deleted first.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as temporary:
+        fresh = Path(temporary) / target.name
+        fresh.mkdir()
+        yield fresh
+        if target.exists():
+            (target / written_last).unlink(missing_ok=True)
+            shutil.rmtree(target)
+        fresh.replace(target)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

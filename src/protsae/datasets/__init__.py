@@ -5,9 +5,12 @@ from typing import Any
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
+    "ExplorerDataset": "explorer",
+    "LlmAnswersDataset": "llm_answers",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
     "PretrainedPlmDataset": "pretrained_plm",
+    "ReleaseDataset": "release",
     "ResidueCodesDataset": "residue_codes",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",

@@ -21,7 +21,6 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import finalize
 
@@ -32,7 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from protsae.core.errors import MALFORMED, InputError
-from protsae.core.files import UNSEALED, has_sha256, sha256_file, write_text_atomic
+from protsae.core.files import UNSEALED, atomic_folder, has_sha256, sha256_file, write_text_atomic
 from protsae.core.tensor_files import refuse_damaged
 from protsae.encoding.run import Run
 from protsae.metrics.association import ResidueCodes
@@ -289,16 +288,9 @@ class CodeStore:
 
         A temporary folder is moved, so that the store is not to be read any more; another one is copied.
         """
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-            fresh = Path(folder) / target.name
-            fresh.mkdir()
+        with atomic_folder(target, written_last=INDEX_NAME) as fresh:
             for name in [*self._about["files"], INDEX_NAME]:
                 (shutil.move if self._is_temporary else shutil.copyfile)(self.root / name, fresh / name)
-            if target.exists():
-                (target / INDEX_NAME).unlink(missing_ok=True)
-                shutil.rmtree(target)
-            fresh.replace(target)
 
     def _array(self, name: str, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
         if 0 in shape:

@@ -102,6 +102,48 @@ def encode(
     return Encoding(sums.proteins(), sums.latent_statistics(), sums.reconstruction.table())
 
 
+@dataclass(frozen=True)
+class BatchEncoding:
+    """What a dictionary makes of a batch."""
+
+    codes: SparseCodes
+    """Of its residues."""
+    guided: Codes | None
+    """The same with gate and drive, of ProtSAE alone."""
+    pooled: dict[str, NDArray[np.float32]]
+    """The columns of `Encoding.proteins` but for the id, a row per protein."""
+
+
+def encode_batch(
+    sae: SparseAutoencoder, batch: ProteinBatch, totals: NDArray[Any], n_fired: NDArray[np.int64]
+) -> BatchEncoding:
+    """Encode the residues of whole proteins, and pool them.
+
+    Args:
+        sae: the dictionary.
+        batch: the proteins.
+        totals: [d_sae, 2] gains the sum of every latent, and is raised to its largest value.
+        n_fired: [d_sae] gains how often every latent is active.
+    """
+    from protsae.encoding.kernels import pool, pool_top
+
+    guided = sae.codes(batch.x) if isinstance(sae, ProtSae) else None
+    codes = sae.sparse_codes(batch.x) if guided is None else guided.sparse()
+    begins, n_proteins = np.concatenate([[0], np.cumsum(batch.lengths)]), len(batch.lengths)
+    mean, top, maximum = np.zeros((3, n_proteins, sae.config.d_sae), np.float32)
+    given = codes.values.numpy(), codes.columns.numpy(), begins
+    pool(*given, mean, maximum, totals, n_fired)
+    pool_top(*given, n_top(np.diff(begins)), top)
+    pooled = {"mean_latents": mean, "top_latents": top, "max_latents": maximum}
+    if guided is not None and isinstance(sae, ProtSae):
+        segment, passed = torch.from_numpy(batch.protein), guided.excess
+        for name, pool_segments in SEGMENT_POOLINGS.items():
+            pooled[f"{name}_gated"] = pool_segments(passed, segment, n_proteins).numpy()
+        logits = guided.gates[0]
+        pooled["protein_logits"] = sae.protein_logits(batch.x, logits, segment, n_proteins).numpy()
+    return BatchEncoding(codes, guided, pooled)
+
+
 class _Sums:
     """Everything that is summed while proteins go by."""
 
@@ -120,47 +162,21 @@ class _Sums:
 
     def update(self, batch: ProteinBatch, mean: NDArray[np.float64]) -> tuple[SparseCodes, Tensor | None]:
         """Add a batch; return its codes and, of a guided dictionary, the logits [n, n_defined]."""
-        logits = gates_open = None
-        of_proteins: dict[str, Tensor] = {}
-        if isinstance(self._sae, ProtSae):
-            found = self._sae.codes(batch.x)
-            codes, logits = found.sparse(), found.gates[0]
-            segment, n_proteins = torch.from_numpy(batch.protein), len(batch.lengths)
-            passed = found.excess
-            of_proteins = {
-                f"{name}_gated": pool(passed, segment, n_proteins) for name, pool in SEGMENT_POOLINGS.items()
-            }
-            of_proteins["protein_logits"] = self._sae.protein_logits(batch.x, logits, segment, n_proteins)
-            gate = found.gate.numpy()
+        found = encode_batch(self._sae, batch, self._totals, self._n_fired[batch.split])
+        gates_open = None
+        if found.guided is not None:
+            gate = found.guided.gate.numpy()
             gates_open = gate.sum(axis=1)
             self._n_gated += gate.sum(axis=0)
-            self._lift += _lifts(found)
-        else:
-            codes = self._sae.sparse_codes(batch.x)
-        self._pool(batch, codes, of_proteins)
-        self._n_residues[batch.split] += len(batch.x)
-        x_hat = self._sae.decode_sparse(codes).numpy()
-        self.reconstruction.update(batch, codes, x_hat, mean, gates_open)
-        return codes, logits
-
-    def _pool(self, batch: ProteinBatch, codes: SparseCodes, of_proteins: dict[str, Tensor]) -> None:
-        """Add one row per protein, with what else there is of it, and what is summed per latent."""
-        from protsae.encoding.kernels import pool, pool_top
-
-        begins = np.concatenate([[0], np.cumsum(batch.lengths)])
-        mean, top, maximum = np.zeros((3, len(batch.lengths), self._sae.config.d_sae), np.float32)
-        n_fired = self._n_fired[batch.split]
-        given = codes.values.numpy(), codes.columns.numpy(), begins
-        pool(*given, mean, maximum, self._totals, n_fired)
-        pool_top(*given, n_top(np.diff(begins)), top)
-        rows = [
-            {"protein_id": protein_id, "mean_latents": of_mean, "top_latents": of_top, "max_latents": of_max}
-            for protein_id, of_mean, of_top, of_max in zip(batch.protein_ids, mean, top, maximum, strict=True)
+            self._lift += _lifts(found.guided)
+        self._proteins += [
+            {"protein_id": name, **dict(zip(found.pooled, values, strict=True))}
+            for name, *values in zip(batch.protein_ids, *found.pooled.values(), strict=True)
         ]
-        for name, values in of_proteins.items():
-            for row, of_protein in zip(rows, values.numpy(), strict=True):
-                row[name] = of_protein
-        self._proteins += rows
+        self._n_residues[batch.split] += len(batch.x)
+        x_hat = self._sae.decode_sparse(found.codes).numpy()
+        self.reconstruction.update(batch, found.codes, x_hat, mean, gates_open)
+        return found.codes, None if found.guided is None else found.guided.gates[0]
 
     def proteins(self) -> pd.DataFrame:
         """One row per protein, sorted by id."""

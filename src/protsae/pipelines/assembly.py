@@ -8,7 +8,8 @@ from protsae.pipelines.wiring import Wiring
 
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
-    *("probing", "interpretation", "disentanglement", "alignment", "reporting"),
+    *("probing", "interpretation", "explanation", "missing_annotations", "disentanglement", "alignment"),
+    *("reporting", "release", "explorer"),
     *("pretraining", "sweeps", "dynamics"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""

@@ -50,6 +50,16 @@ KNOWN = {
         "runs without internet. It has learnt composition and local sequence and little more. Scores compare "
         "methods with each other; they say nothing about large models.",
     ),
+    "0b3f8c2c18e662fb53d428c5e8a0704362f7e701a43da7cc4c58425ea44688e6": Known(
+        "Antibodies: simulated by GenAIRR 2.3.1 (Konstantinovsky et al.) from germline sets of OGRDB, the "
+        "Open Germline Receptor Database of the AIRR Community (Lees et al., Nucleic Acids Research 2019, "
+        "doi:10.1093/nar/gkz822).",
+        "The antibodies are simulated: no repertoire of a person, and no selection by antigen.",
+    ),
+    "c4d5989ce38e16dd38242b5160a48378fc0c69800a474e332f6703a39b6bb598": Known(
+        "Language model: trained for this project on 26,541 simulated antibody variable domains, without "
+        "labels, Apache-2.0."
+    ),
     "25291f935a32ebfe99b282e770f2ad51aa5f6e5e037d39430ed9437c7b4a0a29": Known(f"Proteins: {_SWISSPROT}."),
     "11404cced5cfd0c4a63749c7a758e7b7bb272149be9b6662ba632c5bedd646fb": Known(
         f"Annotations: {_SWISSPROT}.", _LABELS

@@ -12,11 +12,13 @@ from protsae.core.code import code_hash
 from protsae.core.errors import InputError
 from protsae.core.files import sha256_file, sha256_text
 from protsae.sae.checkpoint import SaeCheckpoint, save_sae
+from protsae.sae.made_for import activations_on_record
 from protsae.training.files import TrainingFiles, made_by
 from protsae.training.fingerprints import settings_json, table_hash
 from protsae.training.task import TrainingTask
 
 if TYPE_CHECKING:
+    from protsae.sae.base import SparseAutoencoder
     from protsae.training.trainer import Trainer
 
 REGISTRY = "protsae.sae.registry:ARCHITECTURES"
@@ -95,9 +97,25 @@ def train(task: TrainingTask, path: Path, trainer: "type[Trainer]", leads: bool 
         files.state.warn_of_others()
     (sae, metadata), log = fit(task, files, trainer)
     if leads:
-        about = {"fingerprint": fingerprint, "log": _log_rows(log), "n_snapshots": files.n_snapshots}
+        about = {
+            "fingerprint": fingerprint,
+            "log": _log_rows(log),
+            "n_snapshots": files.n_snapshots,
+            "activations": _activations_of(sae, task, metadata),
+        }
         save_sae(sae, path, metadata | about)
         files.close()
+
+
+def _activations_of(
+    sae: "SparseAutoencoder", task: TrainingTask, metadata: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return what the checkpoint says of the training activations, for those who apply it to others."""
+    proteins, n_rows = task.source.proteins, task.source.store.n_rows()
+    shown = proteins.loc[proteins["split"] == "train", "protein_id"]
+    n_residues = sum(int(n_rows.get(protein_id, 0)) for protein_id in shown)
+    found = activations_on_record(sae, metadata["training"].get("validation/fve"), n_residues)
+    return None if found is None else found.model_dump()
 
 
 def training_code_hash(architecture: str, *, warm: bool) -> str:

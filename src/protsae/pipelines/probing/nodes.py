@@ -136,6 +136,25 @@ def evaluate_dictionary(
     return judge.tables(scores, about_dictionary(Run.of(sae_checkpoint), scores))
 
 
+def describe_scorers(
+    concept_scores: pd.DataFrame,
+    encoding: pd.DataFrame,
+    sae_checkpoint: Any,
+    *,
+    scoring: ScoringConfig,
+    evaluation: EvaluationConfig,
+    **tables: pd.DataFrame,
+) -> pd.DataFrame:
+    """Say how a dictionary (a `SaeCheckpoint`) scored its proteins, so that others can be scored alike: one
+    row per concept and kind of score, with calibration, threshold and what it is worth on test."""
+    from protsae.probing.judge import scores_of
+    from protsae.probing.scorers import scorer_table
+
+    judge = _judge(tables, encoding["protein_id"], scoring=scoring, evaluation=evaluation)
+    scores, guided = scores_of(concept_scores, judge), sae_checkpoint.n_defined > 0
+    return scorer_table(judge, sae_checkpoint.name, encoding, scores, guided=guided)
+
+
 def evaluate_references(
     concept_scores: pd.DataFrame,
     mean_activations: pd.DataFrame,

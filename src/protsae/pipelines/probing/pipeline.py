@@ -15,6 +15,7 @@ from protsae.pipelines.wiring import (
 
 from .nodes import (
     compare_methods,
+    describe_scorers,
     evaluate_dictionary,
     evaluate_references,
     find_neighbours,
@@ -46,6 +47,7 @@ def _probing_of(name: str, *, predicts: bool) -> Pipeline:
             scores | read | _EVALUATION | LABELLED | ONTOLOGY,
             [f"{name}.{part}" for part in _JUDGED],
         ),
+        node(describe_scorers, scores | read | _SCORING | _EVALUATION | LABELLED, f"{name}.concept_scorers"),
     ]
     if predicts:
         nodes += [

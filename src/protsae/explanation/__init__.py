@@ -1,0 +1,1 @@
+"""Explanation: one sentence per latent, and how well it predicts where the latent fires."""
