@@ -1,5 +1,6 @@
 // What all pages know of the run: its index, its tables, and how latents, concepts and proteins are named and linked.
 import { el } from "./dom.js";
+import { isIndex } from "./format.js";
 import { aspectChip } from "./panel.js";
 import { load, loadAll, loadEntry, loadTable } from "./store.js";
 import { makeRoute } from "./route.js";
@@ -14,7 +15,7 @@ export async function openAtlas() {
 
 /** A value of a table, or null where the run has no such column. */
 export function at(table, name, row) {
-  return row >= 0 ? (table.columns[name]?.[row] ?? null) : null;
+  return isIndex(row) ? (table.columns[name]?.[row] ?? null) : null;
 }
 
 export function dictionaryPosition(name) {
@@ -55,8 +56,13 @@ export function proteinHref(id, query) {
 /** The name of a latent: of its concept if it was tied to one, else its number. */
 export function latentName(table, conceptTable, latent) {
   const concept = at(table, "concept", latent);
-  if (at(table, "kind", latent) === "defined" && concept >= 0) return at(conceptTable, "name", concept);
+  if (at(table, "kind", latent) === "defined" && isIndex(concept)) return at(conceptTable, "name", concept);
   return `Latent ${latent}`;
+}
+
+/** The concept that a latent's F1 is of: for a defined latent it may be another one than its own. */
+export function bestConcept(table, latent) {
+  return at(table, "best", latent) ?? at(table, "concept", latent) ?? -1;
 }
 
 /** A link to a latent, with its dictionary in small. */
@@ -65,13 +71,13 @@ export function latentLink(position, latent, name, query) {
 }
 
 export function conceptLink(table, index) {
-  if (!(index >= 0)) return "–";
+  if (!isIndex(index)) return "–";
   return el("span", null, el("a", { href: conceptHref(table, index) }, at(table, "name", index) || at(table, "id", index)), " ", aspectChip(at(table, "aspect", index), atlas.index.aspects));
 }
 
 export function proteinLink(table, index, id, query) {
-  const name = index >= 0 ? at(table, "id", index) : id;
-  return index >= 0 && at(table, "has_page", index) === false ? name : el("a", { href: proteinHref(name, query) }, name);
+  const name = isIndex(index) ? at(table, "id", index) : id;
+  return isIndex(index) && at(table, "has_page", index) === false ? name : el("a", { href: proteinHref(name, query) }, name);
 }
 
 /** Whether an id looks like one of UniProt, so that outward links lead somewhere. */

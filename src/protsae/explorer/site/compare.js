@@ -2,7 +2,7 @@
 import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, latentCard, latentLink, latentName, latents, proteinEntry, proteinHref, proteins, sentenceOf } from "./atlas.js";
 import { scatter } from "./charts.js";
 import { el } from "./dom.js";
-import { fixed, interval, isKnown, percent, significant, signed } from "./format.js";
+import { fixed, interval, isKnown, percent, significant, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { choice, empty, figureBox, panel, panelGrid, plainTable, recordRows, score } from "./panel.js";
 import { figureNode } from "./paint.js";
@@ -50,7 +50,7 @@ async function latentsView(query, go) {
   const side = panel({ title: "Next to each other", wide: true, file: "compare_latents", about: isKnown(cosine) ? `Their directions have cosine ${fixed(cosine, 2)}.` : null, rows: () => [["", "a", "b"], ...["kind", "f1", "floor", "density", "shape", "max_act"].map((column) => [column, value(0, column), value(1, column)])] },
     plainTable([{ label: "" }, { label: latentLink(a.dictionary, a.latent, name(0)) }, { label: latentLink(b.dictionary, b.latent, name(1)) }], rows.map(([label, make]) => [label, make(0), make(1)]), { label: "Two latents" }));
   // The proteins of both latents' windows, strongest first, six at most.
-  const wanted = [...new Set(cards.flatMap((card) => [...(card?.windows ?? [])].sort((x, y) => y.max_act - x.max_act).slice(0, 6).map((each) => each.protein)))].filter((index) => index >= 0).slice(0, 8);
+  const wanted = [...new Set(cards.flatMap((card) => [...(card?.windows ?? [])].sort((x, y) => y.max_act - x.max_act).slice(0, 6).map((each) => each.protein)))].filter((index) => isIndex(index)).slice(0, 8);
   const entries = await Promise.all(wanted.map((index) => proteinEntry(index)));
   const strips = wanted.map((protein, index) => ({ protein, entry: entries[index] })).filter(({ entry }) => entry);
   const proteinsPanel = panel({
@@ -93,7 +93,7 @@ async function dictionariesView(query, go) {
   const mean = rows.reduce((sum, each) => sum + each.difference, 0) / rows.length;
   const colours = atlas.index.aspects;
   const figure = (width) => scatter(rows.map((each) => ({ x: each.y, y: each.x, label: `${table.columns.name[each.row]}: ${dictionaryLabel(a)} ${fixed(each.x)}, ${dictionaryLabel(b)} ${fixed(each.y)}`, href: conceptHref(table, each.row), colour: colours[table.columns.aspect[each.row]]?.colour })), { label: `${metric.toUpperCase()} of ${dictionaryLabel(a)} against ${dictionaryLabel(b)}, concept by concept`, xLabel: dictionaryLabel(b), yLabel: dictionaryLabel(a), size: width });
-  const cell = (position, row, value) => [at(table, `latent_${position}`, row) >= 0 ? latentLink(position, at(table, `latent_${position}`, row), fixed(value)) : fixed(value), el("small", null, interval(column(`${metric}_low`, position)?.[row], column(`${metric}_high`, position)?.[row]))];
+  const cell = (position, row, value) => [isIndex(at(table, `latent_${position}`, row)) ? latentLink(position, at(table, `latent_${position}`, row), fixed(value)) : fixed(value), el("small", null, interval(column(`${metric}_low`, position)?.[row], column(`${metric}_high`, position)?.[row]))];
   return [controls, panelGrid(
     panel({ title: "Concept by concept", file: `compare_${dictionaries[a].name}_${dictionaries[b].name}`, figure, about: [`One point per concept, on test proteins. Above the dashed line ${dictionaryLabel(a)} is better: ${wins} of ${rows.length} concepts; mean difference ${signed(mean)}. Single differences are often not significant; the overview has the paired test over all.`] }, figureBox(figure, { max: 470 }),
       el("ul", { class: "map-key" }, Object.values(colours).map((each) => el("li", null, el("i", { vars: { "--swatch": each.colour } }), each.name)))),

@@ -2,11 +2,11 @@
 import { atlas, at, conceptEntry, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, latentLink, latents, latentName, proteinLink, proteins } from "./atlas.js";
 import { dotPlot } from "./charts.js";
 import { el, outward } from "./dom.js";
-import { fixed, integer, isKnown, interval, percent, significant, words, anyValue } from "./format.js";
+import { fixed, integer, isKnown, interval, percent, significant, words, anyValue, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { layOut } from "./ontology.js";
-import { aspectChip, empty, figureBox, meter, pairs, panel, panelGrid, plainTable, recordRows, score } from "./panel.js";
-import { makeRoute } from "./route.js";
+import { aspectChip, empty, figureBox, isMinor, meter, pairs, panel, panelGrid, plainTable, recordRows, score, tick } from "./panel.js";
+import { makeRoute, replaceQuery } from "./route.js";
 
 /** The graph of a layout of ontology.js: boxes that are links, broadest at the top. */
 function graphFigure(layout, table, concept, dictionaries) {
@@ -53,7 +53,7 @@ function graphPanel(table, concept, stem) {
   }, figureBox(figure));
 }
 
-export async function conceptPage({ path }) {
+export async function conceptPage({ path, query }) {
   const id = path[1];
   const { dictionaries, aspects } = atlas.index;
   const [table, proteinTable, tables] = await Promise.all([concepts(), proteins(), Promise.all(dictionaries.map((_, position) => latents(position)))]);
@@ -61,25 +61,38 @@ export async function conceptPage({ path }) {
   if (concept < 0) return { title: "No such concept", node: el("div", null, el("h1", null, "No such concept"), empty(`This run was not judged on “${id}”. It may be too rare, or a synonym.`), el("p", null, el("a", { href: "#/concepts" }, "All concepts"))) };
   const entry = (await conceptEntry(concept)) ?? {};
   const name = at(table, "name", concept) || id;
-  const rows = entry.rows ?? [];
+  const rows = (entry.rows ?? []).map((row) => ({ ...row, latent: row.latent ?? (isIndex(row.dictionary) && row.method?.endsWith("_latent") ? at(table, `latent_${row.dictionary}`, concept) : null) })).sort((a, b) => (b.auc ?? -1) - (a.auc ?? -1));
   const stem = id.replace(/\W+/g, "_");
-  const figure = (width) => dotPlot(rows.filter((row) => isKnown(row.auc)).map((row) => ({ label: row.label ?? row.method, value: row.auc, low: row.auc_low, high: row.auc_high, muted: row.floor || !(row.dictionary >= 0), colour: row.dictionary >= 0 ? dictionaryColour(row.dictionary) : undefined })), { label: `AUC of all methods for ${name}`, reference: 0.5, width });
-  const who = (row) => [row.dictionary >= 0 && row.latent >= 0 ? latentLink(row.dictionary, row.latent, row.label ?? row.method) : (row.label ?? row.method), row.floor && el("span", { class: "tag" }, "floor"), row.dictionary >= 0 && row.latent >= 0 && el("small", null, `latent ${row.latent}`)];
+  let all = query.get("all") === "1";
+  const shown = () => rows.filter((row) => all || !isMinor(row));
+  const minor = rows.filter(isMinor).length;
+  const figure = (width) => dotPlot(shown().filter((row) => isKnown(row.auc)).map((row) => ({ label: row.label ?? row.method, value: row.auc, low: row.auc_low, high: row.auc_high, muted: row.floor || !isIndex(row.dictionary), colour: isIndex(row.dictionary) ? dictionaryColour(row.dictionary) : undefined })), { label: `AUC of all methods for ${name}`, reference: 0.5, width });
+  const who = (row) => [isIndex(row.dictionary) && isIndex(row.latent) ? latentLink(row.dictionary, row.latent, row.label ?? row.method) : (row.label ?? row.method), row.floor && el("span", { class: "tag" }, "floor"), isIndex(row.dictionary) && isIndex(row.latent) && el("small", null, `latent ${row.latent}`)];
   const missing = entry.missing ?? [];
-  const pairsOf = dictionaries.map((_, position) => position).filter((position) => at(table, `latent_${position}`, concept) >= 0);
+  const pairsOf = dictionaries.map((_, position) => position).filter((position) => isIndex(at(table, `latent_${position}`, concept)));
   const head = el("header", { class: "page-head" },
     el("p", { class: "crumbs" }, el("a", { href: "#/concepts" }, "Concepts"), ` / ${id}`),
     el("h1", null, name),
     el("p", { class: "tags" }, aspectChip(at(table, "aspect", concept), aspects), el("span", null, aspects[at(table, "aspect", concept)]?.name), el("code", null, id), at(table, "level", concept) === "residue" && el("span", { class: "tag" }, "of residues"), id.startsWith("GO:") && outward("QuickGO", `https://www.ebi.ac.uk/QuickGO/term/${id}`), id.startsWith("GO:") && outward("AmiGO", `https://amigo.geneontology.org/amigo/term/${id}`), /^IPR\d+$/.test(id) && outward("InterPro", `https://www.ebi.ac.uk/interpro/entry/InterPro/${id}/`)),
     entry.definition && el("p", { class: "definition" }, entry.definition),
     el("p", { class: "actions" }, pairsOf.length > 1 && el("a", { class: "button", href: makeRoute(["compare"], { what: "latents", ...Object.fromEntries(pairsOf.slice(0, 2).map((position, index) => ["ab"[index], `${dictionaries[position].name}:${at(table, `latent_${position}`, concept)}`])) }) }, "Compare the best latents"), el("a", { class: "button", href: makeRoute(["latents"], { concept: id }) }, "Latents of this concept")));
+  const holder = el("div");
   const scores = panel({
     title: "Who finds its proteins", wide: true, file: `${stem}_scores`, figure: rows.some((row) => isKnown(row.auc)) ? figure : undefined, rows: () => recordRows(rows),
     about: [`On ${integer(at(table, "n_test", concept))} test ${at(table, "level", concept) === "residue" ? "residues" : "proteins"} that have it`, isKnown(at(table, "prevalence", concept)) && [" (", term("prevalence", "prevalence"), ` ${percent(at(table, "prevalence", concept))})`], ". Thresholds and the choice of a latent use validation proteins only. The dashed line is chance."],
   },
-  rows.some((row) => isKnown(row.auc)) && figureBox(figure, { max: 900 }),
-  rows.length > 0 ? plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "AUC", number: true, term: "auc" }, { label: "AUPR", number: true, term: "aupr" }, { label: "F1", number: true, term: "f1" }, { label: "Threshold", number: true, term: "threshold" }, { label: "Gate", number: true, term: "gate" }],
-    rows.map((row) => ({ className: row.floor ? "floor" : "", cells: [who(row), row.supervision ? el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision) : "–", score(row.auc, { low: row.auc_low, high: row.auc_high }), score(row.aupr, { low: row.aupr_low, high: row.aupr_high }), score(row.f1, { floor: row.f1_floor }), significant(row.threshold), significant(row.gate)] })), { label: `Scores for ${name}` }) : empty("This run has no scores for this concept."));
+  minor > 0 && el("div", { class: "controls" }, tick(`with ${minor} variants and controls`, all, (value) => {
+    all = value;
+    replaceQuery({ all: value ? "1" : "" });
+    draw();
+  })),
+  holder);
+  const scoreTable = () => plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "AUC", number: true, term: "auc" }, { label: "AUPR", number: true, term: "aupr" }, { label: "F1", number: true, term: "f1" }, { label: "Threshold", number: true, term: "threshold" }, { label: "Gate", number: true, term: "gate" }],
+    shown().map((row) => ({ className: row.floor ? "floor" : "", cells: [who(row), row.supervision ? el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision) : "–", score(row.auc, { low: row.auc_low, high: row.auc_high }), score(row.aupr, { low: row.aupr_low, high: row.aupr_high }), score(row.f1, { floor: row.f1_floor }), significant(row.threshold), significant(row.gate)] })), { label: `Scores for ${name}` });
+  function draw() {
+    holder.replaceChildren(...(rows.length > 0 ? [rows.some((row) => isKnown(row.auc)) && figureBox(figure, { max: 900 }), scoreTable()].filter(Boolean) : [empty("This run has no scores for this concept.")]));
+  }
+  draw();
   const others = entry.latents ?? [];
   const check = Object.entries(entry.missing_check ?? {}).filter(([, value]) => isKnown(value) && typeof value !== "object");
   return {
@@ -87,10 +100,10 @@ export async function conceptPage({ path }) {
     node: el("div", null, head, panelGrid(
       scores,
       graphPanel(table, concept, stem),
-      panel({ title: "Its latents in every dictionary", file: `${stem}_latents`, rows: () => recordRows(others) },
-        others.length > 0 ? plainTable([{ label: "Latent" }, { label: "F1, test", number: true, term: "f1" }, { label: "F1, validation", number: true }], others.map((each) => [[latentLink(each.dictionary, each.latent, latentName(tables[each.dictionary], table, each.latent)), el("small", null, `${dictionaryLabel(each.dictionary)}, latent ${each.latent}`)], [score(each.f1_test, { floor: each.floor }), meter(each.f1_test, each.floor)], fixed(each.f1_validation)]), { label: "Latents" }) : empty("No latent agrees with this concept.")),
+      panel({ title: "Its latents in every dictionary", className: "tall", file: `${stem}_latents`, rows: () => recordRows(others) },
+        others.length > 0 ? plainTable([{ label: "Latent" }, { label: "F1, test", number: true, term: "f1" }, { label: "F1, validation", number: true }], others.map((each) => [[latentLink(each.dictionary, each.latent, latentName(tables[each.dictionary], table, each.latent)), el("small", null, `${dictionaryLabel(each.dictionary)}, latent ${each.latent}${each.level && each.level !== "protein" ? `, ${each.level}s` : ""}`)], [score(each.f1_test, { floor: each.floor }), meter(each.f1_test, each.floor)], fixed(each.f1_validation)]), { label: "Latents" }) : empty("No latent agrees with this concept.")),
       panel({ title: "Predicted, not annotated", file: `${stem}_missing`, about: [term("missing", "Candidates"), " to look at, the most probable first."], rows: missing.length > 0 ? () => recordRows(missing.map((each) => ({ protein_id: at(proteinTable, "id", each.protein), ...each }))) : undefined },
         check.length > 0 && pairs(check.map(([label, value]) => [words(label), anyValue(value)])),
-        missing.length > 0 ? plainTable([{ label: "Protein" }, { label: "Probability", number: true }, { label: "Evidence" }], missing.map((each) => [[proteinLink(proteinTable, each.protein, each.protein_id, each.dictionary >= 0 && each.latent >= 0 ? { latent: `${dictionaries[each.dictionary].name}:${each.latent}` } : undefined), el("small", null, at(proteinTable, "description", each.protein) ?? "")], [fixed(each.probability, 2), isKnown(each.threshold) && el("small", null, `threshold ${fixed(each.threshold, 2)}`)], each.evidence ?? "–"]), { label: "Proteins that may miss the annotation" }) : empty("No protein is predicted to have it without being annotated, or this run did not look.")))),
+        missing.length > 0 ? plainTable([{ label: "Protein" }, { label: "Probability", number: true }, { label: "Evidence" }], missing.map((each) => [[proteinLink(proteinTable, each.protein, each.protein_id, isIndex(each.dictionary) && isIndex(each.latent) ? { latent: `${dictionaries[each.dictionary].name}:${each.latent}` } : undefined), el("small", null, at(proteinTable, "description", each.protein) ?? "")], [fixed(each.probability, 2), isKnown(each.threshold) && el("small", null, `threshold ${fixed(each.threshold, 2)}`)], each.evidence ?? "–"]), { label: "Proteins that may miss the annotation" }) : empty("No protein is predicted to have it without being annotated, or this run did not look.")))),
   };
 }

@@ -6,6 +6,11 @@ export function isKnown(value) {
   return value !== null && value !== undefined && value !== "" && !Number.isNaN(value);
 }
 
+/** Whether a value is an index of a table: not null, not -1. */
+export function isIndex(value) {
+  return Number.isInteger(value) && value >= 0;
+}
+
 /** A score between 0 and 1, three decimals. */
 export function fixed(value, digits = 3) {
   return isKnown(value) ? Number(value).toFixed(digits).replace("-", "−") : MISSING;

@@ -2,7 +2,7 @@
 import { atlas, at, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, latentCard, latentHref, latentLink, latentName, latents, proteinLink, proteins, sentenceOf } from "./atlas.js";
 import { histogram, logoFigure, stripsFigure } from "./charts.js";
 import { el, outward } from "./dom.js";
-import { anyValue, fixed, integer, interval, isKnown, percent, significant, signed } from "./format.js";
+import { anyValue, fixed, integer, interval, isKnown, percent, significant, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { aspectChip, empty, figureBox, meter, pairs, panel, panelGrid, plainTable, recordRows, recordTable, score } from "./panel.js";
 import { makeRoute, replaceQuery } from "./route.js";
@@ -36,23 +36,25 @@ function sentencePanel(card, stem) {
       el("dl", { class: "stats" }, Object.entries(SCORES).filter(([name]) => isKnown(each[name])).map(([name, about]) => el("div", null, el("dt", null, term(name), el("small", null, ` tells ${about}`)), el("dd", null, fixed(each[name], 2), meter(each[name], each[`${name}_floor`], `${fixed(each[name])}, floor ${fixed(each[`${name}_floor`])}`), el("small", null, `floor ${fixed(each[`${name}_floor`], 2)}`))))))));
 }
 
-function trustPanel(card, stem) {
-  const first = (card.concepts ?? []).find((each) => each.level !== "residue") ?? {};
-  const f1 = card.f1_test ?? first.f1_test;
-  const floor = card.f1_test_always_on ?? first.floor;
+function trustPanel(card, conceptTable, stem) {
+  const proteinsOf = (card.concepts ?? []).filter((each) => each.level !== "residue");
+  const own = proteinsOf.find((each) => each.concept === card.concept);
+  const best = card.best_concept_id ? conceptTable.columns.id.indexOf(card.best_concept_id) : (proteinsOf[0]?.concept ?? card.concept);
+  const of = (concept) => el("small", null, at(conceptTable, "name", concept) ?? "");
   const facts = [
-    [term("f1", "F1 on test proteins"), score(f1, { floor }), f1, floor],
-    [term("f1", "F1 on validation proteins"), fixed(card.f1_validation ?? first.f1_validation)],
-    [term("f1", "F1 on test residues"), score(card.residue_f1_test, { floor: card.residue_f1_always_on }), card.residue_f1_test, card.residue_f1_always_on],
+    [[term("f1", card.is_defined ? "F1, its own concept" : "F1, best concept"), of(card.concept)], score(own?.f1_test, { floor: own?.floor }), own?.f1_test, own?.floor],
+    [[term("f1", "F1, best concept"), of(best)], score(card.f1_test, { floor: card.f1_test_always_on }), own && best === card.concept ? null : card.f1_test, card.f1_test_always_on],
+    [[term("f1", "the same on validation")], fixed(card.f1_validation)],
+    [[term("f1", "F1 on residues"), card.best_residue_concept_name && el("small", null, card.best_residue_concept_name)], score(card.residue_f1_test, { floor: card.residue_f1_always_on }), card.residue_f1_test, card.residue_f1_always_on],
     [term("monosemanticity"), score(card.monosemanticity), card.monosemanticity],
-    [term("density", "Density on test proteins"), percent(card.density_test ?? card.density)],
+    [term("density", "Density, test proteins"), percent(card.density_test ?? card.density)],
     [term("activation", "Largest activation"), significant(card.max_act)],
     [term("shape"), card.shape],
     [term("dense"), card.dense_class],
   ];
   return panel({ title: "How far to trust it", file: `${stem}_scores`, rows: () => recordRows([Object.fromEntries(Object.entries(card).filter(([, value]) => typeof value !== "object"))]) },
     el("dl", { class: "stats" }, facts.filter((fact) => (fact.length > 2 ? isKnown(fact[2]) : isKnown(fact[1]) && fact[1] !== "–")).map(([label, value, number, line]) => el("div", null, el("dt", null, label), el("dd", null, value, isKnown(number) && meter(number, line))))),
-    !isKnown(f1) && empty("No concept was found for this latent, so it has no score."));
+    !isKnown(own?.f1_test ?? card.f1_test) && empty("No concept was found for this latent, so it has no score."));
 }
 
 function stripsPanel(card, position, proteinTable, query, stem) {
@@ -144,12 +146,12 @@ function distributionPanel(card, stem) {
 
 function neighbourPanel(card, position, table, conceptTable, stem) {
   const list = (card.neighbours ?? []).map((latent, index) => ({ latent, cosine: card.neighbour_cosines?.[index], what: "neighbour" }));
-  if (card.antipode >= 0) list.push({ latent: card.antipode, cosine: card.antipode_cosine, what: "antipode" });
+  if (isIndex(card.antipode)) list.push({ latent: card.antipode, cosine: card.antipode_cosine, what: "antipode" });
   const name = atlas.index.dictionaries[position].name;
-  const family = isKnown(card.family) && card.family >= 0 ? el("a", { href: makeRoute(["latents"], { d: name, family: card.family }) }, `family ${card.family}`) : null;
-  const topic = isKnown(card.topic) && card.topic >= 0 ? el("a", { href: makeRoute(["latents"], { d: name, topic: card.topic }) }, `topic ${card.topic}`) : null;
+  const family = isIndex(card.family) ? el("a", { href: makeRoute(["latents"], { d: name, family: card.family }) }, `family ${card.family}`) : null;
+  const topic = isIndex(card.topic) ? el("a", { href: makeRoute(["latents"], { d: name, topic: card.topic }) }, `topic ${card.topic}`) : null;
   return panel({ title: "What lies next to it", file: `${stem}_neighbours`, rows: () => recordRows(list, ["what", "latent", "cosine"]) },
-    pairs([[term("family"), family], [term("family", "Special case of"), card.family_parent >= 0 ? latentLink(position, card.family_parent, latentName(table, conceptTable, card.family_parent)) : null], [term("topic"), topic]]),
+    pairs([[term("family"), family], [term("family", "Special case of"), isIndex(card.family_parent) ? latentLink(position, card.family_parent, latentName(table, conceptTable, card.family_parent)) : null], [term("topic"), topic]]),
     list.length > 0 ? plainTable([{ label: "Latent" }, { label: "Cosine", number: true, term: "neighbour" }, { label: "" }], list.map((each) => [[latentLink(position, each.latent, latentName(table, conceptTable, each.latent)), each.what === "antipode" && el("span", { class: "tag" }, "antipode"), el("small", null, each.latent === card.latent ? "" : `latent ${each.latent}, ${at(table, "kind", each.latent) ?? ""}`)], fixed(each.cosine, 2).replace(/^−0\.00$/, "0.00"), el("a", { href: makeRoute(["compare"], { what: "latents", a: `${name}:${card.latent}`, b: `${name}:${each.latent}` }), "aria-label": `Compare with latent ${each.latent}` }, "compare")]), { label: "Neighbours" }) : empty("Neighbours are not in this run."));
 }
 
@@ -168,7 +170,7 @@ function enrichmentPanel(card, conceptTable, stem) {
   const rows = card.enrichment ?? [];
   if (rows.length === 0) return null;
   return panel({ title: "Enriched concepts", wide: true, file: `${stem}_enrichment`, about: [term("enrichment", "What is more common"), " among the proteins in which the latent is active. Relatives count once."], rows: () => recordRows(rows) },
-    recordTable(rows, { label: "Enriched concepts", first: { Concept: (row) => (row.concept >= 0 ? conceptLink(conceptTable, row.concept) : anyValue(row.name)) }, left: ["concept", "name", "concept_id", "aspect", "latent"] }));
+    recordTable(rows, { label: "Enriched concepts", first: { Concept: (row) => (isIndex(row.concept) ? conceptLink(conceptTable, row.concept) : anyValue(row.name)) }, left: ["concept", "name", "concept_id", "aspect", "latent"] }));
 }
 
 export async function latentPage({ path, query }) {
@@ -184,16 +186,17 @@ export async function latentPage({ path, query }) {
   own.f1_test ??= at(table, "f1", number);
   own.f1_test_always_on ??= at(table, "floor", number);
   own.shape ??= at(table, "shape", number);
+  own.concept = at(table, "concept", number) ?? -1;
+  own.is_defined = at(table, "kind", number) === "defined";
   if (!own.explanations?.length && sentence) own.explanations = [{ sentence, confidence: at(table, "confidence", number), is_generated: false }];
-  const concept = at(table, "concept", number) ?? -1;
-  const defined = at(table, "kind", number) === "defined";
+  const { concept, is_defined: defined } = own;
   const name = latentName(table, conceptTable, number);
   const stem = `${dictionary.name}_${number}`;
   const id = at(conceptTable, "id", concept);
   const head = el("header", { class: "page-head" },
     el("p", { class: "crumbs" }, el("a", { href: makeRoute(["latents"], { d: dictionary.name }) }, `Latents of ${dictionaryLabel(position)}`), ` / ${number}`),
     el("h1", null, name),
-    el("p", { class: "tags" }, term(defined ? "defined" : "free"), defined ? " for " : concept >= 0 ? " that agrees best with " : " without a concept ", concept >= 0 && conceptLink(conceptTable, concept), concept >= 0 && id && el("code", null, id), id?.startsWith("GO:") && outward("QuickGO", `https://www.ebi.ac.uk/QuickGO/term/${id}`)),
+    el("p", { class: "tags" }, term(defined ? "defined" : "free"), defined ? " for " : isIndex(concept) ? " that agrees best with " : " without a concept ", isIndex(concept) && conceptLink(conceptTable, concept), isIndex(concept) && id && el("code", null, id), id?.startsWith("GO:") && outward("QuickGO", `https://www.ebi.ac.uk/QuickGO/term/${id}`)),
     el("p", { class: "actions" },
       number > 0 && el("a", { class: "button", href: latentHref(position, number - 1), rel: "prev" }, "← Previous"),
       number < dictionary.n_latents - 1 && el("a", { class: "button", href: latentHref(position, number + 1), rel: "next" }, "Next →"),
@@ -201,14 +204,14 @@ export async function latentPage({ path, query }) {
   return {
     title: `${name}, ${dictionaryLabel(position)} ${number}`,
     node: el("div", null, head, panelGrid(
-      sentencePanel(own, stem), stripsPanel(own, position, proteinTable, query, stem), trustPanel(own, stem), logoPanel(own, stem), effectPanel(own, stem), neighbourPanel(own, position, table, conceptTable, stem), distributionPanel(own, stem),
+      sentencePanel(own, stem), stripsPanel(own, position, proteinTable, query, stem), trustPanel(own, conceptTable, stem), logoPanel(own, stem), effectPanel(own, stem), neighbourPanel(own, position, table, conceptTable, stem), distributionPanel(own, stem),
       judgePanel(own, stem), conceptsPanel(own, conceptTable, stem), enrichmentPanel(own, conceptTable, stem))),
   };
 }
 
 function judgePanel(card, stem) {
-  const rows = Array.isArray(card.judges) ? card.judges : Array.isArray(card.monosemanticity) ? card.monosemanticity : [];
+  const rows = (card.monosemanticities ?? []).filter((each) => each.is_judged !== false);
   if (rows.length === 0) return null;
   return panel({ title: "One meaning or several", file: `${stem}_monosemanticity`, about: [term("monosemanticity", "How alike"), " the proteins and windows are that make it active, by judge; below, the background of chance."], rows: () => recordRows(rows) },
-    plainTable([{ label: "Judge" }, { label: "Score", number: true }, { label: "Background", number: true }], rows.map((each) => [each.judge, [fixed(each.score), el("small", null, interval(each.low, each.high))], fixed(each.background)]), { label: "Monosemanticity by judge" }));
+    plainTable([{ label: "Judge" }, { label: "Score", number: true, term: "monosemanticity" }, { label: "Background", number: true }, { label: "q", number: true }], rows.map((each) => [[each.judge, each.aspect && el("small", null, each.aspect)], score(each.score, each), fixed(each.background), anyValue(each.q_value)]), { label: "Monosemanticity by judge" }));
 }

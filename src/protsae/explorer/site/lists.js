@@ -1,7 +1,7 @@
 // The lists of latents, concepts and proteins: search, sort, filters that combine, rows only where they are seen.
-import { atlas, at, allSentences, concepts, conceptHref, dictionaryColour, dictionaryLabel, latentHref, latentName, latents, proteinHref, proteins } from "./atlas.js";
+import { atlas, at, allSentences, bestConcept, concepts, conceptHref, dictionaryColour, dictionaryLabel, latentHref, latentName, latents, proteinHref, proteins } from "./atlas.js";
 import { el } from "./dom.js";
-import { fixed, isKnown, integer, percent, toTsv } from "./format.js";
+import { fixed, isKnown, integer, percent, toTsv, isIndex } from "./format.js";
 import { aspectChip, choice, meter, notice, saveFile } from "./panel.js";
 import { parseRoute, replaceQuery } from "./route.js";
 import { rowList } from "./rows.js";
@@ -74,12 +74,13 @@ export async function latentsPage({ query }) {
     ],
     cells: (row) => {
       const concept = columns.concept[row];
+      const best = bestConcept(tableOf, row);
       const defined = columns.kind[row] === "defined";
       const sentence = sentences?.[row];
       return [
-        [el("a", { href: latentHref(position, row), class: "row-name" }, names[row]), el("small", { class: "row-about" }, sentence || (concept >= 0 ? `${defined ? at(conceptTable, "id", concept) : `best: ${at(conceptTable, "name", concept)}`}` : "no concept found"))],
-        [columns.kind[row], concept >= 0 && aspectChip(at(conceptTable, "aspect", concept), aspects)],
-        isKnown(columns.f1?.[row]) ? [el("span", null, fixed(columns.f1[row], 2)), meter(columns.f1[row], columns.floor?.[row], `F1 ${fixed(columns.f1[row])}, floor ${fixed(columns.floor?.[row])}`)] : "–",
+        [el("a", { href: latentHref(position, row), class: "row-name" }, names[row]), el("small", { class: "row-about" }, sentence || (isIndex(concept) ? `${defined ? `${at(conceptTable, "id", concept)}${isIndex(best) && best !== concept ? `; agrees best with ${at(conceptTable, "name", best)}` : ""}` : `agrees best with ${at(conceptTable, "name", concept)}`}` : "no concept found"))],
+        [columns.kind[row], isIndex(concept) && aspectChip(at(conceptTable, "aspect", concept), aspects)],
+        isKnown(columns.f1?.[row]) ? [el("span", null, fixed(columns.f1[row], 2)), meter(columns.f1[row], columns.floor?.[row], `F1 ${fixed(columns.f1[row])} for ${at(conceptTable, "name", best)}, floor ${fixed(columns.floor?.[row])}`)] : "–",
         percent(columns.density?.[row]),
         columns.shape?.[row] ?? "–",
         columns.confidence?.[row] ?? "–",
@@ -108,7 +109,7 @@ export async function latentsPage({ query }) {
     tests: (now) => latentTests(columns, conceptTable, texts, now),
     values: (sort) => ({ latent: names, lift })[sort] ?? columns[sort],
     first: { sort: "", descending: false },
-    tsv: { names: ["dictionary", "latent", "name", "kind", "concept_id", "f1_test", "floor", "density", "shape", "family", "topic", "sentence"], row: (row) => [dictionaries[position].name, row, names[row], columns.kind[row], at(conceptTable, "id", columns.concept[row]), columns.f1?.[row], columns.floor?.[row], columns.density?.[row], columns.shape?.[row], columns.family?.[row], columns.topic?.[row], sentences?.[row]] },
+    tsv: { names: ["dictionary", "latent", "name", "kind", "concept_id", "f1_of", "f1_test", "floor", "density", "shape", "family", "topic", "sentence"], row: (row) => [dictionaries[position].name, row, names[row], columns.kind[row], at(conceptTable, "id", columns.concept[row]), at(conceptTable, "id", bestConcept(tableOf, row)), columns.f1?.[row], columns.floor?.[row], columns.density?.[row], columns.shape?.[row], columns.family?.[row], columns.topic?.[row], sentences?.[row]] },
   });
   // Sentences come after the first paint; then they can be searched.
   allSentences(position).then((all) => {

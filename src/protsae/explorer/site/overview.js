@@ -1,12 +1,12 @@
 // The first page: what was trained on what, how it compares, and a map of all latents.
-import { atlas, at, concepts, dictionaryColour, dictionaryLabel, latentHref, latentName, latents } from "./atlas.js";
+import { atlas, at, bestConcept, concepts, dictionaryColour, dictionaryLabel, latentHref, latentName, latents } from "./atlas.js";
 import { dotPlot, histogram, lineChart } from "./charts.js";
 import { announce, el } from "./dom.js";
-import { fixed, integer, isKnown, interval, percent, signed } from "./format.js";
+import { fixed, integer, isKnown, interval, percent, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { latentMap, unitSquare } from "./map.js";
 import { OKABE, ordered } from "./paint.js";
-import { choice, empty, figureBox, notice, panel, panelGrid, plainTable, score } from "./panel.js";
+import { choice, empty, figureBox, notice, panel, isMinor, panelGrid, plainTable, score, tick } from "./panel.js";
 import { makeRoute, replaceQuery } from "./route.js";
 import { load, table } from "./store.js";
 
@@ -27,7 +27,7 @@ export function mapColouring(by, columns, conceptTable, aspects) {
   }
   const text = {
     kind: (row) => columns.kind[row],
-    aspect: (row) => (columns.concept[row] >= 0 ? conceptTable.columns.aspect[columns.concept[row]] : null),
+    aspect: (row) => (isIndex(columns.concept[row]) ? conceptTable.columns.aspect[columns.concept[row]] : null),
     shape: (row) => columns.shape?.[row],
     family: (row) => columns.family?.[row],
     topic: (row) => columns.topic?.[row],
@@ -60,8 +60,8 @@ async function mapPanel(query) {
   const view = zoom > 0 ? { x, y, zoom } : { x: 0.5, y: 0.5, zoom: 1 };
   let colouring = mapColouring(by.value, columns, conceptTable, atlas.index.aspects);
   const describe = (row) => {
-    const concept = at(tableOf, "concept", row);
-    const about = concept >= 0 ? `${at(conceptTable, "name", concept)}, F1 ${fixed(at(tableOf, "f1", row), 2)} (floor ${fixed(at(tableOf, "floor", row), 2)})` : "no concept";
+    const concept = bestConcept(tableOf, row);
+    const about = isIndex(concept) ? `${latentName(tableOf, conceptTable, row).startsWith("Latent ") ? "" : `${latentName(tableOf, conceptTable, row)}; `}best with ${at(conceptTable, "name", concept)}, F1 ${fixed(at(tableOf, "f1", row), 2)} (floor ${fixed(at(tableOf, "floor", row), 2)})` : "no concept";
     return `Latent ${row} (${columns.kind[row]}): ${about}`;
   };
   const map = latentMap({
@@ -101,8 +101,12 @@ function methodsPanel(overview, query) {
   const rows = overview.methods ?? [];
   if (rows.length === 0) return panel({ title: "Which method finds the proteins of a concept?", wide: true }, empty("This run has no scores of methods."));
   const metric = { value: query.get("metric") in METRICS ? query.get("metric") : "auc" };
-  const figure = (width) => dotPlot(rows.filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null, width });
-  const holder = el("div", null, figureBox(figure, { max: 900 }));
+  let all = query.get("all") === "1";
+  const minor = rows.filter(isMinor).length;
+  const figure = (width) => dotPlot(rows.filter((row) => all || !isMinor(row)).filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null, width });
+  const holder = el("div");
+  const draw = () => holder.replaceChildren(figureBox(figure, { max: 900 }));
+  draw();
   return panel({
     title: "Which method finds the proteins of a concept?", wide: true, file: "methods", figure,
     about: ["Each method gives every test protein a score for every concept. ", term("floor", "Floors"), " are grey: a score near them is no finding. Methods use labels in different ways, so compare rows of one kind first."],
@@ -110,8 +114,12 @@ function methodsPanel(overview, query) {
   },
   el("div", { class: "controls" }, choice("Score", Object.entries(METRICS), metric.value, (value) => {
     metric.value = value;
-    holder.replaceChildren(figureBox(figure, { max: 900 }));
+    draw();
     replaceQuery({ metric: value });
+  }), minor > 0 && tick(`with ${minor} variants and controls`, all, (value) => {
+    all = value;
+    draw();
+    replaceQuery({ all: value ? "1" : "" });
   })),
   holder,
   el("details", { class: "more" }, el("summary", null, "All scores as a table"),
@@ -127,8 +135,12 @@ function differencesPanel(overview) {
     title: "Is one method better than another?", wide: true, file: "differences",
     about: "Both methods are scored on the same resampled test proteins and the difference is taken each time. If the interval holds 0, the difference is not significant on this test set.",
     rows: () => [["first", "second", ...Object.keys(METRICS).flatMap((name) => [name, `${name}_low`, `${name}_high`]), "verdict"], ...rows.map((row) => [row.first, row.second, ...Object.keys(METRICS).flatMap((name) => ["value", "low", "high"].map((part) => row.scores[name]?.[part])), row.verdict])],
-  }, plainTable([{ label: "Methods" }, { label: "AUC", number: true, term: "auc" }, { label: "AUPR", number: true, term: "aupr" }, { label: "Fmax", number: true, term: "fmax" }, { label: "By AUC, the first one is" }],
-    rows.map((row) => [[row.first, el("small", null, `minus ${row.second}`)], ...Object.keys(METRICS).map((name) => cell(row.scores[name])), row.verdict]), { label: "Paired differences" }));
+  }, tableOf(rows.slice(0, 6)), rows.length > 6 && el("details", { class: "more" }, el("summary", null, `${rows.length - 6} more pairs`), tableOf(rows.slice(6))));
+
+  function tableOf(shown) {
+    return plainTable([{ label: "Methods" }, { label: "AUC", number: true, term: "auc" }, { label: "AUPR", number: true, term: "aupr" }, { label: "Fmax", number: true, term: "fmax" }, { label: "By AUC, the first one is" }],
+      shown.map((row) => [[row.first, el("small", null, `minus ${row.second}`)], ...Object.keys(METRICS).map((name) => cell(row.scores[name])), el("span", { class: `verdict verdict-${String(row.verdict).split(" ")[0]}` }, row.verdict)]), { label: "Paired differences" });
+  }
 }
 
 function curvesPanel(overview, query) {

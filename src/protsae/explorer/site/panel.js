@@ -148,6 +148,16 @@ export function recordRows(records, names = [...new Set(records.flatMap((record)
   return [names, ...records.map((record) => names.map((name) => (Array.isArray(record[name]) ? record[name].join(";") : record[name])))];
 }
 
+/** A box to tick. */
+export function tick(label, value, change) {
+  return el("label", { class: "check" }, el("input", { type: "checkbox", checked: value, onchange: (event) => change(event.target.checked) }), label);
+}
+
+/** Whether a method is a variant or a control that a first look can do without. */
+export function isMinor(row) {
+  return !row.floor && /_k\d+$|^random_|^neurons/.test(row.method ?? "");
+}
+
 /** A labelled choice. `options` are [value, text]. */
 export function choice(label, options, value, change) {
   const select = el("select", { onchange: () => change(select.value) }, options.map(([key, text]) => el("option", { value: key }, text)));

@@ -1,10 +1,10 @@
 // One protein: which latents are active along it, what is known and predicted of it, and its structure.
 import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, latentHref, latentLink, latentName, latents, proteinEntry, proteinLink, proteins, sentenceOf } from "./atlas.js";
 import { announce, el, outward } from "./dom.js";
-import { fixed, integer, isKnown, percent, plural, significant } from "./format.js";
+import { fixed, integer, isKnown, percent, plural, significant, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { OKABE } from "./paint.js";
-import { choice, empty, meter, notice, panel, panelGrid, plainTable, recordRows } from "./panel.js";
+import { choice, empty, meter, notice, panel, panelGrid, plainTable, recordRows, tick } from "./panel.js";
 import { firingBetween, parseRange, unpackTrack } from "./residues.js";
 import { replaceQuery } from "./route.js";
 import { structureView } from "./structure.js";
@@ -23,7 +23,7 @@ export function parseLatent(text) {
 function sequenceBlock(sequence, name) {
   const cells = [];
   const lines = [];
-  const perLine = 60;
+  const perLine = innerWidth < 640 ? 20 : 60;
   for (let start = 0; start < sequence.length; start += perLine) {
     const line = el("div", { class: "sequence-line" }, el("span", { class: "edge", "aria-hidden": "true" }, start + 1));
     const letters = el("span", { class: "residues-row" });
@@ -166,11 +166,11 @@ export async function proteinView(about, entry, query) {
   const predicted = [...(entry.predicted ?? [])].sort((a, b) => b.probability - a.probability);
   const known = entry.known ?? [];
   const predictedPanel = panel({
-    title: "Predicted concepts", file: `${stem}_predicted`, rows: predicted.length > 0 ? () => recordRows(predicted.map((each) => ({ concept_id: at(conceptTable, "id", each.concept) ?? each.concept_id, name: at(conceptTable, "name", each.concept) ?? each.name, ...each }))) : undefined,
+    title: "Predicted concepts", className: "tall", file: `${stem}_predicted`, rows: predicted.length > 0 ? () => recordRows(predicted.map((each) => ({ concept_id: at(conceptTable, "id", each.concept) ?? each.concept_id, name: at(conceptTable, "name", each.concept) ?? each.name, ...each }))) : undefined,
     about: ["Calibrated probabilities of the best latents and predictors; what is above its ", term("threshold", "threshold"), " is bold."],
-  }, predicted.length > 0 ? plainTable([{ label: "Concept" }, { label: "Probability", number: true }, { label: "Annotated" }], predicted.slice(0, 60).map((each) => [each.concept >= 0 ? conceptLink(conceptTable, each.concept) : `${each.name ?? ""} ${each.concept_id ?? ""}`, [isKnown(each.threshold) && each.probability >= each.threshold ? el("b", null, fixed(each.probability, 2)) : fixed(each.probability, 2), meter(each.probability, each.threshold)], isKnown(each.known) ? (each.known ? el("span", { class: "has" }, "yes") : "no") : "–"]), { label: "Predicted concepts" }) : empty("This run predicted no concepts for this protein."));
-  const knownPanel = panel({ title: "Annotated concepts", file: `${stem}_annotated`, rows: known.length > 0 ? () => recordRows(known.map((each) => ({ concept_id: at(conceptTable, "id", each.concept), name: at(conceptTable, "name", each.concept), is_direct: each.direct }))) : undefined },
-    known.length > 0 ? el("ul", { class: "plain" }, known.map((each) => el("li", null, conceptLink(conceptTable, each.concept), each.direct === false && el("small", { class: "quiet" }, " from a narrower term")))) : empty("No annotation with a concept of this run."));
+  }, predicted.length > 0 ? plainTable([{ label: "Concept" }, { label: "Probability", number: true }, { label: "Annotated" }], predicted.slice(0, 60).map((each) => [isIndex(each.concept) ? conceptLink(conceptTable, each.concept) : `${each.name ?? ""} ${each.concept_id ?? ""}`, [isKnown(each.threshold) && each.probability >= each.threshold ? el("b", null, fixed(each.probability, 2)) : fixed(each.probability, 2), meter(each.probability, each.threshold)], isKnown(each.known) ? (each.known ? el("span", { class: "has" }, "yes") : "no") : "–"]), { label: "Predicted concepts" }) : empty("This run predicted no concepts for this protein."));
+  const knownPanel = panel({ title: "Annotated concepts", className: "tall", file: `${stem}_annotated`, rows: known.length > 0 ? () => recordRows(known.map((each) => ({ concept_id: at(conceptTable, "id", each.concept), name: at(conceptTable, "name", each.concept), is_direct: each.direct }))) : undefined },
+    known.length > 0 ? el("ul", { class: "plain scroll", tabindex: 0, role: "list", "aria-label": "Annotated concepts" }, known.map((each) => el("li", null, conceptLink(conceptTable, each.concept), each.direct === false && el("small", { class: "quiet" }, " from a narrower term")))) : empty("No annotation with a concept of this run."));
 
   // Structures: nothing is loaded before the reader asks for one.
   const structures = entry.structures ?? [];
@@ -200,7 +200,7 @@ export async function proteinView(about, entry, query) {
   return el("div", null, head, panelGrid(
     panel({
       title: "Latents along the sequence", wide: true, file: `${stem}_tracks`, figure: () => canvas.figure(),
-      about: [`The ${plural(tracks.length, "strongest latent")} that this page keeps, of all dictionaries; darker is more active. Drag over residues to choose them.`],
+      about: ["The strongest latents of each dictionary", (entry.n_fired ?? []).some(isKnown) && ` (${dictionaries.map((_, index) => (isKnown(entry.n_fired[index]) ? `${tracks.filter((track) => track.dictionary === index).length} of ${integer(entry.n_fired[index])} active ones of ${dictionaryLabel(index)}` : null)).filter(Boolean).join(", ")})`, "; darker is more active. Drag over residues to choose them."],
       rows: () => [["dictionary", "latent", "name", "residue", "amino_acid", "activation"], ...tracks.flatMap((track) => [...unpackTrack(track, length)].map((value, index) => [dictionaries[track.dictionary].name, track.latent, nameOf(track), index + 1, sequence[index], value]).filter((row) => row[5] > 0))],
     },
     el("div", { class: "controls" },
@@ -215,13 +215,13 @@ export async function proteinView(about, entry, query) {
         replaceQuery({ zoom: zoom === 1 ? "" : value });
         canvas.redraw();
       }),
-      tracks.length > AT_ONCE && el("label", { class: "check" }, el("input", { type: "checkbox", checked: all, onchange: (event) => {
-        all = event.target.checked;
-        replaceQuery({ all });
+      tracks.length > AT_ONCE && tick(`all ${tracks.length}`, all, (value) => {
+        all = value;
+        replaceQuery({ all: value ? "1" : "" });
         drawTracks();
-      } }), ` all ${tracks.length}`)),
+      })),
     el("ul", { class: "map-key" }, dictionaries.map((_, index) => el("li", null, el("i", { vars: { "--swatch": dictionaryColour(index) } }), `latents of ${dictionaryLabel(index)}`))),
-    tracks.length + (entry.spans?.length ?? 0) > 0 ? trackHolder : empty("This run kept no tracks of this protein."),
+    tracks.length + (entry.spans?.length ?? 0) > 0 ? trackHolder : empty("This run kept no activations of this protein: of training proteins it keeps a sample."),
     el("div", { class: "controls brush" }, el("span", null, "Residues"), from, el("span", null, "to"), to, el("button", { type: "button", class: "tool", onclick: () => brush(null, true) }, "Clear")), firing),
     panel({ title: "Sequence", wide: true, file: `${stem}_sequence`, rows: () => [["protein", "sequence"], [about.id, sequence]] }, el("div", { class: "controls" }, options.length > 0 && chooser), legend, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Sequence" }, block.node)),
     structurePanel, predictedPanel, knownPanel));

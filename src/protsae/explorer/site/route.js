@@ -17,7 +17,7 @@ export function parseRoute(hash) {
 export function makeRoute(path, query = {}) {
   const pairs = (query instanceof Map ? [...query] : Object.entries(query)).filter(([, value]) => value !== "" && value !== null && value !== undefined && value !== false);
   const search = new URLSearchParams(pairs.map(([key, value]) => [key, value === true ? "1" : String(value)])).toString();
-  return `#/${path.map((part) => encodeURIComponent(part)).join("/")}${search ? `?${search}` : ""}`;
+  return `#/${path.map((part) => encodeURIComponent(part)).join("/")}${search ? `?${search}` : ""}`.replaceAll("%3A", ":").replaceAll("%2C", ",");
 }
 
 /** Change the query of the present view without a new entry in the history. */
