@@ -139,7 +139,7 @@ class Browser:
 
     def box(self, selector: str) -> dict[str, float]:
         """Return x, y, width and height of the first element that fits, scrolled into view."""
-        return self.run(f"(() => {{ const node = document.querySelector({json.dumps(selector)}); node.scrollIntoView({{block: 'center'}}); const {{x, y, width, height}} = node.getBoundingClientRect(); return {{x, y, width, height}}; }})()")  # fmt: skip
+        return self.run(f"(() => {{ const node = document.querySelector({json.dumps(selector)}); node.scrollIntoView({{block: 'center', behavior: 'instant'}}); const {{x, y, width, height}} = node.getBoundingClientRect(); return {{x, y, width, height}}; }})()")  # fmt: skip
 
     def click(self, selector: str) -> None:
         """Click the middle of the first element that fits."""

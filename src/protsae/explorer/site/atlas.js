@@ -60,6 +60,14 @@ export function latentName(table, conceptTable, latent) {
   return `Latent ${latent}`;
 }
 
+/** The same with its dictionary, where latents of several stand together: a node of a name and, for a named one, its number in small. */
+export function latentLabel(position, table, conceptTable, latent, query) {
+  const name = latentName(table, conceptTable, latent);
+  const place = `${dictionaryLabel(position)} ${latent}`;
+  const isNamed = at(table, "kind", latent) === "defined";
+  return [el("a", { href: latentHref(position, latent, query) }, isNamed ? name : place), isNamed && el("small", null, place)];
+}
+
 /** The concept that a latent's F1 is of: for a defined latent it may be another one than its own. */
 export function bestConcept(table, latent) {
   return at(table, "best", latent) ?? at(table, "concept", latent) ?? -1;

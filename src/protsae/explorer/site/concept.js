@@ -1,5 +1,5 @@
 // One concept: the latents that stand for it in every dictionary, its place among broader and narrower terms, and what it may be missing from.
-import { atlas, at, conceptEntry, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, latentLink, latents, latentName, proteinLink, proteins } from "./atlas.js";
+import { atlas, at, conceptEntry, conceptHref, conceptLink, concepts, dictionaryColour, latentLabel, latentLink, latents, proteinLink, proteins } from "./atlas.js";
 import { dotPlot } from "./charts.js";
 import { el, outward } from "./dom.js";
 import { fixed, integer, isKnown, interval, percent, significant, words, anyValue, isIndex } from "./format.js";
@@ -101,7 +101,7 @@ export async function conceptPage({ path, query }) {
       scores,
       graphPanel(table, concept, stem),
       panel({ title: "Its latents in every dictionary", className: "tall", file: `${stem}_latents`, rows: () => recordRows(others) },
-        others.length > 0 ? plainTable([{ label: "Latent" }, { label: "F1, test", number: true, term: "f1" }, { label: "F1, validation", number: true }], others.map((each) => [[latentLink(each.dictionary, each.latent, latentName(tables[each.dictionary], table, each.latent)), el("small", null, `${dictionaryLabel(each.dictionary)}, latent ${each.latent}${each.level && each.level !== "protein" ? `, ${each.level}s` : ""}`)], [score(each.f1_test, { floor: each.floor }), meter(each.f1_test, each.floor)], fixed(each.f1_validation)]), { label: "Latents" }) : empty("No latent agrees with this concept.")),
+        others.length > 0 ? plainTable([{ label: "Latent" }, { label: "F1, test", number: true, term: "f1" }, { label: "F1, validation", number: true }], others.map((each) => [[latentLabel(each.dictionary, tables[each.dictionary], table, each.latent), each.level && each.level !== "protein" && el("small", null, `${each.level}s`)], [score(each.f1_test, { floor: each.floor }), meter(each.f1_test, each.floor)], fixed(each.f1_validation)]), { label: "Latents" }) : empty("No latent agrees with this concept.")),
       panel({ title: "Predicted, not annotated", file: `${stem}_missing`, about: [term("missing", "Candidates"), " to look at, the most probable first."], rows: missing.length > 0 ? () => recordRows(missing.map((each) => ({ protein_id: at(proteinTable, "id", each.protein), ...each }))) : undefined },
         check.length > 0 && pairs(check.map(([label, value]) => [words(label), anyValue(value)])),
         missing.length > 0 ? plainTable([{ label: "Protein" }, { label: "Probability", number: true }, { label: "Evidence" }], missing.map((each) => [[proteinLink(proteinTable, each.protein, each.protein_id, isIndex(each.dictionary) && isIndex(each.latent) ? { latent: `${dictionaries[each.dictionary].name}:${each.latent}` } : undefined), el("small", null, at(proteinTable, "description", each.protein) ?? "")], [fixed(each.probability, 2), isKnown(each.threshold) && el("small", null, `threshold ${fixed(each.threshold, 2)}`)], each.evidence ?? "–"]), { label: "Proteins that may miss the annotation" }) : empty("No protein is predicted to have it without being annotated, or this run did not look.")))),

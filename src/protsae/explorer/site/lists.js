@@ -67,7 +67,7 @@ export async function latentsPage({ query }) {
     columns: [
       { key: "latent", label: "Latent", sort: "latent", className: "grow" },
       { key: "kind", label: "Kind", sort: "kind", className: "c-kind" },
-      { key: "f1", label: "F1 on test proteins", sort: "lift", className: "c-score", number: true, title: "Sorted by how far F1 is above its floor" },
+      { key: "f1", label: "F1, test", sort: "lift", className: "c-score", number: true, title: "Sorted by how far F1 is above its floor" },
       { key: "density", label: "Density", sort: "density", className: "c-number", number: true },
       { key: "shape", label: "Shape", sort: "shape", className: "c-shape" },
       { key: "confidence", label: "Sentence", sort: "confidence", className: "c-shape" },
@@ -82,8 +82,8 @@ export async function latentsPage({ query }) {
         [columns.kind[row], isIndex(concept) && aspectChip(at(conceptTable, "aspect", concept), aspects)],
         isKnown(columns.f1?.[row]) ? [el("span", null, fixed(columns.f1[row], 2)), meter(columns.f1[row], columns.floor?.[row], `F1 ${fixed(columns.f1[row])} for ${at(conceptTable, "name", best)}, floor ${fixed(columns.floor?.[row])}`)] : "–",
         percent(columns.density?.[row]),
-        columns.shape?.[row] ?? "–",
-        columns.confidence?.[row] ?? "–",
+        columns.shape?.[row] || "–",
+        columns.confidence?.[row] || "–",
       ];
     },
     href: (row) => latentHref(position, row),
@@ -96,8 +96,8 @@ export async function latentsPage({ query }) {
       choice("Aspect", any(Object.entries(aspects).map(([code, each]) => [code, each.name])), now.get("aspect"), change("aspect")),
       choice("F1 above floor", any([["0.05", "by 0.05"], ["0.1", "by 0.1"], ["0.2", "by 0.2"], ["0.4", "by 0.4"]]), now.get("above"), change("above")),
       choice("Density", any(Object.entries(DENSITY_BANDS).map(([key, [text]]) => [key, text])), now.get("density"), change("density")),
-      columns.shape && choice("Shape", any(distinct(columns.shape).map((value) => [value, value])), now.get("shape"), change("shape")),
-      columns.confidence && choice("Trust in sentence", any(distinct(columns.confidence).map((value) => [value, value])), now.get("confidence"), change("confidence")),
+      distinct(columns.shape).length > 1 && choice("Shape", any(distinct(columns.shape).map((value) => [value, value])), now.get("shape"), change("shape")),
+      distinct(columns.confidence).length > 1 && choice("Trust in sentence", any(distinct(columns.confidence).map((value) => [value, value])), now.get("confidence"), change("confidence")),
       ["family", "topic", "concept"].filter((key) => now.get(key)).map((key) => {
         const clear = el("button", { type: "button", class: "chip", "aria-label": `Remove the filter: ${key} ${now.get(key)}`, onclick: () => {
           clear.remove();

@@ -1,5 +1,5 @@
 // One protein: which latents are active along it, what is known and predicted of it, and its structure.
-import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, latentHref, latentLink, latentName, latents, proteinEntry, proteinLink, proteins, sentenceOf } from "./atlas.js";
+import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, latentHref, latentLabel, latentLink, latentName, latents, proteinEntry, proteinLink, proteins, sentenceOf } from "./atlas.js";
 import { announce, el, outward } from "./dom.js";
 import { fixed, integer, isKnown, percent, plural, significant, isIndex } from "./format.js";
 import { term } from "./glossary.js";
@@ -119,7 +119,7 @@ export async function proteinView(about, entry, query) {
     sentences += 1;
     firing.replaceChildren(list.length === 0 ? empty(`None of the strongest latents of this protein is active in residues ${range[0] + 1} to ${range[1] + 1}.`)
       : plainTable([{ label: `Active in residues ${range[0] + 1} to ${range[1] + 1}` }, { label: "Largest activation", number: true, term: "activation" }, { label: "At", number: true }, { label: "Residues", number: true }, { label: "Colour" }],
-        shown.map((each) => [[latentLink(each.track.dictionary, each.track.latent, nameOf(each.track)), el("small", null, `${dictionaryLabel(each.track.dictionary)}, latent ${each.track.latent}`), note(each)], [significant(each.peak), meter(each.part, null, `${percent(each.part)} of the latent’s largest`)], `${sequence[each.at]}${each.at + 1}`, integer(each.count),
+        shown.map((each) => [[latentLabel(each.track.dictionary, tables[each.track.dictionary], conceptTable, each.track.latent), note(each)], [significant(each.peak), meter(each.part, null, `${percent(each.part)} of the latent’s largest`)], `${sequence[each.at]}${each.at + 1}`, integer(each.count),
           el("button", { type: "button", class: "tool", "aria-label": `Colour the sequence by ${nameOf(each.track)}, ${dictionaryLabel(each.track.dictionary)} ${each.track.latent}`, onclick: () => choose(each.track) }, "show")]), { label: "Latents active in the chosen residues" }),
     list.length > shown.length && el("button", { type: "button", class: "tool", onclick: () => {
       long = true;
@@ -146,7 +146,7 @@ export async function proteinView(about, entry, query) {
     const values = track ? (track.values ??= unpackTrack(track, length)) : null;
     block.node.className = `sequence tone-${(chosen?.dictionary ?? 0) % 7}`;
     block.paint(values, track?.max ?? 0, range);
-    legend.replaceChildren(...(track ? ["Coloured by ", latentLink(track.dictionary, track.latent, nameOf(track)), ` (${dictionaryLabel(track.dictionary)}, latent ${track.latent}); the darkest colour is ${significant(track.max)}.`]
+    legend.replaceChildren(...(track ? ["Coloured by ", latentLink(track.dictionary, track.latent, `${dictionaryLabel(track.dictionary)} ${track.latent}`), ` (${nameOf(track)}); the darkest colour is ${significant(track.max)}.`]
       : chosen ? [`Latent ${chosen.latent} of ${dictionaryLabel(chosen.dictionary)} is not among the strongest latents kept for this protein.`] : ["Choose a latent to colour the sequence."]));
     structure?.paint(values ? values.map((value) => value / (track.max || 1)) : null, OKABE[(chosen?.dictionary ?? 0) % OKABE.length], range);
   }

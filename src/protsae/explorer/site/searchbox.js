@@ -30,7 +30,7 @@ async function buildDocuments() {
       const concept = at(each, "concept", latent) ?? -1;
       if (!sentence && concept < 0) continue;
       const name = latentName(each, conceptTable, latent);
-      documents.push({ kind: "latent", id: `${dictionaries[position].name} ${latent}`.toLowerCase(), name: `${name} ${sentence ?? at(conceptTable, "name", concept) ?? ""}`.toLowerCase(), title: name, about: `${dictionaryLabel(position)} ${latent}${sentence ? `: ${sentence}` : ""}`, href: latentHref(position, latent), weight: 3 * Math.max((at(each, "f1", latent) ?? 0) - (at(each, "floor", latent) ?? 0), 0) });
+      documents.push({ kind: "latent", id: `${dictionaries[position].name} ${latent}`.toLowerCase(), name: `${name} ${sentence ?? ""} ${at(conceptTable, "name", concept) ?? ""}`.toLowerCase(), title: name, about: `${dictionaryLabel(position)} ${latent}${sentence ? `: ${sentence}` : ""}`, href: latentHref(position, latent), weight: 3 * Math.max((at(each, "f1", latent) ?? 0) - (at(each, "floor", latent) ?? 0), 0) });
     }
   });
   for (let row = 0; row < proteinTable.n; row += 1) {
@@ -95,6 +95,7 @@ export function searchBox() {
   };
   const go = (href) => {
     close();
+    input.value = "";
     input.blur();
     location.hash = href;
   };
@@ -142,8 +143,9 @@ export function searchBox() {
     else if (event.key === "Enter") {
       turn += 1; // what is still being looked for comes too late
       clearTimeout(timer);
+      const query = input.value.trim();
       if (active >= 0) go(options[active].dataset.href);
-      else if (input.value.trim()) go(makeRoute(["search"], { q: input.value.trim() }));
+      else if (query) go(makeRoute(["search"], { q: query }));
     } else return;
     event.preventDefault();
   });
