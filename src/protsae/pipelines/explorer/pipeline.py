@@ -14,6 +14,7 @@ _TABLES = (
 _OF_DICTIONARIES = (
     *("sae_checkpoint", "training_log", "residue_codes", "encoding"),
     *("latents", "latent_concepts", "latent_examples", "monosemanticity"),
+    *("latent_cards", "latent_windows", "latent_enrichment"),
     *("explanations", "missing_annotations", "concept_scorers"),
 )
 _NAMED = {name: f"params:{name}" for name in ("explorer", "dictionaries", "comparison")}
