@@ -13,6 +13,7 @@ from protsae.core.splits import Selection
 from protsae.interpretation.config import Quantile
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
+from protsae.pipelines.cards.parameters import CardsParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.encoding.parameters import EncodingParameters
@@ -78,6 +79,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "missing_annotations": MissingAnnotationsParameters,
     "disentanglement": DisentanglementParameters,
     "alignment": AlignmentParameters,
+    "cards": CardsParameters,
     "reporting": ReportingParameters,
     "explorer": ExplorerParameters,
     "release": ReleaseParameters,
@@ -101,6 +103,10 @@ FOLLOWS = {
     "alignment.baselines.n_directions": "probing.scoring.n_directions",
     "probing.gated_probe.residues_per_protein": "training.trainer.residues_per_protein",
     "probing.gated_probe.whitening_floor": "training.guidance.whitening_floor",
+    "cards.activity.splits": "interpretation.examples.splits",
+    "cards.activity.dense_above": "fidelity.judging.dense_above",
+    "cards.dense.above": "fidelity.judging.dense_above",
+    "cards.effects.max_residues": "extraction.max_residues",
     "sweeps.judging.scoring": "probing.scoring",
     "sweeps.judging.gated_probe": "probing.gated_probe",
     "sweeps.judging.evaluation": "probing.evaluation",

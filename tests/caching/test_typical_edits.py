@@ -45,6 +45,7 @@ class Edit(NamedTuple):
 
 LOADING = {
     *("alignment.align_baselines", "dynamics.*.measure_*", "encoding.*.encode_proteins"),
+    *("cards.*.compare_directions", "cards.*.measure_effects", "cards.*.describe_tables"),
     *("fidelity.*.splice_dictionary", "probing.*.evaluate_dictionary", "probing.*.score_dictionary"),
     *("probing.*.measure_subsumption", "reporting.render_report", "training.*"),
 }
@@ -66,6 +67,7 @@ EDITS: dict[str, Edit] = {
         {
             *("alignment.align_baselines", "alignment.*.align_dictionary", "disentanglement.*.measure_ab*"),
             *("disentanglement.*.measure_mono*", "disentanglement.measure_neurons", "dynamics.*.measure_*"),
+            *("cards.*.enrich_latents", "cards.*.join_cards"),
             *(
                 "encoding.*.encode_proteins",
                 "fidelity.*.judge_fidelity",
@@ -124,7 +126,7 @@ EDITS: dict[str, Edit] = {
         "class Esm2Forward(object)",
         {
             *("alignment.align_baselines", "extraction.extract_activations", "fidelity.measure_ablations"),
-            *("fidelity.*.splice_dictionary", "probing.pool_random_plm"),
+            *("fidelity.*.splice_dictionary", "probing.pool_random_plm", "cards.*.measure_effects"),
         },
         {"shards"},
     ),

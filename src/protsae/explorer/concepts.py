@@ -1,6 +1,6 @@
 """Data files of concepts: their list, and in chunks which latent of which dictionary finds each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -30,7 +30,7 @@ def concept_files(tables: ExplorerTables, max_missing: int) -> Iterator[DataFile
     yield "concepts", _list(tables, parents)
     scores = _method_rows(tables)
     latents = _best_latents(tables)
-    missing, checked = _missing(tables, max_missing)
+    missing = _missing(tables, max_missing)
     definition = texts(tables.concepts["definition"])
     for number, rows in chunks(len(tables.concepts), CHUNK["concept"]):
         yield (
@@ -43,7 +43,6 @@ def concept_files(tables: ExplorerTables, max_missing: int) -> Iterator[DataFile
                     "rows": scores.get(row, []),
                     "latents": latents.get(row, []),
                     "missing": missing.get(row, []),
-                    "missing_check": checked,
                 }
                 for row in rows
             ],
@@ -172,23 +171,32 @@ def _best_latents(tables: ExplorerTables) -> dict[int, list[dict[str, Any]]]:
     )
 
 
-def _missing(
-    tables: ExplorerTables, most: int
-) -> tuple[dict[int, list[dict[str, Any]]], dict[str, Any] | None]:
+_EVIDENCE = ("nearest_annotated_id", "nearest_annotated_by", "nearest_similarity")
+
+
+def _missing(tables: ExplorerTables, most: int) -> dict[int, list[dict[str, Any]]]:
     """Return the proteins that each concept may be missing from, the likeliest first."""
     found: dict[int, list[dict[str, Any]]] = {}
     for position, name in enumerate(tables.order):
         rows = tables.of[name].missing_annotations
         if rows is None:
             continue
-        concept = tables.concept(rows["concept_id"])
-        columns = [c for c in rows.columns if c not in ("method", "concept_id")]
+        columns = [c for c in rows.columns if c not in ("method", "concept_id", "name", "aspect", "rank")]
         listed = [
-            {"dictionary": position, "protein": protein, **row}
+            {"dictionary": position, "protein": protein, **row, "evidence": _evidence(row)}
             for protein, row in zip(
                 whole(tables.protein(rows["protein_id"])), records(rows, columns), strict=True
             )
         ]
-        for key, own in by_key(listed, concept).items():
+        for key, own in by_key(listed, tables.concept(rows["concept_id"])).items():
             found.setdefault(key, []).extend(own[:most])
-    return found, None
+    return found
+
+
+def _evidence(row: Mapping[str, Any]) -> str:
+    """Return in words which annotated protein is similar."""
+    name, by, similarity = (row.get(column) for column in _EVIDENCE)
+    if not name:
+        return ""
+    measure = "identity" if by == "sequence" else "cosine of activations"
+    return f"similar to {name}, which is annotated ({measure} {similarity})"

@@ -8,7 +8,7 @@ import numpy as np
 from protsae import __version__
 from protsae.core.splits import EXCLUDED
 from protsae.explorer.literals import rounded, table, texts, whole
-from protsae.explorer.rows import plain
+from protsae.explorer.rows import plain, records
 from protsae.explorer.tables import ExplorerTables
 from protsae.reporting.config import ReportTexts
 from protsae.reporting.differences import paired_rows
@@ -17,7 +17,7 @@ from protsae.reporting.palette import GREY
 from protsae.reporting.selection import SCORE_METRICS, metric_table
 from protsae.reporting.style import ASPECT_COLOURS, ASPECT_NAMES
 
-CHUNK = {"sentences": 2048, "latent": 32, "concept": 32, "protein": 16, "sequences": 512}
+CHUNK = {"sentences": 2048, "latent": 32, "concept": 16, "protein": 16, "sequences": 512}
 """Kind of data file to how many entries one holds."""
 _MAX_STEPS = 240
 _CURVES = ("fve", "l0", "dead_share", "gate_rate", "gradient_norm", "learning_rate", "loss/")
@@ -90,7 +90,8 @@ def _dictionary(tables: ExplorerTables, name: str) -> dict[str, Any]:
 
 
 def overview(tables: ExplorerTables) -> dict[str, Any]:
-    """Return the data file `overview`: methods and their paired differences, training, densities."""
+    """Return the data file `overview`: methods and their paired differences, training, densities, and how
+    well lists of missing annotations found labels that were hidden."""
     methods = [
         {
             **{key: row[key] for key in ("label", "method", "supervision", "floor")},
@@ -105,12 +106,13 @@ def overview(tables: ExplorerTables) -> dict[str, Any]:
         }
         for row in paired_rows(tables.method_differences, tables.dictionaries)
     ]
-    density = tables.density_histogram
+    density, check = tables.density_histogram, tables.missing_annotations_check
     return {
         "result": main_result(tables.metrics, tables.method_differences, tables.dictionaries),
         "methods": methods,
         "differences": differences,
         "curves": list(_curves(tables)),
+        "missing_check": [] if check is None else records(check),
         "density": table(
             {
                 "dictionary": texts(density["method"]),

@@ -1,6 +1,6 @@
 """Data files of proteins: their list, and in chunks sequence, concepts and the strongest latents along it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from protsae.explorer.literals import coded, decimals, rounded, table, texts, wh
 from protsae.explorer.overview import CHUNK
 from protsae.explorer.rows import by_key, chunks
 from protsae.explorer.tables import ExplorerTables
+from protsae.probing.scorers import KINDS, calibration_of
 
 FULL = 255
 """What the largest code of a latent is written as in a track."""
@@ -51,7 +52,7 @@ def protein_files(
     )
     yield from _sequences(tables)
     known, spans = _known(tables), _spans(tables)
-    predicted = _Predictions(tables, config.max_predicted)
+    predicted = Predictions(tables, config.max_predicted)
     tracks = [
         (position, Tracks(tables.of[name].residue_codes, tables.of[name].latents, config.max_tracks))
         for position, name in enumerate(tables.order)
@@ -128,15 +129,27 @@ def _spans(tables: ExplorerTables) -> dict[int, list[dict[str, Any]]]:
     return by_key(rows, tables.protein(labels["protein_id"].astype(str)))
 
 
-class _Predictions:
-    """What the subject's predictor says of proteins."""
+class Predictions:
+    """What the subject says of proteins, as probabilities: its predictor, else its latents.
+
+    Args:
+        tables: the tables of the run.
+        most: concepts per protein.
+    """
 
     def __init__(self, tables: ExplorerTables, most: int) -> None:
         self._most = most
-        encoding = tables.of[tables.dictionaries.subject].encoding
-        self._row = {} if encoding is None else {name: i for i, name in enumerate(encoding["protein_id"])}
-        self._logits: Sequence[Any] = [] if encoding is None else encoding["protein_logits"].tolist()
-        self._is_shown = (tables.concepts["level"] != "residue").to_numpy()
+        own = tables.of[tables.dictionaries.subject]
+        self._row, self._known = {}, {}
+        self._probabilities = np.empty((0, 0))
+        if own.concept_scorers is None or own.concept_scorers.empty:
+            return
+        kind = next(kind for kind in KINDS if (own.concept_scorers["score"] == kind).any())
+        scorers = own.concept_scorers[own.concept_scorers["score"] == kind]
+        self._concepts = scorers["concept_idx"].to_numpy(np.int64)
+        self._thresholds = rounded(scorers["threshold"])
+        self._probabilities = calibration_of(scorers).probabilities(_scores(own.encoding, scorers))
+        self._row = {name: row for row, name in enumerate(own.encoding["protein_id"].astype(str))}
         labels = tables.protein_labels
         self._known = labels.groupby(labels["protein_id"].astype(str))["concept_idx"].agg(set).to_dict()
 
@@ -145,16 +158,32 @@ class _Predictions:
         row = self._row.get(protein_id)
         if row is None:
             return []
-        logits = np.asarray(self._logits[row], np.float64)
-        logits = np.where(self._is_shown, logits, -np.inf)
-        order = np.argsort(-logits, kind="stable")[: self._most]
-        probability = rounded(1 / (1 + np.exp(-logits[order])))
+        probabilities = self._probabilities[row]
+        order = np.argsort(-probabilities, kind="stable")[: self._most]
         known = self._known.get(protein_id, set())
         return [
-            {"concept": concept, "probability": p, "threshold": None, "known": concept in known}
-            for concept, p in zip(order.tolist(), probability, strict=True)
-            if p is not None and self._is_shown[concept]
+            {
+                "concept": concept,
+                "probability": probability,
+                "threshold": self._thresholds[place],
+                "known": concept in known,
+            }
+            for place, concept, probability in zip(
+                order.tolist(), self._concepts[order].tolist(), rounded(probabilities[order]), strict=True
+            )
         ]
+
+
+def _scores(encoding: pd.DataFrame, scorers: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the score of each protein by each row of `scorer_table` [n_proteins, n_scorers]."""
+    found = np.empty((len(encoding), len(scorers)))
+    columns = np.where(scorers["latent"] < 0, scorers["concept_idx"], scorers["latent"])
+    sources = np.where(scorers["latent"] < 0, "protein_logits", scorers["pooling"].astype(str) + "_latents")
+    for source in np.unique(sources):
+        of = np.flatnonzero(sources == source)
+        found[:, of] = np.stack([values[columns[of]] for values in encoding[source]])
+    signed: NDArray[np.float64] = found * scorers["sign"].to_numpy(np.float64)
+    return signed
 
 
 class Tracks:

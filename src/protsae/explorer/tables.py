@@ -27,8 +27,7 @@ class DictionaryTables:
     latent_examples: pd.DataFrame
     training_log: pd.DataFrame
     residue_codes: CodeStore
-    encoding: pd.DataFrame | None = None
-    """With `protein_logits`: of dictionaries with a predictor."""
+    encoding: pd.DataFrame
     monosemanticity: pd.DataFrame | None = None
     latent_cards: pd.DataFrame | None = None
     latent_windows: pd.DataFrame | None = None
@@ -61,6 +60,7 @@ class ExplorerTables:
     density_histogram: pd.DataFrame
     concept_metrics: pd.DataFrame
     concept_alignment: pd.DataFrame
+    missing_annotations_check: pd.DataFrame | None = None
     data_sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property

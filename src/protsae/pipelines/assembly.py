@@ -9,7 +9,7 @@ from protsae.pipelines.wiring import Wiring
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
     *("probing", "interpretation", "explanation", "missing_annotations", "disentanglement", "alignment"),
-    *("reporting", "release", "explorer"),
+    *("cards", "reporting", "release", "explorer"),
     *("pretraining", "sweeps", "dynamics"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""

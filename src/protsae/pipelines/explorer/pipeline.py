@@ -9,10 +9,13 @@ from .nodes import build_explorer
 _TABLES = (
     *("proteins", "concepts", "protein_labels", "residue_labels", "protein_concepts"),
     *("metrics", "method_differences", "density_histogram", "concept_metrics", "concept_alignment"),
+    "missing_annotations_check",
 )
 _OF_DICTIONARIES = (
-    *("sae_checkpoint", "training_log", "residue_codes"),
+    *("sae_checkpoint", "training_log", "residue_codes", "encoding"),
     *("latents", "latent_concepts", "latent_examples", "monosemanticity"),
+    *("latent_cards", "latent_windows", "latent_enrichment"),
+    *("explanations", "missing_annotations", "concept_scorers"),
 )
 _NAMED = {name: f"params:{name}" for name in ("explorer", "dictionaries", "comparison")}
 
@@ -25,6 +28,5 @@ def create_pipeline(wiring: Wiring) -> Pipeline:
         **as_named("data_sources", *_TABLES),
         **ONTOLOGY,
         **by_part(wiring.names, *_OF_DICTIONARIES),
-        **by_part(wiring.predicting, "encoding"),
     }
     return Pipeline([node(build_explorer, inputs, "explorer")])

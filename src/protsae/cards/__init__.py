@@ -1,0 +1,1 @@
+"""Latent cards: what every latent of a dictionary does, as tables."""
