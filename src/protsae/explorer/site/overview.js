@@ -93,7 +93,7 @@ async function mapPanel(query) {
       replaceQuery({ by: value });
       announce(`Coloured by ${COLOUR_BY[value]}`);
     }),
-    el("span", { class: "buttons" }, button("+", "Zoom in", () => map.zoomBy(1.6)), button("−", "Zoom out", () => map.zoomBy(1 / 1.6)), button("Reset", "Show the whole map", () => map.reset()))),
+    el("span", { class: "buttons" }, button("+", "Zoom in", () => map.zoomBy(1.6)), button("−", "Zoom out", () => map.zoomBy(1 / 1.6)), button("Reset", "Reset the map", () => map.reset()))),
   map.canvas, key);
 }
 

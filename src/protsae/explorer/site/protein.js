@@ -120,7 +120,7 @@ export async function proteinView(about, entry, query) {
     firing.replaceChildren(list.length === 0 ? empty(`None of the strongest latents of this protein is active in residues ${range[0] + 1} to ${range[1] + 1}.`)
       : plainTable([{ label: `Active in residues ${range[0] + 1} to ${range[1] + 1}` }, { label: "Largest activation", number: true, term: "activation" }, { label: "At", number: true }, { label: "Residues", number: true }, { label: "Colour" }],
         shown.map((each) => [[latentLabel(each.track.dictionary, tables[each.track.dictionary], conceptTable, each.track.latent), note(each)], [significant(each.peak), meter(each.part, null, `${percent(each.part)} of the latent’s largest`)], `${sequence[each.at]}${each.at + 1}`, integer(each.count),
-          el("button", { type: "button", class: "tool", "aria-label": `Colour the sequence by ${nameOf(each.track)}, ${dictionaryLabel(each.track.dictionary)} ${each.track.latent}`, onclick: () => choose(each.track) }, "show")]), { label: "Latents active in the chosen residues" }),
+          el("button", { type: "button", class: "tool", "aria-label": `show in the sequence: ${nameOf(each.track)}, ${dictionaryLabel(each.track.dictionary)} ${each.track.latent}`, onclick: () => choose(each.track) }, "show")]), { label: "Latents active in the chosen residues" }),
     list.length > shown.length && el("button", { type: "button", class: "tool", onclick: () => {
       long = true;
       showFiring();
