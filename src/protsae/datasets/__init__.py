@@ -15,6 +15,7 @@ _MODULES = {
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",
+    "SourceFolderDataset": "source_file",
     "SweepDataset": "sweep",
 }
 
