@@ -93,7 +93,7 @@ class SourceFolderDataset(GivenDataset[Path | None]):
         """
         if self._filepath is not None and not self._filepath.is_dir():
             raise DatasetInputError(
-                f"{self._filepath} is no folder: make it, or change its `filepath` in the catalog, or null: none"
+                f"{self._filepath} is no folder: make it, or change its `filepath` in the catalog"
             )
         return self._filepath
 
