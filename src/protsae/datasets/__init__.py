@@ -9,6 +9,8 @@ _MODULES = {
     "LlmAnswersDataset": "llm_answers",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
+    "PredictionDataset": "prediction",
+    "PredictionReleaseDataset": "prediction_release",
     "PretrainedPlmDataset": "pretrained_plm",
     "ReleaseDataset": "release",
     "ResidueCodesDataset": "residue_codes",
