@@ -68,6 +68,8 @@ def made_up_run(
             "is_direct": np.arange(len(labels)) % 2 == 0,
         }
     )
+    labelled = proteins[["protein_id"]].merge(concepts[["aspect"]].drop_duplicates(), how="cross")
+    labelled = labelled[labelled["protein_id"] != proteins["protein_id"].iloc[1]]
     spans = pd.DataFrame(
         {
             "protein_id": proteins["protein_id"],
@@ -87,6 +89,7 @@ def made_up_run(
         proteins,
         concepts,
         labels,
+        labelled,
         spans,
         stated,
         _ontology(concepts),

@@ -25,6 +25,7 @@ from protsae.pipelines.ingestion.parameters import IngestionParameters
 from protsae.pipelines.interpretation.parameters import InterpretationParameters
 from protsae.pipelines.labelling.parameters import LabellingParameters
 from protsae.pipelines.missing_annotations.parameters import MissingAnnotationsParameters
+from protsae.pipelines.prediction.parameters import PredictionParameters
 from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.release.parameters import ReleaseParameters
@@ -86,6 +87,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,
+    "prediction": PredictionParameters,
 }
 """Top-level parameter key to its model: what is shared, the dictionaries, then pipelines by name."""
 
@@ -110,6 +112,7 @@ FOLLOWS = {
     "sweeps.judging.scoring": "probing.scoring",
     "sweeps.judging.gated_probe": "probing.gated_probe",
     "sweeps.judging.evaluation": "probing.evaluation",
+    "prediction.extraction": "extraction",
 }
 """Setting or block to the one whose values it takes where it leaves them out."""
 FIXED = frozenset({"pretraining.evaluation.seed", "alignment.choice.n_resamples"})

@@ -53,6 +53,7 @@ def test_list_of_latents_holds_the_table(site, tables):
         np.testing.assert_allclose(column(listed, "density"), latents["density"], rtol=5e-3)
         np.testing.assert_allclose(column(listed, "f1"), latents["f1_test"], atol=5e-4)
         ids = column(site["concepts"], "id")
+        assert [ids[c] for c in column(listed, "best")] == latents["best_concept_id"].tolist()
         shown = [ids[c] for c in column(listed, "concept")]
         assert (
             shown
@@ -72,6 +73,10 @@ def test_cards_hold_windows_concepts_and_explanations_of_their_latent(site, tabl
         assert [proteins[w["protein"]] for w in card["windows"]] == windows["protein_id"].tolist()
         for shown, acts in zip(card["windows"], windows["window_acts"], strict=True):
             np.testing.assert_allclose(shown["acts"], acts, rtol=5e-4)
+        labels = tables.protein_labels
+        carriers = set(labels.loc[labels["concept_idx"] == card["concept"], "protein_id"])
+        expected = [p in carriers or (None if p == "P00001" else False) for p in windows["protein_id"]]
+        assert [w["has"] for w in card["windows"]] == expected
         concepts = own.latent_concepts[own.latent_concepts["latent"] == latent]
         of_proteins = [c for c in card["concepts"] if c["level"] == "protein"]
         assert [ids[c["concept"]] for c in of_proteins] == concepts["concept_id"].tolist()

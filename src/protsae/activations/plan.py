@@ -1,7 +1,7 @@
 """An extraction as a list of independent shard jobs, decided before anything is computed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -105,8 +105,7 @@ def plan_extraction(
     by_id = dict(zip(protein_ids, sequences, strict=True))
     for name, sequence in by_id.items():
         check_residues(sequence, f"protein {name!r}")
-    long_ids = sorted(name for name, sequence in by_id.items() if len(sequence) > config.max_residues)
-    skipped = _skipped(long_ids, by_id, config)
+    skipped = skipped_long(by_id, config)
     order = sorted(by_id.keys() - set(skipped), key=lambda name: sha256_text(_SALT, name))
     if not order:
         raise InputError("no proteins to extract: all are excluded by the split or skipped for their length")
@@ -126,7 +125,7 @@ def plan_extraction(
         config=config,
         hook_points=hook_points,
         jobs=tuple(jobs),
-        counts=_counts(by_id, n_excluded, long_ids, skipped, config),
+        counts=_counts(by_id, n_excluded, skipped, config),
         skipped=skipped,
         code_sha256=code,
         versions=versions,
@@ -146,10 +145,10 @@ def _settings_that_matter(longest: int, config: ExtractionConfig) -> tuple[str, 
 def _counts(
     by_id: dict[str, str],
     n_excluded: int,
-    long_ids: list[str],
     skipped: tuple[str, ...],
     config: ExtractionConfig,
 ) -> ProteinCounts:
+    long_ids = _long(by_id, config)
     is_cut = config.long_sequences == "truncate"
     cut = sum(len(by_id[name]) - config.max_residues for name in long_ids) if is_cut else 0
     residues_skipped = sum(len(by_id[name]) for name in skipped)
@@ -169,7 +168,17 @@ def _counts(
     )
 
 
-def _skipped(long_ids: list[str], by_id: dict[str, str], config: ExtractionConfig) -> tuple[str, ...]:
+def _long(by_id: Mapping[str, str], config: ExtractionConfig) -> list[str]:
+    return sorted(name for name, sequence in by_id.items() if len(sequence) > config.max_residues)
+
+
+def skipped_long(by_id: Mapping[str, str], config: ExtractionConfig) -> tuple[str, ...]:
+    """Return the ids of proteins that are skipped for their length, sorted.
+
+    Raises:
+        InputError: there are long ones, and `long_sequences` is `error`.
+    """
+    long_ids = _long(by_id, config)
     if config.long_sequences == "skip":
         return tuple(long_ids)
     if not long_ids or config.long_sequences != "error":

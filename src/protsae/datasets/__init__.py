@@ -9,12 +9,15 @@ _MODULES = {
     "LlmAnswersDataset": "llm_answers",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
+    "PredictionDataset": "prediction",
+    "PredictionReleaseDataset": "prediction_release",
     "PretrainedPlmDataset": "pretrained_plm",
     "ReleaseDataset": "release",
     "ResidueCodesDataset": "residue_codes",
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",
+    "SourceFolderDataset": "source_file",
     "SweepDataset": "sweep",
 }
 

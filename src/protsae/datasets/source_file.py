@@ -74,6 +74,33 @@ class SourceFileDataset(GivenDataset[Path | None]):
         return self._filepath is None or self._filepath.is_file()
 
 
+class SourceFolderDataset(GivenDataset[Path | None]):
+    """Loads to the `pathlib.Path` of an existing local folder; to None where it is not given.
+
+    Example:
+        ```yaml
+        raw_structures:
+          type: protsae.datasets.SourceFolderDataset
+          filepath: data/01_raw/structures
+        ```
+    """
+
+    def load(self) -> Path | None:
+        """Return the path, or None.
+
+        Raises:
+            DatasetInputError: the folder is missing, or is no folder.
+        """
+        if self._filepath is not None and not self._filepath.is_dir():
+            raise DatasetInputError(
+                f"{self._filepath} is no folder: make it, or change its `filepath` in the catalog"
+            )
+        return self._filepath
+
+    def _exists(self) -> bool:
+        return self._filepath is None or self._filepath.is_dir()
+
+
 class SourceFilesDataset(AbstractDataset[Any, dict[str, Path]]):
     """Loads to the paths of any number of local files by name; refuses to be saved.
 

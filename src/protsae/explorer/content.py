@@ -1,7 +1,7 @@
 """Everything that the explorer holds, data file by data file."""
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from protsae.explorer.concepts import concept_files
 from protsae.explorer.config import ExplorerConfig
@@ -10,39 +10,48 @@ from protsae.explorer.latents import DataFile, latent_files
 from protsae.explorer.overview import index, overview
 from protsae.explorer.proteins import pages, protein_files
 from protsae.explorer.search import search
+from protsae.explorer.structures import read_structures
 from protsae.explorer.tables import ExplorerTables
 from protsae.reporting.config import ReportTexts
 from protsae.reporting.sources import with_sources
 
 
-def plan_site(tables: ExplorerTables, texts: ReportTexts, config: ExplorerConfig) -> SitePlan:
+def plan_site(
+    tables: ExplorerTables,
+    texts: ReportTexts,
+    config: ExplorerConfig,
+    structures: Path | None = None,
+) -> SitePlan:
     """Return the plan of the explorer's folder.
 
     Args:
         tables: the tables of the run.
         texts: title and what only people can say of data and model.
         config: what the explorer holds.
+        structures: folder of PDB and mmCIF files; None: not given.
 
     Raises:
-        InputError: see `proteins.pages`.
+        InputError: see `proteins.pages` and `structures.read_structures`.
     """
     pages(tables, config)
     subject = tables.of[tables.dictionaries.subject].sae_checkpoint
     known = with_sources(texts, tables.data_sources, subject.metadata)
     title = config.title or texts.title
-    structures: dict[int, list[dict[str, Any]]] = {}
+    proteins = tables.proteins
+    given = read_structures(structures, proteins["protein_id"], proteins["sequence"], config.min_identity)
     has = {
         "prediction": False,
-        "structures": bool(structures),
+        "structures": bool(given.paths),
         "explanations": any(own.explanations is not None for own in tables.of.values()),
     }
 
     def files() -> Iterator[DataFile]:
-        yield "index", index(tables, known, title, has)
+        yield "index", {**index(tables, known, title, has), "unmatched_structures": list(given.unmatched)}
         yield "overview", overview(tables)
         yield from latent_files(tables)
         yield from concept_files(tables, config.max_missing)
-        yield from protein_files(tables, config, structures)
+        yield from protein_files(tables, config, given.of_protein)
+        yield from given.files()
         yield "search", search(tables)
 
     return SitePlan(title, files)

@@ -72,6 +72,7 @@ def _list(tables: ExplorerTables, own: DictionaryTables, said: list[dict[str, An
             "density": rounded(density),
             "max_act": rounded(shown["max_act"]),
             "concept": _concepts_of(tables, shown),
+            "best": whole(tables.concept(shown["best_concept_id"])),
             "f1": numbers("f1_test"),
             "floor": numbers("f1_test_always_on"),
             "residue_f1": numbers("residue_f1_test"),
@@ -96,7 +97,7 @@ class _Cards:
         self._rows = Rows(shown)
         self._concept = _concepts_of(tables, shown)
         self._explanations = _grouped(own.explanations)
-        self._windows = _windows(tables, own)
+        self._windows = _windows(tables, own, self._concept)
         self._concepts = _matched(tables, name)
         self._enrichment = _enriched(tables, own)
         self._monosemanticity = _grouped(own.monosemanticity)
@@ -122,14 +123,24 @@ def _grouped(rows: pd.DataFrame | None) -> dict[int, list[dict[str, Any]]]:
     return by_key(records(rows, columns), rows["latent"])
 
 
-def _windows(tables: ExplorerTables, own: DictionaryTables) -> dict[int, list[dict[str, Any]]]:
-    """Return the windows of each latent; without the cards' the examples of the interpretation."""
+def _windows(
+    tables: ExplorerTables, own: DictionaryTables, concept: list[int]
+) -> dict[int, list[dict[str, Any]]]:
+    """Return the windows of each latent; without the cards' the examples of the interpretation.
+
+    Args:
+        tables: the tables of the run.
+        own: those of the dictionary.
+        concept: of each latent; windows say whether their protein is annotated with it.
+    """
     rows = own.latent_windows
     if rows is None:
         rows = own.latent_examples.assign(quantile=1.0)
     protein = whole(tables.protein(rows["protein_id"]))
+    of = np.array(concept)[rows["latent"].to_numpy(np.int64)]
+    has = tables.carries(rows["protein_id"], of)
     names = ("protein_id", "split", "quantile", "rank", "max_act", "peak_index", "window_start")
-    found = records(rows, [*names, "window_sequence", "window_acts", *_present(rows, "has_concept")])
+    found = records(rows, [*names, "window_sequence", "window_acts"])
     windows = [
         {
             "protein": position,
@@ -138,15 +149,11 @@ def _windows(tables: ExplorerTables, own: DictionaryTables) -> dict[int, list[di
             "start": row["window_start"],
             "seq": row["window_sequence"],
             "acts": row["window_acts"],
-            "has": row.get("has_concept"),
+            "has": carries,
         }
-        for position, row in zip(protein, found, strict=True)
+        for position, carries, row in zip(protein, has, found, strict=True)
     ]
     return by_key(windows, rows["latent"])
-
-
-def _present(rows: pd.DataFrame, *names: str) -> list[str]:
-    return [name for name in names if name in rows]
 
 
 def _matched(tables: ExplorerTables, name: str) -> dict[int, list[dict[str, Any]]]:

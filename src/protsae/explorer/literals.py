@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from protsae.reporting.selection import blank
 
@@ -41,7 +41,8 @@ def data_file(run: str, name: str, body: str) -> str:
 
 
 def rounded(values: ArrayLike, digits: int = 3) -> list[float | None]:
-    """Return numbers with so many significant digits; None where a number is not finite."""
+    """Return numbers with so many significant digits, whole ones as integers; None where one is not
+    finite."""
     array = np.asarray(values, np.float64)
     finite = np.isfinite(array)
     safe = np.where(finite & (array != 0), array, 1.0)
@@ -49,7 +50,15 @@ def rounded(values: ArrayLike, digits: int = 3) -> list[float | None]:
     # Powers of ten up to 22 are exact, so that the division gives the number nearest to the short decimal.
     up, down = 10.0 ** np.clip(places, 0, 22), 10.0 ** np.clip(-places, 0, 22)
     short = np.rint(array[finite] * up[finite] / down[finite]) / up[finite] * down[finite]
+    return _shortest(array, finite, short)
+
+
+def _shortest(array: NDArray[Any], finite: NDArray[np.bool_], values: NDArray[Any]) -> list[float | None]:
+    """Return the finite `values` in their places, 0 in place of 0.0."""
     found = array.astype(object)
+    short = values.astype(object)
+    is_whole = (values == np.rint(values)) & (np.abs(values) < 2**53)
+    short[is_whole] = values[is_whole].astype(np.int64)
     found[finite] = short
     found[~finite] = None
     return found.tolist()  # type: ignore[no-any-return]
@@ -58,9 +67,8 @@ def rounded(values: ArrayLike, digits: int = 3) -> list[float | None]:
 def decimals(values: ArrayLike, places: int = 3) -> list[float | None]:
     """Return numbers with so many decimals; None where a number is not finite."""
     array = np.asarray(values, np.float64)
-    found = np.round(array, places).astype(object)
-    found[~np.isfinite(array)] = None
-    return found.tolist()  # type: ignore[no-any-return]
+    finite = np.isfinite(array)
+    return _shortest(array, finite, np.round(array[finite], places))
 
 
 def whole(values: ArrayLike) -> list[int]:

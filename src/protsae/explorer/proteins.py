@@ -1,6 +1,6 @@
 """Data files of proteins: their list, and in chunks sequence, concepts and the strongest latents along it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ Track = dict[str, Any]
 
 
 def protein_files(
-    tables: ExplorerTables, config: ExplorerConfig, structures: dict[int, list[dict[str, Any]]]
+    tables: ExplorerTables, config: ExplorerConfig, structures: Mapping[int, list[dict[str, Any]]]
 ) -> Iterator[DataFile]:
     """Yield the data files of all proteins; of those without a page the list has the row only.
 

@@ -52,6 +52,7 @@ class ExplorerTables:
     proteins: pd.DataFrame
     concepts: pd.DataFrame
     protein_labels: pd.DataFrame
+    labelled_aspects: pd.DataFrame
     residue_labels: pd.DataFrame
     protein_concepts: pd.DataFrame
     ontology: Ontology
@@ -83,3 +84,19 @@ class ExplorerTables:
     def protein(self, ids: Iterable[str]) -> Ints:
         """Return the rows of proteins; -1 where an id is none of the run's."""
         return np.asarray(self._protein_index.get_indexer(pd.Index(list(ids), dtype=object)), np.int64)
+
+    def carries(self, protein_ids: pd.Series, concept: Ints) -> list[bool | None]:
+        """Return whether proteins are annotated with concepts; None where that is not known.
+
+        Args:
+            protein_ids: a protein of each pair.
+            concept: row of the concept of each pair; -1: none.
+        """
+        ids = protein_ids.astype(str)
+        aspects = self.concepts["aspect"].astype(str).to_numpy(object)[concept]
+        positive = self.protein_labels[["protein_id", "concept_idx"]].astype({"protein_id": str})
+        labelled = self.labelled_aspects[["protein_id", "aspect"]].astype(str)
+        has = pd.MultiIndex.from_arrays([ids, concept]).isin(pd.MultiIndex.from_frame(positive))
+        known = pd.MultiIndex.from_arrays([ids, aspects]).isin(pd.MultiIndex.from_frame(labelled))
+        known &= concept >= 0
+        return [bool(h) if k else None for h, k in zip(has, known | has, strict=True)]

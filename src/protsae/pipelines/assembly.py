@@ -10,10 +10,12 @@ PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
     *("probing", "interpretation", "explanation", "missing_annotations", "disentanglement", "alignment"),
     *("cards", "reporting", "release", "explorer"),
-    *("pretraining", "sweeps", "dynamics"),
+    *("pretraining", "sweeps", "dynamics", "prediction"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
-WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps"}
+WIRED = frozenset(PIPELINES) - {
+    *("ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps", "prediction")
+}
 """Those whose nodes follow from the list of dictionaries."""
 ON_FILES = ("extraction", "training", "dynamics")
 """What there is where activations come from files of any origin."""

@@ -7,9 +7,9 @@ from protsae.pipelines.wiring import ONTOLOGY, Wiring, as_named, by_part, node
 from .nodes import build_explorer
 
 _TABLES = (
-    *("proteins", "concepts", "protein_labels", "residue_labels", "protein_concepts"),
+    *("proteins", "concepts", "protein_labels", "labelled_aspects", "residue_labels", "protein_concepts"),
     *("metrics", "method_differences", "density_histogram", "concept_metrics", "concept_alignment"),
-    "missing_annotations_check",
+    *("missing_annotations_check", "raw_structures"),
 )
 _OF_DICTIONARIES = (
     *("sae_checkpoint", "training_log", "residue_codes", "encoding"),

@@ -7,6 +7,7 @@ from protsae.pipelines.wiring import Wiring, as_named, node, of_dictionary, own
 from .nodes import assemble_release
 
 _TABLES = {
+    "concept_scorers": "concept_scorers",
     "latents": "latents",
     "latent_concepts": "latent_concepts",
     "latent_examples": "latent_examples",
