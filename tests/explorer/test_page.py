@@ -191,8 +191,8 @@ def test_brushing_lists_the_latents_that_are_active_there(browser, site):
 def test_typed_residues_list_the_latents_too(browser, site):
     browser.open(site, "/protein/P12346?from=40&to=44")
     assert listed(browser) == active_between(1, 39, 43)
-    browser.fill("[aria-label='To residue']", "12")
     browser.fill("[aria-label='From residue']", "12")
+    browser.fill("[aria-label='To residue']", "12")
     assert browser.run("location.hash").endswith("?from=12&to=12")
     assert listed(browser) == active_between(1, 11, 11)
 

@@ -71,5 +71,5 @@ test("axes have round steps within their range", () => {
 test("effects and levels are read", () => {
   assert.deepEqual(parseEffects("C:+1.2 W:-0.4"), [{ letter: "C", value: 1.2 }, { letter: "W", value: -0.4 }]);
   assert.deepEqual(parseEffects(null), []);
-  assert.deepEqual([1, 0.5, 0.2, 0].map(levelName), ["strongest", "middle", "20 %", "weakest"]);
+  assert.deepEqual([1, 0.5, 0.556, 0].map(levelName), ["strongest", "middle", "56 %", "weakest"]);
 });

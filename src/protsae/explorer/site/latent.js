@@ -1,6 +1,6 @@
 // One latent: what it stands for, how far to trust that, where it is active, and what lies next to it.
 import { atlas, at, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, latentCard, latentHref, latentLink, latentName, latents, proteinLink, proteins, sentenceOf } from "./atlas.js";
-import { histogram, logoFigure, stripsFigure } from "./charts.js";
+import { LETTERS, histogram, logoFigure, stripsFigure } from "./charts.js";
 import { el, outward } from "./dom.js";
 import { anyValue, fixed, integer, interval, isKnown, percent, significant, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
@@ -19,7 +19,7 @@ export function parseEffects(text) {
 export function levelName(quantile) {
   if (quantile >= 1) return "strongest";
   if (quantile <= 0) return "weakest";
-  if (Math.abs(quantile - 0.5) < 0.06) return "middle";
+  if (quantile === 0.5) return "middle";
   return `${Math.round(100 * quantile)} %`;
 }
 
@@ -94,38 +94,48 @@ function stripsPanel(card, position, proteinTable, query, stem) {
 function logoPanel(card, stem) {
   if (!card.logo?.length) return panel({ title: "Logo" }, empty("No motif stands out around the peaks of this latent."));
   const figure = (width) => logoFigure(card.logo, { width, label: `Sequence logo of latent ${card.latent}` });
-  return panel({ title: "Logo", file: `${stem}_logo`, figure, about: [term("logo", "Amino acids around the peak"), ". Colours are by chemistry.", card.consensus && [" Consensus: ", el("code", null, card.consensus)]], rows: () => [["position", ..."ACDEFGHIKLMNPQRSTVWY"], ...card.logo.map((bits, index) => [index - Math.floor(card.logo.length / 2), ...bits])] }, figureBox(figure));
+  return panel({ title: "Logo", file: `${stem}_logo`, figure, about: [term("logo", "Amino acids around the peak"), ". Colours are by chemistry.", card.consensus && [" Consensus: ", el("code", null, card.consensus)]], rows: () => [["position", ...LETTERS], ...card.logo.map((bits, index) => [index - Math.floor(card.logo.length / 2), ...bits])] }, figureBox(figure));
 }
 
-/** Bars to both sides of zero, one per amino acid. */
-function effectFigure(effects, label) {
-  const width = effects.length * 30 + 60;
-  const top = Math.max(...effects.map((each) => Math.abs(each.value)), 0.01);
+/** What goes in above, what comes out below: a bar per amino acid, each row on its own scale. */
+function effectFigure(card, effects, label, width = 520) {
+  const rows = [
+    card.input_profile && { name: "active at", values: card.input_profile, colour: "#0072b2" },
+    effects.some(isKnown) && { name: "makes more or less likely", values: effects, colour: "#0072b2", below: "#d55e00" },
+  ].filter(Boolean);
+  const step = (width - 56) / LETTERS.length;
   return {
-    width, height: 150, label,
+    width, height: rows.length * 118 + 6, label,
     draw(painter, colours) {
-      painter.line([[40, 75], [width - 6, 75]], colours.muted);
-      painter.text(34, 20, `+${significant(top)}`, colours.muted, { size: 11, anchor: "end" });
-      painter.text(34, 140, `−${significant(top)}`, colours.muted, { size: 11, anchor: "end" });
-      effects.forEach((each, index) => {
-        const tall = (Math.abs(each.value) / top) * 56;
-        painter.rect(46 + index * 30, each.value >= 0 ? 75 - tall : 75, 22, tall, each.value >= 0 ? "#0072b2" : "#d55e00", { tip: `${each.letter}: ${signed(each.value, 2)}` });
-        painter.text(57 + index * 30, each.value >= 0 ? 90 : 68, each.letter, colours.ink, { size: 12, anchor: "middle", mono: true });
+      rows.forEach((row, index) => {
+        const top = Math.max(...row.values.map((value) => Math.abs(value ?? 0))) || 1;
+        const tall = row.below ? 38 : 76;
+        const zero = index * 118 + 20 + (row.below ? 40 : 76);
+        painter.text(2, index * 118 + 12, row.name, colours.muted, { size: 11 });
+        painter.text(44, zero - tall + 8, `${row.below ? "+" : ""}${significant(top)}`, colours.muted, { size: 11, anchor: "end" });
+        painter.line([[50, zero], [width - 6, zero]], colours.muted);
+        row.values.forEach((value, letter) => {
+          const high = (Math.abs(value ?? 0) / top) * tall;
+          painter.rect(52 + letter * step, value >= 0 ? zero - high : zero, step - 3, high, value >= 0 ? row.colour : row.below, { tip: `${LETTERS[letter]}, ${row.name}: ${row.below ? signed(value) : fixed(value)}` });
+          painter.text(52 + letter * step + (step - 3) / 2, index * 118 + 114, LETTERS[letter], colours.ink, { size: 12, anchor: "middle", mono: true });
+        });
       });
     },
   };
 }
 
 function effectPanel(card, stem) {
-  const effects = [...parseEffects(card.promotes), ...parseEffects(card.suppresses)].sort((a, b) => b.value - a.value);
-  const figure = effects.length > 0 ? () => effectFigure(effects, `Effect of latent ${card.latent} on the language model’s prediction`) : null;
-  return panel({ title: "What goes in, what comes out", file: `${stem}_output`, figure, rows: effects.length > 0 ? () => [["amino_acid", "effect"], ...effects.map((each) => [each.letter, each.value])] : null },
+  const parsed = new Map([...parseEffects(card.promotes), ...parseEffects(card.suppresses)].map((each) => [each.letter, each.value]));
+  const effects = card.output_change ?? [...LETTERS].map((letter) => parsed.get(letter) ?? null);
+  const hasFigure = effects.some(isKnown) || card.input_profile;
+  const figure = hasFigure ? (width) => effectFigure(card, effects, `Amino acids at which latent ${card.latent} is active, and its effect on the language model’s prediction`, width) : undefined;
+  return panel({ title: "What goes in, what comes out", file: `${stem}_output`, figure, rows: hasFigure ? () => [["amino_acid", "input_share", "output_change"], ...[...LETTERS].map((letter, index) => [letter, card.input_profile?.[index], effects[index]])] : null },
     pairs([
       [term("input", "Active at"), card.top_residues],
       [term("output", "Makes more likely"), card.promotes],
       [term("output", "Makes less likely"), card.suppresses],
-      [term("input", "Input score"), isKnown(card.input_score) ? fixed(card.input_score) : null],
-      [term("output", "Output score"), isKnown(card.output_score) ? fixed(card.output_score) : null],
+      [term("input", "Input score"), isKnown(card.input_score) ? `${fixed(card.input_score)} (floor ${fixed(card.input_score_floor)})` : null],
+      [term("output", "Output score"), isKnown(card.output_score) ? `${anyValue(card.output_score)} (floor ${anyValue(card.output_score_floor)})` : null],
     ]),
     figure ? figureBox(figure) : empty("The effect on the language model’s prediction is not in this run."));
 }

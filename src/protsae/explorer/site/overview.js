@@ -10,6 +10,8 @@ import { choice, empty, figureBox, notice, panel, isMinor, panelGrid, plainTable
 import { makeRoute, replaceQuery } from "./route.js";
 import { load, table } from "./store.js";
 
+// As the dots of the tables: report.css has the same colours for `.supervision`.
+const SUPERVISION = { training: OKABE[0], selection: OKABE[1], probe: OKABE[2], transfer: OKABE[3] };
 const METRICS = { auc: "AUC", aupr: "AUPR", fmax: "Fmax" };
 
 function tile(value, label, hint) {
@@ -103,7 +105,7 @@ function methodsPanel(overview, query) {
   const metric = { value: query.get("metric") in METRICS ? query.get("metric") : "auc" };
   let all = query.get("all") === "1";
   const minor = rows.filter(isMinor).length;
-  const figure = (width) => dotPlot(rows.filter((row) => all || !isMinor(row)).filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null, width });
+  const figure = (width) => dotPlot(rows.filter((row) => all || !isMinor(row)).filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor, colour: SUPERVISION[row.supervision] })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null, width });
   const holder = el("div");
   const draw = () => holder.replaceChildren(figureBox(figure, { max: 900 }));
   draw();
@@ -122,6 +124,7 @@ function methodsPanel(overview, query) {
     replaceQuery({ all: value ? "1" : "" });
   })),
   holder,
+  el("ul", { class: "key" }, [...new Set(rows.map((row) => row.supervision))].filter((name) => name in SUPERVISION).map((name) => el("li", null, el("span", { class: `supervision supervision-${name}` }, name)))),
   el("details", { class: "more" }, el("summary", null, "All scores as a table"),
     plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "AUC", number: true, term: "auc" }, { label: "AUPR", number: true, term: "aupr" }, { label: "Fmax", number: true, term: "fmax" }],
       rows.map((row) => ({ className: row.floor ? "floor" : "", cells: [[row.label, row.floor && el("span", { class: "tag" }, "floor")], el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision), ...Object.keys(METRICS).map((name) => score(row.scores[name]?.value, row.scores[name]))] })), { label: "Scores of all methods" })));
