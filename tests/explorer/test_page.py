@@ -285,8 +285,16 @@ def test_bookmarks_are_kept_exported_and_imported(browser, site):
     browser.run("localStorage.clear()")
 
 
-def test_map_opens_a_latent_by_keys(browser, site):
+def open_map(browser: Browser, site: Path) -> None:
+    """Scroll to the map, which loads when it is seen."""
     browser.open(site, "/overview")
+    assert not [each for each in browser.requests if "latents-" in each]
+    browser.box(".map-wait")
+    browser.wait("document.querySelector('.map-canvas') !== null")
+
+
+def test_map_opens_a_latent_by_keys(browser, site):
+    open_map(browser, site)
     browser.run("document.querySelector('.map-canvas').focus()")
     browser.key("ArrowRight")
     said = re.match(r"Latent (\d+) ", browser.text("#live"))
@@ -296,7 +304,7 @@ def test_map_opens_a_latent_by_keys(browser, site):
 
 
 def test_map_opens_a_latent_by_pointer(browser, site):
-    browser.open(site, "/overview")
+    open_map(browser, site)
     listing = dict(atlas.files())["latents-0"]["columns"]
     middles, spans = zip(
         *((sum((min(v), max(v))) / 2, max(v) - min(v)) for v in (listing["x"], listing["y"])), strict=True
@@ -368,6 +376,9 @@ def axe():
 @pytest.mark.parametrize("view", VIEWS)
 def test_accessibility_in_light_and_dark(browser, site, axe, view):
     browser.open(site, view)
+    if browser.count(".map-wait"):
+        browser.box(".map-wait")
+        browser.wait("document.querySelector('.map-canvas') !== null")
     browser.run(f"{axe}; 0")
     assert browser.run(VIOLATIONS) == []
     drawn = browser.run("document.documentElement.dataset.view")
