@@ -287,6 +287,7 @@ def test_bookmarks_are_kept_exported_and_imported(browser, site):
 
 def open_map(browser: Browser, site: Path) -> None:
     """Scroll to the map, which loads when it is seen."""
+    browser.size(1280, 500)
     browser.open(site, "/overview")
     assert not [each for each in browser.requests if "latents-" in each]
     browser.box(".map-wait")

@@ -17,7 +17,8 @@ export function dotPlot(rows, { label, reference, width = 760 }) {
   const known = rows.flatMap((row) => [row.value, row.low, row.high]).filter(isKnown);
   const pad = 0.05 * (Math.max(...known) - Math.min(...known)) || 0.05;
   const [low, high] = [Math.min(...known, reference ?? Infinity) - pad, Math.max(...known, reference ?? -Infinity) + pad];
-  const left = Math.min(250, width * 0.42);
+  const left = Math.min(250, width * 0.48);
+  const fits = Math.floor((left - 14) / 6.6);
   const height = rows.length * 26 + 34;
   const x = (value) => left + ((value - low) / (high - low)) * (width - left - 60);
   return {
@@ -31,7 +32,7 @@ export function dotPlot(rows, { label, reference, width = 760 }) {
       rows.forEach((row, index) => {
         const y = index * 26 + 18;
         const colour = row.muted ? colours.muted : (row.colour ?? colours.heat);
-        painter.text(left - 12, y + 4, row.label.length > 34 ? `${row.label.slice(0, 33)}…` : row.label, colours.ink, { anchor: "end", size: 12 });
+        painter.text(left - 12, y + 4, row.label.length > fits ? `${row.label.slice(0, fits - 1)}…` : row.label, colours.ink, { anchor: "end", size: 12 });
         if (isKnown(row.low) && isKnown(row.high)) painter.line([[x(row.low), y], [x(row.high), y]], colour, { width: 2 });
         if (isKnown(row.value)) {
           painter.circle(x(row.value), y, 5, colour, { tip: `${row.label}: ${fixed(row.value)}${isKnown(row.low) ? ` (${fixed(row.low)} to ${fixed(row.high)})` : ""}` });
