@@ -222,7 +222,7 @@ export async function proteinView(about, entry, query) {
       })),
     el("ul", { class: "map-key" }, dictionaries.map((_, index) => el("li", null, el("i", { vars: { "--swatch": dictionaryColour(index) } }), `latents of ${dictionaryLabel(index)}`))),
     tracks.length + (entry.spans?.length ?? 0) > 0 ? trackHolder : empty("This run kept no activations of this protein: of training proteins it keeps a sample."),
-    el("div", { class: "controls brush" }, el("span", null, "Residues"), from, el("span", null, "to"), to, el("button", { type: "button", class: "tool", onclick: () => brush(null, true) }, "Clear")), firing),
+    el("div", { class: "controls brush" }, el("span", null, "Which latents are active in residues"), from, el("span", null, "to"), to, el("span", null, "?"), el("button", { type: "button", class: "tool", onclick: () => brush(null, true) }, "Clear")), firing),
     panel({ title: "Sequence", wide: true, file: `${stem}_sequence`, rows: () => [["protein", "sequence"], [about.id, sequence]] }, el("div", { class: "controls" }, options.length > 0 && chooser), legend, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Sequence" }, block.node)),
     structurePanel, predictedPanel, knownPanel));
 }
