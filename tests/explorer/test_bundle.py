@@ -17,14 +17,14 @@ MODULES = {
     "console.log(double(one), plain);\n",
     "b.js": 'import {one} from "./c.js";\nexport const plain = "export const x";\n'
     "export function double(x) { return x + one; }\n",
-    "c.js": "export const one = 1;\n",
+    "c.js": "/** One,\n * not two. */\n// A comment.\nexport const one = 1;\n",
 }
 
 
 @pytest.mark.skipif(NODE is None, reason="no node on this machine")
 def test_bundle_runs_as_one_script(tmp_path):
     script = bundle(MODULES)
-    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+    assert not re.search(r"^(import|export) |not two|A comment", script, re.MULTILINE)
     (tmp_path / "all.cjs").write_text(script)
     done = subprocess.run([NODE, tmp_path / "all.cjs"], capture_output=True, text=True, check=True)
     assert done.stdout == "2 export const x\n"
@@ -38,6 +38,7 @@ def test_bundle_runs_as_one_script(tmp_path):
         ({"c.js": "export const two = 1;\n"}, "imports one, which c.js does not export"),
         ({"c.js": "export default 1;\nexport const one = 1;\n"}, "export default 1"),
         ({"c.js": 'import * as b from "./b.js";\nexport const one = 1;\n'}, "import \\* as b"),
+        ({"c.js": "export const one = `a\n b`;\n"}, "begins or ends a text"),
         ({"b.js": 'import {one} from "./d.js";\nexport const plain = 1, double = 2;\n'}, "needs d.js"),
     ],
 )

@@ -46,7 +46,7 @@ def test_same_data_give_the_same_folder_and_other_data_another_run(tmp_path):
 def test_rebuild_leaves_nothing_of_the_earlier_build(tmp_path):
     SitePlan("t", lambda: [("index", 1), *((f"part-{i}", i) for i in range(9))]).run(tmp_path)
     SitePlan("t", one(2)).run(tmp_path)
-    assert sorted(path.name for path in Site(tmp_path).data.iterdir()) == ["index.js", "part-1.js"]
+    assert sorted(path.name for path in Site(tmp_path).data.iterdir()) == ["index.js", "part-1.js", "vendor"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "index.html"]
 
 
@@ -88,7 +88,7 @@ def test_killed_build_leaves_the_old_explorer_and_the_next_one_tidies_up(tmp_pat
     assert content(tmp_path).items() >= before.items()
     SitePlan("t", one(3)).run(tmp_path)
     assert Site(tmp_path)["index"] == 3
-    assert len(content(tmp_path)) == 3
+    assert len(content(tmp_path)) == 5  # with what is vendored
 
 
 def test_folder_with_other_files_is_refused(tmp_path):

@@ -34,6 +34,23 @@ export function dictionaryColour(position) {
 export const concepts = () => loadTable("concepts");
 export const proteins = () => loadTable("proteins");
 export const latents = (position) => loadTable(`latents-${position}`);
+
+/** Whether descriptions and ids of proteins come in files of their own, so that no page of one thing loads the whole table. */
+const isDivided = () => Boolean(atlas.index.chunk.descriptions);
+
+/** The index of a protein, or -1. */
+export async function proteinIndex(id) {
+  return (isDivided() ? await load("protein-ids") : (await proteins()).columns.id).indexOf(id);
+}
+
+/** Descriptions of all proteins. */
+export async function allDescriptions() {
+  return isDivided() ? loadAll("descriptions", atlas.index.counts.proteins, atlas.index.chunk.descriptions) : ((await proteins()).columns.description ?? []);
+}
+
+/** What the pages of one thing know of proteins: nothing where the data tell it themselves. */
+export const someProteins = () => (isDivided() ? Promise.resolve({ n: 0, columns: {} }) : proteins());
+
 export const latentCard = (position, latent) => loadEntry(`latent-${position}`, latent, atlas.index.chunk.latent);
 export const conceptEntry = (index) => loadEntry("concept", index, atlas.index.chunk.concept);
 export const proteinEntry = (index) => loadEntry("protein", index, atlas.index.chunk.protein);
@@ -53,18 +70,21 @@ export function proteinHref(id, query) {
   return makeRoute(["protein", id], query);
 }
 
+/** Whether a latent was tied to a concept: these come first, in the order of the concepts. */
+export function isDefined(position, latent) {
+  return latent < atlas.index.dictionaries[position].n_defined;
+}
+
 /** The name of a latent: of its concept if it was tied to one, else its number. */
-export function latentName(table, conceptTable, latent) {
-  const concept = at(table, "concept", latent);
-  if (at(table, "kind", latent) === "defined" && isIndex(concept)) return at(conceptTable, "name", concept);
-  return `Latent ${latent}`;
+export function latentName(position, conceptTable, latent) {
+  return isDefined(position, latent) ? (at(conceptTable, "name", latent) ?? `Latent ${latent}`) : `Latent ${latent}`;
 }
 
 /** The same with its dictionary, where latents of several stand together: a node of a name and, for a named one, its number in small. */
-export function latentLabel(position, table, conceptTable, latent, query) {
-  const name = latentName(table, conceptTable, latent);
+export function latentLabel(position, conceptTable, latent, query) {
+  const name = latentName(position, conceptTable, latent);
   const place = `${dictionaryLabel(position)} ${latent}`;
-  const isNamed = at(table, "kind", latent) === "defined";
+  const isNamed = isDefined(position, latent);
   return [el("a", { href: latentHref(position, latent, query) }, isNamed ? name : place), isNamed && el("small", null, place)];
 }
 
@@ -84,7 +104,7 @@ export function conceptLink(table, index) {
 }
 
 export function proteinLink(table, index, id, query) {
-  const name = isIndex(index) ? at(table, "id", index) : id;
+  const name = (isIndex(index) ? at(table, "id", index) : null) ?? id;
   return isIndex(index) && at(table, "has_page", index) === false ? name : el("a", { href: proteinHref(name, query) }, name);
 }
 

@@ -17,7 +17,8 @@ export function dotPlot(rows, { label, reference, width = 760 }) {
   const known = rows.flatMap((row) => [row.value, row.low, row.high]).filter(isKnown);
   const pad = 0.05 * (Math.max(...known) - Math.min(...known)) || 0.05;
   const [low, high] = [Math.min(...known, reference ?? Infinity) - pad, Math.max(...known, reference ?? -Infinity) + pad];
-  const left = Math.min(250, width * 0.42);
+  const left = Math.min(250, width * 0.48);
+  const fits = Math.floor((left - 14) / 6.6);
   const height = rows.length * 26 + 34;
   const x = (value) => left + ((value - low) / (high - low)) * (width - left - 60);
   return {
@@ -31,7 +32,7 @@ export function dotPlot(rows, { label, reference, width = 760 }) {
       rows.forEach((row, index) => {
         const y = index * 26 + 18;
         const colour = row.muted ? colours.muted : (row.colour ?? colours.heat);
-        painter.text(left - 12, y + 4, row.label.length > 34 ? `${row.label.slice(0, 33)}…` : row.label, colours.ink, { anchor: "end", size: 12 });
+        painter.text(left - 12, y + 4, row.label.length > fits ? `${row.label.slice(0, fits - 1)}…` : row.label, colours.ink, { anchor: "end", size: 12 });
         if (isKnown(row.low) && isKnown(row.high)) painter.line([[x(row.low), y], [x(row.high), y]], colour, { width: 2 });
         if (isKnown(row.value)) {
           painter.circle(x(row.value), y, 5, colour, { tip: `${row.label}: ${fixed(row.value)}${isKnown(row.low) ? ` (${fixed(row.low)} to ${fixed(row.high)})` : ""}` });
@@ -73,7 +74,7 @@ export function lineChart(series, { label, xLabel, yLabel, width = 460, height =
 /** Bars over bins; `edges` holds one number more than `counts`. */
 export function histogram(groups, { label, xLabel, format = significant, width = 460, height = 220 }) {
   const edges = groups[0].edges;
-  const top = Math.max(...groups.flatMap((group) => group.counts), 1);
+  const top = Math.max(...groups.flatMap((group) => group.counts)) || 1;
   const bins = edges.length - 1;
   const step = (width - 72) / bins;
   return {
@@ -82,13 +83,13 @@ export function histogram(groups, { label, xLabel, format = significant, width =
       for (const tick of axisTicks(0, top, 3)) {
         const y = height - 40 - (tick / top) * (height - 74);
         painter.line([[56, y], [width - 16, y]], colours.line);
-        painter.text(50, y + 4, integer(tick), colours.muted, { size: 11, anchor: "end" });
+        painter.text(50, y + 4, top < 3 ? significant(tick) : integer(tick), colours.muted, { size: 11, anchor: "end" });
       }
       groups.forEach((group, which) => {
         group.counts.forEach((count, bin) => {
           const tall = (count / top) * (height - 74);
           const part = (step - 2) / groups.length;
-          painter.rect(56 + bin * step + 1 + which * part, height - 40 - tall, Math.max(part, 1), tall, group.colour ?? colours.heat, { tip: `${group.label ? `${group.label}: ` : ""}${integer(count)} between ${format(edges[bin])} and ${format(edges[bin + 1])}` });
+          painter.rect(56 + bin * step + 1 + which * part, height - 40 - tall, Math.max(part, 1), tall, group.colour ?? colours.heat, { tip: `${group.label ? `${group.label}: ` : ""}${top < 3 ? significant(count) : integer(count)} between ${format(edges[bin])} and ${format(edges[bin + 1])}` });
         });
         if (group.label) {
           painter.rect(56 + which * 150, 14, 10, 10, group.colour);
@@ -102,7 +103,7 @@ export function histogram(groups, { label, xLabel, format = significant, width =
   };
 }
 
-const LETTERS = "ACDEFGHIKLMNPQRSTVWY";
+export const LETTERS = "ACDEFGHIKLMNPQRSTVWY";
 // Colours by chemistry, of Okabe and Ito: hydrophobic, aromatic, positive, negative, polar, special.
 const CHEMISTRY = { A: 0, I: 0, L: 0, M: 0, V: 0, F: 3, W: 3, Y: 3, K: 7, R: 7, H: 7, D: 1, E: 1, N: 2, Q: 2, S: 2, T: 2, C: 4, G: 5, P: 5 };
 

@@ -1,11 +1,10 @@
 // Two latents on the same proteins, and two dictionaries concept by concept.
-import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, latentCard, latentLink, latentName, latents, proteinEntry, proteinHref, proteins, sentenceOf } from "./atlas.js";
+import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, latentCard, latentLink, latentName, latents, proteinEntry, proteinHref, sentenceOf, someProteins } from "./atlas.js";
 import { scatter } from "./charts.js";
 import { el } from "./dom.js";
 import { fixed, interval, isKnown, percent, significant, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { choice, empty, figureBox, panel, panelGrid, plainTable, recordRows, score } from "./panel.js";
-import { figureNode } from "./paint.js";
 import { parseLatent } from "./protein.js";
 import { makeRoute } from "./route.js";
 import { trackFigure } from "./tracks.js";
@@ -30,8 +29,8 @@ async function latentsView(query, go) {
   const valid = (each) => each && each.latent < dictionaries[each.dictionary].n_latents;
   if (!valid(a) || !valid(b)) return [controls, empty(valid(a) || valid(b) ? "Choose a second latent: its number is on its page and in the list of latents. The search (/) finds it." : "Choose two latents, of one dictionary or of two.")];
   const both = [a, b];
-  const [conceptTable, proteinTable, tables, cards, sentences] = await Promise.all([concepts(), proteins(), Promise.all(both.map((each) => latents(each.dictionary))), Promise.all(both.map((each) => latentCard(each.dictionary, each.latent))), Promise.all(both.map((each) => sentenceOf(each.dictionary, each.latent).catch(() => null)))]);
-  const name = (which) => latentName(tables[which], conceptTable, both[which].latent);
+  const [conceptTable, proteinTable, tables, cards, sentences] = await Promise.all([concepts(), someProteins(), Promise.all(both.map((each) => latents(each.dictionary))), Promise.all(both.map((each) => latentCard(each.dictionary, each.latent))), Promise.all(both.map((each) => sentenceOf(each.dictionary, each.latent).catch(() => null)))]);
+  const name = (which) => latentName(both[which].dictionary, conceptTable, both[which].latent);
   const value = (which, column) => at(tables[which], column, both[which].latent);
   const rows = [
     ["Dictionary", (which) => dictionaryLabel(both[which].dictionary)],
@@ -50,6 +49,9 @@ async function latentsView(query, go) {
   const side = panel({ title: "Next to each other", wide: true, file: "compare_latents", about: isKnown(cosine) ? `Their directions have cosine ${fixed(cosine, 2)}.` : null, rows: () => [["", "a", "b"], ...["kind", "f1", "floor", "density", "shape", "max_act"].map((column) => [column, value(0, column), value(1, column)])] },
     plainTable([{ label: "" }, { label: latentLink(a.dictionary, a.latent, name(0)) }, { label: latentLink(b.dictionary, b.latent, name(1)) }], rows.map(([label, make]) => [label, make(0), make(1)]), { label: "Two latents" }));
   // The proteins of both latents' windows, strongest first, six at most.
+  const windows = cards.flatMap((card) => card?.windows ?? []);
+  const idOf = (protein) => windows.find((each) => each.protein === protein)?.protein_id ?? at(proteinTable, "id", protein);
+  const descriptionOf = (protein) => windows.find((each) => each.protein === protein)?.description ?? at(proteinTable, "description", protein) ?? "";
   const wanted = [...new Set(cards.flatMap((card) => [...(card?.windows ?? [])].sort((x, y) => y.max_act - x.max_act).slice(0, 6).map((each) => each.protein)))].filter((index) => isIndex(index)).slice(0, 8);
   const entries = await Promise.all(wanted.map((index) => proteinEntry(index)));
   const strips = wanted.map((protein, index) => ({ protein, entry: entries[index] })).filter(({ entry }) => entry);
@@ -59,12 +61,12 @@ async function latentsView(query, go) {
     rows: () => [["protein", "residue", "a", "b"], ...strips.flatMap(({ protein, entry }) => {
       const values = both.map((each) => (entry.tracks ?? []).find((track) => track.dictionary === each.dictionary && track.latent === each.latent));
       const arrays = values.map((track) => { const list = new Float32Array(entry.sequence.length); track?.runs.forEach(([start, run]) => run.forEach((code, at_) => { list[start + at_] = (code / 255) * track.max; })); return list; });
-      return [...entry.sequence].map((_, residue) => [at(proteinTable, "id", protein), residue + 1, arrays[0][residue], arrays[1][residue]]).filter((row) => row[2] > 0 || row[3] > 0);
+      return [...entry.sequence].map((_, residue) => [idOf(protein), residue + 1, arrays[0][residue], arrays[1][residue]]).filter((row) => row[2] > 0 || row[3] > 0);
     })],
   }, strips.length === 0 ? empty("No protein of their windows has a page in this run.") : strips.map(({ protein, entry }) => {
     const lines = both.map((each, which) => ({ label: `${"AB"[which]}: ${name(which)}`, colour: a.dictionary === b.dictionary ? dictionaryColour(which) : dictionaryColour(each.dictionary), track: (entry.tracks ?? []).find((track) => track.dictionary === each.dictionary && track.latent === each.latent) }));
-    const id = at(proteinTable, "id", protein);
-    return el("div", { class: "pair" }, el("p", null, el("a", { href: proteinHref(id, { latent: query.get("a") }) }, id), " ", el("small", { class: "quiet" }, at(proteinTable, "description", protein) ?? "")), figureBox((width) => trackFigure(lines, entry.sequence.length, width, `Both latents on ${id}`), { max: 1080 }));
+    const id = idOf(protein);
+    return el("div", { class: "pair" }, el("p", null, el("a", { href: proteinHref(id, { latent: query.get("a") }) }, id), " ", el("small", { class: "quiet" }, descriptionOf(protein))), figureBox((width) => trackFigure(lines, entry.sequence.length, width, `Both latents on ${id}`), { max: 1080 }));
   }));
   return [controls, panelGrid(side, proteinsPanel)];
 }

@@ -1,16 +1,17 @@
 // One concept: the latents that stand for it in every dictionary, its place among broader and narrower terms, and what it may be missing from.
-import { atlas, at, conceptEntry, conceptHref, conceptLink, concepts, dictionaryColour, latentLabel, latentLink, latents, proteinLink, proteins } from "./atlas.js";
+import { atlas, at, conceptEntry, conceptHref, concepts, dictionaryColour, latentLabel, latentLink, proteinLink, someProteins } from "./atlas.js";
 import { dotPlot } from "./charts.js";
 import { el, outward } from "./dom.js";
-import { fixed, integer, isKnown, interval, percent, significant, words, anyValue, isIndex } from "./format.js";
+import { fixed, integer, interval, isKnown, percent, significant, words, anyValue, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { layOut } from "./ontology.js";
 import { aspectChip, empty, figureBox, isMinor, meter, pairs, panel, panelGrid, plainTable, recordRows, score, tick } from "./panel.js";
 import { makeRoute, replaceQuery } from "./route.js";
+import { load } from "./store.js";
 
 /** The graph of a layout of ontology.js: boxes that are links, broadest at the top. */
 function graphFigure(layout, table, concept, dictionaries) {
-  const [wide, tall, gapX, gapY] = [176, 42, 16, 34];
+  const [wide, tall, gapX, gapY] = [208, 42, 16, 34];
   const widest = Math.max(...layout.layers.map((layer) => layer.length));
   const width = widest * (wide + gapX) + gapX;
   const height = layout.layers.length * (tall + gapY) - gapY + 16;
@@ -31,7 +32,8 @@ function graphFigure(layout, table, concept, dictionaries) {
         const best = dictionaries.map((_, position) => at(table, `auc_${position}`, node)).filter(isKnown);
         const own = node === concept;
         painter.rect(x, y, wide, tall, own ? colours.accent : colours.panel, { stroke: own ? colours.accent : colours.muted, radius: 8, tip: name, href: own ? undefined : conceptHref(table, node) });
-        const short = name.length > 26 ? `${name.slice(0, 25)}…` : name;
+        const fits = own ? 27 : 31;
+        const short = name.length > fits ? `${name.slice(0, fits - 1)}…` : name;
         const ink = own ? colours.panel : colours.ink;
         painter.text(x + wide / 2, y + 18, short, ink, { size: 12, anchor: "middle", weight: own ? 650 : 400, href: own ? undefined : conceptHref(table, node), tip: name });
         painter.text(x + wide / 2, y + 34, best.length > 0 ? `best AUC ${fixed(Math.max(...best), 2)}` : "not scored", own ? ink : colours.muted, { size: 11, anchor: "middle" });
@@ -56,7 +58,7 @@ function graphPanel(table, concept, stem) {
 export async function conceptPage({ path, query }) {
   const id = path[1];
   const { dictionaries, aspects } = atlas.index;
-  const [table, proteinTable, tables] = await Promise.all([concepts(), proteins(), Promise.all(dictionaries.map((_, position) => latents(position)))]);
+  const [table, proteinTable] = await Promise.all([concepts(), someProteins()]);
   const concept = table.columns.id.indexOf(id);
   if (concept < 0) return { title: "No such concept", node: el("div", null, el("h1", null, "No such concept"), empty(`This run was not judged on “${id}”. It may be too rare, or a synonym.`), el("p", null, el("a", { href: "#/concepts" }, "All concepts"))) };
   const entry = (await conceptEntry(concept)) ?? {};
@@ -94,6 +96,7 @@ export async function conceptPage({ path, query }) {
   }
   draw();
   const others = entry.latents ?? [];
+  const checked = ((await load("overview")).missing_check ?? []).find((row) => row.stratum === "all" && row.metric === "precision_at_100" && row.method?.endsWith("_latent"));
   const check = Object.entries(entry.missing_check ?? {}).filter(([, value]) => isKnown(value) && typeof value !== "object");
   return {
     title: `${name} (${id})`,
@@ -101,9 +104,9 @@ export async function conceptPage({ path, query }) {
       scores,
       graphPanel(table, concept, stem),
       panel({ title: "Its latents in every dictionary", className: "tall", file: `${stem}_latents`, rows: () => recordRows(others) },
-        others.length > 0 ? plainTable([{ label: "Latent" }, { label: "F1, test", number: true, term: "f1" }, { label: "F1, validation", number: true }], others.map((each) => [[latentLabel(each.dictionary, tables[each.dictionary], table, each.latent), each.level && each.level !== "protein" && el("small", null, `${each.level}s`)], [score(each.f1_test, { floor: each.floor }), meter(each.f1_test, each.floor)], fixed(each.f1_validation)]), { label: "Latents" }) : empty("No latent agrees with this concept.")),
-      panel({ title: "Predicted, not annotated", file: `${stem}_missing`, about: [term("missing", "Candidates"), " to look at, the most probable first."], rows: missing.length > 0 ? () => recordRows(missing.map((each) => ({ protein_id: at(proteinTable, "id", each.protein), ...each }))) : undefined },
+        others.length > 0 ? plainTable([{ label: "Latent" }, { label: "F1, test", number: true, term: "f1" }, { label: "F1, validation", number: true }], others.map((each) => [[latentLabel(each.dictionary, table, each.latent), each.level && each.level !== "protein" && el("small", null, `${each.level}s`)], [score(each.f1_test, { floor: each.floor }), meter(each.f1_test, each.floor)], fixed(each.f1_validation)]), { label: "Latents" }) : empty("No latent agrees with this concept.")),
+      panel({ title: "Predicted, not annotated", className: "tall", file: `${stem}_missing`, about: [term("missing", "Candidates"), " to look at, the most probable first.", checked && ` When labels were hidden on purpose, ${percent(checked.value)} (${interval(checked.low, checked.high, percent)}) of the 100 most probable pairs of all concepts were hidden ones; by chance ${percent(checked.floor)}.`], rows: missing.length > 0 ? () => recordRows(missing.map((each) => ({ protein_id: each.protein_id ?? at(proteinTable, "id", each.protein), ...each }))) : undefined },
         check.length > 0 && pairs(check.map(([label, value]) => [words(label), anyValue(value)])),
-        missing.length > 0 ? plainTable([{ label: "Protein" }, { label: "Probability", number: true }, { label: "Evidence" }], missing.map((each) => [[proteinLink(proteinTable, each.protein, each.protein_id, isIndex(each.dictionary) && isIndex(each.latent) ? { latent: `${dictionaries[each.dictionary].name}:${each.latent}` } : undefined), el("small", null, at(proteinTable, "description", each.protein) ?? "")], [fixed(each.probability, 2), isKnown(each.threshold) && el("small", null, `threshold ${fixed(each.threshold, 2)}`)], each.evidence ?? "–"]), { label: "Proteins that may miss the annotation" }) : empty("No protein is predicted to have it without being annotated, or this run did not look.")))),
+        missing.length > 0 ? plainTable([{ label: "Protein" }, { label: "Probability", number: true }, { label: "Evidence" }], missing.map((each) => [[proteinLink(proteinTable, each.protein, each.protein_id, isIndex(each.dictionary) && isIndex(each.latent) ? { latent: `${dictionaries[each.dictionary].name}:${each.latent}` } : undefined), el("small", null, each.description ?? at(proteinTable, "description", each.protein) ?? "")], [fixed(each.probability, 2), isKnown(each.threshold) && el("small", null, `threshold ${fixed(each.threshold, 2)}`)], each.evidence ?? "–"]), { label: "Proteins that may miss the annotation" }) : empty("No protein is predicted to have it without being annotated, or this run did not look.")))),
   };
 }

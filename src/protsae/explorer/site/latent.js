@@ -1,10 +1,10 @@
 // One latent: what it stands for, how far to trust that, where it is active, and what lies next to it.
-import { atlas, at, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, latentCard, latentHref, latentLink, latentName, latents, proteinLink, proteins, sentenceOf } from "./atlas.js";
-import { histogram, logoFigure, stripsFigure } from "./charts.js";
+import { atlas, at, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, latentCard, latentHref, latentLink, latentName, latents, proteinLink, sentenceOf, someProteins } from "./atlas.js";
+import { LETTERS, histogram, logoFigure, stripsFigure } from "./charts.js";
 import { el, outward } from "./dom.js";
-import { anyValue, fixed, integer, interval, isKnown, percent, significant, signed, isIndex } from "./format.js";
+import { anyValue, fixed, integer, isKnown, percent, significant, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
-import { aspectChip, empty, figureBox, meter, pairs, panel, panelGrid, plainTable, recordRows, recordTable, score } from "./panel.js";
+import { empty, figureBox, meter, pairs, panel, panelGrid, plainTable, recordRows, recordTable, score } from "./panel.js";
 import { makeRoute, replaceQuery } from "./route.js";
 import { residueRow } from "./strips.js";
 
@@ -19,7 +19,7 @@ export function parseEffects(text) {
 export function levelName(quantile) {
   if (quantile >= 1) return "strongest";
   if (quantile <= 0) return "weakest";
-  if (Math.abs(quantile - 0.5) < 0.06) return "middle";
+  if (quantile === 0.5) return "middle";
   return `${Math.round(100 * quantile)} %`;
 }
 
@@ -44,7 +44,7 @@ function trustPanel(card, conceptTable, stem) {
   const facts = [
     [[term("f1", card.is_defined ? "F1, its own concept" : "F1, best concept"), of(card.concept)], score(own?.f1_test, { floor: own?.floor }), own?.f1_test, own?.floor],
     [[term("f1", "F1, best concept"), of(best)], score(card.f1_test, { floor: card.f1_test_always_on }), own && best === card.concept ? null : card.f1_test, card.f1_test_always_on],
-    [[term("f1", "the same on validation")], fixed(card.f1_validation)],
+    [[term("f1", "the same, on validation proteins")], fixed(card.f1_validation)],
     [[term("f1", "F1 on residues"), card.best_residue_concept_name && el("small", null, card.best_residue_concept_name)], score(card.residue_f1_test, { floor: card.residue_f1_always_on }), card.residue_f1_test, card.residue_f1_always_on],
     [term("monosemanticity"), score(card.monosemanticity), card.monosemanticity],
     [term("density", "Density, test proteins"), percent(card.density_test ?? card.density)],
@@ -71,7 +71,7 @@ function stripsPanel(card, position, proteinTable, query, stem) {
       el("div", { class: "strip-who" }, proteinLink(proteinTable, each.protein, id, { latent: `${atlas.index.dictionaries[position].name}:${card.latent}`, from: each.peak + 1, to: each.peak + 1 }), " ",
         isKnown(each.has) && el("span", { class: each.has ? "has" : "quiet" }, each.has ? "annotated" : "not annotated"),
         el("small", null, `${each.split ?? ""}, ${significant(each.max_act)} at residue ${each.peak + 1}`),
-        el("span", { class: "strip-about" }, at(proteinTable, "description", each.protein) ?? "")),
+        el("span", { class: "strip-about" }, each.description ?? at(proteinTable, "description", each.protein) ?? "")),
       el("div", { class: "strip-row" }, el("span", { class: "edge" }, each.start + 1), residueRow({ ...each, name: id }, full), el("span", { class: "edge" }, each.start + each.seq.length)));
   }));
   fill();
@@ -94,38 +94,48 @@ function stripsPanel(card, position, proteinTable, query, stem) {
 function logoPanel(card, stem) {
   if (!card.logo?.length) return panel({ title: "Logo" }, empty("No motif stands out around the peaks of this latent."));
   const figure = (width) => logoFigure(card.logo, { width, label: `Sequence logo of latent ${card.latent}` });
-  return panel({ title: "Logo", file: `${stem}_logo`, figure, about: [term("logo", "Amino acids around the peak"), ". Colours are by chemistry.", card.consensus && [" Consensus: ", el("code", null, card.consensus)]], rows: () => [["position", ..."ACDEFGHIKLMNPQRSTVWY"], ...card.logo.map((bits, index) => [index - Math.floor(card.logo.length / 2), ...bits])] }, figureBox(figure));
+  return panel({ title: "Logo", file: `${stem}_logo`, figure, about: [term("logo", "Amino acids around the peak"), ". Colours are by chemistry.", card.consensus && [" Consensus: ", el("code", null, card.consensus)]], rows: () => [["position", ...LETTERS], ...card.logo.map((bits, index) => [index - Math.floor(card.logo.length / 2), ...bits])] }, figureBox(figure));
 }
 
-/** Bars to both sides of zero, one per amino acid. */
-function effectFigure(effects, label) {
-  const width = effects.length * 30 + 60;
-  const top = Math.max(...effects.map((each) => Math.abs(each.value)), 0.01);
+/** What goes in above, what comes out below: a bar per amino acid, each row on its own scale. */
+function effectFigure(card, effects, label, width = 520) {
+  const rows = [
+    card.input_profile && { name: "active at", values: card.input_profile, colour: "#0072b2" },
+    effects.some(isKnown) && { name: "makes more or less likely", values: effects, colour: "#0072b2", below: "#d55e00" },
+  ].filter(Boolean);
+  const step = (width - 64) / LETTERS.length;
   return {
-    width, height: 150, label,
+    width, height: rows.length * 118 + 6, label,
     draw(painter, colours) {
-      painter.line([[40, 75], [width - 6, 75]], colours.muted);
-      painter.text(34, 20, `+${significant(top)}`, colours.muted, { size: 11, anchor: "end" });
-      painter.text(34, 140, `−${significant(top)}`, colours.muted, { size: 11, anchor: "end" });
-      effects.forEach((each, index) => {
-        const tall = (Math.abs(each.value) / top) * 56;
-        painter.rect(46 + index * 30, each.value >= 0 ? 75 - tall : 75, 22, tall, each.value >= 0 ? "#0072b2" : "#d55e00", { tip: `${each.letter}: ${signed(each.value, 2)}` });
-        painter.text(57 + index * 30, each.value >= 0 ? 90 : 68, each.letter, colours.ink, { size: 12, anchor: "middle", mono: true });
+      rows.forEach((row, index) => {
+        const top = Math.max(...row.values.map((value) => Math.abs(value ?? 0))) || 1;
+        const tall = row.below ? 38 : 76;
+        const zero = index * 118 + 20 + (row.below ? 40 : 76);
+        painter.text(2, index * 118 + 12, row.name, colours.muted, { size: 11 });
+        painter.text(52, zero - tall + 8, `${row.below ? "+" : ""}${significant(top)}`, colours.muted, { size: 11, anchor: "end" });
+        painter.line([[58, zero], [width - 6, zero]], colours.muted);
+        row.values.forEach((value, letter) => {
+          const high = (Math.abs(value ?? 0) / top) * tall;
+          painter.rect(60 + letter * step, value >= 0 ? zero - high : zero, step - 3, high, value >= 0 ? row.colour : row.below, { tip: `${LETTERS[letter]}, ${row.name}: ${row.below ? signed(value) : fixed(value)}` });
+          painter.text(60 + letter * step + (step - 3) / 2, index * 118 + 114, LETTERS[letter], colours.ink, { size: 12, anchor: "middle", mono: true });
+        });
       });
     },
   };
 }
 
 function effectPanel(card, stem) {
-  const effects = [...parseEffects(card.promotes), ...parseEffects(card.suppresses)].sort((a, b) => b.value - a.value);
-  const figure = effects.length > 0 ? () => effectFigure(effects, `Effect of latent ${card.latent} on the language model’s prediction`) : null;
-  return panel({ title: "What goes in, what comes out", file: `${stem}_output`, figure, rows: effects.length > 0 ? () => [["amino_acid", "effect"], ...effects.map((each) => [each.letter, each.value])] : null },
+  const parsed = new Map([...parseEffects(card.promotes), ...parseEffects(card.suppresses)].map((each) => [each.letter, each.value]));
+  const effects = card.output_change ?? [...LETTERS].map((letter) => parsed.get(letter) ?? null);
+  const hasFigure = effects.some(isKnown) || card.input_profile;
+  const figure = hasFigure ? (width) => effectFigure(card, effects, `Amino acids at which latent ${card.latent} is active, and its effect on the language model’s prediction`, width) : undefined;
+  return panel({ title: "What goes in, what comes out", file: `${stem}_output`, figure, rows: hasFigure ? () => [["amino_acid", "input_share", "output_change"], ...[...LETTERS].map((letter, index) => [letter, card.input_profile?.[index], effects[index]])] : null },
     pairs([
       [term("input", "Active at"), card.top_residues],
       [term("output", "Makes more likely"), card.promotes],
       [term("output", "Makes less likely"), card.suppresses],
-      [term("input", "Input score"), isKnown(card.input_score) ? fixed(card.input_score) : null],
-      [term("output", "Output score"), isKnown(card.output_score) ? fixed(card.output_score) : null],
+      [term("input", "Input score"), isKnown(card.input_score) ? `${fixed(card.input_score)} (floor ${fixed(card.input_score_floor)})` : null],
+      [term("output", "Output score"), isKnown(card.output_score) ? `${anyValue(card.output_score)} (floor ${anyValue(card.output_score_floor)})` : null],
     ]),
     figure ? figureBox(figure) : empty("The effect on the language model’s prediction is not in this run."));
 }
@@ -138,7 +148,7 @@ function distributionPanel(card, stem) {
   const acts = card.histogram?.counts?.length && ((width) => histogram([card.histogram], { label: `Activations of latent ${card.latent}`, xLabel: "activation, where it is active", height: 190, width }));
   if (acts) parts.push(el("h3", null, "Activations"), figureBox(acts));
   if (position) parts.push(el("h3", null, "Along the protein"), figureBox(position));
-  if (quantiles.length > 0) parts.push(plainTable(quantiles.map(([name]) => ({ label: `${name.slice(5)} %`, number: true })), [quantiles.map(([, value]) => significant(value))], { label: "Quantiles of the activation", caption: "Of the residues at which the latent is active, this share has at most this activation" }));
+  if (quantiles.length > 0) parts.push(el("h3", null, "Quantiles of the activation"), plainTable(quantiles.map(([name]) => ({ label: `${name.slice(5)} %`, number: true })), [quantiles.map(([, value]) => significant(value))], { label: "Quantiles of the activation" }));
   return panel({ title: "How it is active", file: `${stem}_distribution`, figure: position || acts || undefined, rows: () => [["what", "value"], ...quantiles, ...(profile ?? []).map((value, index) => [`position_bin_${index}`, value])] },
     pairs([["Median run of active residues", isKnown(card.median_run) ? integer(card.median_run) : null], ["Share of a protein covered, where active", isKnown(card.coverage) ? percent(card.coverage) : null], ["Period", card.period ? `${significant(card.period)} residues` : null], ["Lean towards one end", isKnown(card.position_skew) ? signed(card.position_skew, 2) : null]]),
     parts.length > 0 ? parts : empty("The distribution of its activations is not in this run."));
@@ -151,8 +161,8 @@ function neighbourPanel(card, position, table, conceptTable, stem) {
   const family = isIndex(card.family) ? el("a", { href: makeRoute(["latents"], { d: name, family: card.family }) }, `family ${card.family}`) : null;
   const topic = isIndex(card.topic) ? el("a", { href: makeRoute(["latents"], { d: name, topic: card.topic }) }, `topic ${card.topic}`) : null;
   return panel({ title: "What lies next to it", file: `${stem}_neighbours`, rows: () => recordRows(list, ["what", "latent", "cosine"]) },
-    pairs([[term("family"), family], [term("family", "Special case of"), isIndex(card.family_parent) ? latentLink(position, card.family_parent, latentName(table, conceptTable, card.family_parent)) : null], [term("topic"), topic]]),
-    list.length > 0 ? plainTable([{ label: "Latent" }, { label: "Cosine", number: true, term: "neighbour" }, { label: "" }], list.map((each) => [[latentLink(position, each.latent, latentName(table, conceptTable, each.latent)), each.what === "antipode" && el("span", { class: "tag" }, "antipode"), el("small", null, each.latent === card.latent ? "" : `latent ${each.latent}, ${at(table, "kind", each.latent) ?? ""}`)], fixed(each.cosine, 2).replace(/^−0\.00$/, "0.00"), el("a", { href: makeRoute(["compare"], { what: "latents", a: `${name}:${card.latent}`, b: `${name}:${each.latent}` }), "aria-label": `Compare with latent ${each.latent}` }, "compare")]), { label: "Neighbours" }) : empty("Neighbours are not in this run."));
+    pairs([[term("family"), family], [term("family", "Special case of"), isIndex(card.family_parent) ? latentLink(position, card.family_parent, latentName(position, conceptTable, card.family_parent)) : null], [term("topic"), topic]]),
+    list.length > 0 ? plainTable([{ label: "Latent" }, { label: "Cosine", number: true, term: "neighbour" }, { label: "" }], list.map((each) => [[latentLink(position, each.latent, latentName(position, conceptTable, each.latent)), each.what === "antipode" && el("span", { class: "tag" }, "antipode"), el("small", null, each.latent === card.latent ? "" : `latent ${each.latent}, ${at(table, "kind", each.latent) ?? ""}`)], fixed(each.cosine, 2).replace(/^−0\.00$/, "0.00"), el("a", { href: makeRoute(["compare"], { what: "latents", a: `${name}:${card.latent}`, b: `${name}:${each.latent}` }), "aria-label": `Compare with latent ${each.latent}` }, "compare")]), { label: "Neighbours" }) : empty("Neighbours are not in this run."));
 }
 
 function conceptsPanel(card, conceptTable, stem) {
@@ -180,7 +190,7 @@ export async function latentPage({ path, query }) {
   if (!dictionary || !Number.isInteger(number) || number < 0 || number >= dictionary.n_latents) {
     return { title: "No such latent", node: el("div", null, el("h1", null, "No such latent"), empty(dictionary ? `${dictionaryLabel(position)} has the latents 0 to ${dictionary.n_latents - 1}.` : `This run has no dictionary “${path[1] ?? ""}”.`), el("p", null, el("a", { href: "#/latents" }, "All latents"))) };
   }
-  const [card, table, conceptTable, proteinTable, sentence] = await Promise.all([latentCard(position, number), latents(position), concepts(), proteins(), sentenceOf(position, number).catch(() => null)]);
+  const [card, table, conceptTable, proteinTable] = await Promise.all([latentCard(position, number), latents(position), concepts(), someProteins()]);
   const own = { latent: number, ...card };
   own.max_act ??= at(table, "max_act", number);
   own.f1_test ??= at(table, "f1", number);
@@ -188,9 +198,10 @@ export async function latentPage({ path, query }) {
   own.shape ??= at(table, "shape", number);
   own.concept = at(table, "concept", number) ?? -1;
   own.is_defined = at(table, "kind", number) === "defined";
-  if (!own.explanations?.length && sentence) own.explanations = [{ sentence, confidence: at(table, "confidence", number), is_generated: false }];
+  const sentence = own.explanations?.length ? null : await sentenceOf(position, number).catch(() => null);
+  if (sentence) own.explanations = [{ sentence, confidence: at(table, "confidence", number), is_generated: false }];
   const { concept, is_defined: defined } = own;
-  const name = latentName(table, conceptTable, number);
+  const name = latentName(position, conceptTable, number);
   const stem = `${dictionary.name}_${number}`;
   const id = at(conceptTable, "id", concept);
   const head = el("header", { class: "page-head" },

@@ -1,5 +1,5 @@
 // The lists of latents, concepts and proteins: search, sort, filters that combine, rows only where they are seen.
-import { atlas, at, allSentences, bestConcept, concepts, conceptHref, dictionaryColour, dictionaryLabel, latentHref, latentName, latents, proteinHref, proteins } from "./atlas.js";
+import { atlas, at, allDescriptions, allSentences, bestConcept, concepts, conceptHref, dictionaryLabel, latentHref, latentName, latents, proteinHref, proteins } from "./atlas.js";
 import { el } from "./dom.js";
 import { fixed, isKnown, integer, percent, toTsv, isIndex } from "./format.js";
 import { aspectChip, choice, meter, notice, saveFile } from "./panel.js";
@@ -57,7 +57,7 @@ export async function latentsPage({ query }) {
   const position = Math.max(dictionaries.findIndex((each) => each.name === (query.get("d") ?? atlas.index.subject)), 0);
   const [tableOf, conceptTable] = await Promise.all([latents(position), concepts()]);
   const { columns, n } = tableOf;
-  const names = Array.from({ length: n }, (_, row) => latentName(tableOf, conceptTable, row));
+  const names = Array.from({ length: n }, (_, row) => latentName(position, conceptTable, row));
   const texts = names.map((name, row) => `${row} ${name} ${at(conceptTable, "id", columns.concept[row]) ?? ""} ${at(conceptTable, "name", columns.concept[row]) ?? ""}`.toLowerCase());
   let sentences = null;
   const lift = Array.from({ length: n }, (_, row) => (isKnown(columns.f1?.[row]) && isKnown(columns.floor?.[row]) ? columns.f1[row] - columns.floor[row] : null));
@@ -111,14 +111,7 @@ export async function latentsPage({ query }) {
     first: { sort: "", descending: false },
     tsv: { names: ["dictionary", "latent", "name", "kind", "concept_id", "f1_of", "f1_test", "floor", "density", "shape", "family", "topic", "sentence"], row: (row) => [dictionaries[position].name, row, names[row], columns.kind[row], at(conceptTable, "id", columns.concept[row]), at(conceptTable, "id", bestConcept(tableOf, row)), columns.f1?.[row], columns.floor?.[row], columns.density?.[row], columns.shape?.[row], columns.family?.[row], columns.topic?.[row], sentences?.[row]] },
   });
-  // Sentences come after the first paint; then they can be searched.
-  allSentences(position).then((all) => {
-    sentences = all;
-    all.forEach((sentence, row) => { if (sentence) texts[row] += ` ${sentence.toLowerCase()}`; });
-    if (!page.node.isConnected) return;
-    if (parseRoute(location.hash).query.get("q")) page.update();
-    else page.refresh();
-  }, () => { page.node.prepend(notice("The sentences of the latents could not be loaded; the list works without them.")); });
+  whenLoaded(page, allSentences(position), texts, (all) => { sentences = all; });
   return page;
 }
 
@@ -166,7 +159,8 @@ export async function conceptsPage() {
 export async function proteinsPage() {
   const { columns, n } = await proteins();
   const texts = Array.from({ length: n }, (_, row) => `${columns.id[row]} ${columns.description?.[row] ?? ""}`.toLowerCase());
-  return listPage({
+  let descriptions = columns.description ?? [];
+  const page = listPage({
     title: "Proteins", label: "proteins", noun: "protein", n, placeholder: "accession or description",
     about: "Every protein of this run. Open one to see which latents are active along its sequence. Training proteins shaped the dictionaries; only test proteins tell how well they work.",
     columns: [
@@ -176,7 +170,7 @@ export async function proteinsPage() {
       { key: "nearest", label: "Nearest in training", sort: "nearest_identity", className: "c-number c-last", number: true, title: "Identity to the most similar training protein" },
     ],
     cells: (row) => [
-      [el("a", { href: proteinHref(columns.id[row]), class: "row-name" }, columns.id[row]), el("small", { class: "row-about" }, columns.description?.[row] ?? "")],
+      [el("a", { href: proteinHref(columns.id[row]), class: "row-name" }, columns.id[row]), el("small", { class: "row-about" }, descriptions[row] ?? "")],
       columns.split?.[row] ?? "–",
       integer(columns.length?.[row]),
       isKnown(columns.nearest_identity?.[row]) ? percent(columns.nearest_identity[row]) : "–",
@@ -198,6 +192,21 @@ export async function proteinsPage() {
     },
     values: (sort) => columns[sort],
     first: { sort: "id", descending: false },
-    tsv: { names: ["id", "description", "length", "split", "nearest_identity"], row: (row) => ["id", "description", "length", "split", "nearest_identity"].map((name) => columns[name]?.[row]) },
+    tsv: { names: ["id", "description", "length", "split", "nearest_identity"], row: (row) => [columns.id[row], descriptions[row], ...["length", "split", "nearest_identity"].map((name) => columns[name]?.[row])] },
   });
+  if (!columns.description) {
+    whenLoaded(page, allDescriptions(), texts, (all) => { descriptions = all; });
+  }
+  return page;
+}
+
+/** Texts that come after the first paint: shown, and searched from then on. */
+function whenLoaded(page, promise, texts, keep) {
+  promise.then((all) => {
+    keep(all);
+    all.forEach((text, row) => { if (text) texts[row] += ` ${text.toLowerCase()}`; });
+    if (!page.node.isConnected) return;
+    if (parseRoute(location.hash).query.get("q")) page.update();
+    else page.refresh();
+  }, () => { page.node.prepend(notice("Some texts of this list could not be loaded; it works without them.")); });
 }

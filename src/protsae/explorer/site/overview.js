@@ -1,15 +1,17 @@
 // The first page: what was trained on what, how it compares, and a map of all latents.
-import { atlas, at, bestConcept, concepts, dictionaryColour, dictionaryLabel, latentHref, latentName, latents } from "./atlas.js";
+import { atlas, at, bestConcept, concepts, dictionaryColour, dictionaryLabel, isDefined, latentHref, latentName, latents } from "./atlas.js";
 import { dotPlot, histogram, lineChart } from "./charts.js";
 import { announce, el } from "./dom.js";
 import { fixed, integer, isKnown, interval, percent, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { latentMap, unitSquare } from "./map.js";
 import { OKABE, ordered } from "./paint.js";
-import { choice, empty, figureBox, notice, panel, isMinor, panelGrid, plainTable, score, tick } from "./panel.js";
+import { choice, empty, figureBox, notice, panel, isMinor, panelGrid, plainTable, recordRows, score, tick } from "./panel.js";
 import { makeRoute, replaceQuery } from "./route.js";
 import { load, table } from "./store.js";
 
+// As the dots of the tables: report.css has the same colours for `.supervision`.
+const SUPERVISION = { training: OKABE[0], selection: OKABE[1], probe: OKABE[2], transfer: OKABE[3] };
 const METRICS = { auc: "AUC", aupr: "AUPR", fmax: "Fmax" };
 
 function tile(value, label, hint) {
@@ -17,8 +19,8 @@ function tile(value, label, hint) {
 }
 
 /** Colours of the map: a function of the row, and the entries of its key. */
-export function mapColouring(by, columns, conceptTable, aspects) {
-  const grey = "#8a929e";
+function mapColouring(by, columns, conceptTable, aspects) {
+  const grey = "rgba(138, 146, 158, 0.4)";
   if (by === "density" || by === "f1") {
     const values = columns[by];
     const share = by === "f1" ? (value) => value : (value) => (Math.log10(Math.max(value, 1e-5)) + 5) / 5;
@@ -61,7 +63,7 @@ async function mapPanel(query) {
   let colouring = mapColouring(by.value, columns, conceptTable, atlas.index.aspects);
   const describe = (row) => {
     const concept = bestConcept(tableOf, row);
-    const about = isIndex(concept) ? `${latentName(tableOf, conceptTable, row).startsWith("Latent ") ? "" : `${latentName(tableOf, conceptTable, row)}; `}best with ${at(conceptTable, "name", concept)}, F1 ${fixed(at(tableOf, "f1", row), 2)} (floor ${fixed(at(tableOf, "floor", row), 2)})` : "no concept";
+    const about = isIndex(concept) ? `${isDefined(position, row) && concept !== row ? `${latentName(position, conceptTable, row)}; best with ` : ""}${at(conceptTable, "name", concept)}, F1 ${fixed(at(tableOf, "f1", row), 2)} (floor ${fixed(at(tableOf, "floor", row), 2)})` : "no concept";
     return `Latent ${row} (${columns.kind[row]}): ${about}`;
   };
   const map = latentMap({
@@ -93,7 +95,7 @@ async function mapPanel(query) {
       replaceQuery({ by: value });
       announce(`Coloured by ${COLOUR_BY[value]}`);
     }),
-    el("span", { class: "buttons" }, button("+", "Zoom in", () => map.zoomBy(1.6)), button("−", "Zoom out", () => map.zoomBy(1 / 1.6)), button("Reset", "Show the whole map", () => map.reset()))),
+    el("span", { class: "buttons" }, button("+", "Zoom in", () => map.zoomBy(1.6)), button("−", "Zoom out", () => map.zoomBy(1 / 1.6)), button("Reset", "Reset the map", () => map.reset()))),
   map.canvas, key);
 }
 
@@ -103,7 +105,7 @@ function methodsPanel(overview, query) {
   const metric = { value: query.get("metric") in METRICS ? query.get("metric") : "auc" };
   let all = query.get("all") === "1";
   const minor = rows.filter(isMinor).length;
-  const figure = (width) => dotPlot(rows.filter((row) => all || !isMinor(row)).filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null, width });
+  const figure = (width) => dotPlot(rows.filter((row) => all || !isMinor(row)).filter((row) => isKnown(row.scores[metric.value]?.value)).map((row) => ({ label: row.label, ...row.scores[metric.value], muted: row.floor, colour: SUPERVISION[row.supervision] })), { label: `${METRICS[metric.value]} of all methods on test proteins`, reference: metric.value === "auc" ? 0.5 : null, width });
   const holder = el("div");
   const draw = () => holder.replaceChildren(figureBox(figure, { max: 900 }));
   draw();
@@ -122,6 +124,7 @@ function methodsPanel(overview, query) {
     replaceQuery({ all: value ? "1" : "" });
   })),
   holder,
+  el("ul", { class: "key" }, [...new Set(rows.map((row) => row.supervision))].filter((name) => name in SUPERVISION).map((name) => el("li", null, el("span", { class: `supervision supervision-${name}` }, name)))),
   el("details", { class: "more" }, el("summary", null, "All scores as a table"),
     plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "AUC", number: true, term: "auc" }, { label: "AUPR", number: true, term: "aupr" }, { label: "Fmax", number: true, term: "fmax" }],
       rows.map((row) => ({ className: row.floor ? "floor" : "", cells: [[row.label, row.floor && el("span", { class: "tag" }, "floor")], el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision), ...Object.keys(METRICS).map((name) => score(row.scores[name]?.value, row.scores[name]))] })), { label: "Scores of all methods" })));
@@ -176,8 +179,27 @@ function densityPanel(overview) {
   return panel({ title: "How often latents are active", file: "density", figure, about: [term("density"), ` of all latents. ${integer(dead)} are never active and not shown.`], rows: () => [["dictionary", "kind", "log10_low", "log10_high", "n_latents"], ...dictionary.map((name, row) => [name, kind[row], low[row], high[row], n[row]])] }, figureBox(figure));
 }
 
+function missingPanel(overview) {
+  const rows = (overview.missing_check ?? []).filter((row) => row.stratum === "all" && /precision/.test(row.metric));
+  if (rows.length === 0) return null;
+  return panel({
+    title: "Can it find annotations that are missing?", wide: true, file: "missing_check",
+    about: [`${integer(rows[0].n_hidden)} annotations were hidden, and the most probable pairs of a protein and a concept without annotation were looked at: how many of them are hidden ones? The `, term("floor", "floor"), " is the share among all pairs. Candidates are on the page of each concept."],
+    rows: () => recordRows(overview.missing_check),
+  }, plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "Among the top", number: true }, { label: "Share of hidden ones", number: true }, { label: "Floor", number: true, term: "floor" }],
+    rows.map((row) => [row.label ?? row.method, el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision), integer(row.n_top), score(row.value, row), fixed(row.floor)]), { label: "Hidden annotations found" }));
+}
+
 export async function overviewPage({ query }) {
-  const [overview, map] = await Promise.all([load("overview"), mapPanel(query)]);
+  const overview = await load("overview");
+  const map = el("section", { class: "panel wide map-wait" }, el("p", { class: "loading" }, "Loading the map of all latents …"));
+  // The map's data are larger than all the rest of the page: they are loaded when the reader comes near.
+  const near = new IntersectionObserver(async (entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    near.disconnect();
+    map.replaceWith(await mapPanel(query).catch((error) => panel({ title: "Map of all latents", wide: true }, empty(error.message))));
+  });
+  near.observe(map);
   const { index } = atlas;
   const start = (href, title, text) => el("a", { class: "start", href }, el("b", null, title), el("span", null, text));
   const subject = index.dictionaries.findIndex((each) => each.name === index.subject);
@@ -197,7 +219,7 @@ export async function overviewPage({ query }) {
       start("#/concepts", "Concepts", "which latent stands for a term, and how well"),
       start("#/proteins", "Proteins", "what is active along one sequence"),
       start("#/compare", "Compare", "two latents, or two dictionaries term by term")),
-    panelGrid(map, methodsPanel(overview, query), differencesPanel(overview), curvesPanel(overview, query), densityPanel(overview),
+    panelGrid(map, methodsPanel(overview, query), differencesPanel(overview), curvesPanel(overview, query), densityPanel(overview), missingPanel(overview),
       panel({ title: "Dictionaries", wide: true, file: "dictionaries", rows: () => [["dictionary", "architecture", "latents", "defined", "k", "fve", "l0", "seed", "sha256"], ...index.dictionaries.map((each) => [each.name, each.architecture, each.n_latents, each.n_defined, each.k, each.fve, each.l0, each.seed, each.sha256])] },
         plainTable([{ label: "Dictionary", term: "dictionary" }, { label: "Latents", number: true, term: "latent" }, { label: "Tied to a concept", number: true, term: "defined" }, { label: "k", number: true }, { label: "Variance explained", number: true, term: "fve" }, { label: "Active per residue", number: true, term: "l0" }, { label: "Seed", number: true }],
           index.dictionaries.map((each, position) => [[el("a", { href: makeRoute(["latents"], { d: each.name }) }, dictionaryLabel(position)), el("small", null, each.architecture)], integer(each.n_latents), integer(each.n_defined), each.k ?? "–", fixed(each.fve), fixed(each.l0, 1), each.seed ?? "–"]), { label: "Dictionaries" })))));

@@ -17,14 +17,14 @@ export function pageColours() {
 /** Colours of dictionaries by position and of groups, those of Okabe and Ito first. */
 export const OKABE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#7f7f1f", "#c2185b", "#56b4e9"];
 
-// Cividis, nine steps: the same order for every common colour blindness, and in grey.
-const CIVIDIS = [[0, 34, 78], [18, 53, 112], [59, 73, 108], [87, 93, 109], [112, 113, 115], [138, 134, 120], [165, 156, 116], [195, 179, 105], [254, 232, 56]];
+// Viridis, nine steps: the same order for every common colour blindness, and in grey.
+const VIRIDIS = [[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141], [39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]];
 
 /** A colour of the ordered scale for a share between 0 and 1. */
 export function ordered(share) {
-  const at = Math.min(Math.max(share, 0), 1) * (CIVIDIS.length - 1);
-  const low = Math.min(Math.floor(at), CIVIDIS.length - 2);
-  const channel = (index) => Math.round(CIVIDIS[low][index] + (at - low) * (CIVIDIS[low + 1][index] - CIVIDIS[low][index]));
+  const at = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1);
+  const low = Math.min(Math.floor(at), VIRIDIS.length - 2);
+  const channel = (index) => Math.round(VIRIDIS[low][index] + (at - low) * (VIRIDIS[low + 1][index] - VIRIDIS[low][index]));
   return `rgb(${channel(0)}, ${channel(1)}, ${channel(2)})`;
 }
 

@@ -1,5 +1,5 @@
 // One protein: which latents are active along it, what is known and predicted of it, and its structure.
-import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, latentHref, latentLabel, latentLink, latentName, latents, proteinEntry, proteinLink, proteins, sentenceOf } from "./atlas.js";
+import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, isDefined, latentHref, latentLabel, latentLink, latentName, proteinEntry, proteinHref, proteinIndex, sentenceOf, someProteins } from "./atlas.js";
 import { announce, el, outward } from "./dom.js";
 import { fixed, integer, isKnown, percent, plural, significant, isIndex } from "./format.js";
 import { term } from "./glossary.js";
@@ -57,11 +57,11 @@ function sequenceBlock(sequence, name) {
  */
 export async function proteinView(about, entry, query) {
   const { dictionaries, aspects } = atlas.index;
-  const [conceptTable, proteinTable, tables] = await Promise.all([concepts(), proteins(), Promise.all(dictionaries.map((_, position) => latents(position)))]);
+  const conceptTable = await concepts();
   const { sequence } = entry;
   const length = sequence.length;
   const tracks = entry.tracks ?? [];
-  const nameOf = ({ dictionary, latent }) => latentName(tables[dictionary], conceptTable, latent);
+  const nameOf = ({ dictionary, latent }) => latentName(dictionary, conceptTable, latent);
   const stem = about.id.replace(/\W+/g, "_");
   let range = parseRange(query.get("from"), query.get("to"), length);
   let chosen = parseLatent(query.get("latent"));
@@ -89,7 +89,7 @@ export async function proteinView(about, entry, query) {
   const trackHolder = el("div");
   let canvas = null;
   const drawTracks = () => {
-    const lines = [...spanLines(), ...shownTracks().map((track) => ({ label: at(tables[track.dictionary], "kind", track.latent) === "defined" ? `${track.latent} ${nameOf(track)}` : `${track.latent} ${dictionaryLabel(track.dictionary)}`, href: latentHref(track.dictionary, track.latent), colour: dictionaryColour(track.dictionary), track }))];
+    const lines = [...spanLines(), ...shownTracks().map((track) => ({ label: isDefined(track.dictionary, track.latent) ? `${track.latent} ${nameOf(track)}` : `${track.latent} ${dictionaryLabel(track.dictionary)}`, href: latentHref(track.dictionary, track.latent), colour: dictionaryColour(track.dictionary), track }))];
     canvas = trackCanvas({ lines, length, sequence, range: () => range, zoom: () => zoom, onBrush: brush, label: `Tracks over ${about.id}: ${plural(lines.length, "line")} over ${plural(length, "residue")}. The table below says the same for chosen residues.` });
     trackHolder.replaceChildren(canvas.node);
   };
@@ -119,8 +119,8 @@ export async function proteinView(about, entry, query) {
     sentences += 1;
     firing.replaceChildren(list.length === 0 ? empty(`None of the strongest latents of this protein is active in residues ${range[0] + 1} to ${range[1] + 1}.`)
       : plainTable([{ label: `Active in residues ${range[0] + 1} to ${range[1] + 1}` }, { label: "Largest activation", number: true, term: "activation" }, { label: "At", number: true }, { label: "Residues", number: true }, { label: "Colour" }],
-        shown.map((each) => [[latentLabel(each.track.dictionary, tables[each.track.dictionary], conceptTable, each.track.latent), note(each)], [significant(each.peak), meter(each.part, null, `${percent(each.part)} of the latent’s largest`)], `${sequence[each.at]}${each.at + 1}`, integer(each.count),
-          el("button", { type: "button", class: "tool", "aria-label": `Colour the sequence by ${nameOf(each.track)}, ${dictionaryLabel(each.track.dictionary)} ${each.track.latent}`, onclick: () => choose(each.track) }, "show")]), { label: "Latents active in the chosen residues" }),
+        shown.map((each) => [[latentLabel(each.track.dictionary, conceptTable, each.track.latent), note(each)], [significant(each.peak), meter(each.part, null, `${percent(each.part)} of the latent’s largest`)], `${sequence[each.at]}${each.at + 1}`, integer(each.count),
+          el("button", { type: "button", class: "tool", "aria-label": `show in the sequence: ${nameOf(each.track)}, ${dictionaryLabel(each.track.dictionary)} ${each.track.latent}`, onclick: () => choose(each.track) }, "show")]), { label: "Latents active in the chosen residues" }),
     list.length > shown.length && el("button", { type: "button", class: "tool", onclick: () => {
       long = true;
       showFiring();
@@ -196,7 +196,7 @@ export async function proteinView(about, entry, query) {
   paint();
   const outwardLinks = isAccession(about.id) && [outward("UniProt", `https://www.uniprot.org/uniprotkb/${about.id}/entry`), outward("AlphaFold DB", `https://alphafold.ebi.ac.uk/entry/${about.id}`), outward("InterPro", `https://www.ebi.ac.uk/interpro/protein/UniProt/${about.id}/`), outward("QuickGO", `https://www.ebi.ac.uk/QuickGO/annotations?geneProductId=${about.id}`)];
   const head = el("header", { class: "page-head" }, about.crumbs, el("h1", null, about.id), about.description && el("p", { class: "definition" }, about.description),
-    el("p", { class: "tags" }, el("span", null, plural(length, "residue")), about.split && el("span", null, term("split", "split"), ` ${about.split}`), isKnown(about.nearest) && el("span", null, `${percent(about.nearest)} identical to `, about.nearestId ? proteinLink(proteinTable, proteinTable.columns.id.indexOf(about.nearestId), about.nearestId) : "its nearest", " in training"), outwardLinks), about.head);
+    el("p", { class: "tags" }, el("span", null, plural(length, "residue")), about.split && el("span", null, term("split", "split"), ` ${about.split}`), isKnown(about.nearest) && el("span", null, `${percent(about.nearest)} identical to `, about.nearestId ? el("a", { href: proteinHref(about.nearestId) }, about.nearestId) : "its nearest", " in training"), outwardLinks), about.head);
   return el("div", null, head, panelGrid(
     panel({
       title: "Latents along the sequence", wide: true, file: `${stem}_tracks`, figure: () => canvas.figure(),
@@ -228,15 +228,16 @@ export async function proteinView(about, entry, query) {
 }
 
 export async function proteinPage({ path, query }) {
-  const table = await proteins();
-  const index = table.columns.id.indexOf(path[1]);
-  const entry = index >= 0 ? await proteinEntry(index) : null;
+  const id = path[1] ?? "";
+  const index = await proteinIndex(id);
+  const [table, entry] = index >= 0 ? await Promise.all([someProteins(), proteinEntry(index)]) : [];
   if (!entry) {
-    return { title: path[1] ?? "Protein", node: el("div", null, el("h1", null, index >= 0 ? path[1] : "No such protein"), empty(index >= 0 ? "This protein has no page: pages were limited to a list of proteins. It is in the lists and counts in all scores." : `This run has no protein “${path[1] ?? ""}”. It may go by another accession: try the search.`), el("p", null, el("a", { href: "#/proteins" }, "All proteins"))) };
+    return { title: id || "Protein", node: el("div", null, el("h1", null, index >= 0 ? id : "No such protein"), empty(index >= 0 ? "This protein has no page: pages were limited to a list of proteins. It is in the lists and counts in all scores." : `This run has no protein “${id}”. It may go by another accession: try the search.`), el("p", null, el("a", { href: "#/proteins" }, "All proteins"))) };
   }
+  const known = (name) => entry[name] ?? at(table, name, index);
   const node = await proteinView({
-    id: path[1], description: at(table, "description", index), split: at(table, "split", index), nearest: at(table, "nearest_identity", index), nearestId: entry.nearest_id,
-    crumbs: el("p", { class: "crumbs" }, el("a", { href: "#/proteins" }, "Proteins"), ` / ${path[1]}`),
+    id, description: known("description"), split: known("split"), nearest: known("nearest_identity"), nearestId: entry.nearest_id,
+    crumbs: el("p", { class: "crumbs" }, el("a", { href: "#/proteins" }, "Proteins"), ` / ${id}`),
   }, entry, query);
-  return { title: path[1], node };
+  return { title: id, node };
 }

@@ -1,5 +1,5 @@
 // The one search, from any page: `/`. The index is put together on first use, in memory.
-import { atlas, allSentences, allSequences, at, concepts, conceptHref, dictionaryLabel, latentHref, latentName, latents, proteinHref, proteins } from "./atlas.js";
+import { atlas, allDescriptions, allSentences, allSequences, at, concepts, conceptHref, dictionaryLabel, latentHref, latentName, latents, proteinHref, proteins } from "./atlas.js";
 import { announce, el } from "./dom.js";
 import { plural } from "./format.js";
 import { aspectChip, empty } from "./panel.js";
@@ -14,8 +14,8 @@ let documentsPromise = null;
 /** All that can be found, as {kind, id, name, title, about, href, weight}; loaded once. */
 async function buildDocuments() {
   const { dictionaries } = atlas.index;
-  const [conceptTable, proteinTable, extra, tables, sentences] = await Promise.all([
-    concepts(), proteins(), load("search").then((value) => table(value.entries), () => ({ n: 0, columns: {} })),
+  const [conceptTable, proteinTable, descriptions, extra, tables, sentences] = await Promise.all([
+    concepts(), proteins(), allDescriptions(), load("search").then((value) => table(value.entries), () => ({ n: 0, columns: {} })),
     Promise.all(dictionaries.map((_, position) => latents(position))),
     Promise.all(dictionaries.map((_, position) => allSentences(position).catch(() => []))),
   ]);
@@ -29,12 +29,12 @@ async function buildDocuments() {
       const sentence = sentences[position][latent];
       const concept = at(each, "concept", latent) ?? -1;
       if (!sentence && concept < 0) continue;
-      const name = latentName(each, conceptTable, latent);
+      const name = latentName(position, conceptTable, latent);
       documents.push({ kind: "latent", id: `${dictionaries[position].name} ${latent}`.toLowerCase(), name: `${name} ${sentence ?? ""} ${at(conceptTable, "name", concept) ?? ""}`.toLowerCase(), title: name, about: `${dictionaryLabel(position)} ${latent}${sentence ? `: ${sentence}` : ""}`, href: latentHref(position, latent), weight: 3 * Math.max((at(each, "f1", latent) ?? 0) - (at(each, "floor", latent) ?? 0), 0) });
     }
   });
   for (let row = 0; row < proteinTable.n; row += 1) {
-    const [id, description] = [at(proteinTable, "id", row), at(proteinTable, "description", row) ?? ""];
+    const [id, description] = [at(proteinTable, "id", row), descriptions[row] ?? ""];
     documents.push({ kind: "protein", id: id.toLowerCase(), name: description.toLowerCase(), title: id, about: description, href: proteinHref(id) });
   }
   for (let row = 0; row < extra.n; row += 1) {
@@ -42,14 +42,14 @@ async function buildDocuments() {
     if (kind === "protein") {
       documents.push({ kind, id: text.toLowerCase(), name: "", title: text, about: `another name of ${at(proteinTable, "id", index)}`, href: proteinHref(at(proteinTable, "id", index)) });
     } else {
-      documents.push({ kind: kind === "motif" ? "motif" : "latent", id: "", name: text.toLowerCase(), title: text, about: `${dictionaryLabel(dictionary)} ${index}: ${latentName(tables[dictionary], conceptTable, index)}`, href: latentHref(dictionary, index) });
+      documents.push({ kind: kind === "motif" ? "motif" : "latent", id: "", name: text.toLowerCase(), title: text, about: `${dictionaryLabel(dictionary)} ${index}: ${latentName(dictionary, conceptTable, index)}`, href: latentHref(dictionary, index) });
     }
   }
   return documents;
 }
 
 /** Find what is typed: documents, and proteins that hold it as a fragment. At most `limit` of each kind. */
-export async function findAll(query, limit) {
+async function findAll(query, limit) {
   documentsPromise ??= buildDocuments();
   documentsPromise.catch(() => { documentsPromise = null; });
   const found = rankDocuments(await documentsPromise, query, limit);
@@ -58,7 +58,7 @@ export async function findAll(query, limit) {
   const [sequences, proteinTable] = await Promise.all([allSequences(), proteins()]);
   return [...found, ...findFragment(sequences, fragment, limit).map(({ protein, start }) => {
     const id = at(proteinTable, "id", protein);
-    return { kind: "sequence", title: id, about: `residues ${start + 1} to ${start + fragment.length}; ${at(proteinTable, "description", protein) ?? ""}`, href: proteinHref(id, { from: start + 1, to: start + fragment.length }) };
+    return { kind: "sequence", title: id, about: `residues ${start + 1} to ${start + fragment.length}`, href: proteinHref(id, { from: start + 1, to: start + fragment.length }) };
   })];
 }
 

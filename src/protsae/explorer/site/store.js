@@ -4,7 +4,7 @@
 const waiting = new Map();
 const promises = new Map();
 
-export class BrokenData extends Error {}
+class BrokenData extends Error {}
 
 /** The run that this page was made with: the name of its folder of data, repeated in every file. */
 function pageRun() {

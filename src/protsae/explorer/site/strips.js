@@ -1,10 +1,9 @@
 // Heat strips: a window of a protein, each residue coloured by the latent's activation.
 import { el, hideTip, showTip } from "./dom.js";
-import { significant } from "./format.js";
 
 /** Letters over activations. `start` is 0-based; `full` the activation of the darkest colour. Arrow keys read single residues. */
 export function residueRow({ seq, acts, start, peak, name }, full) {
-  const value = (index) => significant(acts[index] ?? 0);
+  const value = (index) => String(acts[index] ?? 0); // as in the data, not rounded once more
   const row = el("div", { class: "residues-row", tabindex: 0, role: "group", "aria-label": `Residues ${start + 1} to ${start + seq.length} of ${name}, strongest at ${peak + 1} with ${value(peak - start)}. Arrow keys read single residues.` });
   [...seq].forEach((letter, index) => {
     const part = full > 0 ? Math.min((acts[index] ?? 0) / full, 1) : 0;

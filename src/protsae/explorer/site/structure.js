@@ -5,11 +5,15 @@ import { mix } from "./paint.js";
 
 const PLAIN = "#c9d1da";
 
+function hex(colour) {
+  return `#${colour.match(/\d+/g).map((part) => Number(part).toString(16).padStart(2, "0")).join("")}`;
+}
+
 /** Colours per residue number of the file: what the mapping leaves out is grey. `parts` are shares of the latent's maximum. */
 export function residueColours(map, parts, colour) {
   const colours = new Map();
   map.forEach((number, index) => {
-    if (number !== null && number !== undefined) colours.set(number, parts ? mix(PLAIN, colour, Math.min(parts[index], 1)) : PLAIN);
+    if (number !== null && number !== undefined) colours.set(number, parts ? hex(mix(PLAIN, colour, Math.min(parts[index], 1))) : PLAIN);
   });
   return colours;
 }
