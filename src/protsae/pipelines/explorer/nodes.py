@@ -28,20 +28,20 @@ def build_explorer(
         comparison: subject and rival.
         data_sources: name and hash of the files of this run.
         inputs: the fields of `ExplorerTables` by name, `concept_terms` and `concept_relations`,
-            `raw_structures` (a folder or None), and of every dictionary the fields of `DictionaryTables`.
+            `raw_structures` and `predicted` (folders or None), and of every dictionary the fields of `DictionaryTables`.
     """
     from protsae.explorer.content import plan_site
     from protsae.explorer.tables import DictionaryTables, ExplorerTables
     from protsae.ontology.obo import Ontology
 
     shared = {name: value for name, value in inputs.items() if "__" not in name}
-    structures = shared.pop("raw_structures")
+    folders = (shared.pop("raw_structures"), shared.pop("predicted"))
     ontology = Ontology(shared.pop("concept_terms"), shared.pop("concept_relations"))
     named = Dictionaries.of(dictionaries, comparison)
     parts = [field.name for field in fields(DictionaryTables)]
     of = {name: DictionaryTables(**_own(inputs, name, parts)) for name in named.names}
     tables = ExplorerTables(named, of, ontology=ontology, data_sources=data_sources, **shared)
-    return plan_site(tables, texts, explorer, structures)
+    return plan_site(tables, texts, explorer, *folders)
 
 
 def _own(inputs: Mapping[str, Any], name: str, parts: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from .nodes import build_explorer
 _TABLES = (
     *("proteins", "concepts", "protein_labels", "labelled_aspects", "residue_labels", "protein_concepts"),
     *("metrics", "method_differences", "density_histogram", "concept_metrics", "concept_alignment"),
-    *("missing_annotations_check", "raw_structures"),
+    *("missing_annotations_check", "raw_structures", "predicted"),
 )
 _OF_DICTIONARIES = (
     *("sae_checkpoint", "training_log", "residue_codes", "encoding"),
