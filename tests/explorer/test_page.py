@@ -195,6 +195,8 @@ def test_typed_residues_list_the_latents_too(browser, site):
     browser.fill("[aria-label='To residue']", "12")
     assert browser.run("location.hash").endswith("?from=12&to=12")
     assert listed(browser) == active_between(1, 11, 11)
+    browser.fill("[aria-label='To residue']", "25")
+    assert listed(browser) == active_between(1, 11, 24) != active_between(1, 11, 11)
 
 
 def test_state_survives_reload_and_back(browser, site):
