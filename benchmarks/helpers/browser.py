@@ -184,12 +184,16 @@ class Browser:
         pressed = {} if kind == "mouseMoved" and not more else {"button": "left", "clickCount": 1}
         self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **{**pressed, **more})
 
-    def box(self, selector: str) -> dict[str, float]:
-        """Return x, y, width and height of the first element that fits, scrolled into view."""
+    def scroll_to(self, selector: str) -> None:
+        """Bring the first element that fits into the middle of the window."""
         node = f"document.querySelector({json.dumps(selector)})"
         self.run(f"{node}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
         self.settle()  # scrolling hides what hangs over the page
-        return self.run(f"{node}.getBoundingClientRect().toJSON()")
+
+    def box(self, selector: str) -> dict[str, float]:
+        """Return x, y, width and height of the first element that fits, scrolled into view."""
+        self.scroll_to(selector)
+        return self.run(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()")
 
     def click(self, selector: str) -> None:
         """Click the middle of the first element that fits."""

@@ -467,15 +467,23 @@ def files() -> Iterator[tuple[str, Any]]:
             "n": 2,
             "release": "demo",
             "proteins": table(
-                id=["mine", "mine_C5S"], description=[HOSTILE, ""], length=[60, 60], group=[None, "mine"]
+                id=["mine", "mine C5S"], description=[HOSTILE, ""], length=[60, 60], group=[None, "mine"]
             ),
         },
     )
+    before_and_after = {"before": 0.0, "after": 0.8}
     variant = {
         **protein(0),
-        "id": "mine_C5S",
+        "id": "mine C5S",
         "mutations": ["C5S"],
-        "gained": [{"dictionary": 0, "latent": 4, "before": 0.0, "after": 0.8}],
-        "lost": [{"dictionary": 1, "latent": 9, "before": 1.1, "after": 0.0}],
+        "llr": -2.5,
+        "score": "masked",
+        "tracks": [],
+        "predicted": [],
+        "gained": [{"dictionary": 0, "latent": 4, "sentence": HOSTILE, **before_and_after}],
+        "lost": [{"dictionary": None, "latent": 9, "sentence": None, **before_and_after}],
+        "changes": [
+            {"concept": 2, "concept_id": "GO:0008270", "name": "zinc ion binding", **before_and_after}
+        ],
     }
     yield "prediction-0", [{**protein(0), "id": "mine"}, variant]

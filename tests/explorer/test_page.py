@@ -291,7 +291,7 @@ def open_map(browser: Browser, site: Path) -> None:
     browser.size(1280, 500)
     browser.open(site, "/overview")
     assert not [each for each in browser.requests if "latents-" in each]
-    browser.box(".map-wait")
+    browser.scroll_to(".map-wait")
     browser.wait("document.querySelector('.map-canvas') !== null")
 
 
@@ -379,7 +379,7 @@ def axe():
 def test_accessibility_in_light_and_dark(browser, site, axe, view):
     browser.open(site, view)
     if browser.count(".map-wait"):
-        browser.box(".map-wait")
+        browser.scroll_to(".map-wait")
         browser.wait("document.querySelector('.map-canvas') !== null")
     browser.run(f"{axe}; 0")
     assert browser.run(VIOLATIONS) == []

@@ -52,9 +52,7 @@ def bundle(sources: Mapping[str, str], entry: str = "main.js") -> str:
             if owner.setdefault(declared, name) != name:
                 raise InputError(f"{name} declares {declared}, as {owner[declared]} does: rename one")
         if broken := next((line for line in body.splitlines() if line.count("`") % 2), None):
-            raise InputError(
-                f"{name}: {broken.strip()!r} begins or ends a text of several lines; join strings"
-            )
+            raise InputError(f"{name}: {broken.strip()!r} begins or ends a text of several lines")
         parts.append(_INDENT.sub("", _COMMENT.sub("", body)).strip() + "\n")
     return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
 

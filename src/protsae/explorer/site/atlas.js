@@ -10,6 +10,7 @@ export const atlas = { index: null };
 
 export async function openAtlas() {
   atlas.index ??= await load("index");
+  atlas.index.run ??= document.documentElement.dataset.run;
   return atlas.index;
 }
 
@@ -22,13 +23,18 @@ export function dictionaryPosition(name) {
   return atlas.index.dictionaries.findIndex((each) => each.name === name);
 }
 
+/** The name of a dictionary in addresses. A prediction may have used one that is not of this run: its position is null. */
+export function dictionaryName(position) {
+  return atlas.index.dictionaries[position]?.name ?? "release";
+}
+
 export function dictionaryLabel(position) {
   const dictionary = atlas.index.dictionaries[position];
-  return dictionary ? (dictionary.label ?? dictionary.name) : "";
+  return dictionary ? (dictionary.label ?? dictionary.name) : "the release’s";
 }
 
 export function dictionaryColour(position) {
-  return OKABE[position % OKABE.length];
+  return OKABE[(position ?? 4) % OKABE.length];
 }
 
 export const concepts = () => loadTable("concepts");
@@ -59,7 +65,7 @@ export const allSentences = (position) => loadAll(`sentences-${position}`, atlas
 export const sentenceOf = (position, latent) => loadEntry(`sentences-${position}`, latent, atlas.index.chunk.sentences);
 
 export function latentHref(position, latent, query) {
-  return makeRoute(["latent", atlas.index.dictionaries[position].name, String(latent)], query);
+  return makeRoute(["latent", dictionaryName(position), String(latent)], query);
 }
 
 export function conceptHref(table, index) {
@@ -72,7 +78,7 @@ export function proteinHref(id, query) {
 
 /** Whether a latent was tied to a concept: these come first, in the order of the concepts. */
 export function isDefined(position, latent) {
-  return latent < atlas.index.dictionaries[position].n_defined;
+  return latent < (atlas.index.dictionaries[position]?.n_defined ?? 0);
 }
 
 /** The name of a latent: of its concept if it was tied to one, else its number. */
@@ -85,7 +91,7 @@ export function latentLabel(position, conceptTable, latent, query) {
   const name = latentName(position, conceptTable, latent);
   const place = `${dictionaryLabel(position)} ${latent}`;
   const isNamed = isDefined(position, latent);
-  return [el("a", { href: latentHref(position, latent, query) }, isNamed ? name : place), isNamed && el("small", null, place)];
+  return [latentLink(position, latent, isNamed ? name : place, query), isNamed && el("small", null, place)];
 }
 
 /** The concept that a latent's F1 is of: for a defined latent it may be another one than its own. */
@@ -95,6 +101,7 @@ export function bestConcept(table, latent) {
 
 /** A link to a latent, with its dictionary in small. */
 export function latentLink(position, latent, name, query) {
+  if (!isIndex(position)) return el("span", null, name ?? `${dictionaryLabel(position)} ${latent}`);
   return el("a", { href: latentHref(position, latent, query) }, name ?? `${dictionaryLabel(position)} ${latent}`);
 }
 

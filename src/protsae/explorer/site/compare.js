@@ -26,7 +26,7 @@ async function latentsView(query, go) {
   const [a, b] = [parseLatent(query.get("a")), parseLatent(query.get("b"))];
   const { dictionaries } = atlas.index;
   const controls = el("div", { class: "controls" }, latentField("First latent", a, (value) => go({ a: value })), latentField("Second latent", b, (value) => go({ b: value })));
-  const valid = (each) => each && each.latent < dictionaries[each.dictionary].n_latents;
+  const valid = (each) => each && isIndex(each.dictionary) && each.latent < dictionaries[each.dictionary].n_latents;
   if (!valid(a) || !valid(b)) return [controls, empty(valid(a) || valid(b) ? "Choose a second latent: its number is on its page and in the list of latents. The search (/) finds it." : "Choose two latents, of one dictionary or of two.")];
   const both = [a, b];
   const [conceptTable, proteinTable, tables, cards, sentences] = await Promise.all([concepts(), someProteins(), Promise.all(both.map((each) => latents(each.dictionary))), Promise.all(both.map((each) => latentCard(each.dictionary, each.latent))), Promise.all(both.map((each) => sentenceOf(each.dictionary, each.latent).catch(() => null)))]);

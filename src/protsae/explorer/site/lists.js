@@ -70,7 +70,7 @@ export async function latentsPage({ query }) {
       { key: "f1", label: "F1, test", sort: "lift", className: "c-score", number: true, title: "Sorted by how far F1 is above its floor" },
       { key: "density", label: "Density", sort: "density", className: "c-number", number: true },
       { key: "shape", label: "Shape", sort: "shape", className: "c-shape" },
-      { key: "confidence", label: "Sentence", sort: "confidence", className: "c-shape" },
+      { key: "confidence", label: "Trust", title: "How far to trust the sentence", sort: "confidence", className: "c-shape" },
     ],
     cells: (row) => {
       const concept = columns.concept[row];

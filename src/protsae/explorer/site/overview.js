@@ -204,7 +204,7 @@ export async function overviewPage({ query }) {
   const start = (href, title, text) => el("a", { class: "start", href }, el("b", null, title), el("span", null, text));
   const subject = index.dictionaries.findIndex((each) => each.name === index.subject);
   const hero = el("div", { class: "hero" }, el("div", { class: "page" },
-    el("h1", null, "What a protein language model has learnt, latent by latent"),
+    el("h1", null, index.title || "What a protein language model has learnt, latent by latent"),
     overview.result && el("p", { class: "lead" }, overview.result),
     el("ul", { class: "facts" }, [["Language model", index.plm?.name], ["Hook point", index.dictionaries[0]?.hook_point], ...index.dictionaries.map((each, position) => [dictionaryLabel(position), `${integer(each.n_latents)} latents${each.k ? `, k = ${each.k}` : ""}`])].filter(([, value]) => value).map(([label, value]) => el("li", null, el("span", null, label), " ", value))),
     el("div", { class: "tiles" },

@@ -1,9 +1,8 @@
 // One protein: which latents are active along it, what is known and predicted of it, and its structure.
-import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryPosition, isAccession, isDefined, latentHref, latentLabel, latentLink, latentName, proteinEntry, proteinHref, proteinIndex, sentenceOf, someProteins } from "./atlas.js";
+import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryName, dictionaryPosition, isAccession, isDefined, latentHref, latentLabel, latentLink, latentName, proteinEntry, proteinHref, proteinIndex, sentenceOf, someProteins } from "./atlas.js";
 import { announce, el, outward } from "./dom.js";
 import { fixed, integer, isKnown, percent, plural, significant, isIndex } from "./format.js";
 import { term } from "./glossary.js";
-import { OKABE } from "./paint.js";
 import { choice, empty, meter, notice, panel, panelGrid, plainTable, recordRows, tick } from "./panel.js";
 import { firingBetween, parseRange, unpackTrack } from "./residues.js";
 import { replaceQuery } from "./route.js";
@@ -15,8 +14,9 @@ const AT_ONCE = 12;
 /** What `latent=protsae:12` names, as {dictionary, latent}; null if nothing. */
 export function parseLatent(text) {
   const [, name, number] = (text ?? "").match(/^(.*):(\d+)$/) ?? [];
-  const dictionary = name === undefined ? -1 : dictionaryPosition(name);
-  return dictionary >= 0 ? { dictionary, latent: Number(number) } : null;
+  if (name === undefined) return null;
+  const dictionary = dictionaryPosition(name);
+  return dictionary >= 0 || name === "release" ? { dictionary: dictionary >= 0 ? dictionary : null, latent: Number(number) } : null;
 }
 
 /** The sequence in blocks of ten; `values` colours it, `range` is underlined. */
@@ -63,7 +63,7 @@ export async function proteinView(about, entry, query) {
   const tracks = entry.tracks ?? [];
   const nameOf = ({ dictionary, latent }) => latentName(dictionary, conceptTable, latent);
   const stem = about.id.replace(/\W+/g, "_");
-  let range = parseRange(query.get("from"), query.get("to"), length);
+  let range = parseRange(query.get("from"), query.get("to"), length) ?? about.range ?? null;
   let chosen = parseLatent(query.get("latent"));
   let zoom = Number(query.get("zoom")) > 1 ? Number(query.get("zoom")) : 1;
   let only = dictionaries.some((each) => each.name === query.get("d")) ? query.get("d") : "";
@@ -77,9 +77,10 @@ export async function proteinView(about, entry, query) {
     return [...byConcept].map(([concept, spans]) => ({ label: at(conceptTable, "name", concept), href: conceptHref(conceptTable, concept), colour: aspects[at(conceptTable, "aspect", concept)]?.colour ?? "#8a929e", spans }));
   };
   const shownTracks = () => {
-    const list = tracks.filter((track) => !only || dictionaries[track.dictionary].name === only);
+    const list = tracks.filter((track) => !only || dictionaryName(track.dictionary) === only);
     // The strongest of each dictionary in turn, so that a short list shows all dictionaries.
-    const queues = dictionaries.map((_, position) => list.filter((track) => track.dictionary === position));
+    const used = [...new Set(list.map((track) => track.dictionary))].sort();
+    const queues = used.map((position) => list.filter((track) => track.dictionary === position));
     const mixed = [];
     for (let index = 0; mixed.length < list.length; index += 1) queues.forEach((queue) => { if (index < queue.length) mixed.push(queue[index]); });
     const picked = all ? mixed : mixed.slice(0, AT_ONCE);
@@ -89,7 +90,7 @@ export async function proteinView(about, entry, query) {
   const trackHolder = el("div");
   let canvas = null;
   const drawTracks = () => {
-    const lines = [...spanLines(), ...shownTracks().map((track) => ({ label: isDefined(track.dictionary, track.latent) ? `${track.latent} ${nameOf(track)}` : `${track.latent} ${dictionaryLabel(track.dictionary)}`, href: latentHref(track.dictionary, track.latent), colour: dictionaryColour(track.dictionary), track }))];
+    const lines = [...spanLines(), ...shownTracks().map((track) => ({ label: isDefined(track.dictionary, track.latent) ? `${track.latent} ${nameOf(track)}` : `${track.latent} ${dictionaryLabel(track.dictionary)}`, href: isIndex(track.dictionary) ? latentHref(track.dictionary, track.latent) : null, colour: dictionaryColour(track.dictionary), track }))];
     canvas = trackCanvas({ lines, length, sequence, range: () => range, zoom: () => zoom, onBrush: brush, label: `Tracks over ${about.id}: ${plural(lines.length, "line")} over ${plural(length, "residue")}. The table below says the same for chosen residues.` });
     trackHolder.replaceChildren(canvas.node);
   };
@@ -98,7 +99,7 @@ export async function proteinView(about, entry, query) {
   const firing = el("div", { class: "firing" });
   const from = el("input", { type: "number", min: 1, max: length, inputmode: "numeric", "aria-label": "From residue", onchange: () => typed() });
   const to = el("input", { type: "number", min: 1, max: length, inputmode: "numeric", "aria-label": "To residue", onchange: () => typed() });
-  const found = () => (range ? firingBetween(tracks.filter((track) => !only || dictionaries[track.dictionary].name === only), range[0], range[1]) : []);
+  const found = () => (range ? firingBetween(tracks.filter((track) => !only || dictionaryName(track.dictionary) === only), range[0], range[1]) : []);
   let sentences = 0;
   let long = false;
   const showFiring = () => {
@@ -113,7 +114,7 @@ export async function proteinView(about, entry, query) {
     const note = (each) => {
       const cell = el("small", { class: "row-about" });
       const turn = sentences;
-      sentenceOf(each.track.dictionary, each.track.latent).then((text) => { if (turn === sentences && text) cell.textContent = text; }, () => {});
+      if (isIndex(each.track.dictionary)) sentenceOf(each.track.dictionary, each.track.latent).then((text) => { if (turn === sentences && text) cell.textContent = text; }, () => {});
       return cell;
     };
     sentences += 1;
@@ -147,14 +148,14 @@ export async function proteinView(about, entry, query) {
     block.node.className = `sequence tone-${(chosen?.dictionary ?? 0) % 7}`;
     block.paint(values, track?.max ?? 0, range);
     legend.replaceChildren(...(track ? ["Coloured by ", latentLink(track.dictionary, track.latent, `${dictionaryLabel(track.dictionary)} ${track.latent}`), ` (${nameOf(track)}); the darkest colour is ${significant(track.max)}.`]
-      : chosen ? [`Latent ${chosen.latent} of ${dictionaryLabel(chosen.dictionary)} is not among the strongest latents kept for this protein.`] : ["Choose a latent to colour the sequence."]));
-    structure?.paint(values ? values.map((value) => value / (track.max || 1)) : null, OKABE[(chosen?.dictionary ?? 0) % OKABE.length], range);
+      : chosen ? [`Latent ${chosen.latent} of ${dictionaryLabel(chosen.dictionary)} is not among the strongest latents kept for this protein.`] : tracks.length > 0 ? ["Choose a latent to colour the sequence."] : []));
+    structure?.paint(values ? values.map((value) => value / (track.max || 1)) : null, dictionaryColour(chosen?.dictionary), range);
   }
-  const options = tracks.map((track) => [`${dictionaries[track.dictionary].name}:${track.latent}`, `${dictionaryLabel(track.dictionary)} ${track.latent}: ${nameOf(track)}`.slice(0, 70)]);
+  const options = tracks.map((track) => [`${dictionaryName(track.dictionary)}:${track.latent}`, `${dictionaryLabel(track.dictionary)} ${track.latent}: ${nameOf(track)}`.slice(0, 70)]);
   const chooser = choice("Colour by", [["", "no latent"], ...options], chosen && options.some(([key]) => key === query.get("latent")) ? query.get("latent") : "", (value) => choose(parseLatent(value)));
   function choose(latent) {
     chosen = latent;
-    const value = latent ? `${dictionaries[latent.dictionary].name}:${latent.latent}` : "";
+    const value = latent ? `${dictionaryName(latent.dictionary)}:${latent.latent}` : "";
     chooser.querySelector("select").value = value;
     replaceQuery({ latent: value });
     drawTracks();
@@ -168,7 +169,7 @@ export async function proteinView(about, entry, query) {
   const predictedPanel = panel({
     title: "Predicted concepts", className: "tall", file: `${stem}_predicted`, rows: predicted.length > 0 ? () => recordRows(predicted.map((each) => ({ concept_id: at(conceptTable, "id", each.concept) ?? each.concept_id, name: at(conceptTable, "name", each.concept) ?? each.name, ...each }))) : undefined,
     about: ["Calibrated probabilities of the best latents and predictors; what is above its ", term("threshold", "threshold"), " is bold."],
-  }, predicted.length > 0 ? plainTable([{ label: "Concept" }, { label: "Probability", number: true }, { label: "Annotated" }], predicted.slice(0, 60).map((each) => [isIndex(each.concept) ? conceptLink(conceptTable, each.concept) : `${each.name ?? ""} ${each.concept_id ?? ""}`, [isKnown(each.threshold) && each.probability >= each.threshold ? el("b", null, fixed(each.probability, 2)) : fixed(each.probability, 2), meter(each.probability, each.threshold)], isKnown(each.known) ? (each.known ? el("span", { class: "has" }, "yes") : "no") : "–"]), { label: "Predicted concepts" }) : empty("This run predicted no concepts for this protein."));
+  }, predicted.length > 0 ? plainTable([{ label: "Concept" }, { label: "Probability", number: true }, !about.isPrediction && { label: "Annotated" }].filter(Boolean), predicted.slice(0, 60).map((each) => [isIndex(each.concept) ? conceptLink(conceptTable, each.concept) : `${each.name ?? ""} ${each.concept_id ?? ""}`, [isKnown(each.threshold) && each.probability >= each.threshold ? el("b", null, fixed(each.probability, 2)) : fixed(each.probability, 2), meter(each.probability, each.threshold)], !about.isPrediction && (isKnown(each.known) ? (each.known ? el("span", { class: "has" }, "yes") : "no") : "–")].filter(Boolean)), { label: "Predicted concepts" }) : empty(about.noConcepts ?? "This run predicted no concepts for this protein."));
   const knownPanel = panel({ title: "Annotated concepts", className: "tall", file: `${stem}_annotated`, rows: known.length > 0 ? () => recordRows(known.map((each) => ({ concept_id: at(conceptTable, "id", each.concept), name: at(conceptTable, "name", each.concept), is_direct: each.direct }))) : undefined },
     known.length > 0 ? el("ul", { class: "plain scroll", tabindex: 0, role: "list", "aria-label": "Annotated concepts" }, known.map((each) => el("li", null, conceptLink(conceptTable, each.concept), each.direct === false && el("small", { class: "quiet" }, " from a narrower term")))) : empty("No annotation with a concept of this run."));
 
@@ -201,7 +202,7 @@ export async function proteinView(about, entry, query) {
     panel({
       title: "Latents along the sequence", wide: true, file: `${stem}_tracks`, figure: () => canvas.figure(),
       about: ["The strongest latents of each dictionary", (entry.n_fired ?? []).some(isKnown) && ` (${dictionaries.map((_, index) => (isKnown(entry.n_fired[index]) ? `${tracks.filter((track) => track.dictionary === index).length} of ${integer(entry.n_fired[index])} active ones of ${dictionaryLabel(index)}` : null)).filter(Boolean).join(", ")})`, "; darker is more active. Drag over residues to choose them."],
-      rows: () => [["dictionary", "latent", "name", "residue", "amino_acid", "activation"], ...tracks.flatMap((track) => [...unpackTrack(track, length)].map((value, index) => [dictionaries[track.dictionary].name, track.latent, nameOf(track), index + 1, sequence[index], value]).filter((row) => row[5] > 0))],
+      rows: () => [["dictionary", "latent", "name", "residue", "amino_acid", "activation"], ...tracks.flatMap((track) => [...unpackTrack(track, length)].map((value, index) => [dictionaryName(track.dictionary), track.latent, nameOf(track), index + 1, sequence[index], value]).filter((row) => row[5] > 0))],
     },
     el("div", { class: "controls" },
       dictionaries.length > 1 && choice("Dictionary", [["", "all"], ...dictionaries.map((each, index) => [each.name, dictionaryLabel(index)])], only, (value) => {
@@ -220,11 +221,11 @@ export async function proteinView(about, entry, query) {
         replaceQuery({ all: value ? "1" : "" });
         drawTracks();
       })),
-    el("ul", { class: "map-key" }, dictionaries.map((_, index) => el("li", null, el("i", { vars: { "--swatch": dictionaryColour(index) } }), `latents of ${dictionaryLabel(index)}`))),
-    tracks.length + (entry.spans?.length ?? 0) > 0 ? trackHolder : empty("This run kept no activations of this protein: of training proteins it keeps a sample."),
-    el("div", { class: "controls brush" }, el("span", null, "Residues"), from, el("span", null, "to"), to, el("button", { type: "button", class: "tool", onclick: () => brush(null, true) }, "Clear")), firing),
+    el("ul", { class: "map-key" }, [...new Set(tracks.map((track) => track.dictionary))].sort().map((index) => el("li", null, el("i", { vars: { "--swatch": dictionaryColour(index) } }), `latents of ${dictionaryLabel(index)}`))),
+    tracks.length + (entry.spans?.length ?? 0) > 0 ? trackHolder : empty(about.noTracks ?? "This run kept no activations of this protein: of training proteins it keeps a sample."),
+    tracks.length > 0 && el("div", { class: "controls brush" }, el("span", null, "Which latents are active in residues"), from, el("span", null, "to"), to, el("span", null, "?"), el("button", { type: "button", class: "tool", onclick: () => brush(null, true) }, "Clear")), tracks.length > 0 && firing),
     panel({ title: "Sequence", wide: true, file: `${stem}_sequence`, rows: () => [["protein", "sequence"], [about.id, sequence]] }, el("div", { class: "controls" }, options.length > 0 && chooser), legend, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Sequence" }, block.node)),
-    structurePanel, predictedPanel, knownPanel));
+    structurePanel, predictedPanel, about.isPrediction ? null : knownPanel));
 }
 
 export async function proteinPage({ path, query }) {
