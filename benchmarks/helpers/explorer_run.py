@@ -325,11 +325,12 @@ def _dictionary(
     n_defined = len(concepts) if name == "protsae" else 0
     latents = _latents(rng, name, concepts, n_latents, n_defined, largest, mark)
     n = len(proteins)
+    windows = _windows(rng, proteins, n_latents, mark)
     return DictionaryTables(
         sae_checkpoint=_checkpoint(folder, name, n_latents, per_residue, mark),
         latents=latents,
         latent_concepts=_latent_concepts(rng, name, concepts, n_latents),
-        latent_examples=_windows(rng, proteins, n_latents, mark).drop(columns=["quantile"]),
+        latent_examples=windows.drop(columns=["quantile"]),
         training_log=pd.DataFrame(
             {
                 "step": np.arange(1000),
@@ -360,6 +361,9 @@ def _dictionary(
                 "high": 0.4,
             }
         ),
+        latent_cards=_cards(rng, latents, mark),
+        latent_windows=windows,
+        latent_enrichment=_enrichment(rng, concepts, n_latents),
         explanations=pd.DataFrame(
             {
                 "method": name,
@@ -465,6 +469,46 @@ def _windows(rng: np.random.Generator, proteins: pd.DataFrame, n_latents: int, m
             "window_sequence": [sequence[2 : 2 + width] for sequence in sequences],
             "window_acts": list(acts),
             "has_concept": pd.array(rng.random(n) < 0.5, dtype="boolean"),
+        }
+    )
+
+
+def _cards(rng: np.random.Generator, latents: pd.DataFrame, mark: str) -> pd.DataFrame:
+    n = len(latents)
+    logos = rng.gamma(0.2, 0.2, (n, 2 * FLANK + 1, 20)).round(4)
+    return latents.assign(
+        shape=[("point", "short", "whole")[row % 3] for row in range(n)],
+        position_profile=list(rng.dirichlet(np.ones(10), n)),
+        logo=[logo.tolist() for logo in logos],
+        consensus=[f"xxC{AMINO_ACIDS[row % 20]}xxCx{mark}" if row % 2 else "xxxx" for row in range(n)],
+        family=np.arange(n) // 8,
+        family_parent=-1,
+        topic=np.arange(n) % 12,
+        x=rng.normal(0, 10, n),
+        y=rng.normal(0, 10, n),
+        neighbours=list(rng.integers(0, n, (n, 5))),
+        neighbour_cosines=list(rng.uniform(0, 1, (n, 5))),
+        promotes="S:+0.04 C:+0.04",
+        suppresses="Q:-0.03 E:-0.02",
+        output_change=list(rng.normal(0, 0.1, (n, 20))),
+        input_profile=list(rng.dirichlet(np.ones(20), n)),
+        residue_f1_test=np.nan,
+    )
+
+
+def _enrichment(rng: np.random.Generator, concepts: pd.DataFrame, n_latents: int) -> pd.DataFrame:
+    latent = np.repeat(np.arange(n_latents), 12)
+    of = rng.integers(0, len(concepts), len(latent))
+    return pd.DataFrame(
+        {
+            "latent": latent,
+            "concept_id": concepts["concept_id"].to_numpy(object)[of],
+            "name": concepts["name"].to_numpy(object)[of],
+            "aspect": concepts["aspect"].to_numpy(object)[of],
+            "n_hits": 15,
+            "expected": 5.471,
+            "fold": rng.uniform(1, 9, len(latent)),
+            "q_value": rng.uniform(0, 0.05, len(latent)),
         }
     )
 

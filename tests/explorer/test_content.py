@@ -71,9 +71,15 @@ def test_cards_hold_windows_concepts_and_explanations_of_their_latent(site, tabl
         windows = own.latent_examples[own.latent_examples["latent"] == latent]
         assert [w["seq"] for w in card["windows"]] == windows["window_sequence"].tolist()
         assert [proteins[w["protein"]] for w in card["windows"]] == windows["protein_id"].tolist()
+        description = tables.proteins.set_index("protein_id")["description"]
+        assert [w["description"] for w in card["windows"]] == description[windows["protein_id"]].tolist()
         for shown, acts in zip(card["windows"], windows["window_acts"], strict=True):
             np.testing.assert_allclose(shown["acts"], acts, rtol=5e-4)
         labels = tables.protein_labels
+        rows = own.latent_enrichment[own.latent_enrichment["latent"] == latent].nsmallest(10, "q_value")
+        assert [ids[row["concept"]] for row in card["enrichment"]] == rows["concept_id"].tolist()
+        assert card["neighbours"] == own.latent_cards["neighbours"][latent].tolist()
+        np.testing.assert_allclose(card["logo"], own.latent_cards["logo"][latent], rtol=5e-4)
         carriers = set(labels.loc[labels["concept_idx"] == card["concept"], "protein_id"])
         expected = [p in carriers or (None if p == "P00001" else False) for p in windows["protein_id"]]
         assert [w["has"] for w in card["windows"]] == expected
@@ -208,7 +214,12 @@ def test_unknown_protein_in_the_list_is_refused(tables, tmp_path):
 def test_optional_tables_may_be_absent(tables, tmp_path):
     from dataclasses import replace
 
-    nothing = dict.fromkeys(("explanations", "missing_annotations", "concept_scorers", "monosemanticity"))
+    nothing = dict.fromkeys(
+        (
+            *("explanations", "missing_annotations", "concept_scorers", "monosemanticity"),
+            *("latent_cards", "latent_windows", "latent_enrichment"),
+        )
+    )
     of = {name: replace(own, **nothing) for name, own in tables.of.items()}
     site = build(replace(tables, of=of), tmp_path / "site")
     assert site["index"]["has"]["explanations"] is False
@@ -225,11 +236,16 @@ def test_curves_are_thinned_and_keep_their_ends(site):
 
 def test_search_index_holds_aliases(site, tables):
     entries = site["search"]["entries"]
-    found = dict(zip(column(entries, "text"), column(entries, "index"), strict=True))
+    rows = list(zip(*(column(entries, c) for c in ("kind", "dictionary", "index", "text")), strict=True))
+    found = {text: index for kind, _, index, text in rows if kind == "protein"}
+    motifs = [(d, index, text) for kind, d, index, text in rows if kind == "motif"]
+    assert motifs[0] == (0, 1, "xxCCxxCx")
+    assert len(motifs) == 2 * 35  # every second consensus has a letter
     aliases = tables.proteins["aliases"]
     assert found == {alias: row for row, alias in enumerate(aliases) if alias}
-    sequences = [s for n in range(1) for s in site[f"sequences-{n}"]]
-    assert sequences == tables.proteins["sequence"].tolist()
+    assert site["sequences-0"] == tables.proteins["sequence"].tolist()
+    assert site["descriptions-0"] == tables.proteins["description"].tolist()
+    assert site["protein-ids"] == column(site["proteins"], "id")
 
 
 def test_index_says_what_was_trained_on_what(site, tables):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.explorer import small_atlas as atlas
-from tests.explorer.browser import MUST_RUN, Browser, needs_chromium
+from tests.explorer.browser import MUST_RUN, needs_chromium
 
+from helpers.browser import Browser
 from protsae.explorer.folder import SitePlan
 
 pytestmark = needs_chromium

@@ -183,9 +183,18 @@ def _missing(tables: ExplorerTables, most: int) -> dict[int, list[dict[str, Any]
             continue
         columns = [c for c in rows.columns if c not in ("method", "concept_id", "name", "aspect", "rank")]
         listed = [
-            {"dictionary": position, "protein": protein, **row, "evidence": _evidence(row)}
-            for protein, row in zip(
-                whole(tables.protein(rows["protein_id"])), records(rows, columns), strict=True
+            {
+                "dictionary": position,
+                "protein": protein,
+                "description": about,
+                **row,
+                "evidence": _evidence(row),
+            }
+            for protein, about, row in zip(
+                whole(tables.protein(rows["protein_id"])),
+                tables.descriptions(rows["protein_id"]),
+                records(rows, columns),
+                strict=True,
             )
         ]
         for key, own in by_key(listed, tables.concept(rows["concept_id"])).items():

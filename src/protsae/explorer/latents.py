@@ -150,8 +150,11 @@ def _windows(
             "seq": row["window_sequence"],
             "acts": row["window_acts"],
             "has": carries,
+            **({"description": about} if about else {}),
         }
-        for position, carries, row in zip(protein, has, found, strict=True)
+        for position, carries, about, row in zip(
+            protein, has, tables.descriptions(rows["protein_id"]), found, strict=True
+        )
     ]
     return by_key(windows, rows["latent"])
 

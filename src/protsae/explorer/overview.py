@@ -17,7 +17,14 @@ from protsae.reporting.palette import GREY
 from protsae.reporting.selection import SCORE_METRICS, metric_table
 from protsae.reporting.style import ASPECT_COLOURS, ASPECT_NAMES
 
-CHUNK = {"sentences": 2048, "latent": 32, "concept": 16, "protein": 16, "sequences": 512}
+CHUNK = {
+    "sentences": 2048,
+    "latent": 16,
+    "concept": 16,
+    "protein": 16,
+    "sequences": 512,
+    "descriptions": 2048,
+}
 """Kind of data file to how many entries one holds."""
 _MAX_STEPS = 240
 _CURVES = ("fve", "l0", "dead_share", "gate_rate", "gradient_norm", "learning_rate", "loss/")

@@ -1,6 +1,6 @@
 """Data files of proteins: their list, and in chunks sequence, concepts and the strongest latents along it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,6 @@ def protein_files(
         table(
             {
                 "id": texts(proteins["protein_id"]),
-                "description": texts(proteins["description"]),
                 "length": whole(proteins["length"]),
                 "split": coded(proteins["split"]),
                 "nearest_identity": decimals(proteins["nearest_train_identity"], 3),
@@ -50,7 +49,9 @@ def protein_files(
             }
         ),
     )
-    yield from _sequences(tables)
+    yield "protein-ids", texts(proteins["protein_id"])
+    yield from _per_protein("descriptions", texts(proteins["description"]))
+    yield from _per_protein("sequences", proteins["sequence"].tolist())
     known, spans = _known(tables), _spans(tables)
     predicted = Predictions(tables, config.max_predicted)
     tracks = [
@@ -59,11 +60,17 @@ def protein_files(
     ]
     ids, nearest = texts(proteins["protein_id"]), texts(proteins["nearest_train_id"])
     sequences = proteins["sequence"].tolist()
+    about: dict[str, Sequence[Any]] = {
+        "description": texts(proteins["description"]),
+        "split": texts(proteins["split"]),
+        "nearest_identity": decimals(proteins["nearest_train_identity"], 3),
+    }
 
     def page(row: int) -> dict[str, Any]:
         found = [(position, *own.of(ids[row])) for position, own in tracks]
         return {
             "sequence": sequences[row],
+            **{name: values[row] for name, values in about.items()},
             "nearest_id": nearest[row],
             "known": known.get(row, []),
             "predicted": predicted.of(ids[row]),
@@ -97,10 +104,10 @@ def pages(tables: ExplorerTables, config: ExplorerConfig) -> NDArray[np.bool_]:
     return chosen
 
 
-def _sequences(tables: ExplorerTables) -> Iterator[DataFile]:
-    sequences = tables.proteins["sequence"].tolist()
-    for number, rows in chunks(len(sequences), CHUNK["sequences"]):
-        yield f"sequences-{number}", [sequences[row] for row in rows]
+def _per_protein(name: str, values: list[str]) -> Iterator[DataFile]:
+    """Yield one text per protein, in chunks."""
+    for number, rows in chunks(len(values), CHUNK[name]):
+        yield f"{name}-{number}", [values[row] for row in rows]
 
 
 def _known(tables: ExplorerTables) -> dict[int, list[dict[str, Any]]]:

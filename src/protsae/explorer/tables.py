@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.encoding.codes import CodeStore
+from protsae.explorer.literals import texts
 from protsae.ontology.obo import Ontology
 from protsae.reporting.dictionaries import Dictionaries
 from protsae.sae.checkpoint import SaeCheckpoint
@@ -84,6 +85,11 @@ class ExplorerTables:
     def protein(self, ids: Iterable[str]) -> Ints:
         """Return the rows of proteins; -1 where an id is none of the run's."""
         return np.asarray(self._protein_index.get_indexer(pd.Index(list(ids), dtype=object)), np.int64)
+
+    def descriptions(self, protein_ids: pd.Series) -> list[str]:
+        """Return the descriptions of proteins; empty for ids that are none of the run's."""
+        known = texts(self.proteins["description"])
+        return [known[row] if row >= 0 else "" for row in self.protein(protein_ids).tolist()]
 
     def carries(self, protein_ids: pd.Series, concept: Ints) -> list[bool | None]:
         """Return whether proteins are annotated with concepts; None where that is not known.

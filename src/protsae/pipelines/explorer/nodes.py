@@ -28,7 +28,8 @@ def build_explorer(
         comparison: subject and rival.
         data_sources: name and hash of the files of this run.
         inputs: the fields of `ExplorerTables` by name, `concept_terms` and `concept_relations`,
-            `raw_structures` and `predicted` (folders or None), and of every dictionary the fields of `DictionaryTables`.
+            `raw_structures` and `predicted` (folders or None), and of every dictionary the fields of
+            `DictionaryTables`.
     """
     from protsae.explorer.content import plan_site
     from protsae.explorer.tables import DictionaryTables, ExplorerTables
