@@ -216,6 +216,14 @@ def test_state_survives_reload_and_back(browser, site):
     assert (browser.run("location.hash"), browser.text(".count")) == (state, count)
 
 
+def test_address_of_a_view_is_copied(browser, site):
+    browser.open(site, "/protein/P12346?from=10&to=30")
+    browser.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    browser.press("Copy link")
+    browser.wait("document.querySelector('.copy-link').textContent === 'Copied'")
+    assert browser.run("navigator.clipboard.readText()") == browser.run("location.href")
+
+
 def test_list_is_sorted_by_its_headings(browser, site):
     browser.open(site, "/latents")
     heading = ".rows-head [role=columnheader]:nth-child(4)"
