@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { DENSITY_BANDS, latentTests, selectRows, sortRows, textTest } from "../../../src/protsae/explorer/site/select.js";
 import { asFragment, findFragment, matchScore, rankDocuments } from "../../../src/protsae/explorer/site/ranking.js";
-import { firingBetween, parseRange, unpackTrack } from "../../../src/protsae/explorer/site/residues.js";
+import { firingBetween, parseRange, trackOfWindows, unpackTrack } from "../../../src/protsae/explorer/site/residues.js";
 import { childrenOf, layOut, reachable } from "../../../src/protsae/explorer/site/ontology.js";
 import { nearestPoint, pointTowards, projection, unitSquare } from "../../../src/protsae/explorer/site/map.js";
 import { residueColours } from "../../../src/protsae/explorer/site/structure.js";
@@ -76,6 +76,12 @@ const TRACKS = [
 test("a track unpacks to the activations", () => {
   const values = unpackTrack(TRACKS[0], 31);
   assert.ok(Math.abs(values[10] - 0.4) < 1e-6 && values[11] === 2 && values[12] === 0 && Math.abs(values[30] - 0.8) < 1e-6);
+});
+
+test("windows of a protein make a track", () => {
+  const track = trackOfWindows([{ start: 2, acts: [0, 1] }, { start: 6, acts: [0.5] }], 1);
+  assert.deepEqual([...unpackTrack(track, 8)].map((value) => Number(value.toFixed(2))), [0, 0, 0, 1, 0, 0, 0.5, 0]);
+  assert.equal(trackOfWindows([], 1), null);
 });
 
 test("brushing lists the latents that are active there, the strongest part of their own maximum first", () => {

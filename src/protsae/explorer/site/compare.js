@@ -1,11 +1,12 @@
 // Two latents on the same proteins, and two dictionaries concept by concept.
-import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, latentCard, latentLink, latentName, latents, proteinEntry, proteinHref, sentenceOf, someProteins } from "./atlas.js";
+import { atlas, at, bestConcept, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, latentCard, latentLink, latentName, latents, proteinEntry, proteinHref, sentenceOf, someProteins } from "./atlas.js";
 import { scatter } from "./charts.js";
 import { el } from "./dom.js";
 import { fixed, interval, isKnown, percent, significant, signed, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { choice, empty, figureBox, panel, panelGrid, plainTable, recordRows, score } from "./panel.js";
 import { parseLatent } from "./protein.js";
+import { trackOfWindows, unpackTrack } from "./residues.js";
 import { makeRoute } from "./route.js";
 import { trackFigure } from "./tracks.js";
 
@@ -36,7 +37,7 @@ async function latentsView(query, go) {
     ["Dictionary", (which) => dictionaryLabel(both[which].dictionary)],
     ["Sentence", (which) => sentences[which] ?? "–"],
     ["Concept", (which) => conceptLink(conceptTable, value(which, "concept"))],
-    [term("f1", "F1 on test proteins"), (which) => score(value(which, "f1"), { floor: value(which, "floor") })],
+    [term("f1", "F1 on test proteins, best concept"), (which) => [score(value(which, "f1"), { floor: value(which, "floor") }), el("small", null, at(conceptTable, "name", bestConcept(tables[which], both[which].latent)) ?? "")]],
     [term("density"), (which) => percent(value(which, "density"))],
     [term("shape"), (which) => value(which, "shape") ?? "–"],
     ["Largest activation", (which) => significant(value(which, "max_act"))],
@@ -54,17 +55,18 @@ async function latentsView(query, go) {
   const descriptionOf = (protein) => windows.find((each) => each.protein === protein)?.description ?? at(proteinTable, "description", protein) ?? "";
   const wanted = [...new Set(cards.flatMap((card) => [...(card?.windows ?? [])].sort((x, y) => y.max_act - x.max_act).slice(0, 6).map((each) => each.protein)))].filter((index) => isIndex(index)).slice(0, 8);
   const entries = await Promise.all(wanted.map((index) => proteinEntry(index)));
+  const trackOf = (which, protein, entry) => (entry.tracks ?? []).find((track) => track.dictionary === both[which].dictionary && track.latent === both[which].latent)
+    ?? trackOfWindows((cards[which]?.windows ?? []).filter((each) => each.protein === protein), cards[which]?.max_act ?? value(which, "max_act"));
   const strips = wanted.map((protein, index) => ({ protein, entry: entries[index] })).filter(({ entry }) => entry);
   const proteinsPanel = panel({
     title: "On the same proteins", wide: true, file: "compare_on_proteins",
-    about: ["The strongest proteins of either latent; darker is more active. The first latent is above. A white line: the latent is not among the strongest that the protein’s page keeps."],
+    about: ["The strongest proteins of either latent; darker is more active. The first latent is above. Where a protein’s page does not keep the latent, only the windows of its card are drawn; an empty line is one of which nothing is kept."],
     rows: () => [["protein", "residue", "a", "b"], ...strips.flatMap(({ protein, entry }) => {
-      const values = both.map((each) => (entry.tracks ?? []).find((track) => track.dictionary === each.dictionary && track.latent === each.latent));
-      const arrays = values.map((track) => { const list = new Float32Array(entry.sequence.length); track?.runs.forEach(([start, run]) => run.forEach((code, at_) => { list[start + at_] = (code / 255) * track.max; })); return list; });
+      const arrays = both.map((_, which) => unpackTrack(trackOf(which, protein, entry) ?? { max: 0, runs: [] }, entry.sequence.length));
       return [...entry.sequence].map((_, residue) => [idOf(protein), residue + 1, arrays[0][residue], arrays[1][residue]]).filter((row) => row[2] > 0 || row[3] > 0);
     })],
   }, strips.length === 0 ? empty("No protein of their windows has a page in this run.") : strips.map(({ protein, entry }) => {
-    const lines = both.map((each, which) => ({ label: `${"AB"[which]}: ${name(which)}`, colour: a.dictionary === b.dictionary ? dictionaryColour(which) : dictionaryColour(each.dictionary), track: (entry.tracks ?? []).find((track) => track.dictionary === each.dictionary && track.latent === each.latent) }));
+    const lines = both.map((each, which) => ({ label: `${"AB"[which]}: ${name(which)}`, colour: a.dictionary === b.dictionary ? dictionaryColour(which) : dictionaryColour(each.dictionary), track: trackOf(which, protein, entry) }));
     const id = idOf(protein);
     return el("div", { class: "pair" }, el("p", null, el("a", { href: proteinHref(id, { latent: query.get("a") }) }, id), " ", el("small", { class: "quiet" }, descriptionOf(protein))), figureBox((width) => trackFigure(lines, entry.sequence.length, width, `Both latents on ${id}`), { max: 1080 }));
   }));

@@ -2,7 +2,7 @@
 import { atlas, at, bestConcept, concepts, dictionaryColour, dictionaryLabel, isDefined, latentHref, latentName, latents } from "./atlas.js";
 import { dotPlot, histogram, lineChart } from "./charts.js";
 import { announce, el } from "./dom.js";
-import { fixed, integer, isKnown, interval, percent, signed, isIndex } from "./format.js";
+import { fixed, integer, isKnown, interval, percent, signed, words, isIndex } from "./format.js";
 import { term } from "./glossary.js";
 import { latentMap, unitSquare } from "./map.js";
 import { OKABE, ordered } from "./paint.js";
@@ -186,8 +186,8 @@ function missingPanel(overview) {
     title: "Can it find annotations that are missing?", wide: true, file: "missing_check",
     about: [`${integer(rows[0].n_hidden)} annotations were hidden, and the most probable pairs of a protein and a concept without annotation were looked at: how many of them are hidden ones? The `, term("floor", "floor"), " is the share among all pairs. Candidates are on the page of each concept."],
     rows: () => recordRows(overview.missing_check),
-  }, plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "Among the top", number: true }, { label: "Share of hidden ones", number: true }, { label: "Floor", number: true, term: "floor" }],
-    rows.map((row) => [row.label ?? row.method, el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision), integer(row.n_top), score(row.value, row), fixed(row.floor)]), { label: "Hidden annotations found" }));
+  }, plainTable([{ label: "Method" }, { label: "Labels used for", term: "supervision" }, { label: "Among the top", number: true }, { label: "Share of hidden ones", number: true }],
+    rows.map((row) => [(overview.methods ?? []).find((each) => each.method === row.method)?.label ?? words(row.method), el("span", { class: `supervision supervision-${row.supervision}` }, row.supervision), integer(row.n_top), score(row.value, row)]), { label: "Hidden annotations found" }));
 }
 
 export async function overviewPage({ query }) {

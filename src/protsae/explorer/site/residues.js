@@ -9,6 +9,12 @@ export function unpackTrack(track, length) {
   return values;
 }
 
+/** A track made of windows of one protein, for a latent that its page does not keep; null if there are none. */
+export function trackOfWindows(windows, max) {
+  const runs = windows.map(({ start, acts }) => [start, acts.map((value) => Math.round((255 * value) / max))]);
+  return runs.length > 0 && max > 0 ? { max, runs } : null;
+}
+
 /** Which tracks are active between two residues (0-based, both included), strongest first. */
 export function firingBetween(tracks, from, to) {
   const found = [];
