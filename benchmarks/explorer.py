@@ -152,10 +152,10 @@ def main() -> None:
         return
     origin = provenance()
     with TemporaryDirectory() as temporary:
-        root = arguments.folder or Path(temporary)
+        root = (arguments.folder or Path(temporary)).resolve()
         built = {kind: _built(kind, root / kind) for kind in SIZES}
         with Browser(Path(temporary) / "profile") as browser:
-            sites = [arguments.demo / "08_reporting" / "explorer", root / "20k" / "site"]
+            sites = [arguments.demo.resolve() / "08_reporting" / "explorer", root / "20k" / "site"]
             sizes = [page_sizes(browser, site) for site in sites]
             fast = answers(browser, root / "40k" / "site")
     found = {
