@@ -196,6 +196,8 @@ def test_typed_residues_list_the_latents_too(browser, site):
     browser.fill("[aria-label='To residue']", "12")
     assert browser.run("location.hash").endswith("?from=12&to=12")
     assert listed(browser) == active_between(1, 11, 11)
+    browser.fill("[aria-label='To residue']", "25")
+    assert listed(browser) == active_between(1, 11, 24) != active_between(1, 11, 11)
 
 
 def test_state_survives_reload_and_back(browser, site):
@@ -212,6 +214,14 @@ def test_state_survives_reload_and_back(browser, site):
     browser.send("Page.reload")
     browser.wait("Boolean(document.querySelector('.count')?.textContent)", "the list is drawn again")
     assert (browser.run("location.hash"), browser.text(".count")) == (state, count)
+
+
+def test_address_of_a_view_is_copied(browser, site):
+    browser.open(site, "/protein/P12346?from=10&to=30")
+    browser.send("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    browser.press("Copy link")
+    browser.wait("document.querySelector('.copy-link').textContent === 'Copied'")
+    assert browser.run("navigator.clipboard.readText()") == browser.run("location.href")
 
 
 def test_list_is_sorted_by_its_headings(browser, site):

@@ -48,6 +48,7 @@ test("an exact id comes before names, whole words before parts of words", () => 
     { kind: "concept", id: "go:0000001", name: "zincophoresis" },
     { kind: "protein", id: "p12345", name: "protein that likes zinc" },
     { kind: "latent", id: "protsae 1", name: "benzinc" },
+    { kind: "motif", id: "", name: "go:0008270" },
   ];
   assert.deepEqual(rankDocuments(documents, "zinc", 9).map((each) => each.name), ["zinc ion binding", "zincophoresis", "protein that likes zinc", "benzinc"]);
   assert.equal(rankDocuments(documents, "GO:0008270", 9)[0].name, "zinc ion binding");
@@ -116,6 +117,8 @@ test("the map finds the point below the pointer, and the next one in a direction
   assert.equal(nearestPoint(points, project, 0, 0, 10), -1);
   assert.equal(pointTowards(points, 0, 0, 1), 3);
   assert.equal(pointTowards(points, 1, 1, 0), -1);
+  const aside = { x: [0, 0.1, 0.9], y: [0, 0.3, 0] };
+  assert.equal(pointTowards(aside, 0, 1, 0), 2, "what lies more to the side than ahead is not ahead");
 });
 
 test("residues without a counterpart in the structure have no colour", () => {

@@ -7,7 +7,7 @@ import { announce, el, hideTip, watchTips } from "./dom.js";
 import { latentPage } from "./latent.js";
 import { conceptsPage, latentsPage, proteinsPage } from "./lists.js";
 import { overviewPage } from "./overview.js";
-import { notice } from "./panel.js";
+import { copyText, notice } from "./panel.js";
 import { predictionPage } from "./prediction.js";
 import { proteinPage } from "./protein.js";
 import { parseRoute } from "./route.js";
@@ -92,9 +92,15 @@ const shell = { mark: null, moved: false };
 function start() {
   const { node: search, input } = searchBox();
   shell.mark = bookmark();
+  const link = el("button", { type: "button", class: "bookmark copy-link", onclick: async () => {
+    await copyText(location.href);
+    link.textContent = "Copied";
+    announce("The address of this view is on the clipboard");
+    setTimeout(() => { link.textContent = "Copy link"; }, 1500);
+  } }, "Copy link");
   const menu = el("ul", { class: "menu" }, MENU.map(([page, text, single]) => el("li", null, el("a", { href: `#/${page}`, "data-pages": single ? `${page} ${single}` : page }, text))));
   document.getElementById("top").append(
-    el("div", { class: "page top-row" }, el("a", { href: "#/overview", class: "brand" }, el("span", { class: "mark", "aria-hidden": "true" }), "protsae explorer"), search, shell.mark.button),
+    el("div", { class: "page top-row" }, el("a", { href: "#/overview", class: "brand" }, el("span", { class: "mark", "aria-hidden": "true" }), "protsae explorer"), search, link, shell.mark.button),
     el("nav", { "aria-label": "Pages" }, el("div", { class: "page" }, menu)));
   watchTips(document.body);
   document.querySelector(".skip").addEventListener("click", (event) => {

@@ -192,13 +192,14 @@ function missingPanel(overview) {
 
 export async function overviewPage({ query }) {
   const overview = await load("overview");
-  const map = el("section", { class: "panel wide map-wait" }, el("p", { class: "loading" }, "Loading the map of all latents …"));
+  const map = el("section", { class: "panel wide map-panel map-wait" }, el("h2", null, "Map of all latents"), el("p", { class: "empty" }, "It is loaded when you scroll to it."));
   // The map's data are larger than all the rest of the page: they are loaded when the reader comes near.
   const near = new IntersectionObserver(async (entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     near.disconnect();
+    map.lastChild.replaceWith(el("p", { class: "loading" }, "Loading …"));
     map.replaceWith(await mapPanel(query).catch((error) => panel({ title: "Map of all latents", wide: true }, empty(error.message))));
-  });
+  }, { threshold: 0.3 });
   near.observe(map);
   const { index } = atlas;
   const start = (href, title, text) => el("a", { class: "start", href }, el("b", null, title), el("span", null, text));

@@ -11,7 +11,8 @@ export function saveFile(name, blob) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-async function copyText(text) {
+/** Put a text on the clipboard. */
+export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
