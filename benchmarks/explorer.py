@@ -84,13 +84,12 @@ def routes(site: Path) -> list[str]:
     dictionary = index["dictionaries"][int(name.split("-")[1])]["name"]
     concept = concepts["columns"]["id"][largest(r"concept-\d+")[1] * index["chunk"]["concept"]]
     first = largest(r"protein-\d+")[1] * index["chunk"]["protein"]
-    own = proteins["columns"]["has_page"].index(True, first)
     latent = latents * index["chunk"]["latent"]
     return [
         *("/overview", "/latents", "/concepts", "/proteins", "/compare", "/about", "/saved"),
         f"/latent/{dictionary}/{latent}",
         f"/concept/{concept}",
-        f"/protein/{proteins['columns']['id'][own]}",
+        f"/protein/{proteins['columns']['id'][first]}",
         f"/compare?what=latents&a={dictionary}:{latent}&b={dictionary}:{latent + 1}",
     ]
 
@@ -118,6 +117,7 @@ def answers(browser: Browser, site: Path) -> dict[str, float]:
     paints, drawn = [], []
     for _ in range(3):
         browser.open(site, "/latents")
+        browser.wait("performance.getEntriesByName('first-contentful-paint').length > 0")
         paints.append(browser.run("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
         drawn.append(browser.run("performance.now()"))
     browser.run("new Promise((done) => setTimeout(done, 3000))")  # sentences come after the first paint
@@ -152,10 +152,10 @@ def main() -> None:
         return
     origin = provenance()
     with TemporaryDirectory() as temporary:
-        root = arguments.folder or Path(temporary)
+        root = (arguments.folder or Path(temporary)).resolve()
         built = {kind: _built(kind, root / kind) for kind in SIZES}
         with Browser(Path(temporary) / "profile") as browser:
-            sites = [arguments.demo / "08_reporting" / "explorer", root / "20k" / "site"]
+            sites = [arguments.demo.resolve() / "08_reporting" / "explorer", root / "20k" / "site"]
             sizes = [page_sizes(browser, site) for site in sites]
             fast = answers(browser, root / "40k" / "site")
     found = {

@@ -199,7 +199,7 @@ def test_pages_are_limited_to_the_listed_proteins(tables, tmp_path):
     site = build(tables, tmp_path / "site", proteins=["P00017", "P00003"], max_tracks=2)
     has_page = column(site["proteins"], "has_page")
     assert [row for row, has in enumerate(has_page) if has] == [3, 17]
-    pages = [*site["protein-0"], *site["protein-1"], *site["protein-2"]]
+    pages = [page for number in range(10) for page in site[f"protein-{number}"]]
     assert [row for row, page in enumerate(pages) if page] == [3, 17]
     assert all(len([t for t in pages[3]["tracks"] if t["dictionary"] == d]) == 2 for d in (0, 1))
     assert column(site["proteins"], "id") == tables.proteins["protein_id"].tolist()

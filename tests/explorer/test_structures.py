@@ -134,7 +134,7 @@ def test_structures_go_into_data_files(tables, tmp_path):
     plan_site(tables, TEXTS, ExplorerConfig(), tmp_path / "in").run(tmp_path / "site")
     site = Site(tmp_path / "site")
     assert site["structure-0"] == {"text": text, "kind": "pdb"}
-    (about,) = site["protein-0"][row]["structures"]
+    (about,) = site["protein-1"][row - 4]["structures"]
     assert about["file"] == 0
     assert about["map"] == list(range(1, len(sequence) + 1))
     assert site["index"]["has"]["structures"] is True

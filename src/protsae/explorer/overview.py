@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from protsae import __version__
-from protsae.core.splits import EXCLUDED
 from protsae.explorer.literals import rounded, table, texts, whole
 from protsae.explorer.rows import plain, records
 from protsae.explorer.tables import ExplorerTables
@@ -21,7 +20,7 @@ CHUNK = {
     "sentences": 2048,
     "latent": 16,
     "concept": 16,
-    "protein": 16,
+    "protein": 4,
     "sequences": 512,
     "descriptions": 2048,
 }
@@ -40,7 +39,6 @@ def index(tables: ExplorerTables, texts_: ReportTexts, title: str, has: dict[str
         has: which optional parts there are.
     """
     subject = tables.of[tables.dictionaries.subject].sae_checkpoint.metadata
-    used = tables.proteins[tables.proteins["split"] != EXCLUDED]
     aspects = list(dict.fromkeys(tables.concepts["aspect"]))
     return {
         "title": title,
@@ -55,8 +53,8 @@ def index(tables: ExplorerTables, texts_: ReportTexts, title: str, has: dict[str
             for name in aspects
         },
         "counts": {
-            "proteins": len(used),
-            "residues": int(used["length"].sum()),
+            "proteins": len(tables.proteins),
+            "residues": int(tables.proteins["length"].sum()),
             "concepts": len(tables.concepts),
             "latents": sum(found.n_latents for found in tables.of.values()),
         },

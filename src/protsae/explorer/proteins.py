@@ -45,7 +45,7 @@ def protein_files(
                 "length": whole(proteins["length"]),
                 "split": coded(proteins["split"]),
                 "nearest_identity": decimals(proteins["nearest_train_identity"], 3),
-                "has_page": has_page.tolist(),
+                **({} if has_page.all() else {"has_page": has_page.tolist()}),
             }
         ),
     )

@@ -7,6 +7,8 @@ import { parseRoute, replaceQuery } from "./route.js";
 import { rowList } from "./rows.js";
 import { DENSITY_BANDS, latentTests, selectRows, sortRows, textTest } from "./select.js";
 
+const FEW_PROTEINS = 8192; // descriptions of more are loaded when the reader begins to work with the list
+
 /** A list with its controls. `tests(query)` are the filters, `values(sort)` the column to sort by. */
 function listPage({ title, about, label, noun, n, columns, cells, href, controls, tests, values, first, tsv, placeholder }) {
   const { query } = parseRoute(location.hash);
@@ -194,9 +196,9 @@ export async function proteinsPage() {
     first: { sort: "id", descending: false },
     tsv: { names: ["id", "description", "length", "split", "nearest_identity"], row: (row) => [columns.id[row], descriptions[row], ...["length", "split", "nearest_identity"].map((name) => columns[name]?.[row])] },
   });
-  if (!columns.description) {
-    whenLoaded(page, allDescriptions(), texts, (all) => { descriptions = all; });
-  }
+  const load = () => whenLoaded(page, allDescriptions(), texts, (all) => { descriptions = all; });
+  if (!columns.description && n <= FEW_PROTEINS) load();
+  else if (!columns.description) page.node.addEventListener("focusin", load, { once: true }); // the first click or key
   return page;
 }
 
