@@ -150,7 +150,7 @@ def main() -> None:
     if arguments.build:
         print(json.dumps(build(arguments.build, arguments.folder)))
         return
-    origin = provenance()
+    origin = {**provenance(), "command": "python benchmarks/explorer.py DEMO"}
     with TemporaryDirectory() as temporary:
         root = (arguments.folder or Path(temporary)).resolve()
         built = {kind: _built(kind, root / kind) for kind in SIZES}
