@@ -274,7 +274,7 @@ def test_list_is_downloaded_as_it_is_filtered(browser, site):
 
 def test_bookmarks_are_kept_exported_and_imported(browser, site):
     browser.open(site, "/concept/GO:0008270")
-    browser.click(".bookmark")
+    browser.click(".bookmark[aria-pressed]")
     browser.go("/saved")
     browser.fill(".note textarea", "look again")
     browser.go("/about")

@@ -53,7 +53,7 @@ async function latentsView(query, go) {
   const windows = cards.flatMap((card) => card?.windows ?? []);
   const idOf = (protein) => windows.find((each) => each.protein === protein)?.protein_id ?? at(proteinTable, "id", protein);
   const descriptionOf = (protein) => windows.find((each) => each.protein === protein)?.description ?? at(proteinTable, "description", protein) ?? "";
-  const wanted = [...new Set(cards.flatMap((card) => [...(card?.windows ?? [])].sort((x, y) => y.max_act - x.max_act).slice(0, 6).map((each) => each.protein)))].filter((index) => isIndex(index)).slice(0, 5);
+  const wanted = [...new Set(cards.flatMap((card) => [...(card?.windows ?? [])].sort((x, y) => y.max_act - x.max_act).slice(0, 3).map((each) => each.protein)))].filter((index) => isIndex(index)).slice(0, 5);
   const entries = await Promise.all(wanted.map((index) => proteinEntry(index)));
   const trackOf = (which, protein, entry) => (entry.tracks ?? []).find((track) => track.dictionary === both[which].dictionary && track.latent === both[which].latent)
     ?? trackOfWindows((cards[which]?.windows ?? []).filter((each) => each.protein === protein), cards[which]?.max_act ?? value(which, "max_act"));
