@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
+from kedro.framework.cli.catalog import catalog
 from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.registry import registry
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
 from kedro.utils import load_obj
 
@@ -72,6 +74,17 @@ class _Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         if ctx.params.pop("traceback"):
+            return super().invoke(ctx)
+        with _explained():
+            return super().invoke(ctx)
+
+
+class _Group(click.Group):
+    """A group of Kedro's whose commands show errors as `_Command` does."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run one of its commands."""
+        if set(_TRACEBACK) & set(sys.argv):
             return super().invoke(ctx)
         with _explained():
             return super().invoke(ctx)
@@ -190,3 +203,6 @@ number = _Command(
     ],
 )
 cli.add_command(number)
+
+for group in (catalog, registry):
+    cli.add_command(_Group(name=group.name, commands=group.commands, help=group.help))

@@ -94,6 +94,18 @@ def test_faulty_arguments_come_without_a_traceback(outcome, arguments):
     assert outcome == {}
 
 
+@pytest.mark.parametrize("command", [["registry", "list"], ["catalog", "list-patterns"]])
+def test_kedros_own_commands_show_input_errors_in_a_line(monkeypatch, command):
+    def refuse() -> None:
+        raise InputError("parameters: training.kk: unknown key 'kk'")
+
+    group = cli.commands[command[0]]
+    monkeypatch.setattr(group.commands[command[1]], "callback", refuse)
+    monkeypatch.setattr(group.commands[command[1]], "params", [])
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 1 and result.output.strip() == "parameters: training.kk: unknown key 'kk'"
+
+
 def test_packaged_entry_point_is_the_same_run(outcome, monkeypatch):
     monkeypatch.setattr(__main__, "configure_project", lambda name: outcome.update(package=name))
     with pytest.raises(SystemExit) as ended:
