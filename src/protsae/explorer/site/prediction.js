@@ -7,6 +7,8 @@ import { proteinView } from "./protein.js";
 import { makeRoute } from "./route.js";
 import { load, loadEntry, table } from "./store.js";
 
+const MAX_VARIANTS = 40; // each is loaded from its own file; a scan has thousands
+
 export async function predictionPage({ path, query }) {
   if (!atlas.index.has?.prediction) return { title: "Prediction", node: el("div", null, el("h1", null, "Prediction"), empty("No prediction was made in this run."), notice("To predict concepts for your own sequences: ", el("code", null, "kedro run --pipelines prediction --params prediction.fasta=my.fasta"), ", then ", el("code", null, "kedro run --pipelines explorer"), ".")) };
   const about = await load("prediction");
@@ -55,12 +57,13 @@ export async function predictionPage({ path, query }) {
   return { title: entry.id ?? columns.id[row], node };
 
   /** All variants of a sequence next to each other. */
-  async function variantsPanel(rows) {
+  async function variantsPanel(all) {
+    const rows = all.slice(0, MAX_VARIANTS);
     const conceptsOf = await concepts();
     const entries = await Promise.all(rows.map(entryOf));
     const names = (list) => (list ?? []).slice(0, 4).map((each, index) => [index > 0 && ", ", latentLink(each.dictionary, each.latent, isDefined(each.dictionary ?? -1, each.latent) ? latentName(each.dictionary, conceptsOf, each.latent) : `${each.latent}`)]);
     const cell = (list) => [list?.length ? names(list) : "–", list?.length > 4 && el("small", null, `and ${list.length - 4} more`)];
-    return panel({ title: "Variants", wide: true, file: `${columns.id[row]}_variants`, about: "Latents that are gained and lost, the largest changes first.", rows: () => recordRows(entries.map((each) => ({ variant: each.mutations?.join(":"), llr: each.llr, score: each.score, gained: (each.gained ?? []).map((one) => one.latent), lost: (each.lost ?? []).map((one) => one.latent) }))) },
+    return panel({ title: "Variants", wide: true, file: `${columns.id[row]}_variants`, about: `Latents that are gained and lost, the largest changes first.${all.length > rows.length ? ` The first ${rows.length} of ${all.length} variants; the list of the prediction has all.` : ""}`, rows: () => recordRows(entries.map((each) => ({ variant: each.mutations?.join(":"), llr: each.llr, score: each.score, gained: (each.gained ?? []).map((one) => one.latent), lost: (each.lost ?? []).map((one) => one.latent) }))) },
       plainTable([{ label: "Variant" }, { label: "Log-likelihood ratio", number: true }, { label: "Gained" }, { label: "Lost" }], entries.map((each, index) => [el("a", { href: makeRoute(["prediction", String(rows[index])]) }, each.mutations?.join(", ") ?? each.id), signed(each.llr, 2), cell(each.gained), cell(each.lost)]), { label: "Variants" }));
   }
 }
