@@ -49,7 +49,7 @@ async function latentsView(query, go) {
   const cosine = position >= 0 ? cards[0].neighbour_cosines[position] : null;
   const side = panel({ title: "Next to each other", wide: true, file: "compare_latents", about: isKnown(cosine) ? `Their directions have cosine ${fixed(cosine, 2)}.` : null, rows: () => [["", "a", "b"], ...["kind", "f1", "floor", "density", "shape", "max_act"].map((column) => [column, value(0, column), value(1, column)])] },
     plainTable([{ label: "" }, { label: latentLink(a.dictionary, a.latent, name(0)) }, { label: latentLink(b.dictionary, b.latent, name(1)) }], rows.map(([label, make]) => [label, make(0), make(1)]), { label: "Two latents" }));
-  // The proteins of both latents' windows, strongest first, six at most.
+  // The proteins of both latents' windows, strongest first: three of each, five in all, so that the page stays below 1 MB.
   const windows = cards.flatMap((card) => card?.windows ?? []);
   const idOf = (protein) => windows.find((each) => each.protein === protein)?.protein_id ?? at(proteinTable, "id", protein);
   const descriptionOf = (protein) => windows.find((each) => each.protein === protein)?.description ?? at(proteinTable, "description", protein) ?? "";
