@@ -59,6 +59,7 @@ def test_first_run_runs_every_node_and_makes_what_the_readme_names(finished):
     assert ran(done) == {node.name for node in register_pipelines()["__default__"].nodes}
     for path in (
         "08_reporting/metrics.csv",
+        "08_reporting/explorer/index.html",
         "08_reporting/report/index.html",
         "08_reporting/run.json",
         "04_feature/activations/manifest.json",

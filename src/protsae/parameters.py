@@ -19,6 +19,7 @@ from protsae.pipelines.disentanglement.parameters import DisentanglementParamete
 from protsae.pipelines.dynamics.parameters import DynamicsParameters
 from protsae.pipelines.encoding.parameters import EncodingParameters
 from protsae.pipelines.explanation.parameters import ExplanationParameters
+from protsae.pipelines.explorer.parameters import ExplorerParameters
 from protsae.pipelines.extraction.parameters import ExtractionParameters
 from protsae.pipelines.fidelity.parameters import FidelityParameters
 from protsae.pipelines.ingestion.parameters import IngestionParameters
@@ -82,6 +83,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "alignment": AlignmentParameters,
     "cards": CardsParameters,
     "reporting": ReportingParameters,
+    "explorer": ExplorerParameters,
     "release": ReleaseParameters,
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,

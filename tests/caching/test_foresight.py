@@ -31,6 +31,8 @@ SMALL = {
     "audited": 40.0,
     "spliced": 500.0,
     "resamples": 200,
+    "dictionaries": 2,
+    "pages": 100,
 }
 LARGE = {
     **SMALL,
@@ -40,6 +42,8 @@ LARGE = {
     "layers": 3,
     "d_model": 20,
     "d_sae": 100,
+    "dictionaries": 3,
+    "pages": 150,
 }
 FIGURES = {
     "machine": "an abacus",
@@ -73,6 +77,8 @@ def record(node: str, seconds: float, of: dict[str, float] | None = None) -> Rec
         ("probing.find_neighbours", 10 * 3**2, 100 * 3),  # all against all
         ("labelling.label_proteins", 10 * 3, 100 * 3),  # of no law of its own
         ("reporting.plot_data", 10, 100),
+        # 2 x (7 kB x 100 pages + 9 kB x 50 latents), then 3 x (7 kB x 150 + 9 kB x 100)
+        ("explorer.build_explorer", 10 * 5850 / 2300, 100 * 5850 / 2300),
     ],
 )
 def test_costs_grow_with_the_work(node, seconds, n_bytes):
@@ -177,6 +183,8 @@ def given(tmp_path: Path) -> DataCatalog:
         },
         "training": {"d_sae": 64, "trainer": {"epochs": 3, "residues_per_protein": 8}},
         "fidelity": {"sequences": {"max_proteins": None}},
+        "dictionaries": {"a": {"architecture": "topk"}, "b": {"architecture": "topk", "k": 3}, "c": None},
+        "explorer": {"proteins": None},
     }
     report = JSONDataset(filepath=str(tmp_path / "sequence_report.json"))
     return DataCatalog(
@@ -201,6 +209,8 @@ def test_sizes_come_from_the_files_and_the_settings(given):
         "audited": 1.5,
         "spliced": 0.75 * 30,
         "resamples": 7,
+        "dictionaries": 2,
+        "pages": 3,
     }
     assert sizes(given, ingested=False) == pytest.approx(expected)
     assert sizes(given, ingested=True) == {}  # the report is not there

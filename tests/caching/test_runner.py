@@ -5,12 +5,14 @@ import sys
 from functools import partial, update_wrapper
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from kedro.io import AbstractDataset, CachedDataset, DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.partitions import PartitionedDataset
+from kedro_datasets.text import TextDataset
 
 from protsae.caching import CachingRunner
 from protsae.caching.locations import data_root
@@ -285,6 +287,23 @@ def test_failed_node_has_no_record_and_earlier_nodes_do(nodes, tmp_path, monkeyp
     assert len(records) == 2 and left == [name for name in records if "shown" in name]
     raw.save(1)
     assert calls(nodes, pipeline, datasets) == ["make"]  # to the same bytes: the shown ones still hold
+
+
+def test_run_names_the_pages_that_it_made_or_kept(nodes, tmp_path, capsys):
+    page = tmp_path / "a folder" / "report" / "index.html"
+    catalog = DataCatalog(
+        {"report": TextDataset(filepath=str(page)), "other": TextDataset(filepath=str(tmp_path / "other"))}
+    )
+    pipeline = Pipeline(
+        [Node(lambda: "page", None, "report", name="a"), Node(lambda: "x", None, "other", name="b")]
+    )
+    for _ in range(2):
+        CachingRunner().run(pipeline, catalog)
+        last = capsys.readouterr().out.strip().splitlines()[-1]
+        assert last.startswith(f"report: {page}; to open it: python -m webbrowser file:///")
+        assert unquote(last.rpartition("file://")[2]) == str(page)
+    CachingRunner(plan=True).run(pipeline, catalog)
+    assert "to open it" not in capsys.readouterr().out
 
 
 def test_async_loading_and_saving(nodes, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DataCatalog, DatasetError
 
 from protsae.core.errors import InputError
-from protsae.datasets import SourceFileDataset, SourceFilesDataset
+from protsae.datasets import SourceFileDataset, SourceFilesDataset, SourceFolderDataset
 
 
 def test_it_loads_to_the_path(tmp_path):
@@ -124,3 +124,26 @@ def test_one_missing_file_of_several_is_named(tmp_path):
 def test_an_entry_without_filepath_is_refused():
     with pytest.raises(InputError, match=r"files\.metal: expected `\{filepath: path\}`, found 'm.txt'"):
         SourceFilesDataset(files={"metal": "m.txt"})
+
+
+def test_folder_loads_to_its_path_and_errors_name_the_fix(tmp_path):
+    assert SourceFolderDataset(filepath=str(tmp_path)).load() == tmp_path
+    assert SourceFolderDataset(filepath=None).load() is None
+    missing = SourceFolderDataset(filepath=str(tmp_path / "structures"))
+    assert not missing.exists()
+    assert not missing.is_absent
+    with pytest.raises(InputError, match="structures is no folder: make it"):
+        missing.load()
+    (tmp_path / "structures").write_text("a file")
+    with pytest.raises(InputError, match="structures is no folder"):
+        missing.load()
+
+
+def test_optional_folder_counts_as_not_given_until_it_is_there(tmp_path):
+    dataset = SourceFolderDataset(filepath=str(tmp_path / "prediction"), optional=True)
+    assert dataset.is_absent
+    assert dataset.exists()
+    assert dataset.load() is None
+    (tmp_path / "prediction").mkdir()
+    assert not dataset.is_absent
+    assert dataset.load() == tmp_path / "prediction"

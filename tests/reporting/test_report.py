@@ -11,7 +11,7 @@ import pytest
 
 from protsae.core.errors import InputError
 from protsae.reporting.dictionaries import Dictionaries
-from protsae.reporting.report import content_policy
+from protsae.reporting.policy import content_policy
 
 from .conftest import render
 

@@ -14,11 +14,15 @@ FIGURES = Path(__file__).with_name("foresight.json")
 
 Law = tuple[str, ...]
 """Sizes whose product the cost is proportional to; none: it is constant."""
+Sum = dict[Law, float]
+"""Laws that the cost is a sum of, and how much each of their units weighs."""
 _PASS = ("layers", "d_model", "d_model")
 _TRAINING: tuple[Law, Law] = (("drawn", "d_model", "d_sae"), ("d_model", "d_sae"))
 _SPLICING: tuple[Law, Law] = (("spliced", *_PASS), ("spliced",))
 _JUDGING: tuple[Law, Law] = (("proteins", "resamples"), ("proteins",))
-_LAWS: dict[str, tuple[Law, Law]] = {
+_EXPLORER: Sum = {("dictionaries", "pages"): 7.0, ("dictionaries", "d_sae"): 9.0}
+"""Kilobytes of a protein's page and of a latent's card: most of the explorer's folder."""
+_LAWS: dict[str, tuple[Law | Sum, Law | Sum]] = {
     "extract_activations": (("residues", *_PASS), ("residues", "d_model")),
     "pool_random_plm": (("residues", *_PASS), ("proteins", "d_model")),
     "pool_activations": (("residues", "d_model"), ("proteins", "d_model")),
@@ -35,6 +39,7 @@ _LAWS: dict[str, tuple[Law, Law]] = {
     "evaluate_dictionary": _JUDGING,
     "evaluate_references": _JUDGING,
     "compare_methods": _JUDGING,
+    "build_explorer": (_EXPLORER, _EXPLORER),
 }
 """Kind of node to how its time and its disk space grow; the others grow with the proteins."""
 _CONSTANT = ("plot_", "read_", "collect_", "render_", "lay_out_", "name_", "parse_ontology", "normalise_")
@@ -78,13 +83,21 @@ def scaled(node: str, then: Cost, sizes_then: Mapping[str, float], now: Mapping[
     Peak memory is that of the process: what the node is given and what earlier nodes have left.
     """
     kind, stage = kind_of(node), node.partition(".")[0]
-    default: tuple[Law, Law] = ((), ()) if kind.startswith(_CONSTANT) else (("proteins",), ("proteins",))
-    time, disk = (prod(now[s] / sizes_then[s] for s in law) for law in _LAWS.get(kind, default))
+    default: tuple[Law | Sum, ...] = (
+        ((), ()) if kind.startswith(_CONSTANT) else (("proteins",), ("proteins",))
+    )
+    time, disk = (_work(law, now) / _work(law, sizes_then) for law in _LAWS.get(kind, default))
     if stage in _LEAN_STAGES:
         more_mb = _MB_PER_PROTEIN * (now["proteins"] - sizes_then["proteins"])
     else:
         more_mb = _dense_mb(now) - _dense_mb(sizes_then)
     return Cost(then.seconds * time, then.n_bytes * disk, max(then.peak_mb + more_mb, 0), then.of_demo)
+
+
+def _work(law: Law | Sum, sizes: Mapping[str, float]) -> float:
+    """Return what the cost is proportional to."""
+    parts = law if isinstance(law, dict) else {law: 1.0}
+    return sum(weight * prod(sizes[name] for name in names) for names, weight in parts.items())
 
 
 def _dense_mb(sizes: Mapping[str, float]) -> float:

@@ -1,11 +1,17 @@
 """What a user sees of the cache: one line per node, and a summary at the end."""
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.text import Text
 
 from protsae.caching.decisions import Decision, Verdict
 from protsae.caching.foresight import Cost
 
+PAGES = frozenset({"explorer", "report"})
+"""Datasets that are pages for a browser."""
+INDEX = "index.html"
+"""The page of a folder that is opened."""
 _STYLES = {Verdict.RUN: "yellow", Verdict.SKIP: "green", Verdict.WAIT: "cyan", Verdict.MAYBE: "magenta"}
 
 
@@ -24,6 +30,12 @@ class Report:
         """Print what happens to one node and why."""
         verdict = Text(f"{decision.verdict.value:<5}", style=_STYLES[decision.verdict])
         self._console.print(Text.assemble(verdict, f" {label:<{self._width}}  {decision.reason}{cost}"))
+
+    def page(self, name: str, path: Path) -> None:
+        """Print where a page is, and a command that opens it; nothing where it is not."""
+        page = path / INDEX if path.is_dir() else path
+        if page.is_file():
+            self.text(f"{name}: {path}; to open it: python -m webbrowser {page.absolute().as_uri()}")
 
     def text(self, text: str) -> None:
         """Print one line of text."""

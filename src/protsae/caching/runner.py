@@ -11,11 +11,11 @@ from kedro.runner.task import Task
 
 from protsae.caching.decisions import Decider, Decision, Verdict
 from protsae.caching.foresight import Foresight, kind_of
-from protsae.caching.kedro_internals import Catalog, release_datasets, with_missing_outputs
+from protsae.caching.kedro_internals import Catalog, local_path, release_datasets, with_missing_outputs
 from protsae.caching.lock import exclusive
 from protsae.caching.measure import Measure
 from protsae.caching.plan import plan, show_plan
-from protsae.caching.report import Report, duration
+from protsae.caching.report import PAGES, Report, duration
 from protsae.caching.sizes import sizes
 from protsae.core.errors import InputError
 
@@ -159,6 +159,9 @@ class _Run:
             f"{self._ran} run, {self._skipped} skipped in {duration(perf_counter() - self._started)}; "
             f"the skipped ones took {duration(self._saved_seconds)} when they last ran"
         )
+        for name in sorted(PAGES & self._pipeline.all_outputs()):
+            if (path := local_path(self._catalog.get(name))) is not None:
+                self._report.page(name, path)
 
     def _execute(self, node: "Node", decision: Decision) -> None:
         for maker in self._decider.memory_makers(node):

@@ -17,6 +17,7 @@ from protsae.sequences.table import SequenceTableConfig
 Sizes = dict[str, float]
 _WIDTHS = {6: 320, 12: 480, 30: 640, 33: 1280, 36: 2560, 48: 5120}
 """Layers of the models that fair-esm names to their width."""
+_DICTIONARY = re.compile(r"dictionaries\.[^.]+\.architecture")
 _MAX_HEADER_BYTES = 10_000_000
 
 
@@ -30,7 +31,8 @@ def sizes(catalog: Catalog, *, ingested: bool) -> Sizes:
     Returns:
         `proteins`, `residues`, `layers` (of the language model, as far as they are run), `d_model`, `d_sae`,
         `drawn` (residues that a training sees), `audited` (proteins searched for relatives), `spliced`
-        (residues of fidelity), `resamples`.
+        (residues of fidelity), `resamples`, `dictionaries` (how many), `pages` (proteins that the explorer
+        shows).
     """
     given = flatten("", canonical(catalog.load("parameters") if "parameters" in catalog else {}))
     if "extraction.hook_point" not in given:
@@ -66,6 +68,8 @@ def sizes_of(given: Mapping[str, Any], counted: tuple[float, float], shape: tupl
         "audited": min(n_held_out, 2 * per_split) if is_sampled else n_held_out,
         "spliced": min(given["fidelity.sequences.max_proteins"] or n_test, n_test) * length,
         "resamples": given["shared.n_resamples"],
+        "dictionaries": sum(bool(_DICTIONARY.fullmatch(name)) for name in given),
+        "pages": proteins if (listed := given["explorer.proteins"]) is None else len(listed),
     }
 
 

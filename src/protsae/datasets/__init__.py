@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
+    "ExplorerDataset": "explorer",
     "LlmAnswersDataset": "llm_answers",
     "ParquetActivationsDataset": "parquet_activations",
     "PlmCheckpointDataset": "plm_checkpoint",
@@ -16,6 +17,7 @@ _MODULES = {
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",
+    "SourceFolderDataset": "source_file",
     "SweepDataset": "sweep",
 }
 

@@ -74,6 +74,53 @@ class SourceFileDataset(GivenDataset[Path | None]):
         return self._filepath is None or self._filepath.is_file()
 
 
+class SourceFolderDataset(GivenDataset[Path | None]):
+    """Loads to the `pathlib.Path` of an existing local folder; to None where it is not given.
+
+    Example:
+        ```yaml
+        raw_structures:
+          type: protsae.datasets.SourceFolderDataset
+          filepath: data/01_raw/structures
+        ```
+    """
+
+    def __init__(
+        self, *, filepath: str | None, optional: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Keep the path.
+
+        Args:
+            filepath: local path; Kedro resolves a relative one against the project. None: not given.
+            optional: whether a folder that is not there counts as not given.
+            metadata: read by Kedro-Viz.
+        """
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._optional = optional
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the input is not given."""
+        return self._filepath is None or (self._optional and not self._filepath.exists())
+
+    def load(self) -> Path | None:
+        """Return the path, or None.
+
+        Raises:
+            DatasetInputError: the folder is missing, or is no folder.
+        """
+        if self.is_absent:
+            return None
+        if self._filepath is not None and not self._filepath.is_dir():
+            raise DatasetInputError(
+                f"{self._filepath} is no folder: make it, or change its `filepath` in the catalog"
+            )
+        return self._filepath
+
+    def _exists(self) -> bool:
+        return self.is_absent or (self._filepath is not None and self._filepath.is_dir())
+
+
 class SourceFilesDataset(AbstractDataset[Any, dict[str, Path]]):
     """Loads to the paths of any number of local files by name; refuses to be saved.
 

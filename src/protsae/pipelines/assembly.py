@@ -9,7 +9,7 @@ from protsae.pipelines.wiring import Wiring
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
     *("probing", "interpretation", "disentanglement", "alignment", "cards", "explanation"),
-    *("missing_annotations", "reporting", "release"),
+    *("missing_annotations", "reporting", "release", "explorer"),
     *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""

@@ -5,11 +5,9 @@ browser executes; every text goes through jinja2's autoescape or `textContent`. 
 same bytes.
 """
 
-import base64
-import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -36,6 +34,7 @@ from protsae.reporting.evidence import (
     nesting_table,
 )
 from protsae.reporting.overview import counting, health_table, main_result, method_rows, run_facts, sizes
+from protsae.reporting.policy import content_policy
 from protsae.reporting.style import ASPECT_NAMES, SUPERVISION_MEANING, known_first
 from protsae.reporting.tables import ReportTables
 from protsae.reporting.templates import FOLDER
@@ -107,28 +106,10 @@ def render_page(
         "css": Markup(css),  # noqa: S704 - our own files and plotly's, no data in them
         "scripts": [Markup(plotly_js), Markup(application)],  # noqa: S704
         "style_ids": _BUNDLED_STYLE.findall(plotly_js),
+        # plotly.js adds an empty style sheet and fills it by rules.
         "policy": content_policy([plotly_js, application], [css, ""]),
     }
     return _environment().get_template("report.html.j2").render(context)
-
-
-def content_policy(scripts: Sequence[str], styles: Sequence[str]) -> str:
-    """Return a content security policy: only these inline scripts and styles count, and nothing is loaded.
-
-    Images may be `data:` only. The empty style has to be allowed: plotly.js adds one and fills it by rules.
-    """
-    script_hashes = " ".join(_hash_source(script) for script in scripts)
-    style_hashes = " ".join(_hash_source(style) for style in styles)
-    return (
-        f"default-src 'none'; script-src {script_hashes}; style-src {style_hashes}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash_source(content: str) -> str:
-    # The parser turns CR into LF before a browser hashes, and a closing tag would end the element early.
-    assert "\r" not in content and "</script" not in content.lower() and "</style" not in content.lower()
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def _static(name: str) -> str:

@@ -1,0 +1,7 @@
+"""Parameters of the explorer pipeline."""
+
+from protsae.explorer.config import ExplorerConfig
+
+
+class ExplorerParameters(ExplorerConfig):
+    """The top-level key `explorer`."""
