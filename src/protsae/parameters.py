@@ -25,6 +25,7 @@ from protsae.pipelines.pretraining.parameters import PretrainingParameters
 from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
 from protsae.pipelines.splitting.parameters import SplittingParameters
+from protsae.pipelines.steering.parameters import SteeringParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
 from protsae.pipelines.training.parameters import TrainingParameters
 from protsae.plm.arithmetic import Device
@@ -76,6 +77,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "pretraining": PretrainingParameters,
     "sweeps": SweepsParameters,
     "dynamics": DynamicsParameters,
+    "steering": SteeringParameters,
 }
 """Top-level parameter key to its model: what is shared, the dictionaries, then pipelines by name."""
 

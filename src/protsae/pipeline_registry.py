@@ -8,9 +8,9 @@ from protsae.pipelines.wiring import Wiring
 
 __all__ = ["ON_FILES", "PIPELINES", "WIRED", "own_pipelines", "register_pipelines"]
 
-BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics"})
-"""What `__default__` leaves out: two take hours, one needs snapshots of trainings. The product of pretraining
-comes in as an input, `plm_checkpoint`."""
+BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics", "steering"})
+"""What `__default__` leaves out: two take hours, one needs snapshots of trainings, one concepts to steer. The
+product of pretraining comes in as an input, `plm_checkpoint`."""
 RESULTS = {"probing": "reporting.collect_metrics"}
 """Pipeline to the node of another that brings its results together: it runs along."""
 

@@ -12,6 +12,7 @@ _MODULES = {
     "SaeCheckpointDataset": "sae_checkpoint",
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",
+    "SteeringDataset": "steering",
     "SweepDataset": "sweep",
 }
 

@@ -9,10 +9,12 @@ from protsae.pipelines.wiring import Wiring
 PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
     *("probing", "interpretation", "disentanglement", "alignment", "reporting"),
-    *("pretraining", "sweeps", "dynamics"),
+    *("pretraining", "sweeps", "dynamics", "steering"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
-WIRED = frozenset(PIPELINES) - {"ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps"}
+WIRED = frozenset(PIPELINES) - {
+    *("ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps", "steering")
+}
 """Those whose nodes follow from the list of dictionaries."""
 ON_FILES = ("extraction", "training", "dynamics")
 """What there is where activations come from files of any origin."""
