@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protsae.core.errors import InputError
-from protsae.metrics.ranking import pairwise_auc
+from protsae.core.letters import AMINO_ACIDS
 from protsae.probing.logistic import choose_probes, fit_path
 from protsae.sae.base import SparseAutoencoder
-from protsae.sae.protsae import ProtSae
 from protsae.steering.decoding import Decoder, Template
 from protsae.steering.edits import DirectionEdit, Edit, LatentEdit
 
@@ -112,35 +111,6 @@ def latent_arm(
     return Arm(name, LatentEdit(sae, raised, tuple(suppressed)), about=about)
 
 
-@dataclass(frozen=True)
-class SiteEdit:
-    """An edit that is weighted, residue by residue, by how far the residue is a site of a concept."""
-
-    edit: Edit
-    sae: ProtSae
-    concept: int
-
-    def __call__(self, x: Tensor, strength: float) -> Tensor:
-        """Return x moved by the edit's change times the share of the site."""
-        share = self.sae.site_share(self.sae.scale_input(x))
-        assert share is not None  # checked when the arm is made
-        return x + share[:, self.concept : self.concept + 1].to(x) * (self.edit(x, strength) - x)
-
-
-def best_latents(pooled: Floats, positive: Bools, known: Bools, n: int) -> NDArray[np.int64]:
-    """Return the latents whose pooled codes rank proteins with a concept highest, best first [n].
-
-    Args:
-        pooled: codes of proteins [n_proteins, d_sae].
-        positive: which have the concept [n_proteins].
-        known: whether that is known [n_proteins].
-        n: how many.
-    """
-    auc = pairwise_auc(pooled[known], positive[known][:, None])[:, 0]
-    found: NDArray[np.int64] = np.argsort(-np.nan_to_num(auc, nan=0.0), kind="stable")[:n]
-    return found
-
-
 def output_scores(
     decoder: Decoder,
     edits: Sequence[Edit],
@@ -211,8 +181,6 @@ def random_mutations(
         n_mutations: of each; at most as many as are masked.
         generator: source of the draws.
     """
-    from protsae.core.letters import AMINO_ACIDS
-
     found = []
     for template, n in zip(templates, n_mutations, strict=True):
         letters = list(template.sequence)
