@@ -20,6 +20,7 @@ from protsae.encoding.run import Run
 from protsae.metrics.ranking import pairwise_auc
 from protsae.plm import load_plm
 from protsae.sae.base import SparseAutoencoder
+from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.sae.protsae import ProtSae
 from protsae.steering.arms import (
     Arm,
@@ -131,8 +132,13 @@ class Bench:
 
     @cached_property
     def dictionaries(self) -> dict[str, SparseAutoencoder]:
-        """Those of the seed."""
-        return {name: self.run.dictionary(name, self.seed) for name in self.run.names}
+        """Those of the seed: as they are where benchmarks/antibody.py has trained them, else trained now."""
+        found = {}
+        for name in self.run.names:
+            path = self.run.sweep_folder.parent / "seeds" / f"{name}-{self.seed}" / "sae.safetensors"
+            there = self.run.own_dictionary(name, self.seed) is None and path.exists()
+            found[name] = SaeCheckpoint(path).load() if there else self.run.dictionary(name, self.seed)
+        return found
 
     @cached_property
     def pooled(self) -> dict[str, dict[str, NDArray[np.float32]]]:
