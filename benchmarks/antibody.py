@@ -302,9 +302,8 @@ def concepts(run: AntibodyRun, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.D
     return table(ranked, RANKING, confidence), table(located, METRICS, confidence), localisation.counts()
 
 
-def whole_table(run: AntibodyRun) -> tuple[dict[str, list[Antibody]], int]:
-    """Return the antibodies of the whole table by split, dealt as the run deals its sample, and how many
-    chains their regions do not fill."""
+def whole_proteins(run: AntibodyRun) -> pd.DataFrame:
+    """Return the proteins of the whole table, dealt to splits as the run deals its sample."""
     sequences, _ = sequence_table(run.table, SequenceTableConfig())
     clonotypes = read_clonotypes(run.table, sequences)
     clusters, report = cluster_table(sequences, None, run.load("params:ingestion.clusters"), clonotypes)
@@ -314,8 +313,13 @@ def whole_table(run: AntibodyRun) -> tuple[dict[str, list[Antibody]], int]:
     )
     assignment, _ = assign_splits(clusters, report, nothing_known, split)
     audit = run.load("params:splitting.audit")
-    proteins, _ = audit_splits(sequences, assignment, report, clonotypes, audit)
-    antibodies, n_left_out = read_antibodies(run.table, sequences)
+    return audit_splits(sequences, assignment, report, clonotypes, audit)[0]
+
+
+def whole_table(run: AntibodyRun) -> tuple[dict[str, list[Antibody]], int]:
+    """Return the antibodies of the whole table by split, and how many chains their regions do not fill."""
+    proteins = whole_proteins(run)
+    antibodies, n_left_out = read_antibodies(run.table, proteins)
     known = proteins[proteins["protein_id"].isin(antibodies)].groupby("split")["protein_id"]
     return {str(name): [antibodies[i] for i in ids] for name, ids in known}, n_left_out
 

@@ -32,6 +32,7 @@ from protsae.pipelines.probing.parameters import ProbingParameters
 from protsae.pipelines.release.parameters import ReleaseParameters
 from protsae.pipelines.reporting.parameters import ReportingParameters
 from protsae.pipelines.splitting.parameters import SplittingParameters
+from protsae.pipelines.steering.parameters import SteeringParameters
 from protsae.pipelines.sweeps.parameters import SweepsParameters
 from protsae.pipelines.training.parameters import TrainingParameters
 from protsae.plm.arithmetic import Device
@@ -90,6 +91,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "dynamics": DynamicsParameters,
     "prediction": PredictionParameters,
     "dense_ablation": DenseAblationParameters,
+    "steering": SteeringParameters,
 }
 """Top-level parameter key to its model: what is shared, the dictionaries, then pipelines by name."""
 

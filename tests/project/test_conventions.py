@@ -240,7 +240,9 @@ def test_pipelines_that_need_each_other_would_be_found():
 def test_a_plain_run_leaves_out_what_runs_by_name_only(pipelines):
     tags = {tag for node in pipelines["__default__"].nodes for tag in node.tags}
     assert tags == set(PIPELINES) - BY_NAME_ONLY
-    assert {"pretraining", "sweeps", "dynamics", "dense_ablation", "prediction"} == BY_NAME_ONLY
+    assert {
+        *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction", "steering")
+    } == BY_NAME_ONLY
 
 
 def test_the_base_files_hold_at_most_eighty_settings():

@@ -18,6 +18,7 @@ _MODULES = {
     "SourceFileDataset": "source_file",
     "SourceFilesDataset": "source_file",
     "SourceFolderDataset": "source_file",
+    "SteeringDataset": "steering",
     "SweepDataset": "sweep",
 }
 

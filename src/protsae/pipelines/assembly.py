@@ -10,11 +10,11 @@ PIPELINES = (
     *("ingestion", "annotation", "splitting", "labelling", "extraction", "training", "encoding", "fidelity"),
     *("probing", "interpretation", "disentanglement", "alignment", "cards", "explanation"),
     *("missing_annotations", "reporting", "release", "explorer"),
-    *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction"),
+    *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction", "steering"),
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
 WIRED = frozenset(PIPELINES) - {
-    *("ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps", "prediction")
+    *("ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps", "prediction", "steering")
 }
 """Those whose nodes follow from the list of dictionaries."""
 ON_FILES = ("extraction", "training", "dynamics")

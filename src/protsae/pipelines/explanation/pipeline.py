@@ -18,7 +18,7 @@ _LLM = {"llm": "params:explanation.llm"}
 
 def _explanation_of(name: str) -> Pipeline:
     """Return how the latents of one dictionary are explained."""
-    read = LABELLED | _RULES | own(name, "residue_codes", "latents")
+    read = LABELLED | _RULES | own(name, "residue_codes") | {"latents": f"{name}.latent_cards"}
     nodes = [
         node(explain_by_rules, read, f"{name}.rule_explanations"),
         node(ask_for_explanations, read | _LLM | own(name, "rule_explanations"), f"{name}.llm_explanations"),

@@ -8,7 +8,8 @@ from .nodes import assemble_release
 
 _TABLES = {
     "concept_scorers": "concept_scorers",
-    "latents": "latents",
+    "latents": "latent_cards",
+    "explanations": "explanations",
     "latent_concepts": "latent_concepts",
     "latent_examples": "latent_examples",
 }

@@ -1,0 +1,55 @@
+"""Nodes of the steering pipeline."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from protsae.pipelines.steering.parameters import SteeringParameters
+
+
+def steer_proteins(
+    raw_steering_sequences: Path,
+    steering_dictionary: Path,
+    steering_latents: Path,
+    steering_relations: Path | None,
+    plm_checkpoint: Path,
+    steering_judge: Path | None,
+    parameters: SteeringParameters,
+) -> Any:
+    """Plan designs of every protein towards every concept and latent; `SteeringDataset` runs it on saving.
+
+    Args:
+        raw_steering_sequences: file of proteins.
+        steering_dictionary: checkpoint of the autoencoder.
+        steering_latents: its table of latent statistics.
+        steering_relations: relations of concepts; None: ancestors are not raised.
+        plm_checkpoint: the language model of the dictionary.
+        steering_judge: a language model that judges naturalness; None: the same.
+        parameters: settings.
+
+    Returns:
+        `steering.plan.SteeringPlan`.
+    """
+    from protsae.sae.checkpoint import SaeCheckpoint
+    from protsae.sequences.records import read_sequences
+    from protsae.steering.plan import plan_steering
+    from protsae.steering.targets import targets_of
+
+    records = list(read_sequences(raw_steering_sequences, parameters.sequences))
+    statistics = pd.read_parquet(steering_latents, columns=["latent", "max_act"])
+    largest = dict(zip(statistics["latent"].tolist(), statistics["max_act"].tolist(), strict=True))
+    relations = None
+    if parameters.with_ancestors and steering_relations is not None:
+        relations = pd.read_parquet(steering_relations)
+    concept_ids = SaeCheckpoint(steering_dictionary).concept_ids
+    targets = targets_of(parameters.concepts, parameters.latents, concept_ids, largest, relations)
+    ids, texts = [record.protein_id for record in records], [record.sequence for record in records]
+    plm = (steering_dictionary, plm_checkpoint)
+    return plan_steering(ids, texts, targets, *plm, parameters, judge=steering_judge)
+
+
+def tabulate_designs(steering_designs: Any) -> pd.DataFrame:
+    """Return the table of a `steering.plan.Designs`."""
+    table: pd.DataFrame = steering_designs.table
+    return table

@@ -1,0 +1,70 @@
+"""What is steered: concepts with their ancestors, or latents by number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from protsae.core.config import unknown_key_message
+from protsae.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class SteeringTarget:
+    """A name, and the latents that are raised for it."""
+
+    name: str
+    raised: Mapping[int, float]
+    """Latent to its largest code in training."""
+
+
+def with_ancestors(concept_id: str, relations: pd.DataFrame) -> set[str]:
+    """Return a concept and all that lie above it, along every relation.
+
+    Args:
+        concept_id: the concept.
+        relations: `child_id`, `parent_id`.
+    """
+    parents = relations.groupby("child_id")["parent_id"].agg(list).to_dict()
+    found, new = {concept_id}, [concept_id]
+    while new:
+        new = [parent for child in new for parent in parents.get(child, []) if parent not in found]
+        found.update(new)
+    return found
+
+
+def targets_of(
+    concepts: Sequence[str],
+    latents: Sequence[int],
+    concept_ids: Sequence[str],
+    largest: Mapping[int, float],
+    relations: pd.DataFrame | None,
+) -> list[SteeringTarget]:
+    """Return one target per concept and per latent.
+
+    Args:
+        concepts: ids of concepts.
+        latents: numbers of latents.
+        concept_ids: concepts that the dictionary's first latents are tied to.
+        largest: latent to its largest code in training.
+        relations: see `with_ancestors`; None: ancestors are not raised.
+
+    Raises:
+        InputError: nothing to steer, an unknown concept or latent, or a latent that never fired.
+    """
+    if not concepts and not latents:
+        raise InputError("nothing to steer: give steering.concepts, steering.latents, or both")
+    index = {concept_id: i for i, concept_id in enumerate(concept_ids)}
+    found = []
+    for concept_id in concepts:
+        if concept_id not in index:
+            raise InputError(f"steering.concepts: {unknown_key_message(concept_id, index, 'concept')}")
+        ids = {concept_id} if relations is None else with_ancestors(concept_id, relations)
+        found.append((concept_id, sorted(index[name] for name in ids if name in index)))
+    found += [(f"latent {latent}", [latent]) for latent in latents]
+    if unknown := [i for _, each in found for i in each if i not in largest]:
+        raise InputError(f"latent {unknown[0]} does not exist: the dictionary has {len(largest)}")
+    targets = [SteeringTarget(name, {i: largest[i] for i in each if largest[i] > 0}) for name, each in found]
+    if dead := [target.name for target in targets if not target.raised]:
+        raise InputError(f"{dead[0]}: its latents never fired in training, so that they have no scale")
+    return targets
