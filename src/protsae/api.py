@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from protsae.activations.reader import ActivationStore
     from protsae.plm.checkpoint import PlmModel
-    from protsae.prediction.proteins import Proteins
     from protsae.prediction.result import Prediction
     from protsae.release import Release
     from protsae.release.dictionary import Dictionary
@@ -291,84 +290,6 @@ def _latent_of(sae: "Dictionary", concept: str) -> int:
     raise InputError(f"dictionary '{sae.name}' has no latent for the concept '{concept}': {hint}")
 
 
-def predict(
-    sequences: "str | Path | Mapping[str, str]",
-    sae: "Dictionary | Release | str | Path" = "demo",
-    *,
-    folder: str | Path | None = None,
-    plm: str | Path | None = None,
-    accept_mismatch: bool = False,
-) -> "Prediction":
-    """Predict which concepts and latents are in proteins, as the pipeline `prediction` does.
-
-    Args:
-        sequences: one sequence as text; a file (`pathlib.Path`) of proteins: FASTA or another format of
-            docs/inputs.md; or protein id to sequence.
-        sae: a dictionary with tables, a release, its name or its folder.
-        folder: where the tables are written; None: a temporary folder, which is removed when Python ends.
-        plm: weights of the language model, if the release does not hold them.
-        accept_mismatch: mark the output instead of refusing another model or scale.
-
-    Returns:
-        A handle: `.tables`, `.table(name)` and `.documents()`; docs/prediction.md has the columns.
-
-    Raises:
-        InputError: input that cannot be read, a release without what prediction needs, or a mismatch.
-
-    Example:
-        >>> import protsae
-        >>> found = protsae.predict("MARSIKKGPFVDLHLLSKVEAAREANDKRPIKTWSRRSTVLPDFIGLTIAVHNGKQHVPVY")
-        >>> found.table("concept_scores")["protein_id"].unique().tolist()
-        ['sequence']
-    """
-    import atexit
-    from tempfile import TemporaryDirectory
-
-    from protsae.activations.config import ExtractionConfig
-    from protsae.prediction.config import PredictionConfig
-    from protsae.prediction.plan import plan_prediction
-    from protsae.prediction.result import Prediction
-    from protsae.release import Release
-    from protsae.release.dictionary import Dictionary
-
-    dictionary = sae if isinstance(sae, Dictionary) else None
-    release = dictionary.tables if dictionary else sae if isinstance(sae, Release) else _release(sae)
-    settings = PredictionConfig(accept_mismatch=accept_mismatch)
-    extraction = ExtractionConfig(hook_point=release.record.hook_point)
-    plan = plan_prediction(release, _proteins(sequences), (), extraction, settings, plm)
-    if folder is None:
-        temporary = TemporaryDirectory(prefix="protsae-")
-        atexit.register(temporary.cleanup)
-        folder = temporary.name
-    plan.run(Path(folder))
-    return Prediction(folder)
-
-
-def _release(source: Any) -> "Release":
-    from protsae.release import open_release
-
-    return open_release(source)
-
-
-def _proteins(sequences: "str | Path | Mapping[str, str]") -> "Proteins":
-    from collections import Counter
-
-    from protsae.prediction.proteins import Proteins, read_proteins
-    from protsae.sequences.fasta import FastaRecord, clean_record
-    from protsae.sequences.records import RecordsConfig
-
-    if isinstance(sequences, Path):
-        return read_proteins(sequences, None)
-    if isinstance(sequences, str):
-        return read_proteins(None, sequences)
-    counts: Counter[str] = Counter()
-    texts = [
-        clean_record(lambda _: "sequences", FastaRecord(name, "", text), RecordsConfig(), counts).sequence
-        for name, text in sequences.items()
-    ]
-    return Proteins(tuple(sequences), ("",) * len(texts), tuple(texts), dict(counts))
-
-
 class Splice(NamedTuple):
     """What a language model expects at every residue, as log-probabilities [length, 20] over `letters`."""
 
@@ -434,33 +355,40 @@ def splice(
 
 def predict(
     proteins: "str | Path | Mapping[str, str]",
-    release: "str | Path | Release" = "demo",
+    sae: "Dictionary | Release | str | Path" = "demo",
     *,
     variants: str | Path | None = None,
     folder: str | Path | None = None,
     plm: str | Path | None = None,
     **settings: Any,
 ) -> "Prediction":
-    """Say what is in proteins: concepts with calibrated probabilities, active latents, residues.
+    """Predict which concepts and latents are in proteins, as the pipeline `prediction` does.
 
     Args:
-        proteins: one sequence as text, sequences by id, or a file of them (a `Path`).
-        release: `demo` or `antibody`, which come with the package, the folder of a release, or a `Release`.
+        proteins: one sequence as text; a file (`pathlib.Path`) of proteins: FASTA or another format of
+            docs/inputs.md; or protein id to sequence.
+        sae: a dictionary with tables, a release, its name or its folder.
         variants: a table of substitutions of these proteins, see docs/prediction.md.
         folder: where the tables are written, resumable; None: a temporary folder, deleted with the result.
         plm: weights of the language model, if the release does not hold them.
         **settings: of `prediction.config.PredictionConfig`, such as `accept_mismatch=True`.
 
     Returns:
-        `prediction.result.Prediction`: `.table("concept_scores")` and the others that `.tables` names,
-        `.documents()`, `.record`.
+        A handle: `.tables`, `.table(name)` and `.documents()`; docs/prediction.md has the columns.
 
     Raises:
-        InputError: a faulty sequence, file or variant; or a release that is of another language model or
-            lacks a table.
+        InputError: input that cannot be read, a release without what prediction needs, or a mismatch.
+
+    Example:
+        >>> import protsae
+        >>> found = protsae.predict("MARSIKKGPFVDLHLLSKVEAAREANDKRPIKTWSRRSTVLPDFIGLTIAVHNGKQHVPVY")
+        >>> found.table("concept_scores")["protein_id"].unique().tolist()
+        ['sequence']
     """
     from protsae.prediction.predicting import predict_proteins
+    from protsae.release.dictionary import Dictionary
 
+    release = sae.tables if isinstance(sae, Dictionary) else sae
     return predict_proteins(proteins, release, variants=variants, folder=folder, plm=plm, **settings)
 
 

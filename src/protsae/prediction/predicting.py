@@ -1,6 +1,7 @@
 """Prediction without a pipeline: proteins in, tables out."""
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,6 +16,8 @@ from protsae.prediction.proteins import Proteins, read_proteins
 from protsae.prediction.result import Prediction
 from protsae.prediction.variants import Variant, read_variants
 from protsae.release import Release, open_release
+from protsae.sequences.fasta import FastaRecord, clean_record
+from protsae.sequences.records import RecordsConfig
 
 
 def predict_proteins(
@@ -51,10 +54,14 @@ def predict_proteins(
 def _given(proteins: str | Path | Mapping[str, str]) -> Proteins:
     """Return proteins by id, those of a file, or one as text."""
     if isinstance(proteins, Mapping):
-        cleaned = {name: read_proteins(None, text).sequences[0] for name, text in proteins.items()}
-        if not cleaned:
+        if not proteins:
             raise InputError("no protein is given: give a sequence, sequences by id, or a file")
-        return Proteins(tuple(cleaned), ("",) * len(cleaned), tuple(cleaned.values()), {})
+        counts: Counter[str] = Counter()
+        texts = [
+            clean_record(lambda _: "sequences", FastaRecord(name, "", text), RecordsConfig(), counts).sequence
+            for name, text in proteins.items()
+        ]
+        return Proteins(tuple(proteins), ("",) * len(texts), tuple(texts), dict(counts))
     if isinstance(proteins, Path):
         return read_proteins(proteins, None)
     return read_proteins(None, proteins)
