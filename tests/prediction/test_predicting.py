@@ -180,6 +180,17 @@ def test_documents_say_the_same_and_are_safe_in_a_page(case):
             first, last = latent["stretches"][0][0], latent["stretches"][-1][1]
             assert row.residues.startswith(f"{first}") and row.residues.endswith(f"{last}")
         assert {concept["concept_id"] for concept in document["concepts"]} == {CONCEPTS[i] for i in SCORED}
+        scores = prediction.table("concept_scores")
+        scores = scores[scores["protein_id"] == protein.protein_id].set_index("concept_id")
+        for concept in document["concepts"]:
+            row = scores.loc[concept["concept_id"]]
+            assert (concept["name"], concept["reached"]) == (row["name"], row["reached"])
+            written = ";".join("-".join(map(str, part)) for part in concept["residues"])
+            assert written == row["residues"]
+            for kind in {"predictor", "latent"} & concept.keys():
+                for key in ("score", "probability", "reached", "auc_test", "aupr_test", "f1_test"):
+                    np.testing.assert_allclose(concept[kind][key], row[f"{kind}_{key}"], atol=1e-5)
+                assert concept[kind].get("id", row["latent_id"]) == row["latent_id"]
         tracks = {(track["track"], track["id"]): track for track in document["tracks"]}
         assert {name for kind, name in tracks if kind == "latent"} == set(of["latent"].astype(str))
 

@@ -99,9 +99,9 @@ class _Reader:
                 for at, row in zip(position, concepts, strict=True)
             ],
             "spans": [
-                {"concept": at, "start": start - 1, "end": end}
+                {"concept": at, "start": stretch[0] - 1, "end": stretch[-1]}
                 for at, row in zip(position, concepts, strict=True)
-                for start, end in row["residues"]
+                for stretch in row["residues"]
             ],
             "tracks": [self._track(track) for track in document["tracks"] if track["track"] == "latent"],
             "n_fired": [],

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from protsae.prediction.stretches import from_text
+from protsae.prediction.scoring import WORTH
 from protsae.probing.scorers import KINDS
 
 FORMAT = "protsae.prediction.protein"
@@ -40,19 +40,19 @@ def documents(tables: Mapping[str, pa.Table], sequences: Mapping[str, str]) -> I
         tables["latent_stretches"], ("latent", "start", "end", "peak", "strength", "max_act")
     )
     tracks = _columns(tables["residue_tracks"], ("track", "id", "position", "value"))
+    concepts = _Concepts(tables["concept_scores"], len(proteins))
     for i, protein in enumerate(proteins):
         rows = {name: slice(*bounds[name][i : i + 2].tolist()) for name in _PARTS}
         document = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "protein": {**_rounded(protein), "sequence": sequences[protein["protein_id"]]},
-            "concepts": [_concept(row) for row in _shown(_cut(tables, rows, "concept_scores")).to_pylist()],
             "latents": _latents(
                 _cut(tables, rows, "active_latents"), [of[rows["latent_stretches"]] for of in stretches]
             ),
             "tracks": _tracks(*(of[rows["residue_tracks"]] for of in tracks)),
         }
-        yield embeddable(document)
+        yield f'{embeddable(document)[:-1]},"concepts":[{",".join(concepts.texts(i))}]}}'
 
 
 def _bounds(table: pa.Table, ids: list[str]) -> NDArray[np.int64]:
@@ -72,27 +72,73 @@ def _cut(tables: Mapping[str, pa.Table], rows: Mapping[str, slice], name: str) -
     return tables[name].slice(rows[name].start, rows[name].stop - rows[name].start)
 
 
-def _shown(scores: pa.Table) -> pa.Table:
-    """Return the concepts that are reached and the next most probable, by falling probability."""
-    kind = next((kind for kind in KINDS if scores[f"{kind}_probability"].null_count < scores.num_rows), None)
-    if kind is None:
-        return scores
-    probability = scores[f"{kind}_probability"].to_numpy()
-    order = np.argsort(-probability, kind="stable")
-    reached = scores["reached"].to_numpy()[order]
-    return scores.take(order[reached | (np.cumsum(~reached) <= _N_NOT_REACHED)])
+class _Concepts:
+    """The concepts of each protein as JSON. What all proteins share of a concept is written once.
 
+    Args:
+        scores: `concept_scores`, the same concepts in the same order for every protein.
+        n_proteins: how many proteins.
+    """
 
-def _concept(row: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key: row[key] for key in ("concept_id", "name", "aspect", "reached", "prevalence", "n_test")}
-    found["residues"] = from_text(row["residues"])
-    for kind in KINDS:
-        if row[f"{kind}_score"] is not None:
-            start = f"{kind}_"
-            found[kind] = _rounded(
-                {key.removeprefix(start): value for key, value in row.items() if key.startswith(start)}
+    def __init__(self, scores: pa.Table, n_proteins: int) -> None:
+        self._n = scores.num_rows // max(n_proteins, 1)
+        first = scores.slice(0, self._n)
+        self._kinds = [kind for kind in KINDS if scores[f"{kind}_probability"].null_count < scores.num_rows]
+        self._about = [
+            embeddable(_rounded(row))[:-1]
+            for row in first.select(["concept_id", "name", "aspect", "prevalence", "n_test"]).to_pylist()
+        ]
+        self._worth = {
+            kind: [
+                embeddable({key.removeprefix(f"{kind}_"): value for key, value in _rounded(row).items()})[:-1]
+                for row in first.select(_fixed(kind)).to_pylist()
+            ]
+            for kind in self._kinds
+        }
+        self._reached = scores["reached"].to_numpy()
+        self._residues = scores["residues"].to_pylist()
+        self._scores = {
+            kind: [scores[f"{kind}_{column}"].to_numpy() for column in ("score", "probability", "reached")]
+            for kind in self._kinds
+        }
+
+    def texts(self, protein: int) -> list[str]:
+        """Return the concepts that a protein reaches and the next most probable, by falling probability."""
+        rows = np.arange(protein * self._n, (protein + 1) * self._n)
+        if self._kinds:
+            rows = rows[np.argsort(-self._scores[self._kinds[0]][1][rows], kind="stable")]
+            reached = self._reached[rows]
+            rows = rows[reached | (np.cumsum(~reached) <= _N_NOT_REACHED)]
+        return [self._text(row) for row in rows.tolist()]
+
+    def _text(self, row: int) -> str:
+        concept = row % self._n
+        cell = self._residues[row]
+        residues = f"[[{cell.replace(';', '],[').replace('-', ',')}]]" if cell else "[]"
+        parts = [f'{self._about[concept]},"reached":{_bool(self._reached[row])},"residues":{residues}']
+        for kind in self._kinds:
+            score, probability, reached = (of[row] for of in self._scores[kind])
+            if np.isnan(score):
+                continue
+            parts.append(
+                f'"{kind}":{self._worth[kind][concept]},"score":{_number(score)},'
+                f'"probability":{_number(probability)},"reached":{_bool(reached)}}}'
             )
-    return _rounded(found)
+        return ",".join(parts) + "}"
+
+
+def _fixed(kind: str) -> list[str]:
+    """Return the columns of a kind of score that are the same for every protein."""
+    own = ["latent_id"] if kind == "latent" else []
+    return own + [f"{kind}_{column}" for column in WORTH]
+
+
+def _bool(value: Any) -> str:
+    return "true" if value else "false"
+
+
+def _number(value: float) -> str:
+    return repr(round(float(value), _DIGITS)) if np.isfinite(value) else "null"
 
 
 def _latents(active: pa.Table, stretches: list[NDArray[Any]]) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Runs of residues, and how tables write them."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,3 @@ def as_texts(found: Stretches, n_columns: int) -> list[str]:
     for column, start, end in zip(*(values.tolist() for values in found), strict=True):
         texts[column].append(f"{start + 1}-{end}" if end > start + 1 else f"{end}")
     return [";".join(of) for of in texts]
-
-
-def from_text(text: str) -> list[list[int]]:
-    """Return `[[first, last], ...]` of a cell that `as_texts` wrote, 1-based and inclusive."""
-    pairs: list[Any] = [part.split("-") for part in text.split(";") if part]
-    return [[int(pair[0]), int(pair[-1])] for pair in pairs]
