@@ -43,17 +43,20 @@ class Edit(NamedTuple):
     """What is made again inside nodes: shards, trainings, members that are judged."""
 
 
+OTHER_PROTEINS = {"prediction.plan_prediction", "steering.steer_proteins"}
 LOADING = {
     *("alignment.align_baselines", "dynamics.*.measure_*", "encoding.*.encode_proteins"),
     *("cards.*.compare_directions", "cards.*.measure_effects", "cards.*.describe_tables", "dense_ablation.*"),
     *("fidelity.*.splice_dictionary", "probing.*.evaluate_dictionary", "probing.*.score_dictionary"),
     *("probing.*.measure_subsumption", "reporting.render_report", "training.*"),
+    *("probing.*.describe_scorers", "release.*", "explorer.build_explorer", *OTHER_PROTEINS),
 }
 """Nodes that are given a checkpoint, or make one."""
 TRAINING = {"alignment.align_baselines", "training.*.plan_*"}
 SCORING = {
     *("probing.evaluate_*", "probing.*.evaluate_dictionary", "probing.score_*", "probing.*.score_dict*"),
     *("probing.gate_linear_probe", "probing.list_twins", "missing_annotations.*"),
+    "probing.*.describe_scorers",
 }
 """Nodes that use the judge, whose class counts whole."""
 SWEEP = {"sweeps.plan_sweep"}
@@ -76,6 +79,7 @@ EDITS: dict[str, Edit] = {
             *("explanation.*.explain_by_rules", "explanation.*.ask_for_*"),
             *("fidelity.choose_fidelity_sequences", "extraction.extract_activations", "pretraining.*"),
             *("probing.*.measure_subsumption", "probing.*.score_residues", *SCORING, *TRAINING, *SWEEP),
+            *OTHER_PROTEINS,
         },
         PLANS,
     ),
@@ -129,7 +133,7 @@ EDITS: dict[str, Edit] = {
         {
             *("alignment.align_baselines", "extraction.extract_activations", "fidelity.measure_ablations"),
             *("fidelity.*.splice_dictionary", "probing.pool_random_plm", "cards.*.measure_effects"),
-            "dense_ablation.*",
+            *("dense_ablation.*", *OTHER_PROTEINS),
         },
         {"shards"},
     ),
@@ -151,11 +155,15 @@ EDITS: dict[str, Edit] = {
         "sequences/fasta.py",
         'text.startswith(">")',
         'text.startswith(">>")',
-        {"ingestion.parse_sequences"},
+        {"ingestion.parse_sequences", *OTHER_PROTEINS},
         set(),
     ),
     "the report's template": Edit(
-        "reporting/templates/report.html.j2", "<", "< ", {"reporting.render_report"}, set()
+        "reporting/templates/report.html.j2",
+        "<",
+        "< ",
+        {"reporting.render_report", "explorer.build_explorer"},
+        set(),
     ),
     "`atomic_path` in `core/files.py`": Edit(
         "core/files.py",

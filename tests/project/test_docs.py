@@ -88,10 +88,10 @@ def test_the_example_of_training_reads_parquet_of_your_own(tmp_path):
 
 def test_the_example_of_interchange_loads_a_foreign_dictionary(tmp_path):
     path, codes, reconstruction = foreign.write_relu(tmp_path)
-    sae = run_example("interchange.md", ("InterPLM-esm2-8m/layer_4/ae_unnormalized.pt", str(path)))["sae"]
     x = torch.from_numpy(foreign.INPUT).float()
-    np.testing.assert_allclose(sae.encode(x).detach(), codes, rtol=2e-5, atol=2e-5)
-    np.testing.assert_allclose(sae(x).detach(), reconstruction, rtol=2e-5, atol=2e-5)
+    made = run_example("interchange.md", ("InterPLM-esm2-8m/layer_4/ae_unnormalized.pt", str(path)), x=x)
+    np.testing.assert_allclose(made["codes"].detach(), codes, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(made["sae"].sae(x).detach(), reconstruction, rtol=2e-5, atol=2e-5)
 
 
 def test_the_example_of_inputs_makes_text_files_of_a_pickle(tmp_path, monkeypatch):

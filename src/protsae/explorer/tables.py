@@ -98,6 +98,8 @@ class ExplorerTables:
             protein_ids: a protein of each pair.
             concept: row of the concept of each pair; -1: none.
         """
+        if not len(self.concepts):
+            return [None] * len(concept)
         ids = protein_ids.astype(str)
         aspects = self.concepts["aspect"].astype(str).to_numpy(object)[concept]
         positive = self.protein_labels[["protein_id", "concept_idx"]].astype({"protein_id": str})

@@ -32,6 +32,7 @@ def run(planted, folder, **llm):
         "proteins": planted.table,
         **planted.labels,
         "planted.residue_codes": planted.codes,
+        "planted.latent_cards": planted.latents,
         "planted.latents": planted.latents,
         "params:explanation.rules": parameters.rules,
         "params:explanation.llm": parameters.llm,

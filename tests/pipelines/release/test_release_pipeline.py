@@ -107,4 +107,4 @@ def test_every_dictionary_has_a_release():
     nodes = {node.outputs[0]: node for node in create_pipeline(wiring).nodes}
     assert nodes.keys() == {"protsae.release", "topk.release"}
     inputs = nodes["topk.release"]._inputs
-    assert inputs["latents"] == "topk.latents" and inputs.keys() & set(TABLES) >= {"concepts", "latents"}
+    assert inputs["latents"] == "topk.latent_cards" and inputs.keys() & set(TABLES) >= {"concepts", "latents"}
