@@ -4,6 +4,7 @@ Kedro silently falls back to its own `run` if this module cannot be imported, so
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ from kedro.utils import load_obj
 
 from protsae.core.errors import InputError
 from protsae.selection import read_params, resolve_names
+
+# Kedro-Viz starts its server in a new process, which takes filters of warnings from the environment alone.
+_VIZ_WARNING = "ignore:ORJSONResponse is deprecated"
+if _VIZ_WARNING not in os.environ.get("PYTHONWARNINGS", ""):
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), _VIZ_WARNING]))
 
 _RUNNER = "protsae.caching.CachingRunner"
 _TRACEBACK = ("--traceback", "--verbose", "-v")

@@ -1,6 +1,8 @@
 """The `run` command: options reach the runner, and errors of the user's making come without a traceback."""
 
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -124,3 +126,9 @@ def test_chains_are_numbered_from_the_command_line(tmp_path):
     assert table.read_text().splitlines()[1].split("\t")[:3] == ["h", VH, "IGH"]
     refused = CliRunner().invoke(cli, ["number-chains", str(tmp_path / "no"), str(table)])
     assert refused.exit_code == 1 and "no such file" in refused.output
+
+
+def test_processes_of_kedro_viz_do_not_warn_of_what_nobody_can_change():
+    code = "import warnings; warnings.warn('ORJSONResponse is deprecated, and more'); warnings.warn('mine')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "mine" in done.stderr and "ORJSONResponse" not in done.stderr
