@@ -169,7 +169,7 @@ export async function proteinsPage() {
       { key: "id", label: "Protein", sort: "id", className: "grow" },
       { key: "split", label: "Split", sort: "split", className: "c-kind" },
       { key: "length", label: "Residues", sort: "length", className: "c-number", number: true },
-      { key: "nearest", label: "Nearest in training", sort: "nearest_identity", className: "c-number c-last", number: true, title: "Identity to the most similar training protein" },
+      { key: "nearest", label: "Nearest", sort: "nearest_identity", className: "c-number c-last", number: true, title: "Identity to the most similar training protein" },
     ],
     cells: (row) => [
       [el("a", { href: proteinHref(columns.id[row]), class: "row-name" }, columns.id[row]), el("small", { class: "row-about" }, descriptions[row] ?? "")],
