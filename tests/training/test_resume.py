@@ -293,6 +293,7 @@ from protsae.training.trainer import Trainer
 from tests.damaged_files import cut, flipped
 from tests.training.conftest import ToyProteins, toy_plan
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 original = Trainer._count
 def counted(self, *arguments):
     result = original(self, *arguments)
