@@ -1,0 +1,1 @@
+"""Attribution: which residues and which latents carry a prediction."""
