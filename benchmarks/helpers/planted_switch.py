@@ -1,13 +1,13 @@
-"""Proteins with a motif switch that is planted: a tag near the start decides which motif stands later.
+"""Proteins with a motif switch that is planted: a tag near the start decides what stands at sites further on.
 
 Residues are random but for what is planted, so that what causes the motif is known:
 
 - the **tag**, five residues among the first dozen, is `OFF_TAG`, `ON_TAG` or, rarely, `RARE_TAG`;
-- the **anchor** stands before the motif, and is the same in all proteins;
-- the **motif** follows the anchor: `ON_MOTIF` after `ON_TAG` and `RARE_TAG`, else `OFF_MOTIF`;
+- four **sites** are marked by `CUE`, the same in all proteins;
+- the **motif** follows every cue: `ON_MOTIF` after `ON_TAG` and `RARE_TAG`, else `OFF_MOTIF`;
 - the **tail**, the last residues, is `TAIL` in 85 % of the proteins whose switch is on and in 15 % of the
   others: it correlates with the motif, and does not cause it;
-- the **word** stands between tag and anchor in half of the proteins, whatever the switch.
+- the **word** stands between tag and sites in half of the proteins, whatever the switch.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,16 @@ from protsae.core.letters import AMINO_ACIDS
 from protsae.core.seeding import numpy_generator
 
 OFF_TAG, ON_TAG, RARE_TAG = "HMHYM", "WCWFC", "FYHFW"
-ANCHOR = "GPGP"
-OFF_MOTIF, ON_MOTIF = "KEDLSN", "RTVQIA"
+CUE, N_SITES = "GP", 4
+OFF_MOTIF, ON_MOTIF = "KD", "WC"
 TAIL, WORD = "DKPE", "NNQQ"
 CONCEPTS = ("switch", "tail", "rare_tag", "word")
 """Labels of proteins: the motif and its tags, the confounder, a rare cause, and what is unrelated."""
 RARE = 0.08
 """Share of the proteins with the switch on that have the rare tag."""
 CONFOUNDED = 0.85
-LENGTHS = (46, 60)
+LENGTHS = (56, 66)
+_FIRST_SITE = 22
 
 
 @dataclass(frozen=True)
@@ -39,28 +40,21 @@ class Protein:
     protein_id: str
     sequence: str
     labels: dict[str, bool]
-    starts: dict[str, int]
-    """Part to its first residue: tag, anchor, motif, tail, word; a part that is absent is not named."""
+    parts: dict[str, NDArray[np.bool_]]
+    """Residues of `tag`, `cue`, `motif`, `tail` and `word`, bool [length]; all False for what is absent."""
 
     def residues(self, *parts: str) -> NDArray[np.bool_]:
-        """Return which residues belong to parts, bool [length]."""
-        sizes = {
-            "tag": len(ON_TAG),
-            "anchor": len(ANCHOR),
-            "motif": len(ON_MOTIF),
-            "tail": len(TAIL),
-            "word": len(WORD),
-        }
-        found = np.zeros(len(self.sequence), bool)
-        for part in parts:
-            if part in self.starts:
-                found[self.starts[part] : self.starts[part] + sizes[part]] = True
-        return found
+        """Return which residues belong to any of some parts, bool [length]."""
+        return np.any([self.parts[part] for part in parts], axis=0)
 
     def with_tag(self, tag: str) -> str:
         """Return the sequence with another tag."""
-        at = self.starts["tag"]
+        at = int(np.argmax(self.parts["tag"]))
         return self.sequence[:at] + tag + self.sequence[at + len(tag) :]
+
+    def motif_of(self, sequence: str) -> str:
+        """Return what a sequence of the same length has at the sites."""
+        return "".join(sequence[i] for i in np.flatnonzero(self.parts["motif"]))
 
 
 def draw(name: str, n: int, seed: int) -> list[Protein]:
@@ -75,22 +69,31 @@ def _draw(name: str, n: int, rng: np.random.Generator) -> Iterator[Protein]:
         has_tail = bool(rng.random() < (CONFOUNDED if is_on else 1 - CONFOUNDED))
         has_word = bool(rng.random() < 0.5)
         length = int(rng.integers(LENGTHS[0], LENGTHS[1] + 1))
-        letters = [AMINO_ACIDS[j] for j in rng.integers(len(AMINO_ACIDS), size=length)]
-        anchor = int(rng.integers(22, length - len(TAIL) - len(ON_MOTIF) - len(ANCHOR) - 1))
-        parts = {
-            "tag": (int(rng.integers(1, 8)), (RARE_TAG if is_rare else ON_TAG) if is_on else OFF_TAG),
-            "anchor": (anchor, ANCHOR),
-            "motif": (anchor + len(ANCHOR), ON_MOTIF if is_on else OFF_MOTIF),
-        }
+        letters = np.array(list(AMINO_ACIDS))[rng.integers(len(AMINO_ACIDS), size=length)]
+        parts = {part: np.zeros(length, bool) for part in ("tag", "cue", "motif", "tail", "word")}
+
+        def write(part: str, start: int, text: str) -> None:
+            letters[start : start + len(text)] = list(text)  # noqa: B023 - called in this turn
+            parts[part][start : start + len(text)] = True  # noqa: B023
+
+        write("tag", int(rng.integers(1, 8)), (RARE_TAG if is_rare else ON_TAG) if is_on else OFF_TAG)
         if has_word:
-            parts["word"] = (int(rng.integers(13, 18)), WORD)
+            write("word", int(rng.integers(13, 18)), WORD)
         if has_tail:
-            parts["tail"] = (length - len(TAIL), TAIL)
-        for start, text in parts.values():
-            letters[start : start + len(text)] = text
+            write("tail", length - len(TAIL), TAIL)
+        for start in _site_starts(length, rng):
+            write("cue", start, CUE)
+            write("motif", start + len(CUE), ON_MOTIF if is_on else OFF_MOTIF)
         labels = dict(zip(CONCEPTS, (is_on, has_tail, is_rare, has_word), strict=True))
-        starts = {part: start for part, (start, _) in parts.items()}
-        yield Protein(f"{name}{i:05d}", "".join(letters), labels, starts)
+        yield Protein(f"{name}{i:05d}", "".join(letters), labels, parts)
+
+
+def _site_starts(length: int, rng: np.random.Generator) -> list[int]:
+    """Return starts of sites that do not touch each other or the tail."""
+    size = len(CUE) + len(ON_MOTIF)
+    free = length - len(TAIL) - 1 - _FIRST_SITE - N_SITES * size
+    gaps = np.sort(rng.integers(free + 1, size=N_SITES))
+    return [int(_FIRST_SITE + gap + i * size) for i, gap in enumerate(gaps)]
 
 
 def table_of(proteins: dict[str, list[Protein]]) -> pd.DataFrame:

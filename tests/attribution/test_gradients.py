@@ -13,7 +13,7 @@ from protsae.attribution.components import (
     value_attributions,
 )
 from protsae.attribution.differentiable import EMBEDDING, DifferentiableModel
-from protsae.attribution.faithfulness import curve, learned_mask
+from protsae.attribution.faithfulness import Curve, curve, learned_mask
 from protsae.attribution.scores import latent_score, logit_score, predictor_score, seen_from
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
@@ -271,12 +271,16 @@ def test_ablation_equals_a_patched_run_of_the_packed_forward_pass(plm, model):
 
 def test_curve_by_hand():
     found = curve(linear, hand_made(), np.array([4.0, -12.0, 20.0]))
-    assert found.order.tolist() == [2, 0, 1]
-    assert found.faithfulness == pytest.approx(np.array([0, 20, 24, 12]) / 12)
-    assert found.completeness == pytest.approx(np.array([12, -8, -12, 0]) / 12)
-    assert found.n_kept(0.9) == 1
+    assert found.order.tolist() == [2, 1, 0]
+    assert found.faithfulness == pytest.approx(np.array([0, 20, 8, 12]) / 12)
+    assert found.completeness == pytest.approx(np.array([12, -8, 4, 0]) / 12)
+    assert (found.n_kept(0.9), found.n_kept(0.6)) == (3, 2)
+    assert (found.n_kept(0.3), found.n_settled(0.3)) == (1, 1)
+    assert (found.n_kept(0.6), found.n_settled(0.6)) == (2, 2)
+    swinging = Curve(found.order, np.array([0.0, 0.95, 1.8, 1.0]), found.completeness)
+    assert (swinging.n_kept(0.9), swinging.n_settled(0.9)) == (1, 3)
     falling = curve(lambda x: -linear(x), hand_made(), -np.array([4.0, -12.0, 20.0]))
-    assert falling.order.tolist() == [2, 0, 1]
+    assert falling.order.tolist() == [2, 1, 0]
     assert falling.faithfulness == pytest.approx(found.faithfulness)
 
 

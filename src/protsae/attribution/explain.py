@@ -87,7 +87,7 @@ class Attribution:
     """`what` (latents, regions), `method`, `n`, `kept`, `removed`: faithfulness of the first n and of all
     others, or the probability with the first n regions and without them."""
     summary: pd.DataFrame
-    """`what`, `method`, `n_kept`, `insertion_auc`, `deletion_auc`."""
+    """`what`, `method`, `n_kept`, `n_settled`, `insertion_auc`, `deletion_auc`."""
 
 
 def attribute(
@@ -214,7 +214,6 @@ def _latent_table(
     table = pd.DataFrame(
         {"latent": components.latents, "n_residues": [*active, len(components.codes)], **worth}
     )
-    table["learned_mask"] = table["learned_mask"].abs()
     order = table["integrated_gradients"].abs().sort_values(ascending=False, kind="stable").index
     return table.loc[order].reset_index(drop=True)
 
@@ -227,7 +226,9 @@ def _latent_curves(
     for method, values in {**worth, "random": random}.items():
         found = curve(score, components, values)
         rows.append(_curve_rows("latents", method, found.faithfulness, found.completeness))
-        summary.append(_summary_row("latents", method, n_kept=found.n_kept(config.share)))
+        summary.append(
+            _summary_row("latents", method, found.n_kept(config.share), found.n_settled(config.share))
+        )
     return pd.concat(rows), pd.DataFrame(summary)
 
 
@@ -259,9 +260,7 @@ def _regions(
     for method, order in orders.items():
         of = eagle.curves(run.seen, places, order)
         rows.append(_curve_rows("regions", method, of.insertion, of.deletion))
-        summary.append(
-            _summary_row("regions", method, insertion_auc=of.insertion_auc, deletion_auc=of.deletion_auc)
-        )
+        summary.append(_summary_row("regions", method, np.nan, np.nan, of.insertion_auc, of.deletion_auc))
     return table, pd.concat(rows), pd.DataFrame(summary)
 
 
@@ -270,9 +269,22 @@ def _curve_rows(what: str, method: str, kept: Floats, removed: Floats) -> pd.Dat
     return pd.DataFrame({"what": what, "method": method, "n": n, "kept": kept, "removed": removed})
 
 
-def _summary_row(what: str, method: str, **values: float) -> dict[str, object]:
-    none: dict[str, object] = {"n_kept": np.nan, "insertion_auc": np.nan, "deletion_auc": np.nan}
-    return {"what": what, "method": method, **none, **values}
+def _summary_row(
+    what: str,
+    method: str,
+    n_kept: float,
+    n_settled: float,
+    insertion_auc: float = np.nan,
+    deletion_auc: float = np.nan,
+) -> dict[str, object]:
+    counts = {"n_kept": n_kept, "n_settled": n_settled}
+    return {
+        "what": what,
+        "method": method,
+        **counts,
+        "insertion_auc": insertion_auc,
+        "deletion_auc": deletion_auc,
+    }
 
 
 __all__ = ["ERROR", "Attribution", "AttributionConfig", "TargetConfig", "attribute"]

@@ -28,12 +28,22 @@ class Curve:
     """The same of all others: near 0 where these are all that matters."""
 
     def n_kept(self, share: float) -> int:
-        """Return how many components are needed for a share of the score."""
-        return int(np.argmax(self.faithfulness >= share))
+        """Return the smallest number of components whose faithfulness lies between share and 2 - share."""
+        return int(np.argmax(self._is_near(share)))
+
+    def n_settled(self, share: float) -> int:
+        """Return the number of components from which on it stays there. `n_kept` may be an accident, where a
+        curve that swings passes by; this one is not."""
+        far = np.flatnonzero(~self._is_near(share))
+        return int(far[-1]) + 1
+
+    def _is_near(self, share: float) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = np.abs(self.faithfulness - 1) <= 1 - share
+        return found
 
 
 def curve(score: Score, components: Components, worth: Floats) -> Curve:
-    """Keep components one after another, those first that carry most in the direction of the score.
+    """Keep components one after another, those first that are worth most, for the score or against it.
 
     Args:
         score: the prediction.
@@ -44,7 +54,7 @@ def curve(score: Score, components: Components, worth: Floats) -> Curve:
         InputError: the score without any component is that with all: there is nothing to explain.
     """
     empty, full = _ends(score, components)
-    order = np.argsort(-worth * np.sign(full - empty), kind="stable")
+    order = np.argsort(-np.abs(worth), kind="stable")
     kept = torch.zeros(len(order) + 1, len(order), dtype=torch.float64)
     for n, component in enumerate(order.tolist(), 1):
         kept[n:, component] = 1.0
@@ -76,13 +86,12 @@ def learned_mask(score: Score, components: Components, share: float, n_steps: in
     for step in range(n_steps):
         gates = torch.sigmoid(openness * (1 + (_SHARPEST - 1) * step / n_steps))
         found = (score(components.kept(gates[None]))[0] - empty) / (full - empty)
-        loss = gates.mean() + _WEIGHT * torch.relu(share - found).square()
+        loss = gates.mean() + _WEIGHT * torch.relu((found - 1).abs() - (1 - share)).square()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    # signed as worth is: `curve` takes the largest first, whichever direction the score has
-    worth: Floats = torch.sigmoid(openness.detach() * _SHARPEST).numpy() * np.sign(full - empty)
-    return worth
+    learnt: Floats = torch.sigmoid(openness.detach() * _SHARPEST).numpy()
+    return learnt
 
 
 def _ends(score: Score, components: Components) -> tuple[float, float]:
