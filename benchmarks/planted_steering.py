@@ -70,13 +70,11 @@ CONTROLS = (
     *("unsteered", "splice_only", "confounder", "wrong_concept", "random_latent", "unrelated_latent"),
     *("random_direction", "random_mutations"),
 )
-ASSOCIATED, CAUSAL = 0.75, 0.5
-"""AUC from which a latent is associated with the switch; share of the tag's effect from which it is a
-cause."""
+ASSOCIATED = 0.75
+"""AUC from which a latent is associated with the switch."""
 UNRELATED = 0.6
 """AUC below which a latent is not associated with the switch."""
 EFFECT_STRENGTH = 1.25
-N_FREE = 40
 N_EXPLAINED = 20
 ALL_SITES = ON_MOTIF * N_SITES
 Floats = NDArray[np.float64]
@@ -287,7 +285,9 @@ def effects(bench: Bench) -> pd.DataFrame:
     """Return association with the switch and effect on the motif, latent by latent.
 
     The effect is the change of the log-odds of the two motifs at masked sites of proteins that are off, as a
-    share of the change that the other tag makes.
+    share of the change that the other tag makes. A cause makes the motif the more probable one: what merely
+    destroys what the model knows brings the log-odds to 0 at most. Latents that are dead in training are left
+    out.
     """
     proteins = bench.sources("validation")
     plain = [Template(p.protein_id, p.sequence, p.residues("motif")) for p in proteins]
@@ -297,16 +297,17 @@ def effects(bench: Bench) -> pd.DataFrame:
     rows = []
     for name, sae in bench.sae.items():
         association = bench.association(name, "validation")
-        free = np.arange(sae.n_defined, sae.config.d_sae)
-        strongest = free[np.argsort(-association[free], kind="stable")[:N_FREE]]
-        for latent in [*range(sae.n_defined), *strongest.tolist()]:
+        alive = (bench.pooled[name]["train"] > 0).any(axis=0)
+        for latent in np.flatnonzero(alive).tolist():
             edit = latent_arm("", sae, {latent: 1.0}, bench.length).edit
-            share = (_log_odds(bench.decoder, plain, edit) - off) / by_tag
+            odds = _log_odds(bench.decoder, plain, edit)
             label = CONCEPTS[latent] if latent < sae.n_defined else ""
-            rows.append((name, bench.seed, latent, label, association[latent], share))
-    table = pd.DataFrame(rows, columns=["method", "seed", "latent", "concept", "association", "effect"])
+            shared = (name, bench.seed, latent, label)
+            rows.append((*shared, association[latent], (odds - off) / by_tag, odds > 0))
+    columns = ["method", "seed", "latent", "concept", "association", "effect", "writes_motif"]
+    table = pd.DataFrame(rows, columns=columns)
     kinds = {(True, True): "cause", (True, False): "correlate", (False, True): "hidden_cause"}
-    flags = zip(table["association"] >= ASSOCIATED, table["effect"] >= CAUSAL, strict=True)
+    flags = zip(table["association"] >= ASSOCIATED, table["writes_motif"], strict=True)
     return table.assign(quadrant=[kinds.get(pair, "neither") for pair in flags])
 
 
@@ -396,7 +397,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the tables")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    about, started = provenance(), time.monotonic()
+    about: dict[str, object] = {**provenance()}
+    started = time.monotonic()
     designs, latents, explained = [], [], []
     for seed in given.seeds:
         bench = Bench(given.folder, seed)
@@ -405,16 +407,20 @@ def main() -> None:
         explained.append(explain(bench))
         print(f"seed {seed}: {time.monotonic() - started:.0f} s", flush=True)
     arms = arm_table(pd.concat(designs, ignore_index=True))
+    every = pd.concat(latents, ignore_index=True)
+    counts = every[every["concept"] == ""].groupby(["method", "quadrant"]).size() / len(given.seeds)
     tables = {
         "planted_steering": arms,
-        "planted_steering_latents": pd.concat(latents, ignore_index=True),
+        "planted_steering_latents": every[(every["concept"] != "") | (every["quadrant"] != "neither")],
         "planted_attribution": attribution_table(pd.concat(explained, ignore_index=True)),
     }
     for name, table in tables.items():
         write_text_atomic(given.output / f"{name}.csv", table.to_csv(index=False, float_format="%.4g"))
         print(table.head(60).to_string())
     seconds = round(time.monotonic() - started)
-    write_json(given.output / "planted_steering.json", {**about, "seconds": seconds})
+    free = [{"method": m, "quadrant": q, "n": round(n, 1)} for (m, q), n in counts.items()]
+    about |= {"seconds": seconds, "free_latents_per_seed": free}
+    write_json(given.output / "planted_steering.json", about)
     motif = arms.set_index("arm")["motif"]
     worst = float(motif[list(CONTROLS)].max())
     print(json.dumps({"named": round(motif["named"], 3), "worst_control": round(worst, 3)}))
