@@ -378,8 +378,8 @@ def attribution_table(rows: pd.DataFrame) -> pd.DataFrame:
                 "what": what,
                 "method": method,
                 **of[columns].mean().to_dict(),
-                "auc_low": low,
-                "auc_high": high,
+                "low": low,
+                "high": high,
                 "median_rank_of_named": of["rank_of_named"].median(),
                 "n_proteins": len(by_protein),
             }
