@@ -1,7 +1,7 @@
 """Steering of antibodies: targets, templates, arms and what the judges say of designs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from protsae.steering.arms import (
     direction_arm,
     latent_arm,
     nearest_relatives,
+    output_scores,
     output_scores_of_latents,
     probe_direction,
     random_mutations,
@@ -285,6 +286,10 @@ class Bench:
         yield direction_arm("linear_probe", self._probe(target, known), length)
         yield direction_arm("predictor", protsae.concept_weights[target.index].detach(), length)
         groups = self._scored(target)
+        chosen, n = self._causal_components(positive, negative, groups, length)
+        yield replace(
+            direction_arm("difference_of_means_set", chosen, length), about=f"{n} principal components"
+        )
         for name in ("topk", "ordered", "frozen_decoder"):
             yield from self._unguided(name, target, known & of_train, length, groups)
         for name in ("topk", "protsae"):
@@ -307,6 +312,28 @@ class Bench:
         yield latent_arm("named_source_off", protsae, named, length, suppressed=off)
         profile = {i: float(difference[i]) for i in range(n_defined)}
         yield latent_arm("named_profile", protsae, profile, length)
+
+    def _causal_components(
+        self,
+        positive: NDArray[np.bool_],
+        negative: NDArray[np.bool_],
+        groups: Sequence[Sequence[Template]],
+        length: float,
+    ) -> tuple[torch.Tensor, int]:
+        """Return difference of means along the principal components that favour the true residues, and how
+        many these are: the selection that the sets of latents get, without a dictionary."""
+        train = self.means[self.split == "train"].astype(np.float64)
+        components = np.linalg.svd(train - train.mean(axis=0), full_matrices=False)[2]
+        direction = difference_of_means(self.means, positive, negative).numpy().astype(np.float64)
+        changes = components @ direction
+        largest = np.argsort(-np.abs(changes), kind="stable")[:N_OF_SET]
+        parts = torch.from_numpy(components[largest] * changes[largest, None]).float()
+        edits = [direction_arm("", part, length).edit for part in parts]
+        effects = output_scores(
+            self.decoder, [edit for edit in edits if edit is not None], *groups, OUTPUT_STRENGTH
+        )
+        chosen = torch.from_numpy(effects > 0)
+        return (parts[chosen] if chosen.any() else parts).sum(dim=0), int(chosen.sum())
 
     def _scored(self, target: Target) -> list[list[Template]]:
         """Return validation proteins with the target and without, on which output scores are measured."""
