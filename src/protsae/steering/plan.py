@@ -91,7 +91,12 @@ class SteeringPlan(Plan):
         with atomic_path(path / TABLE_NAME) as temporary:
             found.to_parquet(temporary, index=False)
         write_text_atomic(path / FASTA_NAME, fasta(found))
-        about = {"n_designs": len(found), "targets": sorted({job.target.name for job in self.jobs})}
+        targets = sorted({job.target.name for job in self.jobs})
+        about = {
+            "n_designs": len(found),
+            "targets": targets,
+            "dictionary_sha256": sha256_file(self.dictionary),
+        }
         write_text_atomic(path / INDEX_NAME, json.dumps(about | {"config": self.config.model_dump()}) + "\n")
 
 
