@@ -31,6 +31,13 @@ export function stateLines(states, width) {
   return lines;
 }
 
+/** The amino acids that were written at masked residues, the commonest three: a design of one letter shows here. */
+export function writtenMost({ design, masked }) {
+  const counts = new Map();
+  for (const index of masked) counts.set(design[index], (counts.get(design[index]) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, 3).map(([letter, n]) => `${letter} ${n}`).join(", ");
+}
+
 /** The sign between both sequences: a dot for a change, a colon for a masked residue that stayed. */
 export const SIGNS = { [KEPT]: " ", [SAME]: ":", [CHANGED]: "●" };
 

@@ -1,8 +1,8 @@
 // Which residues and which latents carry a prediction: strips over a protein, for the pages of proteins and of predictions.
-import { atlas, conceptLink, concepts, dictionaryLabel, latentLabel } from "./atlas.js";
+import { atlas, conceptLink, concepts, dictionaryLabel, latentLabel, proteinHref } from "./atlas.js";
 import { axisTicks } from "./charts.js";
 import { announce, el, hideTip, showTip } from "./dom.js";
-import { fixed, integer, isIndex, isKnown, significant, words } from "./format.js";
+import { fixed, integer, isIndex, isKnown, signedSignificant, significant, words } from "./format.js";
 import { term } from "./glossary.js";
 import { CanvasPainter, OKABE, mix, pageColours, sizeCanvas } from "./paint.js";
 import { choice, notice, panel, plainTable } from "./panel.js";
@@ -10,7 +10,8 @@ import { replaceQuery } from "./route.js";
 import { load } from "./store.js";
 
 const STRIPS = [["at_input", "at the input"], ["at_hook_point", "at the hook point"], ["occlusion", "occlusion"]];
-const [STRIP_HEIGHT, REGION_HEIGHT, STRIPS_TOP] = [46, 26, 26];
+const [STRIP_HEIGHT, REGION_HEIGHT, STRIPS_TOP] = [58, 28, 28];
+const FIRST_LATENTS = 7;
 const [FOR, AGAINST] = [OKABE[0], OKABE[1]];
 
 /** The region that a residue lies in, or null. */
@@ -34,18 +35,16 @@ export function strongest(values, n) {
   return values.map((value, index) => ({ value, index })).filter((each) => isKnown(each.value)).sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.index - b.index).slice(0, n).map((each) => each.index);
 }
 
-const withSign = (value) => (isKnown(value) ? `${value > 0 ? "+" : ""}${significant(value)}`.replace("-", "−") : "–");
-
 /** All that is known of one residue, as a line. */
 export function residueText(found, sequence, residue) {
   const region = regionAt(found.regions, residue);
-  const parts = STRIPS.filter(([key]) => found[key]).map(([key, label]) => `${label} ${withSign(found[key][residue])}`);
+  const parts = STRIPS.filter(([key]) => found[key]).map(([key, label]) => `${label} ${signedSignificant(found[key][residue])}`);
   return [`${sequence[residue]}${residue + 1}`, found.masked.includes(residue) && "masked", ...parts, region && `region ${region.start + 1} to ${region.end}, rank ${region.rank}`].filter(Boolean).join(" · ");
 }
 
 function stripFigure(found, sequence, width, cursor, label) {
   const length = sequence.length;
-  const left = Math.min(150, width * 0.3);
+  const left = Math.min(150, Math.max(116, width * 0.14));
   const each = (width - left - 10) / length;
   const x = (residue) => left + residue * each;
   const strips = STRIPS.filter(([key]) => found[key]);
@@ -105,7 +104,7 @@ function stripCanvas(found, sequence, label, zoom) {
   const draw = () => {
     frame = 0;
     if (holder.clientWidth === 0) return;
-    figure = stripFigure(found, sequence, Math.max(holder.clientWidth * zoom(), 320), cursor, label);
+    figure = stripFigure(found, sequence, Math.max(holder.clientWidth * zoom(), 250), cursor, label);
     const context = sizeCanvas(canvas, figure.width, figure.height, Math.min(devicePixelRatio || 1, 30000 / figure.width));
     canvas.style.setProperty("width", `${figure.width}px`);
     canvas.style.setProperty("height", `${figure.height}px`);
@@ -144,13 +143,13 @@ function stripCanvas(found, sequence, label, zoom) {
   return { node: holder, redraw, figure: () => stripFigure(found, sequence, 900, null, label) };
 }
 
-function latentRows(found, dictionary, conceptTable) {
+function latentTable(found, dictionary, conceptTable, n) {
   const most = Math.max(...found.latents.map((each) => Math.abs(each.integrated_gradients)));
-  return found.latents.map((each) => [
+  return plainTable([{ label: "Latent" }, { label: "Integrated gradients", number: true, term: "integrated" }, { label: "Ablation", number: true, term: "ablation" }, { label: "Gate", number: true, term: "mask" }, { label: "Residues", number: true }], found.latents.slice(0, n).map((each) => [
     each.latent < 0 ? [el("span", null, "error of the dictionary"), el("small", null, "what no latent reconstructs")] : latentLabel(dictionary, conceptTable, each.latent),
-    [withSign(each.integrated_gradients), el("span", { class: `lean ${each.integrated_gradients < 0 ? "against" : ""}`, vars: { "--part": `${(100 * Math.abs(each.integrated_gradients)) / (most || 1)}%` } })],
-    withSign(each.ablation), fixed(each.learned_mask, 2), integer(each.n_residues),
-  ]);
+    [signedSignificant(each.integrated_gradients), el("span", { class: `lean ${each.integrated_gradients < 0 ? "against" : ""}`, vars: { "--part": `${(100 * Math.abs(each.integrated_gradients)) / (most || 1)}%` } })],
+    signedSignificant(each.ablation), fixed(each.learned_mask, 2), integer(each.n_residues),
+  ]), { label: n ? "Latents that carry the prediction" : "The strongest latents" });
 }
 
 /** The panel of all predictions of a protein that were attributed; null if there are none. */
@@ -177,16 +176,17 @@ export async function attributionPanel(entry, query, stem) {
     if (each !== all[which]) return; // the reader has chosen another one
     found = loaded;
     canvas = stripCanvas(found, sequence, `What carries ${title(each)}, residue by residue`, () => zoom);
-    const top = strongest(found.at_input, 12);
+    const top = strongest(found.at_input, 10);
     body.replaceChildren(
       el("p", { class: "tags" }, each.kind === "predictor" && el("span", null, conceptLink(conceptTable, each.concept)), each.kind === "latent" && el("span", null, latentLabel(each.dictionary, conceptTable, each.latent)),
-        el("span", null, `${each.kind === "predictor" ? "logit" : "score"} ${withSign(each.full)} with all latents, ${withSign(each.empty)} without any`), isKnown(each.is_annotated) && el("span", null, each.is_annotated ? "annotated" : "not annotated"), el("span", null, `read at ${found.hook_point}`)),
+        el("span", null, `${each.kind === "predictor" ? "logit" : "score"} ${signedSignificant(each.full)} with all latents, ${signedSignificant(each.empty)} without any`), isKnown(each.is_annotated) && el("span", null, each.is_annotated ? "annotated" : "not annotated"), el("span", null, `read at ${found.hook_point}`)),
       el("ul", { class: "map-key" }, el("li", null, el("i", { vars: { "--swatch": FOR } }), "up: for the prediction"), el("li", null, el("i", { vars: { "--swatch": AGAINST } }), "down: against it"), found.masked.length > 0 && el("li", null, el("i", { class: "square", vars: { "--swatch": "var(--muted)" } }), "masked")),
       canvas.node,
       el("div", { class: "two" },
-        el("div", null, el("h3", null, "Latents that carry it"), plainTable([{ label: "Latent" }, { label: "Integrated gradients", number: true, term: "integrated" }, { label: "Ablation", number: true, term: "ablation" }, { label: "Gate", number: true, term: "mask" }, { label: "Residues", number: true }], latentRows(found, each.dictionary, conceptTable).slice(0, 12), { label: "Latents that carry the prediction" })),
+        el("div", null, el("h3", null, "Latents that carry it"), latentTable(found, each.dictionary, conceptTable, FIRST_LATENTS)),
         el("div", null, el("h3", null, "Residues that carry it"), plainTable([{ label: "Residue" }, { label: "At the input", number: true, term: "at_input" }, { label: "At the hook point", number: true, term: "at_hook" }, { label: "Occlusion", number: true, term: "occlusion" }, found.regions.length > 0 && { label: "Region’s rank", number: true, term: "region" }].filter(Boolean),
-          top.map((residue) => [`${sequence[residue]}${residue + 1}`, ...STRIPS.map(([key]) => withSign(found[key][residue])), ...(found.regions.length > 0 ? [integer(regionAt(found.regions, residue)?.rank)] : [])]), { label: "Residues that carry the prediction" }))),
+          top.map((residue) => [`${sequence[residue]}${residue + 1}`, ...STRIPS.map(([key]) => signedSignificant(found[key][residue])), ...(found.regions.length > 0 ? [integer(regionAt(found.regions, residue)?.rank)] : [])]), { label: "Residues that carry the prediction" }))),
+      found.latents.length > FIRST_LATENTS && el("details", { class: "more" }, el("summary", null, `The ${found.latents.length} strongest of ${integer(found.n_latents)}, the error among them`), latentTable(found, each.dictionary, conceptTable)),
       el("details", { class: "more" }, el("summary", null, "How few suffice: methods against a random order"), plainTable([{ label: "Of" }, { label: "Method" }, { label: "Latents for 90 %", number: true }, { label: "settled from", number: true }, { label: "Insertion", number: true }, { label: "Deletion", number: true }], found.summary.map((row) => [row.what, words(row.method), integer(row.n_kept), integer(row.n_settled), fixed(row.insertion_auc), fixed(row.deletion_auc)]), { label: "Methods" })));
   };
   await show();
@@ -213,7 +213,7 @@ export async function attributedNotice() {
   const all = (await load("attributions")).filter((each) => each.in_run);
   const ids = [...new Set(all.map((each) => each.id))];
   if (ids.length === 0) return null;
-  const links = ids.slice(0, 12).map((id, index) => [index > 0 && ", ", el("a", { href: `#/protein/${encodeURIComponent(id)}` }, id)]);
+  const links = ids.slice(0, 12).map((id, index) => [index > 0 && ", ", el("a", { href: proteinHref(id) }, id)]);
   return notice("Predictions were divided among residues and latents for ", links, ids.length > 12 && ` and ${ids.length - 12} more`, ".");
 }
 

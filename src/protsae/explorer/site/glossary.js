@@ -48,7 +48,7 @@ export const GLOSSARY = {
   integrated: ["Integrated gradients", "The mean gradient from an input without latents to the protein, times the activation. All latents and the error add up to the score with all less that without any."],
   ablation: ["Ablation", "By how much the score falls if this latent is zero at all residues and the others stay."],
   mask: ["Gate", "Of the learned mask: how far open the latent is left where few open ones have to give 90 % of the score."],
-  perplexity: ["Pseudo-perplexity", "How surprised a language model is by the residues, each masked in turn: 1 is not at all, 20 is guessing. Low is natural to that model."],
+  perplexity: ["Pseudo-perplexity", "How surprised a language model is by the residues, each masked in turn: 1 is not at all, 20 is guessing. Low is natural to that model. Repeats of one amino acid are low too, so look at the sequence."],
   circular: ["Target score", "Mean activation of the latents that were raised, by the model and the dictionary that made the design. It is circular: no evidence that the design has the concept."],
   absorption: ["Absorption", "A latent of a broad concept stays silent where the latent of a narrower concept is active."],
 };

@@ -1,9 +1,9 @@
 // What the pipeline `steering` designed, and the arms of a benchmark side by side.
-import { CHANGED, KEPT, SIGNS, designStates, fastaEntry, stateLines, substitutions } from "./alignment.js";
+import { CHANGED, KEPT, SIGNS, designStates, fastaEntry, stateLines, substitutions, writtenMost } from "./alignment.js";
 import { armsView } from "./arms.js";
 import { atlas, at, conceptLink, concepts, dictionaryLabel, latentLabel, latentName, proteinHref } from "./atlas.js";
 import { el } from "./dom.js";
-import { anyValue, fixed, integer, isIndex, isKnown, percent, plural, signed, significant } from "./format.js";
+import { anyValue, fixed, integer, isIndex, isKnown, percent, plural, signedSignificant, significant } from "./format.js";
 import { term } from "./glossary.js";
 import { listPage } from "./lists.js";
 import { choice, empty, meter, notice, pairs, panel, panelGrid, plainTable, recordRows } from "./panel.js";
@@ -44,9 +44,9 @@ async function listView() {
       { key: "id", label: "Protein and target", sort: "id", className: "grow" },
       { key: "scale", label: "Scale", sort: "scale", className: "c-number", number: true },
       { key: "mutations", label: "Changes", sort: "n_mutations", className: "c-number", number: true, title: "Residues that differ from the original" },
-      { key: "identity", label: "Identity", sort: "identity", className: "c-score", number: true },
+      { key: "identity", label: "Identity", sort: "identity", className: "c-number", number: true },
       { key: "perplexity", label: "Perplexity", sort: "gain", className: "c-wide", number: true, title: "Pseudo-perplexity of the original and of the design; sorted by the difference" },
-      { key: "score", label: "Target score", sort: "rise", className: "c-wide", number: true, title: `Sorted by the difference. ${CIRCULAR}` },
+      { key: "score", label: "Target score", sort: "rise", className: "c-wide c-extra", number: true, title: `Sorted by the difference. ${CIRCULAR}` },
     ],
     cells: (row) => [
       [el("a", { href: designHref(row), class: "row-name" }, columns.id[row]), el("small", { class: "row-about" }, `${targetName(row)}${columns.sample[row] > 0 ? `, sample ${columns.sample[row] + 1}` : ""}`)],
@@ -77,7 +77,7 @@ async function listView() {
 /** Original and design below each other. Changes are marked by a dot, a frame and weight, not by colour alone. */
 function alignmentBlock(entry, name) {
   const states = designStates(entry.original, entry.design, entry.masked);
-  const perLine = innerWidth < 640 ? 20 : innerWidth < 1000 ? 40 : 60;
+  const perLine = innerWidth < 640 ? 20 : innerWidth < 1100 ? 50 : 100;
   const row = (sequence, parts, label, which) => el("div", { class: "aligned-row" }, el("span", { class: "aligned-name", "aria-hidden": "true" }, label),
     el("span", null, parts.map(({ state, from, to }) => (state === KEPT ? sequence.slice(from, to) : el("span", { class: `is-${state} ${which}`, "data-tip": state === CHANGED ? `${entry.original[from]}${from + 1}${entry.design[from]}` : null }, sequence.slice(from, to))))));
   return el("div", { class: "aligned", role: "group", "aria-label": `${name}, original above design. The table of changes says the same.` }, stateLines(states, perLine).map(({ start, parts }) => el("div", { class: "aligned-block" },
@@ -88,15 +88,15 @@ function alignmentBlock(entry, name) {
 }
 
 async function designView(row) {
-  const { about, columns, n, conceptTable, targetName } = await designs();
-  const entry = row >= 0 && row < n ? await loadEntry("steering", row, atlas.index.chunk.design) : null;
+  const { about, columns, n, conceptTable, targetName } = atlas.index.has?.steering ? await designs() : { n: 0 };
+  const entry = row < n ? await loadEntry("steering", row, atlas.index.chunk.design) : null;
   if (!entry) return { title: "Steering", node: el("div", null, el("h1", null, "No such design"), el("p", null, el("a", { href: "#/steering" }, "All designs"))) };
   const value = (name) => columns[name][row];
   const name = targetName(row);
   const changes = substitutions(entry.original, entry.design);
   const stem = `${value("id")}_${value("target")}_${value("sample")}`.replace(/\W+/g, "_");
   const siblings = Array.from({ length: n }, (_, other) => other).filter((other) => columns.id[other] === value("id"));
-  const target = isIndex(value("concept")) ? conceptLink(conceptTable, value("concept")) : isIndex(value("latent")) && isIndex(about.dictionary) ? latentLabel(about.dictionary, conceptTable, value("latent")) : value("target");
+  const target = () => isIndex(value("concept")) ? conceptLink(conceptTable, value("concept")) : isIndex(value("latent")) && isIndex(about.dictionary) ? latentLabel(about.dictionary, conceptTable, value("latent")) : value("target");
   const fasta = () => `${fastaEntry(`${value("id")} original`, entry.original)}${fastaEntry(`${value("id")} ${value("target")} scale ${value("scale")} sample ${value("sample")}`, entry.design)}`;
   const scores = [
     ["Target score", "original_target_score", "target_score", "circular"],
@@ -107,17 +107,17 @@ async function designView(row) {
     title: `${value("id")}, ${name}`,
     node: el("div", null,
       el("header", { class: "page-head" }, el("p", { class: "crumbs" }, el("a", { href: "#/steering" }, "Steering"), ` / ${value("id")}`), el("h1", null, value("id"), " towards ", name),
-        el("p", { class: "tags" }, el("span", null, target), isIndex(value("protein")) ? el("a", { href: proteinHref(value("id")) }, "page of the protein") : el("span", null, "not a protein of this run"), el("span", null, plural(changes.length, "change")), el("span", null, `${percent(value("identity"))} identical`)),
+        el("p", { class: "tags" }, el("span", null, target()), isIndex(value("protein")) ? el("a", { href: proteinHref(value("id")) }, "page of the protein") : el("span", null, "not a protein of this run"), el("span", null, plural(changes.length, "change")), el("span", null, `${percent(value("identity"))} identical`)),
         el("nav", { class: "segments", "aria-label": "Neighbouring designs" }, row > 0 && el("a", { class: "segment", href: designHref(row - 1) }, "← previous"), row + 1 < n && el("a", { class: "segment", href: designHref(row + 1) }, "next →"))),
       panelGrid(
         panel({ title: "Original and design", wide: true, file: `${stem}_sequences`, fasta, rows: () => [["id", "target", "scale", "sample", "which", "sequence"], ...["original", "design"].map((which) => [value("id"), value("target"), value("scale"), value("sample"), which, entry[which]])], about: `${plural(entry.masked.length, "residue")} of ${integer(entry.original.length)} were masked and written anew; ${integer(changes.length)} came out different. The others could not change.` },
           el("ul", { class: "map-key" }, key("●", "changed"), key(":", "masked, written as it was"), key("\u00a0", "not masked")),
           el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Alignment" }, alignmentBlock(entry, value("id")))),
         panel({ title: "Scores before and after", file: `${stem}_scores`, rows: () => [["score", "original", "design"], ...scores.map(([, before, after]) => [after, value(before), value(after)])] },
-          plainTable([{ label: "Score" }, { label: "Original", number: true }, { label: "Design", number: true }, { label: "Change", number: true }], scores.map(([label, before, after, word]) => [term(word, label), significant(value(before)), significant(value(after)), signed(Number((value(after) - value(before)).toPrecision(3)), 2)]), { label: "Scores before and after" }),
+          plainTable([{ label: "Score" }, { label: "Original", number: true }, { label: "Design", number: true }, { label: "Change", number: true }], scores.map(([label, before, after, word]) => [term(word, label), significant(value(before)), significant(value(after)), signedSignificant(value(after) - value(before))]), { label: "Scores before and after" }),
           notice(el("b", null, "Circular. "), CIRCULAR),
-          pairs([["Pseudo-perplexity by", about.perplexity_by.join(", ")], ["Mean change of all other latents", significant(value("off_target_change"))], ["Mean log-probability of what was written", fixed(value("confidence"))]])),
-        panel({ title: "How it was made" }, pairs([["Target", target], ["Dictionary", isIndex(about.dictionary) ? dictionaryLabel(about.dictionary) : "none of this run"], ["Scale", significant(value("scale"))], ["Mode", value("mode")], ["Sample", value("sample") + 1], ["Seed", value("seed")], ["Positions", about.settings?.positions?.strategy], ["Rounds", anyValue(about.settings?.decoding?.rounds)], ["Temperature", anyValue(about.settings?.decoding?.temperature)], ["Error added back", anyValue(about.settings?.keep_error)]])),
+          pairs([["Pseudo-perplexity by", about.perplexity_by.join(", ")], ["Mean change of all other latents", significant(value("off_target_change"))], ["Mean log-probability of what was written", fixed(value("confidence"))], ["Written most often", writtenMost(entry)]])),
+        panel({ title: "How it was made" }, pairs([["Target", target()], ["Dictionary", isIndex(about.dictionary) ? dictionaryLabel(about.dictionary) : "none of this run"], ["Scale", significant(value("scale"))], ["Mode", value("mode")], ["Sample", value("sample") + 1], ["Seed", value("seed")], ["Positions", about.settings?.positions?.strategy], ["Rounds", anyValue(about.settings?.decoding?.rounds)], ["Temperature", anyValue(about.settings?.decoding?.temperature)], ["Error added back", anyValue(about.settings?.keep_error)]])),
         panel({ title: "Changes", className: "tall", file: `${stem}_changes`, rows: changes.length > 0 ? () => [["residue", "original", "design"], ...changes.map(({ at: place, from, to }) => [place + 1, from, to])] : undefined },
           changes.length > 0 ? plainTable([{ label: "Residue", number: true }, { label: "Original" }, { label: "Design" }], changes.map(({ at: place, from, to }) => [place + 1, from, to]), { label: "Changes" }) : empty("The design is the original.")),
         siblings.length > 1 && panel({ title: "Other designs of this protein", className: "tall", file: `${stem}_designs`, rows: () => recordRows(siblings.map((other) => Object.fromEntries(COLUMNS.map((column) => [column, columns[column][other]])))) },
@@ -127,7 +127,7 @@ async function designView(row) {
 
 export async function steeringPage({ path, query }) {
   const { has } = atlas.index;
-  if (path[1] !== undefined) return designView(has?.steering && /^\d+$/.test(path[1]) ? Number(path[1]) : -1, query);
+  if (path[1] !== undefined) return designView(/^\d+$/.test(path[1]) ? Number(path[1]) : Infinity);
   if (query.get("what") !== "arms" && has?.steering) return listView();
   const isArms = query.get("what") === "arms";
   const head = [el("h1", null, "Steering"), el("p", { class: "intro" }, isArms ? "Ways to steer, judged side by side on proteins that were not used to choose their strength." : "Sequences in which a concept is turned up."), tabs(isArms ? "arms" : "")];
