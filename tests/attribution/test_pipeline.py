@@ -63,6 +63,8 @@ def chosen(plan):
 
 def test_proteins_and_concepts_are_chosen_from_the_test_split(run):
     assert chosen(run()) == [("A/1", "GO:1"), ("c", "GO:2")]
+    assert chosen(run(n_proteins=1)) == [("A/1", "GO:1")]
+    assert chosen(run(proteins=("d", "A/1"))) == [("d", "GO:2"), ("A/1", "GO:1")]
     assert chosen(run(n_proteins=1, concepts=("GO:2",))) == [("A/1", "GO:2")]
     assert chosen(run(latents=(7,))) == [("b", "latent 7"), ("c", "latent 7")]
     assert chosen(run(proteins=("d", "b"), concepts=("GO:3",))) == [("d", "GO:3"), ("b", "GO:3")]

@@ -62,7 +62,7 @@ class Known:
         return dict(zip(self.concepts["concept_id"], self.concepts["name"], strict=True))
 
     def pooled(self, column: str) -> pd.Series:
-        """Return a column of the encoding by protein, of the candidates.
+        """Return a column of the encoding by protein.
 
         Raises:
             InputError: there is no encoding.
@@ -71,8 +71,7 @@ class Known:
             raise InputError(
                 "attribution_encoding is not given: name attribution.proteins and what is attributed"
             )
-        found = pd.read_parquet(self.encoding, columns=["protein_id", column]).set_index("protein_id")[column]
-        return found[found.index.isin(self.candidates["protein_id"])]
+        return pd.read_parquet(self.encoding, columns=["protein_id", column]).set_index("protein_id")[column]
 
     @property
     def candidates(self) -> pd.DataFrame:
@@ -180,7 +179,7 @@ def _proteins(
     ids: pd.Index[str] = pd.Index(known.candidates["protein_id"].astype(str))
     if target.kind == "latent":
         codes = known.pooled(f"{target.pooling}_latents").map(lambda row: row[target.latent])
-        ids = codes[codes > 0].sort_values(ascending=False, kind="stable").index
+        ids = codes[(codes > 0) & codes.index.isin(ids)].sort_values(ascending=False, kind="stable").index
     elif target.kind == "predictor":
         ids = ids[ids.isin(annotated.loc[annotated["concept_id"] == target.concept_id, "protein_id"])]
     if not len(ids):
@@ -193,35 +192,33 @@ def _proteins(
 def _own_concepts(
     known: Known, annotated: pd.DataFrame, config: RunAttributionConfig
 ) -> list[tuple[str, TargetConfig]]:
-    """Return the annotated concept of each protein whose logit exceeds most what its prevalence gives."""
+    """Return for each protein the annotated concept whose logit exceeds most what its prevalence gives.
+
+    Of the candidates those are taken for which it exceeds it most, each with another concept.
+    """
     if not known.concept_ids:
         raise InputError("nothing to attribute: give attribution.latents or attribution.positions")
-    rows = annotated[(annotated["level"] == "protein") & annotated["concept_id"].isin(known.concept_ids)]
     logits = known.pooled("protein_logits")
-    ids = [
-        name
-        for name in known.candidates["protein_id"]
-        if name in logits.index and (rows["protein_id"] == name).any()
-    ]
+    has_logit = annotated["concept_id"].isin(known.concept_ids) & annotated["protein_id"].isin(logits.index)
+    rows = annotated[(annotated["level"] == "protein") & has_logit]
+    prior = rows["prevalence_train"].to_numpy(np.float64)
+    index = [known.concept_ids.index(concept_id) for concept_id in rows["concept_id"]]
+    own = [logits[name][i] for name, i in zip(rows["protein_id"], index, strict=True)]
+    rows = rows.assign(surplus=np.array(own, np.float64) - np.log(prior / (1 - prior)))
+    best = rows.sort_values("surplus", ascending=False, kind="stable").drop_duplicates("protein_id")
     if config.proteins:
-        ids = list(config.proteins)
-    found = []
-    for name in ids[: len(config.proteins) or config.n_proteins]:
-        own = rows[rows["protein_id"] == name]
-        if own.empty or name not in logits.index:
+        concept_of = dict(zip(best["protein_id"], best["concept_id"], strict=True))
+        if without := [name for name in config.proteins if name not in concept_of]:
             raise InputError(
-                f"protein {name!r} has no annotated concept to attribute: give attribution.concepts"
+                f"protein {without[0]!r} has no annotated concept to attribute: give attribution.concepts"
             )
-        prior = own["prevalence_train"].to_numpy(np.float64)
-        index = [known.concept_ids.index(concept_id) for concept_id in own["concept_id"]]
-        surplus = logits[name][index] - np.log(prior / (1 - prior))
-        best = own["concept_id"].iloc[int(np.argmax(surplus))]
-        found.append((name, TargetConfig(kind="predictor", concept_id=best)))
-    if not found:
-        raise InputError(
-            "no test protein has an annotated concept: give attribution.proteins and attribution.concepts"
-        )
-    return found
+        chosen = [(name, concept_of[name]) for name in config.proteins]
+    else:
+        best = best[best["protein_id"].isin(known.candidates["protein_id"])].drop_duplicates("concept_id")
+        chosen = list(zip(best["protein_id"], best["concept_id"], strict=True))[: config.n_proteins]
+    if not chosen:
+        raise InputError("no test protein has an annotated concept: give attribution.concepts")
+    return [(name, TargetConfig(kind="predictor", concept_id=concept_id)) for name, concept_id in chosen]
 
 
 def _at_positions(target: TargetConfig, sequence: str, protein_id: str) -> TargetConfig:

@@ -48,14 +48,15 @@ class AttributionConfig(Config):
 
 class RunAttributionConfig(AttributionConfig):
     """What the pipeline attributes, and of which proteins. Concepts, latents and positions may be combined.
-    Without any of them, it is of each protein the annotated concept whose logit is largest, compared with
+    Without any of them it is, of each protein, the annotated concept whose logit is largest, compared with
     how common the concept is."""
 
     proteins: tuple[str, ...] = ()
     """Ids. Empty: `n_proteins` of the test split for each target."""
     n_proteins: int = Field(default=2, ge=1)
     """How many are chosen: with a concept the first ones that are annotated with it, with a latent those
-    whose pooled code is largest."""
+    whose pooled code is largest, without either those whose annotated concept is predicted most surely, each
+    another concept."""
     concepts: tuple[str, ...] = ()
     """Ids of concepts whose logit by ProtSAE's predictor is attributed."""
     latents: tuple[int, ...] = ()

@@ -57,12 +57,18 @@ class Attributed:
         """Yield the list of all predictions, and a file for each."""
         if not self.is_there:
             return
-        in_run = self._tables.protein(document["protein_id"] for document in self._documents) >= 0
+        sequences = dict(
+            zip(*(self._tables.proteins[name] for name in ("protein_id", "sequence")), strict=True)
+        )
         yield (
             "attributions",
             [
-                {"id": document["protein_id"], "name": document["name"], "in_run": bool(known)}
-                for document, known in zip(self._documents, in_run, strict=True)
+                {
+                    "id": document["protein_id"],
+                    "name": document["name"],
+                    "in_run": sequences.get(document["protein_id"]) == document["sequence"],
+                }
+                for document in self._documents
             ],
         )
         for number, document in enumerate(self._documents):

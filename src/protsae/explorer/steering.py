@@ -121,4 +121,8 @@ def _read(path: Path | None, needed: tuple[str, ...]) -> pd.DataFrame | None:
         raise InputError(f"{path}: no CSV table ({error})") from error
     if missing := [name for name in needed if name not in found]:
         raise InputError(f"{path}: the column {missing[0]} is missing; it has {', '.join(map(str, found))}")
+    for name in set(needed) - {"arm", "target"}:
+        numbers = pd.to_numeric(found[name], errors="coerce")
+        if len(wrong := found[name][numbers.isna() & found[name].notna()]):
+            raise InputError(f"{path}: {name} holds {wrong.iloc[0]!r}, which is no number")
     return found
