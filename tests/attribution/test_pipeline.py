@@ -193,9 +193,12 @@ def test_an_interrupted_run_resumes_and_a_changed_one_starts_anew(run, tmp_path)
     names = sorted(path.relative_to(whole) for path in whole.rglob("*.json"))
     assert names == sorted(path.relative_to(parts) for path in parts.rglob("*.json"))
     assert all((whole / name).read_bytes() == (parts / name).read_bytes() for name in names)
-    first.write_text(first.read_text()[:50])  # damaged: made again
-    run(**settings).run(parts)
-    assert first.read_bytes() == (whole / first.relative_to(parts)).read_bytes()
+    graph = parts / first.name
+    for damage in (lambda: first.write_text(first.read_text()[:50]), graph.unlink):  # made again
+        damage()
+        run(**settings).run(parts)
+        assert first.read_bytes() == (whole / first.relative_to(parts)).read_bytes()
+        assert graph.read_bytes() == (whole / graph.name).read_bytes()
     run(**settings | {"concepts": ("GO:3",)}).run(parts)
     assert not first.exists()
     assert len(list(parts.rglob("*.json"))) == 5

@@ -229,6 +229,8 @@ def test_designs_are_listed_filtered_and_lead_to_their_pages(browser, site):
     names = browser.texts(".rows-body .row-name")
     assert names == [each[0] for each in atlas.DESIGNS]
     assert browser.links(".rows-body a") == [f"#/steering/{row}" for row in range(4)]
+    wide = browser.texts(".rows-body .c-wide")
+    assert wide[2:4] == ["6.25 → 5", "0.1 → 0.9"]
     browser.open(site, "/steering?target=latent%2012&sort=gain&dir=desc")
     assert browser.texts(".rows-body .row-name") == [atlas.DESIGNS[2][0], atlas.DESIGNS[3][0]]
     browser.open(site, "/steering/0")

@@ -148,9 +148,9 @@ def attributed(tmp_path, tables):
     (folder / "tables").mkdir(parents=True)
     text = tables.proteins.set_index("protein_id")["sequence"][KNOWN]
     documents = [
+        document(tables, KNOWN, text[1:]),  # of another file: the same id, another sequence
         document(tables, KNOWN, text),
         document(tables, KNOWN, text, kind="latent", note=f"silent {HOSTILE}"),
-        document(tables, KNOWN, text[1:]),  # of another file: the same id, another sequence
     ]
     for number, each in enumerate(documents):
         (folder / "tables" / f"{number}.json").write_text(json.dumps(each))
@@ -164,22 +164,22 @@ def test_attributions_belong_to_the_protein_with_the_same_sequence(tables, attri
     row = tables.proteins["protein_id"].tolist().index(KNOWN)
     chunk = site["index"]["chunk"]["protein"]
     own = site[f"protein-{row // chunk}"][row % chunk]["attributions"]
-    assert [each["file"] for each in own] == [0, 1]
+    assert [each["file"] for each in own] == [1, 2]
     expected = {"kind": "predictor", "dictionary": 1, "concept": 3, "latent": -1, "full": 1.5, "empty": -0.25}
     assert own[0] | expected | {"name": HOSTILE, "note": None, "is_annotated": None} == own[0]
     assert own[1] | {"kind": "latent", "concept": -1, "latent": 12, "note": f"silent {HOSTILE}"} == own[1]
     others = [each for path in site.files() if path.name.startswith("protein-") for each in site[path.stem]]
     assert sum(bool(each.get("attributions")) for each in others if isinstance(each, dict)) == 1
     assert [(each["id"], each["in_run"]) for each in site["attributions"]] == [
-        *((KNOWN, True), (KNOWN, True), (KNOWN, False))
+        *((KNOWN, False), (KNOWN, True), (KNOWN, True))
     ]
-    found = site["attribution-0"]
+    found = site["attribution-1"]
     assert found["at_input"] == [2] * tables.proteins["length"][row]
     assert found["at_hook_point"][0] == -0.123
     assert found["masked"] == [1]
     assert (len(found["latents"]), found["n_latents"]) == (30, 40)
     assert found["summary"] == [{"what": "latents", "method": "random", "n_kept": 3, "insertion_auc": None}]
-    assert "at_input" not in site["attribution-1"]
+    assert "at_input" not in site["attribution-2"]
 
 
 def test_a_damaged_folder_of_attributions_is_refused(tables, attributed):

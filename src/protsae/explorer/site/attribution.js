@@ -48,7 +48,7 @@ function stripFigure(found, sequence, width, cursor, label) {
   const each = (width - left - 10) / length;
   const x = (residue) => left + residue * each;
   const strips = STRIPS.filter(([key]) => found[key]);
-  const hasLetters = each >= 9;
+  const hasLetters = each >= 7.5;
   const regions = STRIPS_TOP + strips.length * STRIP_HEIGHT;
   const bottom = regions + (found.regions.length > 0 ? REGION_HEIGHT : 0);
   return {
@@ -87,7 +87,7 @@ function stripFigure(found, sequence, width, cursor, label) {
         painter.rect(x(region.start) + 0.5, regions + 2, wide - 1, REGION_HEIGHT - 6, mix(colours.panel, colours.muted, 0.12 + 0.5 * part ** 3), { stroke: colours.line });
         if (wide > 7 * String(region.rank).length + 4) painter.text(x(region.start) + wide / 2, regions + 16, String(region.rank), colours.ink, { size: 11, anchor: "middle", weight: region.rank <= 3 ? 700 : 400 });
       }
-      if (hasLetters) [...sequence].forEach((letter, residue) => painter.text(x(residue + 0.5), bottom + 14, letter, colours.ink, { size: 11, anchor: "middle", mono: true }));
+      if (hasLetters) [...sequence].forEach((letter, residue) => painter.text(x(residue + 0.5), bottom + 14, letter, colours.ink, { size: 10.5, anchor: "middle", mono: true }));
       if (isKnown(cursor)) painter.rect(x(cursor) - 0.5, 18, Math.max(each, 1) + 1, bottom - 18, colours.accent, { opacity: 0.3 });
     },
   };
