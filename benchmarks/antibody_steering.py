@@ -9,7 +9,8 @@ Every target and seed is a job whose designs are kept below data/antibody/07_mod
 second call makes what is missing. docs/results/antibody_steering.csv has a row for each arm and target, class
 of targets, targets on which the arms were designed and others, and all (`mean`): docs/steering.md says
 how to read it.
-docs/results/antibody_steering_doses.csv has the dose-response curves on validation.
+docs/results/antibody_steering_doses.csv has the dose-response curves on validation. Both are also written for
+the run's explorer, data/antibody/08_reporting/steering_arms.csv and steering_doses.csv.
 """
 
 import argparse
@@ -180,8 +181,13 @@ def main() -> None:
     )
     proteins = pd.read_parquet(given.project / "data" / "antibody" / "03_primary" / "proteins.parquet")
     found = table(designs, proteins.set_index("protein_id")["cluster_id"])
-    for name, rows in {"antibody_steering": found, "antibody_steering_doses": doses(designs)}.items():
-        write_text_atomic(given.output / f"{name}.csv", rows.to_csv(index=False, float_format="%.4g"))
+    explored = given.project / "data" / "antibody" / "08_reporting"
+    for name, rows in {"arms": found, "doses": doses(designs)}.items():
+        text = rows.to_csv(index=False, float_format="%.4g")
+        own = "antibody_steering" if name == "arms" else "antibody_steering_doses"
+        write_text_atomic(given.output / f"{own}.csv", text)
+        if explored.is_dir():
+            write_text_atomic(explored / f"steering_{name}.csv", text)
     print(found[found["target"].str.startswith("mean")].to_string())
     seconds = round(time.monotonic() - started)
     write_json(given.output / "antibody_steering.json", {**about, "seconds": seconds})

@@ -13,6 +13,7 @@ from protsae.core.splits import Selection
 from protsae.interpretation.config import Quantile
 from protsae.pipelines.alignment.parameters import AlignmentParameters
 from protsae.pipelines.annotation.parameters import AnnotationParameters
+from protsae.pipelines.attribution.parameters import AttributionParameters
 from protsae.pipelines.cards.parameters import CardsParameters
 from protsae.pipelines.dense_ablation.parameters import DenseAblationParameters
 from protsae.pipelines.disentanglement.parameters import DisentanglementParameters
@@ -92,6 +93,7 @@ PARAMETER_MODELS: dict[str, type[BaseModel]] = {
     "dense_ablation": DenseAblationParameters,
     "prediction": PredictionParameters,
     "steering": SteeringParameters,
+    "attribution": AttributionParameters,
 }
 """Top-level parameter key to its model: what is shared, the dictionaries, then pipelines by name."""
 

@@ -8,9 +8,11 @@ from protsae.pipelines.wiring import Wiring
 
 __all__ = ["ON_FILES", "PIPELINES", "WIRED", "own_pipelines", "register_pipelines"]
 
-BY_NAME_ONLY = frozenset({"pretraining", "sweeps", "dynamics", "dense_ablation", "prediction", "steering"})
-"""What `__default__` leaves out: two take hours, one needs snapshots of trainings, one is an experiment, two
-need proteins or concepts that the user names. The product of pretraining comes in as an input,
+BY_NAME_ONLY = frozenset(
+    {"pretraining", "sweeps", "dynamics", "dense_ablation", "prediction", "steering", "attribution"}
+)
+"""What `__default__` leaves out: two take hours, one needs snapshots of trainings, one is an experiment,
+three are for proteins or concepts that the user names. The product of pretraining comes in as an input,
 `plm_checkpoint`."""
 RESULTS = {"probing": "reporting.collect_metrics"}
 """Pipeline to the node of another that brings its results together: it runs along."""

@@ -52,11 +52,9 @@ def topk(seed=0):
     return sae.eval()
 
 
-def protsae(**guidance):
+def protsae(concept_ids=("GO:1", "GO:2"), **guidance):
     settings = {"guidance": guidance}
-    config = shaped_config(
-        ProtSaeConfig, settings, d_model=D_MODEL, d_sae=32, k=4, concept_ids=("GO:1", "GO:2")
-    )
+    config = shaped_config(ProtSaeConfig, settings, d_model=D_MODEL, d_sae=32, k=4, concept_ids=concept_ids)
     sae = ProtSae(config, torch.Generator().manual_seed(0))
     sae.set_input_statistics(torch.linspace(-1, 1, D_MODEL), 40.0)
     with torch.no_grad():
@@ -282,6 +280,29 @@ def test_curve_by_hand():
     falling = curve(lambda x: -linear(x), hand_made(), -np.array([4.0, -12.0, 20.0]))
     assert falling.order.tolist() == [2, 1, 0]
     assert falling.faithfulness == pytest.approx(found.faithfulness)
+
+
+def test_running_sums_give_the_scores_of_the_gates():
+    generator = torch.Generator().manual_seed(3)
+    n = 150  # more than are scored at once
+    components = Components(
+        (*range(n), -1),
+        torch.rand(5, n, generator=generator).double(),
+        torch.randn(n, 4, generator=generator).double(),
+        torch.randn(5, 4, generator=generator).double(),
+        torch.randn(4, generator=generator).double(),
+    )
+    order = torch.randperm(n + 1, generator=generator)
+    gates = torch.zeros(n + 2, n + 1).double()
+    for number, component in enumerate(order.tolist(), 1):
+        gates[number:, component] = 1
+
+    def score(x):
+        return x.square().sum(dim=(1, 2))
+
+    first, rest = components.cumulative_scores(score, order.tolist())
+    assert first == pytest.approx(components.scores(score, gates))
+    assert rest == pytest.approx(components.scores(score, 1 - gates))
 
 
 def test_learned_mask_keeps_the_one_component_that_suffices():

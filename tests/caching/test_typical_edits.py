@@ -43,7 +43,9 @@ class Edit(NamedTuple):
     """What is made again inside nodes: shards, trainings, members that are judged."""
 
 
-OTHER_PROTEINS = {"prediction.plan_prediction", "steering.steer_proteins"}
+OTHER_PROTEINS = {
+    *("prediction.plan_prediction", "steering.steer_proteins", "attribution.attribute_proteins"),
+}
 LOADING = {
     *("alignment.align_baselines", "dynamics.*.measure_*", "encoding.*.encode_proteins"),
     *("cards.*.compare_directions", "cards.*.measure_effects", "cards.*.describe_tables", "dense_ablation.*"),

@@ -211,6 +211,14 @@ def protein(index: int) -> dict[str, Any]:
             for position in (0, 1)
             for latent in range(0, 16, 2)
         ],
+        "attributions": [
+            attributed(0),
+            attributed(
+                -1, kind="latent", latent=12, concept=-1, label="latent 12", name="latent 12", note=HOSTILE
+            ),
+        ]
+        if index == 1
+        else [],
         "structures": []
         if index != 1
         else [
@@ -232,6 +240,110 @@ def protein(index: int) -> dict[str, Any]:
             },
         ],
     }
+
+
+def attribution(index: int) -> dict[str, Any]:
+    """What carries a prediction of a protein: the largest value at residue 11, the last two masked."""
+    n = len(sequence(index))
+    values = [round(0.01 * (at % 7 - 2), 3) for at in range(n)]
+    return {
+        "hook_point": "layers.2.resid_post",
+        "masked": [n - 2, n - 1],
+        "at_input": [-1.25 if at == 10 else value for at, value in enumerate(values)],
+        "at_hook_point": [2 * value for value in values],
+        "occlusion": [0.5 if at == 10 else 0.0 for at in range(n)],
+        "regions": [
+            {"rank": rank, "start": start, "end": start + 20, "insight": 0.9, "necessity": 0.4}
+            for rank, start in ((2, 0), (1, 20), (3, 40))
+        ],
+        "latents": [
+            {
+                "latent": latent,
+                "n_residues": 9,
+                "integrated_gradients": 3.5 - latent,
+                "gradient_x_activation": 3.0,
+                "ablation": 0.5 * latent,
+                "learned_mask": 0.25,
+            }
+            for latent in (2, -1, *range(9, 17))
+        ],
+        "n_latents": 33,
+        "summary": [
+            {"what": "latents", "method": "ablation", "n_kept": 3, "n_settled": 4},
+            {"what": "regions", "method": "random", "insertion_auc": 0.6, "deletion_auc": 0.3},
+        ],
+    }
+
+
+def attributed(file: int, **more: Any) -> dict[str, Any]:
+    about = {"kind": "predictor", "dictionary": 0, "concept": 2, "latent": -1, "label": "GO:0008270"}
+    scores = {"full": 1.5, "empty": -2.25, "is_annotated": True, "note": None}
+    return {"file": file, **about, "name": f"zinc {HOSTILE}", **scores, **more}
+
+
+DESIGNS = [
+    (protein_id(3), "GO:0008270", 2, -1, 2.0),
+    (protein_id(1), "GO:0008270", 2, -1, 2.0),
+    (protein_id(1), "latent 12", -1, 12, 4.0),
+    (f"mine {HOSTILE}", "latent 12", -1, 12, 4.0),
+]
+"""Protein, target, concept, latent, scale."""
+
+
+def design(number: int) -> dict[str, Any]:
+    """Residues 3 to 6 and 70 are masked; 3 and 70 are changed."""
+    original = sequence(3)
+    changed = {2: "W" if original[2] != "W" else "Y", 69: "C" if original[69] != "C" else "D"}
+    written = "".join(changed.get(at, letter) for at, letter in enumerate(original))
+    return {"original": original, "masked": [2, 3, 4, 5, 69], "design": written if number else original}
+
+
+def steering() -> Iterator[tuple[str, Any]]:
+    n = len(DESIGNS)
+    numbers = {"sample": [0, 0, 1, 0], "seed": [7] * n, "length": [99] * n, "n_masked": [5] * n}
+    scores = {
+        "n_mutations": [0, 2, 2, 2],
+        "identity": [1.0, 0.98, 0.98, 0.98],
+        "confidence": [-0.5] * n,
+        "pseudo_perplexity": [6.25, 5.0, 7.5, 4.0],
+        "original_pseudo_perplexity": [6.25] * n,
+        "target_score": [0.1, 0.9, 0.3, 0.2],
+        "original_target_score": [0.1] * n,
+        "off_target_change": [0.01] * n,
+    }
+    listed = {name: [each[i] for each in DESIGNS] for i, name in ((0, "id"), (1, "target"), (4, "scale"))}
+    places = {"concept": [each[2] for each in DESIGNS], "latent": [each[3] for each in DESIGNS]}
+    designs = table(**listed, **places, protein=[3, 1, 1, -1], mode=["add_max"] * n, **numbers, **scores)
+    settings = {"positions": {"strategy": "given"}, "decoding": {"rounds": 8, "temperature": 0.0}}
+    about = {"n_all": 9, "dictionary": 0, "perplexity_by": [f"twin {HOSTILE}"], "settings": settings}
+    yield "steering", {**about, "designs": designs}
+    yield from _chunks("steering", [design(number) for number in range(n)], 2)
+    arms = [("named", 0.7), ("difference_of_means", 0.5), ("random_latent", 0.1), (f"own {HOSTILE}", 0.6)]
+    rows = [(target, arm, value) for target in ("mean", "one") for arm, value in arms]
+    yield (
+        "steering-arms",
+        {
+            "arms": table(
+                arm=[arm for _, arm, _ in rows],
+                target=[target for target, _, _ in rows],
+                n_seeds=[3] * len(rows),
+                score=[value if target == "mean" else value / 2 for target, _, value in rows],
+                score_low=[0.05] * len(rows),
+                score_high=[0.75] * len(rows),
+                gain=[value for _, _, value in rows],
+                difference=[value - 0.5 for _, _, value in rows],
+                difference_low=[-0.1] * len(rows),
+                difference_high=[0.3] * len(rows),
+                strength=[1.5] * len(rows),
+            ),
+            "doses": table(
+                target=["one"] * 8,
+                arm=[arm for arm, _ in arms for _ in (0, 1)],
+                strength=[0.5, 1.5] * 4,
+                score=[value * part for _, value in arms for part in (0.5, 1.0)],
+            ),
+        },
+    )
 
 
 def _concept(index: int) -> dict[str, Any]:
@@ -347,10 +459,18 @@ def files() -> Iterator[tuple[str, Any]]:
                 "concept": CHUNK,
                 "protein": CHUNK,
                 "sequences": CHUNK,
+                "design": 2,
             },
             "sources": [{"file": f"proteins {HOSTILE}.fasta", "sha256": "ef" * 32}],
             "attribution": ["Made up."],
-            "has": {"prediction": True, "structures": False, "explanations": True},
+            "has": {
+                "prediction": True,
+                "structures": False,
+                "explanations": True,
+                "steering": True,
+                "arms": True,
+                "attribution": True,
+            },
         },
     )
     yield (
@@ -486,4 +606,14 @@ def files() -> Iterator[tuple[str, Any]]:
             {"concept": 2, "concept_id": "GO:0008270", "name": "zinc ion binding", **before_and_after}
         ],
     }
-    yield "prediction-0", [{**protein(0), "id": "mine"}, variant]
+    yield "prediction-0", [{**protein(0), "id": "mine", "attributions": [attributed(1)]}, variant]
+    yield "attribution-0", attribution(1)
+    yield "attribution-1", attribution(0)
+    yield (
+        "attributions",
+        [
+            {"id": name, "name": "zinc", "in_run": known}
+            for name, known in ((protein_id(1), True), (protein_id(3), True), ("mine", False))
+        ],
+    )
+    yield from steering()

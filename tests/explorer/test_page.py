@@ -34,6 +34,15 @@ VIEWS = [
     "/compare",
     "/compare?what=latents&a=protsae:4&b=topk:8",
     "/prediction",
+    "/protein/P12346?target=1",
+    "/steering",
+    "/steering?target=latent%2012&sort=gain&dir=desc",
+    "/steering?what=arms",
+    "/steering?what=arms&target=one&metric=gain&dose=one",
+    "/steering/0",
+    "/steering/3",
+    "/steering/4",
+    "/steering/x",
     "/prediction/1",
     "/about",
     "/saved",
@@ -146,6 +155,131 @@ def test_heat_strip_shows_the_activation_on_hover_and_by_keys(browser, site):
     browser.run("document.querySelector('.residues-row').focus()")
     browser.key("ArrowRight")
     assert browser.text("#live") == f"{window['seq'][7]}13: 1.234"
+
+
+def test_strips_of_an_attribution_are_read_by_pointer_and_by_keys(browser, site):
+    browser.open(site, "/protein/P12346?target=0")
+    found, letters = atlas.attribution(1), atlas.sequence(1)
+    slider = "[role=slider]"
+    browser.run(f'document.querySelector("{slider}").focus()')
+    for _ in range(11):
+        browser.key("ArrowRight")
+    said = f"{letters[10]}11 · at the input −1.25 · at the hook point {2 * 0.01 * (10 % 7 - 2):+g}"
+    said += " · occlusion +0.5 · region 1 to 20, rank 2"
+    assert browser.run(f'document.querySelector("{slider}").getAttribute("aria-valuetext")') == said
+    assert browser.text("#tip") == said
+    browser.key("End")
+    assert f"{letters[-1]}{len(letters)} · masked" in browser.text("#tip")
+    assert browser.run(f'document.querySelector("{slider}").ariaValueNow') == str(len(letters))
+    box = browser.box(".strip-canvas")
+    left = 116 if 0.14 * box["width"] < 116 else min(150, 0.14 * box["width"])
+    step = (box["width"] - left - 10) / len(letters)
+    browser.point(box["x"] + left + 30.5 * step, box["y"] + 40)
+    browser.wait(f"document.querySelector('#tip').textContent.startsWith('{letters[30]}31 ')")
+    assert "rank 1" in browser.text("#tip")
+    rows = browser.texts("[aria-label='Residues that carry the prediction'] tbody tr")
+    assert rows[0] == f"{letters[10]}11−1.25+0.02+0.52"
+    table = "[aria-label='Latents that carry the prediction']"
+    assert browser.links(f"{table} a")[:1] == ["#/latent/protsae/2"]
+    assert browser.texts(f"{table} tbody tr")[1].startswith("error of the dictionary")
+    assert browser.texts(f"{table} tbody tr td:nth-child(2)")[0] == "+1.5"
+    assert found["latents"][0]["latent"] == 2
+    assert "logit +1.5 with all latents, −2.25 without any" in browser.text("main")
+
+
+def test_a_prediction_that_was_not_attributed_says_why(browser, site):
+    browser.open(site, "/protein/P12346?target=1")
+    assert f"Not attributed. {atlas.HOSTILE}" in browser.texts(".notice")
+    assert browser.count("[role=slider]") == 0
+    browser.fill("[aria-labelledby] .controls select", "0")
+    assert browser.text("h1") == "P12346"
+
+
+def test_predictions_of_a_users_protein_have_strips_and_the_list_links_to_them(browser, site):
+    browser.open(site, "/prediction/0")
+    assert browser.count("[role=slider]") == 1
+    browser.open(site, "/proteins")
+    assert browser.links(".notice a") == ["#/protein/P12346", f"#/protein/{ODD}"]
+
+
+def test_design_is_aligned_with_its_original_and_changes_are_marked(browser, site):
+    browser.open(site, "/steering/1")
+    entry = atlas.design(1)
+    shown = [browser.texts(f".aligned-row:nth-child({row}) > span:last-child") for row in (2, 3, 4)]
+    signs = "".join({2: "●", 69: "●", 3: ":", 4: ":", 5: ":"}.get(at, " ") for at in range(99))
+    assert ["".join(parts) for parts in shown] == [entry["original"], signs, entry["design"]]
+    assert browser.texts(".is-changed.after") == [entry["design"][2], entry["design"][69]]
+    changes = [[str(at + 1), entry["original"][at], entry["design"][at]] for at in (2, 69)]
+    cells = browser.texts("[aria-label='Changes'] tbody tr")
+    assert cells == ["".join(row) for row in changes]
+    scores = browser.texts("[aria-label='Scores before and after'] tbody tr")
+    assert scores == ["Target score0.10.9+0.8", "Pseudo-perplexity6.255−1.25"]
+    assert "Circular." in browser.text("main")
+    assert f"twin {atlas.HOSTILE}" in browser.text("main")
+    saved = download(browser, "Save the sequences")
+    assert saved.name == "P12346_GO_0008270_0_sequences.fasta"
+    first, second = saved.read_text().split(">")[1:]
+    assert first.replace("\n", "") == "P12346 original" + entry["original"]
+    assert second.replace("\n", "") == "P12346 GO:0008270 scale 2 sample 0" + entry["design"]
+
+
+def test_designs_are_listed_filtered_and_lead_to_their_pages(browser, site):
+    browser.open(site, "/steering")
+    assert "The first 4 of 9 designs" in browser.text("main")
+    names = browser.texts(".rows-body .row-name")
+    assert names == [each[0] for each in atlas.DESIGNS]
+    assert browser.links(".rows-body a") == [f"#/steering/{row}" for row in range(4)]
+    wide = browser.texts(".rows-body .c-wide")
+    assert wide[2:4] == ["6.25 → 5", "0.1 → 0.9"]
+    browser.open(site, "/steering?target=latent%2012&sort=gain&dir=desc")
+    assert browser.texts(".rows-body .row-name") == [atlas.DESIGNS[2][0], atlas.DESIGNS[3][0]]
+    browser.open(site, "/steering/0")
+    assert "The design is the original." in browser.text("main")
+    browser.open(site, "/steering/3")
+    assert atlas.HOSTILE in browser.text("h1")
+
+
+def test_arms_are_ordered_by_score_and_say_their_intervals(browser, site):
+    browser.open(site, "/steering?what=arms")
+    rows = browser.texts("[aria-label='Arms'] tbody tr")
+    assert [row.split("0.")[0] for row in rows] == [
+        *("named", f"own {atlas.HOSTILE}", "difference of means", "random latent")
+    ]
+    assert rows[0].startswith("named0.7000.050 to 0.750")
+    assert browser.texts("[aria-label='Arms'] tr.floor th") == ["random latent"]
+    tips = browser.run(
+        "[...document.querySelectorAll('[aria-labelledby] circle')].map((each) => each.dataset.tip)"
+    )
+    assert "named: 0.700 (0.050 to 0.750)" in tips
+    assert "named at 1.5: 0.700" in tips
+    browser.fill("[aria-labelledby] .controls select", "one")
+    assert browser.texts("[aria-label='Arms'] tbody tr")[0].startswith("named0.350")
+    assert "target=one" in browser.run("location.hash")
+    doses = "[aria-label='Scores by strength']"
+    assert browser.texts(f"{doses} thead th") == ["Arm", "0.5", "1.5"]
+    assert browser.texts(f"{doses} tbody tr")[0] == "named0.3500.700"
+    for box in range(4):
+        browser.run(f"document.querySelectorAll('[role=group] input[type=checkbox]')[{box}].click()")
+    assert browser.count(doses) == 0
+    assert "Tick an arm." in browser.text("main")
+
+
+def test_without_steering_the_page_says_how_to_make_it(browser, site, tmp_path):
+    bare = [
+        (name, value) for name, value in atlas.files() if not name.startswith(("steering", "attribution"))
+    ]
+    index = dict(bare)["index"]
+    index["has"] = {"prediction": True}
+    SitePlan("Bare", lambda: iter([("index", index), *bare[1:]])).run(tmp_path / "bare")
+    browser.open(tmp_path / "bare", "/steering")
+    assert "kedro run --pipelines steering" in browser.text("main")
+    browser.open(tmp_path / "bare", "/steering?what=arms")
+    assert "steering_arms.csv" in browser.text("main")
+    assert "data/08_reporting" in browser.text("main")
+    browser.open(tmp_path / "bare", "/steering/1")
+    assert browser.text("h1") == "No such design"
+    browser.open(tmp_path / "bare", "/proteins")
+    assert browser.count(".notice") == 0
 
 
 def test_level_of_the_windows_is_chosen(browser, site):

@@ -7,7 +7,7 @@ import pytest
 
 from protsae.core.files import UNSEALED, sha256_file, write_text_atomic
 from protsae.explorer.config import ExplorerConfig
-from protsae.explorer.content import plan_site
+from protsae.explorer.content import Given, plan_site
 
 from .conftest import HOSTILE, TEXTS, Site
 
@@ -101,7 +101,7 @@ def folder(tmp_path, tables):
 
 
 def site_of(tables, folder, path):
-    plan_site(tables, TEXTS, ExplorerConfig(), None, folder).run(path)
+    plan_site(tables, TEXTS, ExplorerConfig(), Given(predicted=folder)).run(path)
     return Site(path)
 
 

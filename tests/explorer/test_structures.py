@@ -125,14 +125,14 @@ def test_damaged_files_are_named(tmp_path, text, ending):
 
 def test_structures_go_into_data_files(tables, tmp_path):
     from protsae.explorer.config import ExplorerConfig
-    from protsae.explorer.content import plan_site
+    from protsae.explorer.content import Given, plan_site
 
     (tmp_path / "in").mkdir()
     row = 7
     name, sequence = tables.proteins.loc[row, ["protein_id", "sequence"]]
     text = pdb(sequence, range(1, len(sequence) + 1), title=HOSTILE[:30].upper())
     (tmp_path / "in" / f"{name}.pdb").write_text(text)
-    plan_site(tables, TEXTS, ExplorerConfig(), tmp_path / "in").run(tmp_path / "site")
+    plan_site(tables, TEXTS, ExplorerConfig(), Given(tmp_path / "in")).run(tmp_path / "site")
     site = Site(tmp_path / "site")
     assert site["structure-0"] == {"text": text, "kind": "pdb"}
     (about,) = site["protein-1"][row - 4]["structures"]

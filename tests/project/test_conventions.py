@@ -241,7 +241,7 @@ def test_a_plain_run_leaves_out_what_runs_by_name_only(pipelines):
     tags = {tag for node in pipelines["__default__"].nodes for tag in node.tags}
     assert tags == set(PIPELINES) - BY_NAME_ONLY
     assert {
-        *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction", "steering")
+        *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction", "steering", "attribution")
     } == BY_NAME_ONLY
 
 

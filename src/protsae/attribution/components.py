@@ -6,6 +6,7 @@ error. A component is a latent at all residues, or the error at all residues. Th
 component: the bias is left.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +75,28 @@ class Components:
         with torch.no_grad():
             found = [score(self.kept(rows)) for rows in torch.split(gates, _ROWS)]
         return torch.cat(found).numpy()
+
+    def cumulative_scores(self, score: Score, order: Sequence[int]) -> tuple[Floats, Floats]:
+        """Return the score with the first n components of an order alone, and with all others [c + 1] each.
+
+        The same as `scores` of such gates, by running sums.
+        """
+        kept = self.bias.expand_as(self.error)[None]
+        whole = self.codes @ self.directions + self.error + 2 * self.bias
+        first, rest = list[Tensor](), list[Tensor]()
+        with torch.no_grad():
+            for number in torch.split(torch.tensor([-1, *order]), _ROWS):
+                parts = torch.stack([self._values(i) if i >= 0 else kept[-1] * 0 for i in number.tolist()])
+                kept = kept[-1] + parts.cumsum(dim=0)
+                first.append(score(kept))
+                rest.append(score(whole - kept))
+        return torch.cat(first).numpy(), torch.cat(rest).numpy()
+
+    def _values(self, component: int) -> Tensor:
+        """Return what one component adds to the values [length, d_model]."""
+        if self.latents[component] == ERROR:
+            return self.error
+        return self.codes[:, component, None] * self.directions[component]
 
     def ends(self, score: Score) -> tuple[float, float]:
         """Return the score without any component, and with all of them."""

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field
 
 from protsae.attribution import regions as eagle
 from protsae.attribution.components import (
@@ -18,52 +16,17 @@ from protsae.attribution.components import (
     node_attributions,
     value_attributions,
 )
+from protsae.attribution.config import AttributionConfig, TargetConfig
 from protsae.attribution.differentiable import EMBEDDING, DifferentiableModel, Place
 from protsae.attribution.faithfulness import curve, learned_mask
 from protsae.attribution.scores import Score, latent_score, logit_score, predictor_score, seen_from
 from protsae.attribution.seen import concept_seen, residues_seen
-from protsae.core.config import Config
 from protsae.core.errors import InputError
-from protsae.core.pooling import Pooling
 from protsae.core.seeding import numpy_generator
 from protsae.plm.checkpoint import PlmModel
 from protsae.sae.base import SparseAutoencoder
 
-
-class TargetConfig(Config):
-    """What is attributed."""
-
-    kind: Literal["predictor", "latent", "logit"]
-    """`predictor`: ProtSAE's logit of a concept, pooled over the protein; `latent`: a latent's pooled code;
-    `logit`: how strongly the language model writes letters at masked positions."""
-    concept_id: str = ""
-    """With `predictor`."""
-    latent: int = Field(default=0, ge=0)
-    """With `latent`."""
-    pooling: Pooling = "mean"
-    """With `latent`."""
-    positions: tuple[int, ...] = ()
-    """With `logit`: 1-based."""
-    letters: str = ""
-    """With `logit`: one amino acid per position."""
-    against: str = ""
-    """With `logit`: others, one per position; the prediction is then the difference of the two logits. Empty:
-    the log-probability among the twenty amino acids."""
-
-
-class AttributionConfig(Config):
-    """How it is attributed."""
-
-    steps: int = Field(default=32, ge=2, le=1000)
-    """Points of integrated gradients."""
-    share: float = Field(default=0.9, gt=0, lt=1)
-    """Of the score, which the latents that are kept have to carry."""
-    mask_steps: int = Field(default=300, ge=1)
-    """Steps of the learned mask."""
-    window: int = Field(default=4, ge=1)
-    """Residues of a region."""
-    seed: int = Field(default=0, ge=0)
-    """Of the random order."""
+REGION_COLUMNS = ("rank", "start", "end", "insight", "necessity", "occlusion", "gradient")
 
 
 @dataclass(frozen=True)
@@ -82,7 +45,7 @@ class Attribution:
     residues: pd.DataFrame
     """`residue_index`, `residue`, `is_masked`, `at_hook_point`, `at_input`, `occlusion`."""
     regions: pd.DataFrame
-    """`rank`, `start` (0-based), `end` (exclusive), `insight`, `necessity`, `occlusion`, `gradient`."""
+    """`REGION_COLUMNS`: `start` is 0-based, `end` exclusive. No rows without `config.regions`."""
     curves: pd.DataFrame
     """`what` (latents, regions), `method`, `n`, `kept`, `removed`: faithfulness of the first n and of all
     others, or the probability with the first n regions and without them."""
@@ -118,7 +81,11 @@ def attribute(
     latents = _latent_table(components, nodes, worth)
     curves, summary = _latent_curves(run.score, components, worth, config)
     residues = run.residues(nodes["integrated_gradients"], config.steps)
-    regions, more_curves, more_summary = _regions(run, residues, config)
+    regions = pd.DataFrame(columns=list(REGION_COLUMNS))
+    if config.regions:
+        regions, more_curves, more_summary = _regions(run, residues, config)
+        curves = pd.concat([curves, more_curves], ignore_index=True)
+        summary = pd.concat([summary, more_summary], ignore_index=True)
     empty, full = components.ends(run.score)
     return Attribution(
         full,
@@ -127,8 +94,8 @@ def attribute(
         latents,
         residues,
         regions,
-        pd.concat([curves, more_curves], ignore_index=True),
-        pd.concat([summary, more_summary], ignore_index=True),
+        curves,
+        summary,
     )
 
 
@@ -245,17 +212,11 @@ def _regions(
         "gradient": np.argsort(-gradient, kind="stable").tolist(),
         "random": numpy_generator(config.seed, "attribution", "regions").permutation(len(places)).tolist(),
     }
-    table = pd.DataFrame(
-        {
-            "rank": np.arange(1, len(places) + 1),
-            "start": places.argmax(axis=1)[found.order],
-            "end": places.shape[1] - places[:, ::-1].argmax(axis=1)[found.order],
-            "insight": found.insight,
-            "necessity": found.necessity,
-            "occlusion": fall[found.order],
-            "gradient": gradient[found.order],
-        }
-    )
+    rank, start = np.arange(1, len(places) + 1), places.argmax(axis=1)[found.order]
+    end = places.shape[1] - places[:, ::-1].argmax(axis=1)[found.order]
+    order = found.order
+    columns = (rank, start, end, found.insight, found.necessity, fall[order], gradient[order])
+    table = pd.DataFrame(dict(zip(REGION_COLUMNS, columns, strict=True)))
     rows, summary = [], []
     for method, order in orders.items():
         of = eagle.curves(run.seen, places, order)

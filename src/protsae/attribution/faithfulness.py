@@ -16,6 +16,10 @@ _SHARPEST = 4.0
 _WEIGHT = 20.0
 
 
+class NothingToExplainError(InputError):
+    """The score is the same with all components and without any."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """What the first components of an order carry, from none of them to all [c + 1]."""
@@ -55,10 +59,7 @@ def curve(score: Score, components: Components, worth: Floats) -> Curve:
     """
     empty, full = _ends(score, components)
     order = np.argsort(-np.abs(worth), kind="stable")
-    kept = torch.zeros(len(order) + 1, len(order), dtype=torch.float64)
-    for n, component in enumerate(order.tolist(), 1):
-        kept[n:, component] = 1.0
-    found, rest = components.scores(score, kept), components.scores(score, 1 - kept)
+    found, rest = components.cumulative_scores(score, order.tolist())
     return Curve(order, (found - empty) / (full - empty), (rest - empty) / (full - empty))
 
 
@@ -97,7 +98,7 @@ def learned_mask(score: Score, components: Components, share: float, n_steps: in
 def _ends(score: Score, components: Components) -> tuple[float, float]:
     empty, full = components.ends(score)
     if not abs(full - empty) > 1e-12 * max(1.0, abs(full)):
-        raise InputError(
+        raise NothingToExplainError(
             f"the score is {full:g} with all latents and without any: no latent carries it. Choose another "
             "hook point or prediction"
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES = {
     "ActivationShardsDataset": "activation_shards",
+    "AttributionDataset": "attribution",
     "ExplorerDataset": "explorer",
     "LlmAnswersDataset": "llm_answers",
     "ParquetActivationsDataset": "parquet_activations",

@@ -14,20 +14,24 @@ Loaded = TypeVar("Loaded")
 class GivenDataset(AbstractDataset[Any, Loaded], Generic[Loaded]):
     """What the user gives at a local path: it is never saved, and may be left out by `filepath: null`."""
 
-    def __init__(self, *, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, *, filepath: str | None, optional: bool = False, metadata: dict[str, Any] | None = None
+    ) -> None:
         """Keep the path.
 
         Args:
             filepath: local path; Kedro resolves a relative one against the project. None: not given.
+            optional: whether what is not there counts as not given.
             metadata: `purpose` is named when the file is missing; `kedro-viz` is read by Kedro-Viz.
         """
         self._filepath = None if filepath is None else Path(filepath)
+        self._optional = optional
         self.metadata = metadata
 
     @property
     def is_absent(self) -> bool:
-        """Whether the catalog says that this input is not given."""
-        return self._filepath is None
+        """Whether this input is not given."""
+        return self._filepath is None or (self._optional and not self._filepath.exists())
 
     def save(self, data: Any) -> NoReturn:
         """Refuse: the user's files are not overwritten."""
@@ -68,10 +72,10 @@ class SourceFileDataset(GivenDataset[Path | None]):
         Raises:
             DatasetInputError: the file is missing, is a folder, or cannot be read.
         """
-        return None if self._filepath is None else readable(self._filepath, self.metadata)
+        return None if self._filepath is None or self.is_absent else readable(self._filepath, self.metadata)
 
     def _exists(self) -> bool:
-        return self._filepath is None or self._filepath.is_file()
+        return self._filepath is None or self.is_absent or self._filepath.is_file()
 
 
 class SourceFolderDataset(GivenDataset[Path | None]):
@@ -84,24 +88,6 @@ class SourceFolderDataset(GivenDataset[Path | None]):
           filepath: data/01_raw/structures
         ```
     """
-
-    def __init__(
-        self, *, filepath: str | None, optional: bool = False, metadata: dict[str, Any] | None = None
-    ) -> None:
-        """Keep the path.
-
-        Args:
-            filepath: local path; Kedro resolves a relative one against the project. None: not given.
-            optional: whether a folder that is not there counts as not given.
-            metadata: read by Kedro-Viz.
-        """
-        super().__init__(filepath=filepath, metadata=metadata)
-        self._optional = optional
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether the input is not given."""
-        return self._filepath is None or (self._optional and not self._filepath.exists())
 
     def load(self) -> Path | None:
         """Return the path, or None.

@@ -18,5 +18,7 @@ class ExplorerConfig(Config):
     """Predicted concepts per protein, the most probable first."""
     max_missing: int = Field(default=50, ge=0)
     """Proteins per concept that a method predicts and that are not annotated."""
+    max_designs: int = Field(default=5000, ge=0)
+    """Designs of the pipeline steering that are shown, the first ones; the page says of how many."""
     min_identity: Share = 0.9
     """Of a structure's residues to the protein's, over the aligned ones: below it a structure is refused."""

@@ -1,8 +1,10 @@
 """Everything that the explorer holds, data file by data file."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from protsae.explorer.attribution import Attributed
 from protsae.explorer.concepts import concept_files
 from protsae.explorer.config import ExplorerConfig
 from protsae.explorer.folder import SitePlan
@@ -11,6 +13,7 @@ from protsae.explorer.overview import index, overview
 from protsae.explorer.prediction import prediction_files
 from protsae.explorer.proteins import pages, protein_files
 from protsae.explorer.search import search
+from protsae.explorer.steering import Steered
 from protsae.explorer.structures import read_structures
 from protsae.explorer.tables import ExplorerTables
 from protsae.prediction.result import RECORD_NAME, Prediction
@@ -18,12 +21,26 @@ from protsae.reporting.config import ReportTexts
 from protsae.reporting.sources import with_sources
 
 
+@dataclass(frozen=True)
+class Given:
+    """What there may be beside the tables of a run; None: it is not there."""
+
+    raw_structures: Path | None = None
+    """Folder of PDB and mmCIF files."""
+    predicted: Path | None = None
+    """Folder of the pipeline prediction. An unfinished one is left out, and so are those below."""
+    steered: Path | None = None
+    """Folder of the pipeline steering."""
+    attributed: Path | None = None
+    """Folder of the pipeline attribution."""
+    steering_arms: Path | None = None
+    """Table of arms, see docs/steering.md."""
+    steering_doses: Path | None = None
+    """Table of arms by strength."""
+
+
 def plan_site(
-    tables: ExplorerTables,
-    texts: ReportTexts,
-    config: ExplorerConfig,
-    structures: Path | None = None,
-    prediction: Path | None = None,
+    tables: ExplorerTables, texts: ReportTexts, config: ExplorerConfig, made: Given | None = None
 ) -> SitePlan:
     """Return the plan of the explorer's folder.
 
@@ -31,25 +48,32 @@ def plan_site(
         tables: the tables of the run.
         texts: title and what only people can say of data and model.
         config: what the explorer holds.
-        structures: folder of PDB and mmCIF files; None: not given.
-        prediction: folder of the pipeline prediction; None: not given. An unfinished one is left out.
+        made: what there is beside them.
 
     Raises:
-        InputError: see `proteins.pages` and `structures.read_structures`; or the prediction is damaged.
+        InputError: see `proteins.pages` and `structures.read_structures`; or something given is damaged.
     """
+    made = made or Given()
     pages(tables, config)
     subject = tables.of[tables.dictionaries.subject].sae_checkpoint
     known = with_sources(texts, tables.data_sources, subject.metadata)
     title = config.title or texts.title
     proteins = tables.proteins
-    given = read_structures(structures, proteins["protein_id"], proteins["sequence"], config.min_identity)
+    given = read_structures(
+        made.raw_structures, proteins["protein_id"], proteins["sequence"], config.min_identity
+    )
     predicted = None
-    if prediction is not None and (prediction / RECORD_NAME).is_file():
-        predicted = Prediction(prediction)
+    if made.predicted is not None and (made.predicted / RECORD_NAME).is_file():
+        predicted = Prediction(made.predicted)
+    attributed = Attributed(tables, made.attributed)
+    steered = Steered(tables, config.max_designs, made.steered, made.steering_arms, made.steering_doses)
     has = {
         "prediction": predicted is not None,
         "structures": bool(given.paths),
         "explanations": any(own.explanations is not None for own in tables.of.values()),
+        "steering": steered.has_designs,
+        "arms": steered.has_arms,
+        "attribution": attributed.is_there,
     }
 
     def files() -> Iterator[DataFile]:
@@ -57,9 +81,11 @@ def plan_site(
         yield "overview", overview(tables)
         yield from latent_files(tables)
         yield from concept_files(tables, config.max_missing)
-        yield from protein_files(tables, config, given.of_protein)
+        yield from protein_files(tables, config, given.of_protein, attributed)
         yield from given.files()
-        yield from prediction_files(tables, predicted)
+        yield from prediction_files(tables, predicted, attributed)
+        yield from steered.files()
+        yield from attributed.files()
         yield "search", search(tables)
 
     return SitePlan(title, files)

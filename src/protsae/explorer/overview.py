@@ -21,6 +21,7 @@ CHUNK = {
     "latent": 16,
     "concept": 16,
     "protein": 4,
+    "design": 8,
     "sequences": 512,
     "descriptions": 2048,
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from protsae.core.files import sha256_file
+from protsae.explorer.attribution import Attributed
 from protsae.explorer.latents import DataFile
 from protsae.explorer.literals import rounded, table
 from protsae.explorer.overview import CHUNK
@@ -20,7 +20,9 @@ _VARIANTS = ("variants", "variant_latents", "variant_concepts")
 _Row = dict[str, Any]
 
 
-def prediction_files(tables: ExplorerTables, prediction: Prediction | None) -> Iterator[DataFile]:
+def prediction_files(
+    tables: ExplorerTables, prediction: Prediction | None, attributed: Attributed
+) -> Iterator[DataFile]:
     """Yield the data files of a prediction: its proteins, each followed by its variants.
 
     Latents have the position of their dictionary, null if the release's is none of this run.
@@ -28,10 +30,14 @@ def prediction_files(tables: ExplorerTables, prediction: Prediction | None) -> I
     Args:
         tables: the tables of the run.
         prediction: what was predicted; None: nothing.
+        attributed: predictions that were divided among residues.
     """
     if prediction is None:
         return
-    entries = list(_Reader(tables, prediction).entries())
+    entries = [
+        {**entry, "attributions": attributed.of(entry["id"], entry["sequence"])}
+        for entry in _Reader(tables, prediction).entries()
+    ]
     listed = {
         "id": [entry["id"] for entry in entries],
         "description": [entry["description"] for entry in entries],
@@ -50,9 +56,7 @@ def prediction_files(tables: ExplorerTables, prediction: Prediction | None) -> I
 class _Reader:
     def __init__(self, tables: ExplorerTables, prediction: Prediction) -> None:
         self._tables, self._prediction = tables, prediction
-        wanted = prediction.record.get("dictionary_sha256")
-        hashes = [sha256_file(tables.of[name].sae_checkpoint.path) for name in tables.order]
-        self._dictionary = hashes.index(wanted) if wanted in hashes else None
+        self._dictionary = tables.dictionary_of(prediction.record.get("dictionary_sha256"))
         self._full = None
         if self._dictionary is not None:
             latents = tables.of[tables.order[self._dictionary]].latents.sort_values("latent")

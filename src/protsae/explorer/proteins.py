@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
 from protsae.encoding.codes import CodeStore
+from protsae.explorer.attribution import Attributed
 from protsae.explorer.config import ExplorerConfig
 from protsae.explorer.latents import DataFile
 from protsae.explorer.literals import coded, decimals, rounded, table, texts, whole
@@ -23,7 +24,10 @@ Track = dict[str, Any]
 
 
 def protein_files(
-    tables: ExplorerTables, config: ExplorerConfig, structures: Mapping[int, list[dict[str, Any]]]
+    tables: ExplorerTables,
+    config: ExplorerConfig,
+    structures: Mapping[int, list[dict[str, Any]]],
+    attributed: Attributed,
 ) -> Iterator[DataFile]:
     """Yield the data files of all proteins; of those without a page the list has the row only.
 
@@ -31,6 +35,7 @@ def protein_files(
         tables: the tables of the run.
         config: which proteins get a page, and what is on it.
         structures: protein to what there is of its structures.
+        attributed: predictions that were divided among residues.
 
     Raises:
         InputError: `config.proteins` names a protein that the run does not have.
@@ -78,6 +83,7 @@ def protein_files(
             "tracks": [{"dictionary": p, **track} for p, listed, _ in found for track in listed],
             "n_fired": [n for _, _, n in found],
             "structures": structures.get(row, []),
+            "attributions": attributed.of(ids[row], sequences[row]),
         }
 
     for number, rows in chunks(len(proteins), CHUNK["protein"]):

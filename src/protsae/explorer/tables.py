@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from protsae.core.files import sha256_file
 from protsae.encoding.codes import CodeStore
 from protsae.explorer.literals import texts
 from protsae.ontology.obo import Ontology
@@ -69,6 +70,14 @@ class ExplorerTables:
     def order(self) -> tuple[str, ...]:
         """The dictionaries in the order of their positions in data files."""
         return self.dictionaries.order
+
+    @cached_property
+    def _hashes(self) -> list[str]:
+        return [sha256_file(self.of[name].sae_checkpoint.path) for name in self.order]
+
+    def dictionary_of(self, sha256: str | None) -> int | None:
+        """Return the position of the dictionary with this hash; None if it is none of the run's."""
+        return self._hashes.index(sha256) if sha256 in self._hashes else None
 
     @cached_property
     def _concept_index(self) -> "pd.Index[str]":

@@ -11,10 +11,12 @@ PIPELINES = (
     *("probing", "interpretation", "disentanglement", "alignment", "cards", "explanation"),
     *("missing_annotations", "reporting", "release", "explorer"),
     *("pretraining", "sweeps", "dynamics", "dense_ablation", "prediction", "steering"),
+    "attribution",
 )
 """Packages of `protsae.pipelines`, in the order of their work."""
 WIRED = frozenset(PIPELINES) - {
-    *("ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps", "prediction", "steering")
+    *("ingestion", "annotation", "splitting", "labelling", "pretraining", "sweeps", "prediction", "steering"),
+    "attribution",
 }
 """Those whose nodes follow from the list of dictionaries."""
 ON_FILES = ("extraction", "training", "dynamics")

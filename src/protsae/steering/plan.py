@@ -93,7 +93,12 @@ class SteeringPlan(Plan):
             found.to_parquet(temporary, index=False)
         write_text_atomic(path / FASTA_NAME, fasta(found))
         fold(found, path, self.config.structures)
-        about = {"n_designs": len(found), "targets": sorted({job.target.name for job in self.jobs})}
+        targets = sorted({job.target.name for job in self.jobs})
+        about = {
+            "n_designs": len(found),
+            "targets": targets,
+            "dictionary_sha256": sha256_file(self.dictionary),
+        }
         write_text_atomic(path / INDEX_NAME, json.dumps(about | {"config": self.config.model_dump()}) + "\n")
 
 

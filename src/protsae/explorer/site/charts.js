@@ -12,11 +12,11 @@ export function axisTicks(low, high, wanted = 5) {
   return ticks;
 }
 
-/** Scores with their intervals, one line each: {label, value, low, high, floor (line), muted}. */
-export function dotPlot(rows, { label, reference, width = 760 }) {
+/** Scores with their intervals, one line each: {label, value, low, high, floor (line), muted}; `bars`: from zero. */
+export function dotPlot(rows, { label, reference, bars = false, width = 760 }) {
   const known = rows.flatMap((row) => [row.value, row.low, row.high]).filter(isKnown);
   const pad = 0.05 * (Math.max(...known) - Math.min(...known)) || 0.05;
-  const [low, high] = [Math.min(...known, reference ?? Infinity) - pad, Math.max(...known, reference ?? -Infinity) + pad];
+  const [low, high] = [bars ? Math.min(0, ...known) : Math.min(...known, reference ?? Infinity) - pad, Math.max(...known, reference ?? -Infinity) + pad];
   const left = Math.min(250, width * 0.48);
   const fits = Math.floor((left - 14) / 6.6);
   const height = rows.length * 26 + 34;
@@ -33,6 +33,7 @@ export function dotPlot(rows, { label, reference, width = 760 }) {
         const y = index * 26 + 18;
         const colour = row.muted ? colours.muted : (row.colour ?? colours.heat);
         painter.text(left - 12, y + 4, row.label.length > fits ? `${row.label.slice(0, fits - 1)}…` : row.label, colours.ink, { anchor: "end", size: 12 });
+        if (bars && isKnown(row.value)) painter.rect(Math.min(x(0), x(row.value)), y - 8, Math.abs(x(row.value) - x(0)), 16, colour, { opacity: 0.45 });
         if (isKnown(row.low) && isKnown(row.high)) painter.line([[x(row.low), y], [x(row.high), y]], colour, { width: 2 });
         if (isKnown(row.value)) {
           painter.circle(x(row.value), y, 5, colour, { tip: `${row.label}: ${fixed(row.value)}${isKnown(row.low) ? ` (${fixed(row.low)} to ${fixed(row.high)})` : ""}` });
@@ -43,13 +44,27 @@ export function dotPlot(rows, { label, reference, width = 760 }) {
   };
 }
 
-/** Curves of one quantity: {label, colour, x: [], y: [], dash}. */
-export function lineChart(series, { label, xLabel, yLabel, width = 460, height = 240 }) {
+/** Where the entries of a legend stand: {left, line}, in as many lines as they need. */
+export function legendPlaces(labels, first, width) {
+  let [left, line] = [first, 0];
+  return labels.map((label) => {
+    const wide = 40 + label.length * 6.4;
+    if (left > first && left + wide > width) [left, line] = [first, line + 1];
+    const place = { left, line };
+    left += wide;
+    return place;
+  });
+}
+
+/** Curves of one quantity: {label, colour, x: [], y: [], dash}; `points`: each is marked, and its axis has fractions. */
+export function lineChart(series, { label, xLabel, yLabel, points = false, width = 460, height = 240 }) {
   const xs = series.flatMap((each) => each.x);
   const ys = series.flatMap((each) => each.y).filter(isKnown);
   const [xLow, xHigh, yLow, yHigh] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const keys = legendPlaces(series.map((each) => each.label), 56, width);
+  const top = 18 + 16 * ((keys.at(-1)?.line ?? 0) + 1);
   const x = (value) => 56 + ((value - xLow) / (xHigh - xLow || 1)) * (width - 72);
-  const y = (value) => height - 40 - ((value - yLow) / (yHigh - yLow || 1)) * (height - 74);
+  const y = (value) => height - 40 - ((value - yLow) / (yHigh - yLow || 1)) * (height - 40 - top);
   return {
     width, height, label,
     draw(painter, colours) {
@@ -57,16 +72,16 @@ export function lineChart(series, { label, xLabel, yLabel, width = 460, height =
         painter.line([[56, y(tick)], [width - 16, y(tick)]], colours.line);
         painter.text(50, y(tick) + 4, significant(tick), colours.muted, { size: 11, anchor: "end" });
       }
-      for (const tick of axisTicks(xLow, xHigh, 4)) painter.text(x(tick), height - 22, integer(tick), colours.muted, { size: 11, anchor: "middle" });
+      for (const tick of axisTicks(xLow, xHigh, 4)) painter.text(x(tick), height - 22, points ? significant(tick) : integer(tick), colours.muted, { size: 11, anchor: "middle" });
       painter.text((56 + width - 16) / 2, height - 5, xLabel, colours.muted, { size: 11, anchor: "middle" });
       painter.text(8, 12, yLabel, colours.muted, { size: 11 });
-      let at = 56;
-      for (const each of series) {
-        painter.line(each.x.map((value, index) => [x(value), y(each.y[index])]).filter(([, top]) => Number.isFinite(top)), each.colour, { width: 2, dash: each.dash });
-        painter.line([[at, 23], [at + 16, 23]], each.colour, { width: 2, dash: each.dash });
-        painter.text(at + 21, 27, each.label, colours.ink, { size: 11 });
-        at += 34 + each.label.length * 6.4;
-      }
+      series.forEach((each, which) => {
+        const { left, line } = keys[which];
+        painter.line(each.x.map((value, index) => [x(value), y(each.y[index])]).filter(([, height]) => Number.isFinite(height)), each.colour, { width: 2, dash: each.dash });
+        if (points) each.x.forEach((value, index) => { if (isKnown(each.y[index])) painter.circle(x(value), y(each.y[index]), 4, each.colour, { tip: `${each.label} at ${significant(value)}: ${fixed(each.y[index])}` }); });
+        painter.line([[left, 23 + 16 * line], [left + 22, 23 + 16 * line]], each.colour, { width: 2, dash: each.dash });
+        painter.text(left + 27, 27 + 16 * line, each.label, colours.ink, { size: 11 });
+      });
     },
   };
 }

@@ -39,6 +39,11 @@ export function significant(value) {
   return isKnown(value) ? String(Number(Number(value).toPrecision(3))) : MISSING;
 }
 
+/** The same with its sign. */
+export function signedSignificant(value) {
+  return isKnown(value) ? `${value > 0 ? "+" : ""}${significant(value)}`.replace("-", "−") : MISSING;
+}
+
 /** `low to high`, or nothing if there is no interval. */
 export function interval(low, high, show = fixed) {
   return isKnown(low) && isKnown(high) ? `${show(low)} to ${show(high)}` : "";

@@ -41,6 +41,15 @@ export const GLOSSARY = {
   hook: ["Hook point", "The place in the language model whose numbers the dictionary was trained on."],
   enrichment: ["Enrichment", "Concepts that are more common among the proteins in which the latent is active than elsewhere; q is the p-value after correction for many tests."],
   dense: ["Dense latent", "A latent that is active at very many residues. Such latents mostly carry position, composition or scale, not one property."],
+  at_input: ["At the input", "Integrated gradients of the residue’s embedding: how much of the score comes from this amino acid. All residues add up to the score less that of an empty input."],
+  at_hook: ["At the hook point", "Integrated gradients of the residue’s latents: where the information is in the layer that the dictionary reads. It may have moved there from other residues."],
+  occlusion: ["Occlusion", "By how much the probability falls if the residue is masked. Where several residues say the same, it is near zero for each."],
+  region: ["Region’s rank", "The order in which regions are added so that the probability with them alone, and the loss without them, is largest (EAGLE)."],
+  integrated: ["Integrated gradients", "The mean gradient from an input without latents to the protein, times the activation. All latents and the error add up to the score with all less that without any."],
+  ablation: ["Ablation", "By how much the score falls if this latent is zero at all residues and the others stay."],
+  mask: ["Gate", "Of the learned mask: how far open the latent is left where few open ones have to give 90 % of the score."],
+  perplexity: ["Pseudo-perplexity", "How surprised a language model is by the residues, each masked in turn: 1 is not at all, 20 is guessing. Low is natural to that model. Repeats of one amino acid are low too, so look at the sequence."],
+  circular: ["Target score", "Mean activation of the latents that were raised, by the model and the dictionary that made the design. It is circular: no evidence that the design has the concept."],
   absorption: ["Absorption", "A latent of a broad concept stays silent where the latent of a narrower concept is active."],
 };
 

@@ -1,5 +1,6 @@
 // The lists of latents, concepts and proteins: search, sort, filters that combine, rows only where they are seen.
 import { atlas, at, allDescriptions, allSentences, bestConcept, concepts, conceptHref, dictionaryLabel, latentHref, latentName, latents, proteinHref, proteins } from "./atlas.js";
+import { attributedNotice } from "./attribution.js";
 import { el } from "./dom.js";
 import { fixed, isKnown, integer, percent, toTsv, isIndex } from "./format.js";
 import { aspectChip, choice, meter, notice, saveFile } from "./panel.js";
@@ -10,7 +11,7 @@ import { DENSITY_BANDS, latentTests, selectRows, sortRows, textTest } from "./se
 const FEW_PROTEINS = 8192; // descriptions of more are loaded when the reader begins to work with the list
 
 /** A list with its controls. `tests(query)` are the filters, `values(sort)` the column to sort by. */
-function listPage({ title, about, label, noun, n, columns, cells, href, controls, tests, values, first, tsv, placeholder }) {
+export function listPage({ title, about, label, noun, n, columns, cells, href, controls, tests, values, first, tsv, placeholder }) {
   const { query } = parseRoute(location.hash);
   const state = { rows: new Int32Array(0) };
   const list = rowList({ label, columns, cells, href, noun, onSort: (sort) => {
@@ -196,6 +197,7 @@ export async function proteinsPage() {
     first: { sort: "id", descending: false },
     tsv: { names: ["id", "description", "length", "split", "nearest_identity"], row: (row) => [columns.id[row], descriptions[row], ...["length", "split", "nearest_identity"].map((name) => columns[name]?.[row])] },
   });
+  page.node.querySelector(".intro").after(...[await attributedNotice()].filter(Boolean));
   const load = () => whenLoaded(page, allDescriptions(), texts, (all) => { descriptions = all; });
   if (!columns.description && n <= FEW_PROTEINS) load();
   else if (!columns.description) page.node.addEventListener("focusin", load, { once: true }); // the first click or key

@@ -12,11 +12,12 @@ import { predictionPage } from "./prediction.js";
 import { proteinPage } from "./protein.js";
 import { parseRoute } from "./route.js";
 import { readSaved, writeSaved } from "./saved.js";
+import { steeringPage } from "./steering.js";
 import { searchBox, searchPage } from "./searchbox.js";
 import { receive } from "./store.js";
 
-const PAGES = { overview: overviewPage, latents: latentsPage, latent: latentPage, concepts: conceptsPage, concept: conceptPage, proteins: proteinsPage, protein: proteinPage, compare: comparePage, prediction: predictionPage, about: aboutPage, saved: savedPage, search: searchPage };
-const MENU = [["overview", "Overview"], ["latents", "Latents", "latent"], ["concepts", "Concepts", "concept"], ["proteins", "Proteins", "protein"], ["compare", "Compare"], ["prediction", "Prediction"], ["saved", "Saved"], ["about", "About"]];
+const PAGES = { overview: overviewPage, latents: latentsPage, latent: latentPage, concepts: conceptsPage, concept: conceptPage, proteins: proteinsPage, protein: proteinPage, compare: comparePage, prediction: predictionPage, steering: steeringPage, about: aboutPage, saved: savedPage, search: searchPage };
+const MENU = [["overview", "Overview"], ["latents", "Latents", "latent"], ["concepts", "Concepts", "concept"], ["proteins", "Proteins", "protein"], ["compare", "Compare"], ["prediction", "Prediction"], ["steering", "Steering"], ["saved", "Saved"], ["about", "About"]];
 
 let present = null;
 let turn = 0;

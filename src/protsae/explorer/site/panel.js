@@ -45,15 +45,16 @@ function tool(label, title, action) {
  * A panel with a heading and what can be taken from it.
  *
  * @param title heading; `about` a sentence below it (text or nodes); `rows` a function that returns the header and the rows of its table
- * (copied and saved as TSV); `figure` a function that returns the figure (saved as SVG and PNG); `file` the stem of file names; `wide` spans both columns.
+ * (copied and saved as TSV); `figure` a function that returns the figure (saved as SVG and PNG); `fasta` one that returns sequences; `file` the stem of file names; `wide` spans both columns.
  */
-export function panel({ title, about, rows, figure, file, wide, level = 2, className = "" }, ...content) {
+export function panel({ title, about, rows, figure, fasta, file, wide, level = 2, className = "" }, ...content) {
   const id = uniqueId("panel");
   const tools = [];
   if (rows) {
     tools.push(tool("Copy", `Copy the table “${title}”`, () => copyText(toTsv(rows()))));
     tools.push(tool("TSV", `Save the table “${title}” as TSV`, () => saveFile(`${file}.tsv`, new Blob([toTsv(rows())], { type: "text/tab-separated-values" }))));
   }
+  if (fasta) tools.push(tool("FASTA", `Save the sequences of “${title}” as FASTA`, () => saveFile(`${file}.fasta`, new Blob([fasta()], { type: "text/plain" }))));
   if (figure) {
     tools.push(tool("SVG", `Save the figure “${title}” as SVG`, () => saveFile(`${file}.svg`, new Blob([figureSvg(figure())], { type: "image/svg+xml" }))));
     tools.push(tool("PNG", `Save the figure “${title}” as PNG`, async () => saveFile(`${file}.png`, await figurePng(figure()))));

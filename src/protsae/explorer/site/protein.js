@@ -1,5 +1,6 @@
 // One protein: which latents are active along it, what is known and predicted of it, and its structure.
 import { atlas, at, conceptHref, conceptLink, concepts, dictionaryColour, dictionaryLabel, dictionaryName, dictionaryPosition, isAccession, isDefined, latentHref, latentLabel, latentLink, latentName, proteinEntry, proteinHref, proteinIndex, sentenceOf, someProteins } from "./atlas.js";
+import { attributionPanel } from "./attribution.js";
 import { announce, el, outward } from "./dom.js";
 import { fixed, integer, isKnown, percent, plural, significant, isIndex } from "./format.js";
 import { term } from "./glossary.js";
@@ -224,6 +225,7 @@ export async function proteinView(about, entry, query) {
     el("ul", { class: "map-key" }, [...new Set(tracks.map((track) => track.dictionary))].sort().map((index) => el("li", null, el("i", { vars: { "--swatch": dictionaryColour(index) } }), `latents of ${dictionaryLabel(index)}`))),
     tracks.length + (entry.spans?.length ?? 0) > 0 ? trackHolder : empty(about.noTracks ?? "This run kept no activations of this protein: of training proteins it keeps a sample."),
     tracks.length > 0 && el("div", { class: "controls brush" }, el("span", null, "Which latents are active in residues"), from, el("span", null, "to"), to, el("span", null, "?"), el("button", { type: "button", class: "tool", onclick: () => brush(null, true) }, "Clear")), tracks.length > 0 && firing),
+    await attributionPanel(entry, query, stem),
     panel({ title: "Sequence", wide: true, file: `${stem}_sequence`, rows: () => [["protein", "sequence"], [about.id, sequence]] }, el("div", { class: "controls" }, options.length > 0 && chooser), legend, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Sequence" }, block.node)),
     structurePanel, predictedPanel, about.isPrediction ? null : knownPanel));
 }

@@ -27,22 +27,22 @@ def build_explorer(
         dictionaries: those of the run.
         comparison: subject and rival.
         data_sources: name and hash of the files of this run.
-        inputs: the fields of `ExplorerTables` by name, `concept_terms` and `concept_relations`,
-            `raw_structures` and `predicted` (folders or None), and of every dictionary the fields of
+        inputs: the fields of `ExplorerTables` by name, `concept_terms` and `concept_relations`, the fields of
+            `explorer.content.Given` (files and folders, or None), and of every dictionary the fields of
             `DictionaryTables`.
     """
-    from protsae.explorer.content import plan_site
+    from protsae.explorer.content import Given, plan_site
     from protsae.explorer.tables import DictionaryTables, ExplorerTables
     from protsae.ontology.obo import Ontology
 
     shared = {name: value for name, value in inputs.items() if "__" not in name}
-    folders = (shared.pop("raw_structures"), shared.pop("predicted"))
+    given = Given(**{field.name: shared.pop(field.name) for field in fields(Given)})
     ontology = Ontology(shared.pop("concept_terms"), shared.pop("concept_relations"))
     named = Dictionaries.of(dictionaries, comparison)
     parts = [field.name for field in fields(DictionaryTables)]
     of = {name: DictionaryTables(**_own(inputs, name, parts)) for name in named.names}
     tables = ExplorerTables(named, of, ontology=ontology, data_sources=data_sources, **shared)
-    return plan_site(tables, texts, explorer, *folders)
+    return plan_site(tables, texts, explorer, given)
 
 
 def _own(inputs: Mapping[str, Any], name: str, parts: list[str]) -> dict[str, Any]:
