@@ -32,7 +32,8 @@ def flips(n: int, seed: int) -> dict[str, Any]:
     tried: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         flippers = {
-            name: fuzz.Flipper(work, Path(folder) / name) for name, work in fuzz.works(Path(folder)).items()
+            name: fuzz.Flipper(make(Path(folder) / f"of {name}"), Path(folder) / name)
+            for name, make in fuzz.WORKS.items()
         }
         for number in range(n):
             name = list(flippers)[number % len(flippers)]

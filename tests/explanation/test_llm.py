@@ -146,7 +146,9 @@ def test_a_damaged_answer_is_asked_again(tmp_path):
     with serve(server) as url:
         plan(url, 2).run(tmp_path)
         damaged = tmp_path / f"{plan(url, 2).prompts[1].key('m', 400)}.json"
-        damaged.write_text('{"answer": "half')
+        damaged.write_text(damaged.read_text().replace("fires", "tires"))
+        with pytest.raises(InputError, match=f"{damaged.name} is missing or damaged"):
+            AnswerFolder(tmp_path)
         plan(url, 2).run(tmp_path)
     assert sorted(server.requests.values()) == [1, 2]
     assert len(AnswerFolder(tmp_path).sentences()) == 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -353,6 +354,17 @@ def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, 
     assert table.query("split == 'train'")["step"].max() == 12
     with pytest.raises(InputError, match="no training has written it"):
         read_live(tmp_path / "none")
+
+
+def test_damaged_live_metrics_stop_no_training_and_are_refused_by_name(tmp_path):
+    live = LiveLog(tmp_path / LIVE_NAME)
+    live.write(1, 0, "train", {"l0": 4.0})
+    for line in (b'{"step": \xb1}\n', b"{}\n", b"[1]\n", b'{"step"\n'):
+        live.path.write_bytes(line)
+        with pytest.raises(InputError, match=rf"{re.escape(str(live.path))} is damaged"):
+            read_live(live.path)
+        live.go_on(1)
+    assert live.n_lines == 1
 
 
 def test_live_metrics_are_drawn_as_curves_and_null_is_no_value(straight, tmp_path):
