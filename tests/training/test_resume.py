@@ -171,6 +171,32 @@ def test_what_is_finished_is_kept_and_not_trained_again(toy, tmp_path, caplog):
     assert "this training: kept" in caplog.text
 
 
+def as_version_2(path):
+    """Write a checkpoint as the version before seals had it."""
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    about = json.loads(header["__metadata__"]["protsae"]) | {"format_version": 2}
+    del about["seal"]
+    header["__metadata__"]["protsae"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+
+
+def test_a_checkpoint_or_snapshot_without_a_checksum_is_not_kept(toy, tmp_path, caplog):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(toy, "topk", snapshots=2)
+    plan.run(path)
+    snapshot = sorted((tmp_path / "snapshots").iterdir())[0]
+    expected = path.read_bytes(), snapshot.read_bytes()
+    for old in (path, snapshot):
+        as_version_2(old)
+        SaeCheckpoint(old).load()
+        assert f"{old} has format version 2, without a checksum" in caplog.text
+        plan.run(path)
+        assert (path.read_bytes(), snapshot.read_bytes()) == expected
+
+
 def test_another_configuration_ignores_the_state_and_says_so(toy, tmp_path, caplog):
     path = tmp_path / "sae.safetensors"
     plan = toy_plan(toy, "topk")
