@@ -55,6 +55,21 @@ def test_an_answer_in_another_form_is_asked_again():
     assert len(waits) == 2
 
 
+def test_answers_without_a_text_and_far_too_long_ones_are_asked_again():
+    failures = [
+        json.dumps({"choices": [{"message": {"content": None}}]}).encode(),
+        json.dumps({"choices": [{"message": {"content": ["fires"]}}]}).encode(),
+        b'{"choices": [{"message": {"content": "' + b"x" * (1 << 23) + b'"}}]}',
+        b"[" * 200_000,
+    ]
+    with pytest.raises(NoAnswer) as error:
+        ask(ChatServer(said, failures), n_attempts=4)
+    assert "not of the protocol" in str(error.value)
+    for failure, wanted in zip(failures, ("no text", "no text", "over 4194304 bytes"), strict=False):
+        with pytest.raises(NoAnswer, match=wanted):
+            ask(ChatServer(said, [failure]), n_attempts=1)
+
+
 def test_a_longer_retry_after_is_obeyed():
     server = ChatServer(said, [(429, {"Retry-After": "30"}), (503, {"Retry-After": "Wed, 21 Oct 2015"})])
     assert ask(server)[1] == [30.0, 2.0]
@@ -267,6 +282,12 @@ def test_balanced_accuracies_of_answers_by_hand(tmp_path, explained):
         ("detection", (1, 0), '{"answers": ["yes", "no"]}'),
         ("explain", (), json.dumps({"explanation": "x" * 601})),
         ("explain", (), "[]"),
+        ("explain", (), '{"explanation": null}'),
+        ("explain", (), '{"explanation": ["a", "b"]}'),
+        ("explain", (), '{"explanation": "\\ud800"}'),
+        ("detection", (1,), '{"answers": [0.7]}'),
+        ("detection", (1,), '{"answers": [1e400]}'),
+        ("detection", (1,), '{"answers": [' + "9" * 5000 + "]}"),
     ],
 )
 def test_answers_of_another_form_are_refused(task, truth, text):

@@ -68,6 +68,15 @@ def test_mmcif_by_author_numbers_and_names_that_hold_the_accession(tmp_path, nam
     assert (about["plddt"] is not None) == name.startswith("AF-")
 
 
+def test_b_factors_that_are_no_confidence_are_none(tmp_path):
+    lines = pdb(SEQUENCE, range(1, 60)).split("\n")
+    for place, value in ((2, "1e308 "), (3, "   nan"), (4, " -1.00"), (5, " 99.50")):
+        lines[place] = lines[place][:60] + value + lines[place][66:]
+    (tmp_path / "AF-P1.pdb").write_text("\n".join(lines))
+    (about,) = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9).of_protein[0]
+    assert about["plddt"][:5] == [None, None, None, 99.5, 35]
+
+
 def test_insertion_codes_are_part_of_the_number(tmp_path):
     (tmp_path / "P1.pdb").write_text(pdb(SEQUENCE[:30], [*range(1, 10), "9A", *range(10, 30)]))
     (about,) = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9).of_protein[0]

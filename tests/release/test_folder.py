@@ -110,6 +110,14 @@ def _record_with(folder, **changes):
     )
 
 
+def test_a_record_that_points_out_of_its_folder_is_refused(folder):
+    about = json.loads((folder / "release.json").read_text())
+    for name in ("../sae.safetensors", "/etc/hosts", "a/b"):
+        _record_with(folder, files=about["files"] | {name: {"n_bytes": 1, "sha256": "0"}})
+        with pytest.raises(InputError, match=f"lists '{name}', which is no file of the folder"):
+            Release(folder)
+
+
 def test_newer_foreign_and_invalid_records_say_what_to_do(folder, tmp_path):
     _record_with(folder, format_version=2)
     with pytest.raises(InputError, match="format version 2, this protsae reads up to 1: install a newer"):

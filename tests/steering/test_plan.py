@@ -85,3 +85,40 @@ def test_damaged_designs_are_refused_by_name(plan, tmp_path):
         found = Designs(tmp_path / "out")
         with pytest.raises(InputError, match=f"{name} is missing or damaged"):
             assert found.fasta and found.table is not None
+
+
+def test_a_protein_given_twice_is_steered_once_and_another_of_its_id_is_refused(plan, tmp_path):
+    path = tmp_path / "my.fasta"
+    jobs = plan().jobs
+    text = path.read_text()
+    path.write_text(text + "\n".join(text.splitlines()[:2]) + "\n")
+    assert plan().jobs == jobs
+    path.write_text(text + ">P0\nMKV\n")
+    with pytest.raises(InputError, match=r"my\.fasta:11: id 'P0' is already in line 1"):
+        plan()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latent": [5, 5]}, "latent 5 is there twice"),
+        ({"max_act": [1.0, float("nan")]}, "values are missing"),
+        ({"max_act": [1.0, float("inf")]}, "max_act of latent 9 is inf"),
+        ({"max_act": ["a", "b"]}, "no Parquet table with the columns latent and max_act"),
+    ],
+)
+def test_statistics_that_are_none_are_refused_by_name(plan, tmp_path, changes, message):
+    plan()
+    path = tmp_path / "latents.parquet"
+    pd.DataFrame({"latent": [5, 9], "max_act": [1.0, 2.0]} | changes).to_parquet(path)
+    with pytest.raises(InputError, match=f"{path}.*{message}"):
+        plan()
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match=f"{path} is no Parquet table"):
+        plan()
+
+
+@pytest.mark.parametrize("at", [[0], [10**30], [-1]])
+def test_positions_that_no_protein_has_are_refused(plan, at):
+    with pytest.raises(ValueError, match=r"positions\.at\.0"):
+        plan(positions={"strategy": "given", "at": at})

@@ -4,18 +4,20 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 from protsae.explorer.literals import decimals
 
 KINDS = {".pdb": "pdb", ".ent": "pdb", ".cif": "cif", ".mmcif": "cif"}
 """Ending of a file to its format."""
 _MIN_ALIGNED = 20
 """Residues that an alignment needs to say anything."""
+_MAX_PLDDT = 100
 _LOG = logging.getLogger(__name__)
 Residues = list[int | str | None]
 """For each residue of a protein its number in a file, with an insertion code as text; None: not in it."""
@@ -126,7 +128,8 @@ def _about(path: Path, sequence: str, min_identity: float) -> dict[str, Any]:
         )
     number: Residues = [None if at is None else chain.numbers[at] for at in found.of_protein]
     is_model = path.stem.upper().startswith("AF-") or "ALPHAFOLD" in title.upper()
-    confidence = [np.nan if at is None else chain.b_factors[at] for at in found.of_protein]
+    confidence = np.array([np.nan if at is None else chain.b_factors[at] for at in found.of_protein])
+    confidence[~((confidence >= 0) & (confidence <= _MAX_PLDDT))] = np.nan
     return {
         "name": path.name,
         "kind": KINDS[path.suffix.lower()],
@@ -153,30 +156,26 @@ def read_chains(path: Path) -> tuple[str, list[Chain]]:
     from Bio.PDB.PDBExceptions import PDBConstructionException
     from Bio.PDB.PDBParser import PDBParser
 
-    _text(path)
+    text = StringIO(_text(path))
     parser = (MMCIFParser if KINDS[path.suffix.lower()] == "cif" else PDBParser)(QUIET=True)
+    chains = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            structure = parser.get_structure(path.stem, str(path))  # type: ignore[no-untyped-call]
+            structure = parser.get_structure(path.stem, text)  # type: ignore[no-untyped-call]
             model = next(iter(structure), ())
-    except (PDBConstructionException, ValueError, KeyError, IndexError, TypeError) as error:
+        for chain in model:
+            kept = [residue for residue in chain if "CA" in residue and residue.id[0] in (" ", "H_MSE")]
+            letters = [letter_of.get(residue.get_resname().strip(), "X") for residue in kept]
+            numbers = [
+                residue.id[1] if residue.id[2] == " " else f"{residue.id[1]}{residue.id[2]}"
+                for residue in kept
+            ]
+            b_factors = [float(residue["CA"].get_bfactor()) for residue in kept]
+            if kept:
+                chains.append(Chain(chain.id, "".join(letters), numbers, b_factors))
+    except (PDBConstructionException, *MALFORMED) as error:
         raise InputError(f"{path} cannot be read as a structure ({error}): download it again") from error
-    chains = []
-    for chain in model:
-        kept = [residue for residue in chain if "CA" in residue and residue.id[0] in (" ", "H_MSE")]
-        if kept:
-            chains.append(
-                Chain(
-                    chain.id,
-                    "".join(letter_of.get(residue.get_resname().strip(), "X") for residue in kept),
-                    [
-                        residue.id[1] if residue.id[2] == " " else f"{residue.id[1]}{residue.id[2]}"
-                        for residue in kept
-                    ],
-                    [float(residue["CA"].get_bfactor()) for residue in kept],
-                )
-            )
     if not chains:
         raise InputError(f"{path} has no chain of amino acids: remove it from the folder of structures")
     return str(structure.header.get("name") or ""), chains

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,9 @@ VARIANT_COLUMNS = ("mutant", "variant", "mutations", "substitutions")
 MUTATED = "mutated_sequence"
 """ProteinGym's column of the whole sequence after the substitutions."""
 _PROTEINS = (*PROTEIN_COLUMNS, "target_id")
-_SUBSTITUTION = re.compile(r"([A-Za-z])(\d+)([A-Za-z*=])")
+_SUBSTITUTION = re.compile(r"([A-Za-z])([0-9]{1,9})([A-Za-z*=])")
+_MAX_SCORE = 1e30
+"""In absolute value: squares of larger ones are none that a computer adds up."""
 
 
 class Substitution(NamedTuple):
@@ -194,8 +196,9 @@ def _score(row: Mapping[str, str], column: str, where: str) -> float | None:
         value = float(text)
     except ValueError:
         value = nan
-    if not isfinite(value):
+    if not abs(value) <= _MAX_SCORE:
         raise InputError(
-            f"{where}: {column} is {text[:SHOWN]!r}, which is no number; an empty cell is unknown"
+            f"{where}: {column} is {text[:SHOWN]!r}, which is no number of at most {_MAX_SCORE:g}; an empty "
+            "cell is unknown"
         )
     return value
