@@ -27,7 +27,13 @@ _ADVICE = {
 _PLACE = re.compile(r"filepath=(?:\w+\()?'?([^,')]+)")
 """The file in Kedro's message of a dataset that failed."""
 _NO_SPACE = ("No space left on device", "Disk quota exceeded")
-_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory", "Unable to allocate")
+_NO_MEMORY = (
+    "not enough memory",
+    "allocate memory",
+    "out of memory",
+    "Unable to allocate",
+    "size calculation overflowed",
+)
 
 
 def explain(error: BaseException | None) -> str | None:

@@ -48,6 +48,8 @@ def test_unicode_line_separators_do_not_end_lines(tmp_path: Path) -> None:
         (b"\n <!DOCTYPE html>\n", ":2: this is a web page"),
         (gzip.compress(b"<html>", mtime=0), ":1: this is a web page"),
         (b"ab\ncd\n\xff\xfeef", ":3: byte 0xff is not UTF-8"),
+        (b"ab\r\ncd\r\n\ref\0g", ":4: byte 0x00 is no text"),
+        ("a\nb".encode("utf-16-le"), ":1: byte 0x00 is no text. Save the file as UTF-8"),
         ("text".encode("utf-16"), "UTF-16. Save it as UTF-8"),
         (b"PK\x03\x04....", ": this is a zip archive. Unpack it"),
         (b"\x28\xb5\x2f\xfd....", ": this is a zstd archive. Unpack it"),

@@ -66,6 +66,7 @@ SAVING = (
         (raised_by(too_large), "too little memory"),
         (raised_by(too_large_for_torch), "too little memory"),
         (below(raised_by(too_large_for_torch), "Failed while saving"), r"^too little memory \(\["),
+        (raised_by(lambda: torch.empty(10**18, 160)), r"too little memory \(Storage size"),
         (MemoryError(), r"too little memory \(MemoryError\)"),
         (raised_by(Path("a\0b").stat), "holds a NUL character"),
         (below(InputError("x:3: no"), SAVING), "^x:3: no$"),
