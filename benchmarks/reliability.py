@@ -26,15 +26,16 @@ _MAX_MEMORY = 12 << 30
 
 
 def flips(n: int, seed: int) -> dict[str, Any]:
-    """Flip `n` bits in the files that extraction, trainings, pretraining and sweeps keep."""
+    """Flip `n` bits in the files that plans of every kind keep, finished and interrupted."""
     fuzz = importlib.import_module("tests.fuzz.flips")
     lost: list[str] = []
     tried: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        flippers = {
-            name: fuzz.Flipper(make(Path(folder) / f"of {name}"), Path(folder) / name)
-            for name, make in fuzz.WORKS.items()
-        }
+        flippers = {}
+        for name, make in fuzz.WORKS.items():
+            given = Path(folder) / f"of {name}"
+            given.mkdir()
+            flippers[name] = fuzz.Flipper(make(given), Path(folder) / name)
         for number in range(n):
             name = list(flippers)[number % len(flippers)]
             try:
