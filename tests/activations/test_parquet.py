@@ -1,5 +1,7 @@
 """Parquet files that someone else wrote: read as they are, or refused with file, column, protein and row."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -254,6 +256,13 @@ def test_labels_may_be_one_text_or_a_list_of_them(proteins, tmp_path, kind):
 def test_labels_and_splits_that_are_numbers_are_refused(proteins, tmp_path, name, value):
     write(tmp_path / "x.parquet", proteins, **{name: dict.fromkeys(LENGTHS, value)})
     with pytest.raises(InputError, match=rf"x\.parquet: column '{name}' is .*, expected string"):
+        ParquetStore(tmp_path)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(proteins, tmp_path):
+    write(tmp_path / "a.parquet", proteins)
+    os.mkfifo(tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"b\.parquet is a folder, a named pipe or a broken link"):
         ParquetStore(tmp_path)
 
 

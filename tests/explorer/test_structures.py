@@ -1,5 +1,7 @@
 """Structures: residues are those of the protein, by an alignment that is checked by hand."""
 
+import os
+
 import numpy as np
 import pytest
 from Bio.Data.PDBData import protein_letters_1to3
@@ -121,6 +123,16 @@ def test_files_of_no_protein_are_counted(tmp_path, caplog):
     found = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
     assert found.unmatched == ("1abc.pdb", "P1.txt")
     assert "2 files" in caplog.text
+
+
+def test_named_pipes_and_broken_links_are_refused_and_not_waited_for(tmp_path):
+    (tmp_path / "P1.pdb").symlink_to(tmp_path / "none")
+    with pytest.raises(InputError, match=r"P1\.pdb is a named pipe, a device or a broken link"):
+        read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
+    (tmp_path / "P1.pdb").unlink()
+    os.mkfifo(tmp_path / "P1.pdb")
+    with pytest.raises(InputError, match=r"P1\.pdb is a named pipe, a device or a broken link"):
+        read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
 
 
 @pytest.mark.parametrize("text", ["", "no structure", "data_x\nloop_\n_atom_site.id\n1\n", "ATOM  broken\n"])

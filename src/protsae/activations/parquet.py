@@ -69,8 +69,10 @@ class ParquetStore(ActivationStore):
         """
         self.root = Path(root)
         self.files = sorted(self.root.glob("*.parquet")) if self.root.is_dir() else [self.root]
-        if not self.files or not self.files[0].is_file():
+        if not self.files or not self.files[0].exists():
             raise InputError(f"{self.root} is no Parquet file and no folder with any (*.parquet)")
+        if others := [path for path in self.files if not path.is_file()]:
+            raise InputError(f"{others[0]} is a folder, a named pipe or a broken link, not a file: remove it")
         self.column, self.d_model, dtype = self._schema(column)
         self.hook_points = (self.column,)
         self.labels: dict[str, tuple[str, ...]] = {}

@@ -15,7 +15,7 @@ class InputError(ValueError):
     """A file, a record or a parameter that the user gave is faulty.
 
     The message names the file, the line or id, the offending value and the fix. The command line shows it
-    without a traceback. Of values of a thousand letters or more, which damaged files have, it shows the first.
+    without a traceback. Of a value of a thousand letters or more it shows the first.
     """
 
     def __init__(self, message: str) -> None:

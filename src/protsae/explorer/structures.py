@@ -92,6 +92,8 @@ def read_structures(
         if row is None or path.suffix.lower() not in KINDS:
             unmatched.append(path.name)
             continue
+        if not path.is_file():
+            raise InputError(f"{path} is a named pipe, a device or a broken link: remove it from the folder")
         about = _about(path, letters[row], min_identity)
         if about["refused"]:
             _LOG.warning("%s: %s", path, about["refused"])
