@@ -19,7 +19,12 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_LONG.sub(r"\1...", message))
+        super().__init__(shortened(message))
+
+
+def shortened(message: str) -> str:
+    """Return a message with the first letters of values that have a thousand or more."""
+    return _LONG.sub(r"\1...", message)
 
 
 @contextmanager

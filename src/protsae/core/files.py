@@ -152,9 +152,17 @@ def _unsealed_sha256(content: mmap.mmap, place: int) -> str:
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: it cannot be read; the error names the file also where the system's does not.
+    """
+    try:
+        with Path(path).open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def has_sha256(path: Path, expected: str) -> bool:
