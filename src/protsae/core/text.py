@@ -195,8 +195,10 @@ def _is_spreadsheet(raw: BinaryIO) -> bool:
     try:
         with zipfile.ZipFile(raw) as archive:
             return any(name.startswith(_SHEETS) for name in archive.namelist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-        return False
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):  # cut off: its list is at the end
+        raw.seek(0)
+        head = raw.read(_BLOCK_BYTES)
+        return any(name.encode() in head for name in _SHEETS)
 
 
 def _decoded_lines(block: bytes, path: Path, n_before: int) -> list[str]:
