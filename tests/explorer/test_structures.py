@@ -1,5 +1,6 @@
 """Structures: residues are those of the protein, by an alignment that is checked by hand."""
 
+import gzip
 import os
 
 import numpy as np
@@ -68,6 +69,16 @@ def test_mmcif_by_author_numbers_and_names_that_hold_the_accession(tmp_path, nam
     assert about["map"] == list(range(11, 11 + len(SEQUENCE)))
     assert about["chain"] == "Q"
     assert (about["plddt"] is not None) == name.startswith("AF-")
+
+
+@pytest.mark.parametrize("name", ["AF-P1-F1-model_v4.cif.gz", "P1.pdb.gz"])
+def test_compressed_files_are_read_as_plain_ones(tmp_path, name):
+    text = (cif if ".cif" in name else pdb)(SEQUENCE, range(1, 60))
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    found = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
+    (about,) = found.of_protein[0]
+    assert (about["identity"], about["kind"], about["name"]) == (1, name.split(".")[1], name)
+    assert [value for _, value in found.files()] == [{"text": text, "kind": about["kind"]}]
 
 
 def test_b_factors_that_are_no_confidence_are_none(tmp_path):

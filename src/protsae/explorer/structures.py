@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from protsae.core.errors import MALFORMED, InputError
+from protsae.core.text import numbered_lines
 from protsae.explorer.literals import decimals
 
 KINDS = {".pdb": "pdb", ".ent": "pdb", ".cif": "cif", ".mmcif": "cif"}
@@ -59,7 +60,7 @@ class Structures:
     def files(self) -> Iterator[tuple[str, Any]]:
         """Yield a data file with the text of each structure."""
         for number, path in enumerate(self.paths):
-            yield f"structure-{number}", {"text": _text(path), "kind": KINDS[path.suffix.lower()]}
+            yield f"structure-{number}", {"text": _text(path), "kind": _kind(path)}
 
 
 def read_structures(
@@ -72,7 +73,7 @@ def read_structures(
     files that name no protein are logged.
 
     Args:
-        folder: with PDB and mmCIF files; None: not given.
+        folder: with PDB and mmCIF files, plain or compressed; None: not given.
         ids: of the proteins.
         sequences: of the proteins.
         min_identity: of the best chain to the protein; see `Fit`.
@@ -89,7 +90,7 @@ def read_structures(
         if path.name.startswith(".") or path.is_dir():
             continue
         row = next((rows[part] for part in _names(path) if part in rows), None)
-        if row is None or path.suffix.lower() not in KINDS:
+        if row is None or _kind(path) is None:
             unmatched.append(path.name)
             continue
         if not path.is_file():
@@ -104,15 +105,22 @@ def read_structures(
     return Structures(tuple(paths), of_protein, tuple(unmatched))
 
 
+def _plain(path: Path) -> Path:
+    """Return the path without the ending of compressed files."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+
+
+def _kind(path: Path) -> str | None:
+    return KINDS.get(_plain(path).suffix.lower())
+
+
 def _names(path: Path) -> list[str]:
-    return [path.stem, *re.split(r"[-_.]", path.stem)]
+    stem = _plain(path).stem
+    return [stem, *re.split(r"[-_.]", stem)]
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no text of a structure ({error}): download it again") from error
+    return "".join(f"{line}\n" for _, line in numbered_lines(path, "a structure"))
 
 
 def _about(path: Path, sequence: str, min_identity: float) -> dict[str, Any]:
@@ -134,7 +142,7 @@ def _about(path: Path, sequence: str, min_identity: float) -> dict[str, Any]:
     confidence[~((confidence >= 0) & (confidence <= _MAX_PLDDT))] = np.nan
     return {
         "name": path.name,
-        "kind": KINDS[path.suffix.lower()],
+        "kind": _kind(path),
         "title": title,
         "chain": chain.name,
         "identity": round(found.identity, 4),
@@ -159,7 +167,7 @@ def read_chains(path: Path) -> tuple[str, list[Chain]]:
     from Bio.PDB.PDBParser import PDBParser
 
     text = StringIO(_text(path))
-    parser = (MMCIFParser if KINDS[path.suffix.lower()] == "cif" else PDBParser)(QUIET=True)
+    parser = (MMCIFParser if _kind(path) == "cif" else PDBParser)(QUIET=True)
     chains = []
     try:
         with warnings.catch_warnings():
