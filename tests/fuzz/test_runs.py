@@ -45,3 +45,23 @@ def test_a_file_of_every_folder_and_records_may_be_damaged(project):
         found = results(project.data)
         assert found.keys() == expected.keys(), damaged
         assert [name for name in expected if found[name] != expected[name]] == [], damaged
+
+
+BY_NAME = {
+    "prediction": "prediction.sequence=MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQ",
+    "steering": "steering.latents=[3],steering.decoding.rounds=2,steering.perplexity_passes=2",
+}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_results_of_pipelines_that_are_named_may_be_damaged(project, name):
+    command = ("run", "--pipelines", name, "--params", BY_NAME[name])
+    before = results(project.data)
+    project.kedro(*command)
+    expected = results(project.data)
+    made = sorted(expected.keys() - before.keys())
+    random = Random(name)
+    for path in random.sample(made, 4):
+        flip_on_disk(project.data / path, random)
+        project.kedro(*command)
+        assert results(project.data) == expected, path
