@@ -7,7 +7,7 @@ Needs the outputs of a finished `kedro run --env antibody`, and the twin (benchm
 
 Every target and seed is a job whose designs are kept below data/antibody/07_model_output/steering, so that a
 second call makes what is missing. docs/results/antibody_steering.csv has a row for each arm and target, class
-of targets, targets on which the arms were designed and others, and all targets (`mean`): docs/steering.md says
+of targets, targets on which the arms were designed and others, and all (`mean`): docs/steering.md says
 how to read it.
 docs/results/antibody_steering_doses.csv has the dose-response curves on validation.
 """

@@ -8,7 +8,8 @@ import pytest
 from Bio.Data.PDBData import protein_letters_1to3
 
 from protsae.core.errors import InputError
-from protsae.explorer.structures import fit, read_chains, read_structures
+from protsae.explorer.structures import read_structures
+from protsae.sequences.structures import fit, read_structure
 
 from .conftest import HOSTILE, TEXTS, Site
 
@@ -151,7 +152,7 @@ def test_named_pipes_and_broken_links_are_refused_and_not_waited_for(tmp_path):
 def test_damaged_files_are_named(tmp_path, text, ending):
     (tmp_path / f"P1.{ending}").write_text(text)
     with pytest.raises(InputError, match=rf"P1\.{ending}"):
-        read_chains(tmp_path / f"P1.{ending}")
+        read_structure(tmp_path / f"P1.{ending}")
 
 
 def test_structures_go_into_data_files(tables, tmp_path):
