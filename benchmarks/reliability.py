@@ -25,15 +25,17 @@ RESULTS = ROOT / "docs/results/reliability.json"
 _MAX_MEMORY = 12 << 30
 
 
-def flips(n: int, seed: int) -> dict[str, Any]:
-    """Flip `n` bits in the files that extraction, trainings, pretraining and sweeps keep."""
+def flips(n: int, seed: int, only: list[str]) -> dict[str, Any]:
+    """Flip `n` bits in the files that plans of every kind keep, finished and interrupted."""
     fuzz = importlib.import_module("tests.fuzz.flips")
     lost: list[str] = []
     tried: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        flippers = {
-            name: fuzz.Flipper(work, Path(folder) / name) for name, work in fuzz.works(Path(folder)).items()
-        }
+        flippers = {}
+        for name in only or fuzz.WORKS:
+            given = Path(folder) / f"of {name}"
+            given.mkdir()
+            flippers[name] = fuzz.Flipper(fuzz.WORKS[name](given), Path(folder) / name)
         for number in range(n):
             name = list(flippers)[number % len(flippers)]
             try:
@@ -45,10 +47,10 @@ def flips(n: int, seed: int) -> dict[str, Any]:
     return {"tried": dict(tried), "not_rebuilt_to_the_same_bytes": len(lost), "lost": lost}
 
 
-def inputs(n: int, seed: int) -> dict[str, Any]:
+def inputs(n: int, seed: int, only: list[str]) -> dict[str, Any]:
     """Give readers `n` spoilt files."""
     fuzz, readers = (importlib.import_module(f"tests.fuzz.{name}") for name in ("inputs", "readers"))
-    names = list(readers.READERS)
+    names = only or list(readers.READERS)
     outcomes: dict[str, Counter[str]] = {name: Counter() for name in names}
     found: list[str] = []
     slowest = 0.0
@@ -75,10 +77,10 @@ def inputs(n: int, seed: int) -> dict[str, Any]:
     }
 
 
-def kills(n: int, seed: int) -> dict[str, Any]:
+def kills(n: int, seed: int, only: list[str]) -> dict[str, Any]:
     """Kill `n` runs at random moments of the demo, of pretraining and of a sweep, each in the miniature."""
     fuzz, miniature = (importlib.import_module(f"tests.{name}") for name in ("fuzz.kills", "conftest"))
-    names = list(fuzz.RUNS)
+    names = only or list(fuzz.RUNS)
     hit: dict[str, Counter[str]] = {name: Counter() for name in names}
     lost: list[str] = []
     repeated = unfinished = 0
@@ -111,6 +113,7 @@ def main() -> None:
     parser.add_argument("--flips", type=int, default=2000)
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=24)
+    parser.add_argument("--only", nargs="*", default=[], help="formats or kinds; results gain `_of_some`")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
@@ -124,9 +127,10 @@ def main() -> None:
     for part, n in parts:
         if n:
             started = time.perf_counter()
-            content = part(n, arguments.seed)
+            content = part(n, arguments.seed, arguments.only)
             seconds = round(time.perf_counter() - started)
-            results[part.__name__] = {**origin, "seconds": seconds, **content}
+            key = f"{part.__name__}_of_some" if arguments.only else part.__name__
+            results[key] = {**origin, "seconds": seconds, **content}
             write_json(arguments.output, results)
             print(part.__name__, {key: value for key, value in content.items() if key != "formats"})
 

@@ -213,6 +213,10 @@ def test_extract_refuses_other_models_layers_that_are_not_there_and_letters(plm,
         protsae.extract("MKW", plm, "layers.3.resid_post")
     with pytest.raises(InputError, match="'\\*' at position 3"):
         protsae.extract("MK*W", plm, sae)
+    with pytest.raises(InputError, match="sequence 2 is empty"):
+        protsae.extract(["MKW", ""], plm, sae)
+    with pytest.raises(InputError, match=r"hook point 'resid_post' is unknown: write layers\.<i>"):
+        protsae.extract("MKW", plm, "resid_post")
     path, *_ = foreign.write_relu(tmp_path)
     with pytest.raises(InputError, match="'ae' does not say which layer it was made for"):
         protsae.extract("MKW", plm, protsae.load_sae(path))

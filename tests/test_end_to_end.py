@@ -169,12 +169,12 @@ def test_a_node_can_be_named_as_it_is_printed(finished):
     assert set(decisions(done)) == {"annotation.parse_ontology"}
 
 
-def test_an_unknown_pipeline_is_answered_with_those_there_are(finished):
+def test_an_unknown_pipeline_is_answered_with_the_nearest(finished):
     project, _ = finished
     done = project.kedro("run", "--pipelines", "probbing", check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "'probbing'. There are: __default__, alignment, annotation, " in done.stderr
+    assert "--pipelines: unknown pipeline 'probbing', did you mean 'probing'?" in done.stderr
 
 
 def test_a_deleted_output_is_rebuilt_and_nothing_else_runs(finished):

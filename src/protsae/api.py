@@ -124,12 +124,15 @@ def extract(
     from protsae.activations.passes import Passes
     from protsae.activations.schema import vectors_to_numpy
     from protsae.activations.shard import Recipe, ShardJob, compute_shard
+    from protsae.plm.residues import check_residues
 
     given = (sequences,) if isinstance(sequences, str) else tuple(sequences)
     hook_point = _checked_hook_point(plm, at)
     config = ExtractionConfig(hook_point=hook_point, dtype="float32")
     lengths = [len(sequence) for sequence in given]
     names = tuple(f"sequence {number}" for number in range(1, len(given) + 1))
+    for name, sequence in zip(names, given, strict=True):
+        check_residues(sequence, name)
     found: list[Tensor] = []
     if given:
         recipe = Recipe(config, (hook_point,), plm.d_model, {})
@@ -140,8 +143,10 @@ def extract(
 
 
 def _checked_hook_point(plm: "PlmModel", at: "str | Dictionary") -> str:
+    from protsae.plm.hook_points import parse_hook_point
+
     if isinstance(at, str):
-        return at
+        return str(parse_hook_point(at, plm.n_layers))
     if at.hook_point is None:
         raise InputError(
             f"dictionary '{at.name}' does not say which layer it was made for: give the hook point, such as "

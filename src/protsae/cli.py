@@ -125,8 +125,10 @@ def _run(no_cache: bool, plan: bool, verify: bool, **arguments: Any) -> Any:
             raise
         from kedro.framework.project import pipelines
 
-        known = ", ".join(sorted(pipelines))
-        raise InputError(f"{str(error).partition('. ')[0]}. There are: {known}") from error
+        from protsae.core.config import unknown_key_message
+
+        name = str(error).split("'")[1]
+        raise InputError(f"--pipelines: {unknown_key_message(name, pipelines, 'pipeline')}") from error
 
 
 _PARAMS_HELP = "Settings for this run: training.k=8,labelling.vocabulary.aspects=[BPO,CCO]"

@@ -12,7 +12,7 @@ from kedro.io import DatasetError
 from pydantic import ValidationError
 from yaml import YAMLError
 
-from protsae.core.errors import InputError
+from protsae.core.errors import InputError, shortened
 
 _CONTINUES = "the same command continues then"
 _ADVICE = {
@@ -27,7 +27,13 @@ _ADVICE = {
 _PLACE = re.compile(r"filepath=(?:\w+\()?'?([^,')]+)")
 """The file in Kedro's message of a dataset that failed."""
 _NO_SPACE = ("No space left on device", "Disk quota exceeded")
-_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory", "Unable to allocate")
+_NO_MEMORY = (
+    "not enough memory",
+    "allocate memory",
+    "out of memory",
+    "Unable to allocate",
+    "size calculation overflowed",
+)
 
 
 def explain(error: BaseException | None) -> str | None:
@@ -51,7 +57,7 @@ def explain(error: BaseException | None) -> str | None:
             if message := read(cause):
                 is_named = not isinstance(cause, OSError) or cause.filename is not None
                 place = None if is_named else _PLACE.search(str(error))
-                return f"{place[1]}: {message}" if place else message
+                return shortened(f"{place[1]}: {message}" if place else message)
     return None
 
 

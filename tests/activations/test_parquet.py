@@ -1,5 +1,7 @@
 """Parquet files that someone else wrote: read as they are, or refused with file, column, protein and row."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -179,7 +181,7 @@ def test_nulls_empty_folders_and_other_formats_are_refused(proteins, tmp_path):
         list(ParquetStore(tmp_path).iter_proteins("embedding"))
     vectors = pa.array([[1.0, 2.0, 3.0]] * 2, type=kind)
     pq.write_table(pa.table({"protein_id": ["A", None], "embedding": vectors}), path)
-    with pytest.raises(InputError, match="protein_id is null in row group 0"):
+    with pytest.raises(InputError, match="protein_id is null or empty in row group 0"):
         ParquetStore(tmp_path)
 
 
@@ -255,6 +257,36 @@ def test_labels_and_splits_that_are_numbers_are_refused(proteins, tmp_path, name
     write(tmp_path / "x.parquet", proteins, **{name: dict.fromkeys(LENGTHS, value)})
     with pytest.raises(InputError, match=rf"x\.parquet: column '{name}' is .*, expected string"):
         ParquetStore(tmp_path)
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(proteins, tmp_path):
+    write(tmp_path / "a.parquet", proteins)
+    os.mkfifo(tmp_path / "b.parquet")
+    with pytest.raises(InputError, match=r"b\.parquet is a folder, a named pipe or a broken link"):
+        ParquetStore(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["", ["a", ""]])
+def test_empty_labels_and_ids_are_refused(proteins, tmp_path, value):
+    write(tmp_path / "x.parquet", proteins, labels=dict.fromkeys(LENGTHS, value))
+    with pytest.raises(InputError, match=r"x\.parquet: column 'labels' holds empty texts: write null"):
+        ParquetStore(tmp_path)
+    vectors = pa.array([[1.0, 2.0]] * 2, type=pa.list_(pa.float32(), 2))
+    pq.write_table(pa.table({"protein_id": ["A", ""], "act": vectors}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="protein_id is null or empty in row group 0"):
+        ParquetStore(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32(), 2), pa.list_(pa.float32())])
+def test_files_without_rows_or_numbers_are_refused(tmp_path, kind):
+    path = tmp_path / "x.parquet"
+    for ids, vectors in (([], []), (["A"], [[]])):
+        if vectors and pa.types.is_fixed_size_list(kind):
+            continue
+        columns = {"protein_id": pa.array(ids, pa.string()), "act": pa.array(vectors, kind)}
+        pq.write_table(pa.table(columns), path)
+        with pytest.raises(InputError, match=r"x\.parquet holds no rows"):
+            ParquetStore(path)
 
 
 @pytest.mark.parametrize("rows_per_group", [1, 2, 3, 100])

@@ -78,6 +78,12 @@ def test_a_bond_within_one_residue_is_one_span():
     ("text", "message"),
     [
         ("something else", "x:2: expected UniProt features"),
+        (
+            "DOMAIN 1..3; /note=SH3",
+            "x:2: the note of a DOMAIN feature is no text in quotes: '1..3; /note=SH3'",
+        ),
+        ('DOMAIN 1..3; /note="SH3', "x:2: the note of a DOMAIN feature is no text in quotes"),
+        ('BINDING 3; /ligand="Zn"; /note=by host', "the note of a BINDING feature is no text in quotes"),
         ("junk; DOMAIN 1..5", "x:2: expected UniProt features"),
         ("DOMAIN a..5", "x:2: 'a..5' is no position of a DOMAIN feature"),
         ("DOMAIN 9..5", "x:2: a DOMAIN feature from 9 to 5 is no stretch"),

@@ -248,3 +248,10 @@ def test_any_text_as_table_or_sites_is_read_or_refused(tmp_path_factory, text: s
             assert "x.tsv" in str(error)
         else:
             assert len(source.listed)
+
+
+def test_binding_sites_may_be_quoted_as_r_writes_them(tmp_path):
+    path = tmp_path / "metal.txt"
+    path.write_text('"P1"\t"2,3"\n"P2"\t"1"\n')
+    spans = read_binding_sites({"metal": path}).spans
+    assert spans[["accession", "end"]].to_numpy().tolist() == [["P1", 2], ["P1", 3], ["P2", 1]]

@@ -1,5 +1,6 @@
 """Small parts of the cache: canonical values, content hashes, measuring, records."""
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from protsae.caching.content import ContentHasher
 from protsae.caching.measure import Measure
 from protsae.caching.records import Record, read_record, record_path, write_record
 from protsae.caching.report import disk, duration
+from protsae.core.errors import InputError
 
 
 class Colour(Enum):
@@ -81,6 +83,12 @@ def test_folder_hash_depends_on_names_and_bytes_only(tmp_path):
     (tmp_path / "empty").mkdir()
     assert ContentHasher().digest(tmp_path / "empty") is None
     assert ContentHasher().digest(tmp_path / "absent") is None
+
+
+def test_a_named_pipe_in_a_folder_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "P1.pdb")
+    with pytest.raises(InputError, match=r"P1\.pdb is a named pipe or a device"):
+        ContentHasher().digest(tmp_path)
 
 
 def test_linked_folder_counts_and_a_loop_ends(tmp_path):

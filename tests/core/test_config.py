@@ -35,6 +35,18 @@ def test_numbers_are_finite(value):
             Numbers.model_validate(given)
 
 
+@pytest.mark.parametrize("value", [1 << 63, -(1 << 63), 10**400])
+def test_whole_numbers_have_at_most_64_bits(value):
+    class Ints(Config):
+        one: int = 0
+        several: tuple[int, ...] = ()
+
+    for given in ({"one": value}, {"several": (0, value)}):
+        with pytest.raises(ValidationError, match="more than 64 bits"):
+            Ints.model_validate(given)
+    assert Ints(one=(1 << 63) - 1, several=(True,)).one == 2**63 - 1
+
+
 BAD_NAMES = ["../../x", "/etc/x", "..", ".x", "a/b", "a\0b", "a b", "", "x" * 200, "a\n", "-rf", "é"]
 
 

@@ -48,6 +48,8 @@ def test_unicode_line_separators_do_not_end_lines(tmp_path: Path) -> None:
         (b"\n <!DOCTYPE html>\n", ":2: this is a web page"),
         (gzip.compress(b"<html>", mtime=0), ":1: this is a web page"),
         (b"ab\ncd\n\xff\xfeef", ":3: byte 0xff is not UTF-8"),
+        (b"ab\r\ncd\r\n\ref\0g", ":4: byte 0x00 is no text"),
+        ("a\nb".encode("utf-16-le"), ":1: byte 0x00 is no text. Save the file as UTF-8"),
         ("text".encode("utf-16"), "UTF-16. Save it as UTF-8"),
         (b"PK\x03\x04....", ": this is a zip archive. Unpack it"),
         (b"\x28\xb5\x2f\xfd....", ": this is a zstd archive. Unpack it"),
@@ -78,6 +80,9 @@ def test_spreadsheets_are_told_from_other_archives(tmp_path: Path, member: str) 
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("[Content_Types].xml", "<x/>")
         archive.writestr(member, "<x/>")
+    with pytest.raises(InputError, match=r"table\.tsv: this is an Excel file .*Save it as text"):
+        list(numbered_lines(path))
+    path.write_bytes(path.read_bytes()[:-40])  # a download that broke off
     with pytest.raises(InputError, match=r"table\.tsv: this is an Excel file .*Save it as text"):
         list(numbered_lines(path))
     path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")

@@ -55,6 +55,21 @@ def test_an_answer_in_another_form_is_asked_again():
     assert len(waits) == 2
 
 
+def test_answers_without_a_text_and_far_too_long_ones_are_asked_again():
+    failures = [
+        json.dumps({"choices": [{"message": {"content": None}}]}).encode(),
+        json.dumps({"choices": [{"message": {"content": ["fires"]}}]}).encode(),
+        b'{"choices": [{"message": {"content": "' + b"x" * (1 << 23) + b'"}}]}',
+        b"[" * 200_000,
+    ]
+    with pytest.raises(NoAnswer) as error:
+        ask(ChatServer(said, failures), n_attempts=4)
+    assert "not of the protocol" in str(error.value)
+    for failure, wanted in zip(failures, ("no text", "no text", "over 4194304 bytes"), strict=False):
+        with pytest.raises(NoAnswer, match=wanted):
+            ask(ChatServer(said, [failure]), n_attempts=1)
+
+
 def test_a_longer_retry_after_is_obeyed():
     server = ChatServer(said, [(429, {"Retry-After": "30"}), (503, {"Retry-After": "Wed, 21 Oct 2015"})])
     assert ask(server)[1] == [30.0, 2.0]
@@ -146,7 +161,9 @@ def test_a_damaged_answer_is_asked_again(tmp_path):
     with serve(server) as url:
         plan(url, 2).run(tmp_path)
         damaged = tmp_path / f"{plan(url, 2).prompts[1].key('m', 400)}.json"
-        damaged.write_text('{"answer": "half')
+        damaged.write_text(damaged.read_text().replace("fires", "tires"))
+        with pytest.raises(InputError, match=f"{damaged.name} is missing or damaged"):
+            AnswerFolder(tmp_path)
         plan(url, 2).run(tmp_path)
     assert sorted(server.requests.values()) == [1, 2]
     assert len(AnswerFolder(tmp_path).sentences()) == 2
@@ -265,6 +282,12 @@ def test_balanced_accuracies_of_answers_by_hand(tmp_path, explained):
         ("detection", (1, 0), '{"answers": ["yes", "no"]}'),
         ("explain", (), json.dumps({"explanation": "x" * 601})),
         ("explain", (), "[]"),
+        ("explain", (), '{"explanation": null}'),
+        ("explain", (), '{"explanation": ["a", "b"]}'),
+        ("explain", (), '{"explanation": "\\ud800"}'),
+        ("detection", (1,), '{"answers": [0.7]}'),
+        ("detection", (1,), '{"answers": [1e400]}'),
+        ("detection", (1,), '{"answers": [' + "9" * 5000 + "]}"),
     ],
 )
 def test_answers_of_another_form_are_refused(task, truth, text):

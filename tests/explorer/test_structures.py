@@ -1,5 +1,8 @@
 """Structures: residues are those of the protein, by an alignment that is checked by hand."""
 
+import gzip
+import os
+
 import numpy as np
 import pytest
 from Bio.Data.PDBData import protein_letters_1to3
@@ -69,6 +72,25 @@ def test_mmcif_by_author_numbers_and_names_that_hold_the_accession(tmp_path, nam
     assert (about["plddt"] is not None) == name.startswith("AF-")
 
 
+@pytest.mark.parametrize("name", ["AF-P1-F1-model_v4.cif.gz", "P1.pdb.gz"])
+def test_compressed_files_are_read_as_plain_ones(tmp_path, name):
+    text = (cif if ".cif" in name else pdb)(SEQUENCE, range(1, 60))
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    found = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
+    (about,) = found.of_protein[0]
+    assert (about["identity"], about["kind"], about["name"]) == (1, name.split(".")[1], name)
+    assert [value for _, value in found.files()] == [{"text": text, "kind": about["kind"]}]
+
+
+def test_b_factors_that_are_no_confidence_are_none(tmp_path):
+    lines = pdb(SEQUENCE, range(1, 60)).split("\n")
+    for place, value in ((2, "1e308 "), (3, "   nan"), (4, " -1.00"), (5, " 99.50")):
+        lines[place] = lines[place][:60] + value + lines[place][66:]
+    (tmp_path / "AF-P1.pdb").write_text("\n".join(lines))
+    (about,) = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9).of_protein[0]
+    assert about["plddt"][:5] == [None, None, None, 99.5, 35]
+
+
 def test_insertion_codes_are_part_of_the_number(tmp_path):
     (tmp_path / "P1.pdb").write_text(pdb(SEQUENCE[:30], [*range(1, 10), "9A", *range(10, 30)]))
     (about,) = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9).of_protein[0]
@@ -113,6 +135,16 @@ def test_files_of_no_protein_are_counted(tmp_path, caplog):
     found = read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
     assert found.unmatched == ("1abc.pdb", "P1.txt")
     assert "2 files" in caplog.text
+
+
+def test_named_pipes_and_broken_links_are_refused_and_not_waited_for(tmp_path):
+    (tmp_path / "P1.pdb").symlink_to(tmp_path / "none")
+    with pytest.raises(InputError, match=r"P1\.pdb is a named pipe, a device or a broken link"):
+        read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
+    (tmp_path / "P1.pdb").unlink()
+    os.mkfifo(tmp_path / "P1.pdb")
+    with pytest.raises(InputError, match=r"P1\.pdb is a named pipe, a device or a broken link"):
+        read_structures(tmp_path, ["P1"], [SEQUENCE], 0.9)
 
 
 @pytest.mark.parametrize("text", ["", "no structure", "data_x\nloop_\n_atom_site.id\n1\n", "ATOM  broken\n"])

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from tests.activations.test_parquet import write as write_parquet
 from tests.annotations import test_damaged_files as annotation_files
 from tests.annotations.test_gaf import GPAD_11
 from tests.code_store import stored_codes
+from tests.fuzz.artefacts import ARTEFACTS
+from tests.fuzz.reader import Reader, text_reader
 from tests.ontology import test_damaged_files as ontology_files
 from tests.plm.hugging_face_folder import hugging_face_state, write_folder
 from tests.plm.tiny_esm2 import fair_esm_content, tiny_esm2, tiny_model, write_safetensors
@@ -51,27 +53,6 @@ from protsae.training.state import StateFile
 ROOT = Path(__file__).parents[2]
 
 
-class Reader(NamedTuple):
-    """How a format is read."""
-
-    make: Callable[[Path], list[Path]]
-    """Writes sound files into a folder and returns those that are spoilt."""
-    read: Callable[[Path], Any]
-    """Reads them, given the folder."""
-    sealed: bool = False
-    """Whether what is read of a spoilt file has to equal what is read of the sound one."""
-
-
-def _text(content: bytes | str, read: Callable[[Path], Any]) -> Reader:
-    """Return the reader of one text file."""
-
-    def make(folder: Path) -> list[Path]:
-        (folder / "x").write_bytes(content if isinstance(content, bytes) else content.encode())
-        return [folder / "x"]
-
-    return Reader(make, lambda folder: read(folder / "x"))
-
-
 def _foreign(write: Callable[..., Any], *arguments: Any, **choices: Any) -> Reader:
     """Return the reader of another library's autoencoder."""
 
@@ -82,6 +63,10 @@ def _foreign(write: Callable[..., Any], *arguments: Any, **choices: Any) -> Read
         return [file for file in files if file.is_file() and file.name != "path"]
 
     return Reader(make, lambda folder: load_module(folder / (folder / "path").read_text(), **choices))
+
+
+def _read_annotations(path: Path) -> None:
+    read_annotations(path, AnnotationsConfig(), Counter())
 
 
 def _store(folder: Path) -> list[Path]:
@@ -223,27 +208,27 @@ RECORD = """{"node": "n", "parts": {"code": {"a": "b"}}, "outputs": {}, "seconds
 
 READERS: dict[str, Reader] = {
     **{
-        f"sequences, {kind}": _text(sound, lambda p: list(read_sequences(p, RecordsConfig())))
+        f"sequences, {kind}": text_reader(sound, lambda p: list(read_sequences(p, RecordsConfig())))
         for kind, (sound, _) in sequence_files.KINDS.items()
     },
     **{
-        f"annotations, {kind}": _text(sound, lambda p: read_annotations(p, AnnotationsConfig(), Counter()))
+        f"annotations, {kind}": text_reader(
+            sound, lambda p: read_annotations(p, AnnotationsConfig(), Counter())
+        )
         for kind, (sound, _) in annotation_files.KINDS.items()
     },
-    "annotations, gpad": _text(
-        "\n".join(GPAD_11), lambda p: read_annotations(p, AnnotationsConfig(), Counter())
-    ),
+    "annotations, gpad": text_reader("\n".join(GPAD_11), _read_annotations),
     "rearrangements": Reader(_rearrangements, _read_rearrangements),
-    "ontology, obo": _text(ontology_files.OBO, read_obo),
-    "ontology, norm": _text(ontology_files.NORM, read_norm),
-    "features, table": _text(FEATURES, read_features),
-    "features, flat file": _text(dat_record() + dat_record("B", "P2;", "MKV", ()), read_features),
-    "binding sites": _text(BINDING, lambda p: read_binding_sites({"metal": p})),
-    "concept table": _text(CONCEPTS, lambda p: read_concept_table("pfam", p, None)),
-    "motifs": _text(MOTIFS, read_motifs),
-    "clusters": _text(CLUSTERS, read_clusters),
-    "clusters, MMseqs2": _text("P1\tP1\nP1\tP2\nP3\tP3\n", read_clusters),
-    "held back": _text("accession\nP1\nP2\n", read_held_back),
+    "ontology, obo": text_reader(ontology_files.OBO, read_obo),
+    "ontology, norm": text_reader(ontology_files.NORM, read_norm),
+    "features, table": text_reader(FEATURES, read_features),
+    "features, flat file": text_reader(dat_record() + dat_record("B", "P2;", "MKV", ()), read_features),
+    "binding sites": text_reader(BINDING, lambda p: read_binding_sites({"metal": p})),
+    "concept table": text_reader(CONCEPTS, lambda p: read_concept_table("pfam", p, None)),
+    "motifs": text_reader(MOTIFS, read_motifs),
+    "clusters": text_reader(CLUSTERS, read_clusters),
+    "clusters, MMseqs2": text_reader("P1\tP1\nP1\tP2\nP3\tP3\n", read_clusters),
+    "held back": text_reader("accession\nP1\nP2\n", read_held_back),
     "embeddings": Reader(_embeddings, _read_embeddings),
     "embeddings, pandas": Reader(_embeddings_of_pandas, _read_embeddings),
     "activation store": Reader(_store, _read_store, sealed=True),
@@ -264,6 +249,7 @@ READERS: dict[str, Reader] = {
     "InterPLM": _foreign(foreign.write_interplm_jumprelu),
     "configuration": _conf("parameters"),
     "catalog": _conf("catalog"),
-    "record of the cache": _text(RECORD, read_record),
-    "memory of the cache": _text(RECORD, read_json),
+    **ARTEFACTS,
+    "record of the cache": text_reader(RECORD, read_record),
+    "memory of the cache": text_reader(RECORD, read_json),
 }

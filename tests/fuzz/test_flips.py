@@ -3,13 +3,13 @@
 from random import Random
 
 import pytest
-from tests.fuzz.flips import Flipper, works
+from tests.fuzz.flips import WORKS, Flipper
 
 pytestmark = pytest.mark.end_to_end
 
 
-@pytest.mark.parametrize("name", ["extraction", "training", "interrupted training", "pretraining", "sweep"])
+@pytest.mark.parametrize("name", WORKS)
 def test_what_is_damaged_is_made_again_to_the_same_bytes(name, tmp_path):
-    flipper = Flipper(works(tmp_path)[name], tmp_path / "work")
+    flipper = Flipper(WORKS[name](tmp_path), tmp_path / "work")
     for seed in range(6):
         flipper.try_one(Random(seed))

@@ -218,3 +218,10 @@ def test_a_name_is_downloaded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     assert load_plm("esm2_t6_8M_UR50D").sha256 == load_plm("esm2_t6_8M_UR50D").sha256
     assert asked == ["https://dl.fbaipublicfiles.com/fair-esm/models/esm2_t6_8M_UR50D.pt"]
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+    for name in ("x.pt", "x.safetensors"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(InputError, match=rf"{name} is a named pipe or a device, not a file of a model"):
+            load_plm(tmp_path / name)

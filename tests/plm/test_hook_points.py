@@ -31,6 +31,8 @@ def test_the_final_norm_has_no_layer():
         "layers.2.resid_post ",
         "layers.2.final_norm",
         "layers..attn_out",
+        "layers.1٣.attn_out",
+        f"layers.{'9' * 5000}.attn_out",
     ],
 )
 def test_another_name_is_refused_with_the_ones_that_exist(name):

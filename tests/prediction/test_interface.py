@@ -29,5 +29,8 @@ def test_a_temporary_folder_lives_as_long_as_the_result(tmp_path):
 
 
 def test_nothing_is_an_error(tmp_path):
+    for name in ("", " ", "a;b", "a\nb", "a\tb"):
+        with pytest.raises(InputError, match=r"of a protein is blank, or holds ';' or a control character"):
+            protsae.predict({name: "MKV"}, small_release(tmp_path))
     with pytest.raises(InputError, match="no protein is given"):
         protsae.predict({}, small_release(tmp_path))

@@ -84,3 +84,12 @@ def test_sizes_beyond_the_variants_are_left_out(planted):
 def test_one_hot_is_of_varied_positions():
     assert one_hot(["MKA", "MRA", "MKX"]).shape == (3, 2 * 21)
     assert one_hot(["MKA", "MRA"]).sum() == 2
+
+
+@pytest.mark.parametrize("size", [4, 5, 9])
+def test_few_variants_choose_a_penalty_too(planted, size):
+    """Scikit-learn warns of folds of one variant, whose score is no number."""
+    scores, features, _ = planted
+    config = ProbesConfig(sizes=(size,), n_draws=2, alphas=(1e-3, 1e6))
+    found = probe_variants(scores, {"signal": features["signal"]}, {}, config, "P")
+    assert set(found.loc[found["n_train"] == size, "alpha"]) <= {1e-3, 1e6}

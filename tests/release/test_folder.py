@@ -110,6 +110,24 @@ def _record_with(folder, **changes):
     )
 
 
+def test_a_record_that_points_out_of_its_folder_is_refused(folder):
+    about = json.loads((folder / "release.json").read_text())
+    for name in ("../sae.safetensors", "/etc/hosts", "a/b"):
+        _record_with(folder, files=about["files"] | {name: {"n_bytes": 1, "sha256": "0"}})
+        with pytest.raises(InputError, match=f"lists '{name}', which is no file of the folder"):
+            Release(folder)
+
+
+def test_a_language_model_that_is_given_is_not_passed_over(folder, tmp_path):
+    release = Release(folder)
+    with pytest.raises(InputError, match=r"no model file .*nope\.pt"):
+        release.load_plm(tmp_path / "nope.pt")
+    (tmp_path / "other").mkdir()
+    tiny_model(tmp_path / "other", seed=1)
+    with pytest.raises(InputError, match=r"made for language model 'tiny_0'.* applied to 'tiny_1'"):
+        release.load_plm(tmp_path / "other/tiny_1.safetensors")
+
+
 def test_newer_foreign_and_invalid_records_say_what_to_do(folder, tmp_path):
     _record_with(folder, format_version=2)
     with pytest.raises(InputError, match="format version 2, this protsae reads up to 1: install a newer"):

@@ -15,7 +15,7 @@ from kedro_datasets.pandas import CSVDataset
 
 from protsae.config_loader import ARGUMENTS, ProjectConfigLoader
 from protsae.core.errors import InputError
-from protsae.core.files import atomic_path
+from protsae.core.files import atomic_path, sha256_file
 from protsae.failures import explain
 from protsae.hooks import RunRecordHooks
 from protsae.sae.config import TopKConfig
@@ -43,6 +43,10 @@ def too_large() -> None:
     np.empty(1 << 60, np.uint8)
 
 
+def read_from_a_broken_disk() -> None:
+    sha256_file("/proc/self/mem")
+
+
 def too_large_for_torch() -> None:
     torch.empty(1 << 60, dtype=torch.uint8)
 
@@ -66,6 +70,9 @@ SAVING = (
         (raised_by(too_large), "too little memory"),
         (raised_by(too_large_for_torch), "too little memory"),
         (below(raised_by(too_large_for_torch), "Failed while saving"), r"^too little memory \(\["),
+        (raised_by(lambda: torch.empty(10**18, 160)), r"too little memory \(Storage size"),
+        (raised_by(read_from_a_broken_disk), r"^/proc/self/mem: Input/output error"),
+        (raised_by(lambda: Path("a" * 5000).read_text()), r"^a{100}\.\.\. File name too long"),
         (MemoryError(), r"too little memory \(MemoryError\)"),
         (raised_by(Path("a\0b").stat), "holds a NUL character"),
         (below(InputError("x:3: no"), SAVING), "^x:3: no$"),

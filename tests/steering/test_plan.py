@@ -1,42 +1,24 @@
 """The plan of designs: its files, and that it resumes."""
 
-import numpy as np
+from functools import partial
+from random import Random
+
 import pandas as pd
 import pytest
-import torch
-from tests.plm.tiny_esm2 import D_MODEL, random_sequences, tiny_model
+from tests.fuzz.mutations import flip_on_disk
+from tests.steering.small import small_steering
 
 from protsae.core.errors import InputError
+from protsae.core.files import stamp
 from protsae.datasets import SteeringDataset
-from protsae.pipelines.steering.nodes import steer_proteins
-from protsae.pipelines.steering.parameters import SteeringParameters
-from protsae.sae.checkpoint import save_sae
-from protsae.sae.config import TopKConfig
-from protsae.sae.topk import TopKSae
-from protsae.steering.plan import DESIGN_COLUMNS, FASTA_NAME
+from protsae.steering.plan import DESIGN_COLUMNS, FASTA_NAME, INDEX_NAME, TABLE_NAME, Designs
 from protsae.steering.targets import targets_of, with_ancestors
 
 
 @pytest.fixture
 def plan(tmp_path):
     """Return a function from settings to a plan over five proteins, two to a shard."""
-    model = tiny_model(tmp_path)
-    sae = TopKSae(TopKConfig(d_model=D_MODEL, d_sae=32, k=4), torch.Generator().manual_seed(0))
-    metadata = {"hook_point": "layers.1.resid_post", "model_sha256": model.sha256}
-    save_sae(sae, tmp_path / "sae.safetensors", metadata)
-    statistics = pd.DataFrame({"latent": range(32), "max_act": np.linspace(0, 3, 32)})
-    statistics.to_parquet(tmp_path / "latents.parquet")
-    texts = [
-        text.translate(str.maketrans("XBUZO", "AAAAA")) for text in random_sequences([20, 9, 31, 12, 15])
-    ]
-    (tmp_path / "my.fasta").write_text("".join(f">P{i}\n{text}\n" for i, text in enumerate(texts)))
-
-    def make(**settings):
-        parameters = SteeringParameters(**{"latents": (5, 9), "proteins_per_shard": 2, **settings})
-        files = (tmp_path / name for name in ("my.fasta", "sae.safetensors", "latents.parquet"))
-        return steer_proteins(*files, None, tmp_path / "tiny_0.safetensors", None, parameters)
-
-    return make
+    return partial(small_steering, tmp_path)
 
 
 def test_designs_have_the_columns_and_differ_at_masked_positions_alone(plan, tmp_path):
@@ -72,9 +54,9 @@ def test_an_interrupted_run_resumes_and_ends_in_the_same_bytes(plan, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         plan().run(parts, Breaks())
     assert not SteeringDataset(filepath=str(parts)).exists()
-    kept = (parts / "shard-00000.parquet").stat()
+    kept = stamp(parts / "shard-00000.parquet")
     plan().run(parts)
-    assert (parts / "shard-00000.parquet").stat() == kept
+    assert stamp(parts / "shard-00000.parquet") == kept
     assert all((parts / path.name).read_bytes() == path.read_bytes() for path in whole.iterdir())
     plan(scale=9.0).run(parts)
     assert (parts / FASTA_NAME).read_text() != (whole / FASTA_NAME).read_text()
@@ -94,3 +76,49 @@ def test_targets_are_latents_of_concepts_and_their_ancestors():
         targets_of([], [7], [], largest, None)
     with pytest.raises(InputError, match="never fired"):
         targets_of(["b"], [], ["a", "b"], largest, None)
+
+
+def test_damaged_designs_are_refused_by_name(plan, tmp_path):
+    for name in (TABLE_NAME, FASTA_NAME, INDEX_NAME):
+        plan().run(tmp_path / "out")
+        flip_on_disk(tmp_path / "out" / name, Random(name))
+        found = Designs(tmp_path / "out")
+        with pytest.raises(InputError, match=f"{name} is missing or damaged"):
+            assert found.fasta and found.table is not None
+
+
+def test_a_protein_given_twice_is_steered_once_and_another_of_its_id_is_refused(plan, tmp_path):
+    path = tmp_path / "my.fasta"
+    jobs = plan().jobs
+    text = path.read_text()
+    path.write_text(text + "\n".join(text.splitlines()[:2]) + "\n")
+    assert plan().jobs == jobs
+    path.write_text(text + ">P0\nMKV\n")
+    with pytest.raises(InputError, match=r"my\.fasta:11: id 'P0' is already in line 1"):
+        plan()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latent": [5, 5]}, "latent 5 is there twice"),
+        ({"max_act": [1.0, float("nan")]}, "values are missing"),
+        ({"max_act": [1.0, float("inf")]}, "max_act of latent 9 is inf"),
+        ({"max_act": ["a", "b"]}, "no Parquet table with the columns latent and max_act"),
+    ],
+)
+def test_statistics_that_are_none_are_refused_by_name(plan, tmp_path, changes, message):
+    plan()
+    path = tmp_path / "latents.parquet"
+    pd.DataFrame({"latent": [5, 9], "max_act": [1.0, 2.0]} | changes).to_parquet(path)
+    with pytest.raises(InputError, match=f"{path}.*{message}"):
+        plan()
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match=f"{path} is no Parquet table"):
+        plan()
+
+
+@pytest.mark.parametrize("at", [[0], [10**30], [-1]])
+def test_positions_that_no_protein_has_are_refused(plan, at):
+    with pytest.raises(ValueError, match=r"positions\.at\.0"):
+        plan(positions={"strategy": "given", "at": at})

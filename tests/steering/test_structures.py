@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from protsae.core.errors import InputError
+from protsae.sequences.structures import read_structure
 from protsae.steering.config import StructuresConfig
 from protsae.steering.structures import FOLDER_NAME, fold, judge_structures, tm_score
 
@@ -118,6 +119,13 @@ def test_two_proteins_of_one_file_name_are_refused():
         judge_structures(designs, None)
 
 
+def test_coordinates_that_are_no_numbers_are_refused(tmp_path):
+    text = pdb(BEFORE, walk(len(BEFORE)), 80)
+    (tmp_path / "x.pdb").write_text(text[:30] + "     nan" + text[38:])
+    with pytest.raises(InputError, match=r"x\.pdb cannot be read as a structure \(chain A has coordinates"):
+        read_structure(tmp_path / "x.pdb")
+
+
 def test_without_structures_the_table_is_empty():
     assert judge_structures(DESIGNS, None).empty
 
@@ -133,8 +141,11 @@ def test_the_command_folds_what_is_missing_alone(tmp_path):
     found = judge_structures(DESIGNS, made, config)
     assert found["plddt"].tolist() == found["original_plddt"].tolist() == [70, 70]
     kept = (made / "P1.pdb").stat().st_mtime_ns
-    (made / "P2.pdb").write_text("damaged")
-    fold(DESIGNS, tmp_path, config)
+    whole = (made / "P2.pdb").read_bytes()
+    for spoilt in (b"damaged", whole.replace(b" 3.800", b" 3.900", 1)):
+        (made / "P2.pdb").write_bytes(spoilt)
+        fold(DESIGNS, tmp_path, config)
+        assert (made / "P2.pdb").read_bytes() == whole
     assert (made / "P1.pdb").stat().st_mtime_ns == kept
     assert judge_structures(DESIGNS, made, config)["tm_score"].tolist() == pytest.approx([1, 1])
 

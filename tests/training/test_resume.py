@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -168,6 +169,32 @@ def test_what_is_finished_is_kept_and_not_trained_again(toy, tmp_path, caplog):
         plan.run(path)
     assert path.stat().st_mtime_ns == before
     assert "this training: kept" in caplog.text
+
+
+def as_version_2(path):
+    """Write a checkpoint as the version before seals had it."""
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    about = json.loads(header["__metadata__"]["protsae"]) | {"format_version": 2}
+    del about["seal"]
+    header["__metadata__"]["protsae"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + raw[8 + length :])
+
+
+def test_a_checkpoint_or_snapshot_without_a_checksum_is_not_kept(toy, tmp_path, caplog):
+    path = tmp_path / "sae.safetensors"
+    plan = toy_plan(toy, "topk", snapshots=2)
+    plan.run(path)
+    snapshot = sorted((tmp_path / "snapshots").iterdir())[0]
+    expected = path.read_bytes(), snapshot.read_bytes()
+    for old in (path, snapshot):
+        as_version_2(old)
+        SaeCheckpoint(old).load()
+        assert f"{old} has format version 2, without a checksum" in caplog.text
+        plan.run(path)
+        assert (path.read_bytes(), snapshot.read_bytes()) == expected
 
 
 def test_another_configuration_ignores_the_state_and_says_so(toy, tmp_path, caplog):
@@ -353,6 +380,17 @@ def test_live_metrics_are_read_as_a_log_while_a_line_is_being_written(straight, 
     assert table.query("split == 'train'")["step"].max() == 12
     with pytest.raises(InputError, match="no training has written it"):
         read_live(tmp_path / "none")
+
+
+def test_damaged_live_metrics_stop_no_training_and_are_refused_by_name(tmp_path):
+    live = LiveLog(tmp_path / LIVE_NAME)
+    live.write(1, 0, "train", {"l0": 4.0})
+    for line in (b'{"step": \xb1}\n', b"{}\n", b"[1]\n", b'{"step"\n'):
+        live.path.write_bytes(line)
+        with pytest.raises(InputError, match=rf"{re.escape(str(live.path))} is damaged"):
+            read_live(live.path)
+        live.go_on(1)
+    assert live.n_lines == 1
 
 
 def test_live_metrics_are_drawn_as_curves_and_null_is_no_value(straight, tmp_path):

@@ -69,13 +69,17 @@ class ParquetStore(ActivationStore):
         """
         self.root = Path(root)
         self.files = sorted(self.root.glob("*.parquet")) if self.root.is_dir() else [self.root]
-        if not self.files or not self.files[0].is_file():
+        if not self.files or not self.files[0].exists():
             raise InputError(f"{self.root} is no Parquet file and no folder with any (*.parquet)")
+        if others := [path for path in self.files if not path.is_file()]:
+            raise InputError(f"{others[0]} is a folder, a named pipe or a broken link, not a file: remove it")
         self.column, self.d_model, dtype = self._schema(column)
         self.hook_points = (self.column,)
         self.labels: dict[str, tuple[str, ...]] = {}
         self._splits: dict[str, tuple[str, ...]] = {}
         pieces = [piece for number in range(len(self.files)) for piece in self._pieces(number)]
+        if not pieces:
+            raise InputError(f"{self.root} holds no rows: write one for every residue")
         self.splits = {protein_id: value[0] for protein_id, value in self._splits.items()}
         self.protein_ids: list[str] = [str(piece[0]) for piece in pieces]
         self._shard, self._group, self._first_row, self._n_rows = (
@@ -205,6 +209,8 @@ class ParquetStore(ActivationStore):
             if number is None:
                 raise InputError(f"{path}: column '{name}' is {kind}, not one vector a row: {_ADVICE}")
             width = _width_of(kind) or _first_width(path, name)
+            if not width:
+                raise InputError(f"{path} holds no rows, or vectors of no numbers in column '{name}'")
             here = name, width, "float16" if pa.types.is_float16(number) else "float32"
             if found is not None and found != here:
                 raise InputError(
@@ -249,9 +255,9 @@ class ParquetStore(ActivationStore):
 
     def _add_pieces(self, pieces: list[list[Any]], table: pa.Table, number: int, group: int) -> None:
         ids = table[PROTEIN].cast(pa.string())
-        if ids.null_count:
-            raise InputError(f"{self.files[number]}: protein_id is null in row group {group}")
         values = np.array(ids.to_pylist(), dtype=object)
+        if not values.all():
+            raise InputError(f"{self.files[number]}: protein_id is null or empty in row group {group}")
         starts = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
         for first, last in zip(starts, [*starts[1:], len(values)], strict=True):
             if pieces and first == 0 and pieces[-1][0] == values[0]:
@@ -345,9 +351,16 @@ def _texts(column: pa.ChunkedArray, path: Path, name: str) -> pa.ListArray:
     if _is_list(kind):
         if array.flatten().null_count:
             raise InputError(f"{path}: column '{name}' has lists that hold a null: leave it out of the list")
+        _refuse_empty(array.flatten(), path, name)
         return array
+    _refuse_empty(array, path, name)
     offsets = np.concatenate([[0], np.cumsum(np.asarray(array.is_valid()))])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), array.drop_null())
+
+
+def _refuse_empty(texts: pa.StringArray, path: Path, name: str) -> None:
+    if "" in texts.unique().to_pylist():
+        raise InputError(f"{path}: column '{name}' holds empty texts: write null where there is none")
 
 
 def _changes(column: pa.ListArray) -> np.ndarray:
@@ -385,7 +398,8 @@ def _vectors(column: pa.ChunkedArray, path: Path, name: str, width: int) -> np.n
                 )
         parts.append(array.flatten().to_numpy(zero_copy_only=False).reshape(-1, width))
     values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty((0, width), np.float32)])
-    return values.astype(np.float32) if values.dtype == np.float64 else values
+    with np.errstate(over="ignore"):  # who reads them refuses what is infinite
+        return values.astype(np.float32) if values.dtype == np.float64 else values
 
 
 def _footer(path: Path) -> Any:

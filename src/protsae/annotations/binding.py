@@ -7,6 +7,7 @@ from pathlib import Path
 from protsae.annotations.sources import ConceptSource, concept_source
 from protsae.core.accessions import plain_accession
 from protsae.core.errors import InputError
+from protsae.core.tables import split_fields
 from protsae.core.text import numbered_lines, whole_number
 
 ASPECT = "binding"
@@ -49,7 +50,7 @@ def read_binding_sites(files: Mapping[str, Path]) -> ConceptSource:
 
 
 def _line(line: str, where: str) -> tuple[str, list[int]]:
-    fields = [field.strip() for field in line.split("\t")]
+    fields = [field.strip() for field in split_fields(line)]
     if len(fields) != 2 or not fields[0]:
         raise InputError(f"{where}: expected accession<TAB>positions, found {line[:60]!r}")
     positions = []

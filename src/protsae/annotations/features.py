@@ -64,6 +64,7 @@ _LOCATION = re.compile(r"(?:(?P<isoform>[\w-]+):)?(?P<start>[<>?]?\d*)(?:\.\.(?P
 _QUOTED = r'"((?:[^"]|""|"(?!\s*(?:;|$)))*)"'
 """A quoted text; quotes inside are doubled, as UniProt writes them, or stand where none can end it."""
 _NOTE = re.compile(r"/(note|ligand)=" + _QUOTED)
+_KEYS = re.compile(r"/(note|ligand)=")
 _NUMBER = r"(?:\d+(?:[-.]\d+)*|[ivx]+)"
 _NUMBERING = re.compile(rf"(?:^|[ ,]+){_NUMBER}$|^[IVX]+$")
 _COPY = re.compile(r"(?:[A-Za-z]?\d+[A-Za-z]?|[IVXLC]+|[A-Za-z])(?:[-.](?:\d+|[A-Za-z]))*")
@@ -109,6 +110,11 @@ def parse_features(text: str, where: str, counts: Counter[str]) -> list[Feature]
         kind, rest = modern_text(text[begin:end]).split(" ", 1)
         location = rest.split(";")[0].strip()
         notes = dict(_NOTE.findall(rest))
+        if unread := [key for key in _KEYS.findall(_without_quotes(rest)) if key not in notes]:
+            raise InputError(
+                f"{where}: the {unread[0]} of a {kind} feature is no text in quotes: {rest[:60]!r}. Are the "
+                "cells cut off, or written without quotes? Download the table again"
+            )
         counts["n_features"] += 1
         spans = read_location(kind, location, where, counts)
         if spans:

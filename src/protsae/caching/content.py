@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from protsae.caching.canonical import to_text
+from protsae.core.errors import InputError
 from protsae.core.files import Stamp, sha256_file, sha256_text, stamp
 
 _SETTLED_NS = 50_000_000
@@ -65,11 +66,15 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
     if (status.st_dev, status.st_ino) in seen:
         return  # a link back to a folder above
     seen.add((status.st_dev, status.st_ino))
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as scanned:
+        entries = list(scanned)
+    for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
             yield from _walk(Path(entry.path), seen)
+        elif not entry.is_file() and Path(entry.path).exists():
+            raise InputError(f"{entry.path} is a named pipe or a device, and would be waited for: remove it")
         else:
             yield Path(entry.path)
 

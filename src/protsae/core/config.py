@@ -1,14 +1,24 @@
 """Base of every configuration model: frozen, complete, inert, strict about unknown keys, and finite.
 
-Every float has bounds in addition; `tests/project/test_conventions.py` looks at all models.
+No whole number has more than 64 bits, and every float has bounds in addition;
+`tests/project/test_conventions.py` looks at all models.
 """
 
 from difflib import get_close_matches
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+_TOO_LARGE = 1 << 63
 UNKNOWN_KEY = "unknown_key"
 """Type of the error that an unknown key is."""
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,6 +31,15 @@ class Config(BaseModel):
     """Immutable settings. Validation never touches disk, network, clock or random state."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _fits_64_bits(cls, value: Any) -> Any:
+        """Refuse whole numbers that no library takes."""
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, int) and abs(number) >= _TOO_LARGE for number in numbers):
+            raise ValueError("a whole number of more than 64 bits")
+        return value
 
     @model_validator(mode="wrap")
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 
 _MARK = "# "
 _SPACES = str.maketrans("\t\r\n", "   ")
@@ -47,12 +47,12 @@ def read_described_tsv(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return a table that `described_tsv` wrote, lists as lists, and what it was made of.
 
     Raises:
-        InputError: the file has no line of column names, or a row with another number of cells.
+        InputError: the file is missing, damaged or no such table.
     """
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    n = next((i for i, line in enumerate(lines) if not line.startswith(_MARK)), len(lines))
-    about = dict(line.removeprefix(_MARK).rstrip("\n").partition(": ")[::2] for line in lines[:n])
     try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        n = next((i for i, line in enumerate(lines) if not line.startswith(_MARK)), len(lines))
+        about = dict(line.removeprefix(_MARK).rstrip("\n").partition(": ")[::2] for line in lines[:n])
         table = pd.read_csv(
             StringIO("".join(lines[n:])),
             sep="\t",
@@ -60,11 +60,11 @@ def read_described_tsv(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
             keep_default_na=False,
             na_values=[""],
         )
-    except ValueError as error:  # pandas' errors of parsing are ValueErrors
+        for name in table:
+            if table[name].dropna().astype(str).str.startswith("[").any():
+                table[name] = [json.loads(cell) if isinstance(cell, str) else None for cell in table[name]]
+    except (OSError, *MALFORMED) as error:  # pandas' errors of parsing are ValueErrors
         raise InputError(f"{path}: no table of tab-separated columns ({error})") from error
-    for name in table:
-        if table[name].dropna().astype(str).str.startswith("[").any():
-            table[name] = [json.loads(cell) if isinstance(cell, str) else None for cell in table[name]]
     return table, about
 
 

@@ -1,5 +1,6 @@
 """Errors that the user can correct."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,13 +8,23 @@ from pathlib import Path
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a file raises whose content has another form than its format says."""
 
+_LONG = re.compile(r"(\S{100})\S{900,}")
+
 
 class InputError(ValueError):
     """A file, a record or a parameter that the user gave is faulty.
 
     The message names the file, the line or id, the offending value and the fix. The command line shows it
-    without a traceback.
+    without a traceback. Of a value of a thousand letters or more it shows the first.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
+
+
+def shortened(message: str) -> str:
+    """Return a message with the first letters of values that have a thousand or more."""
+    return _LONG.sub(r"\1...", message)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ the file, and other programs read the file as before.
 
 import errno
 import hashlib
+import json
 import mmap
 import os
 import shutil
@@ -14,6 +15,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from protsae.core.errors import InputError
 
 _FULL = 1 << 20
 """Bytes: a disk with less free space is full."""
@@ -42,7 +46,11 @@ def atomic_path(path: str | os.PathLike[str], *, sealed: bool = False) -> Iterat
 
     Args:
         path: the file.
-        sealed: what the block writes holds `UNSEALED` once; the checksum takes its place.
+        sealed: what the block writes holds `UNSEALED`, before any text that begins like it; the checksum
+            takes its place.
+
+    Raises:
+        InputError: another text that begins like a seal stands before it.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -117,10 +125,19 @@ def is_intact(path: str | os.PathLike[str]) -> bool | None:
             return found == _MARK + _unsealed_sha256(content, place).encode()
 
 
+def read_sealed_json(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object whose seal holds; None if it is missing, damaged or without a seal."""
+    if not path.is_file() or not is_intact(path):
+        return None
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
 def _seal(path: Path) -> None:
     with path.open("r+b") as handle, mmap.mmap(handle.fileno(), 0) as content:
         place = content.find(UNSEALED.encode())
-        assert place >= 0 and place == content.rfind(_MARK) == content.find(_MARK), path
+        assert place >= 0, path
+        if place != content.find(_MARK):  # `is_intact` takes the first for the seal
+            raise InputError(f"{path.name}: a text before the seal holds '{_MARK.decode()}': take it out")
         content[place : place + len(UNSEALED)] = _MARK + _unsealed_sha256(content, place).encode()
 
 
@@ -135,9 +152,17 @@ def _unsealed_sha256(content: mmap.mmap, place: int) -> str:
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: it cannot be read; the error names the file also where the system's does not.
+    """
+    try:
+        with Path(path).open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def has_sha256(path: Path, expected: str) -> bool:

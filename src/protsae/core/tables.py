@@ -1,5 +1,6 @@
 """Tab-separated tables whose columns are found by name, read strictly."""
 
+import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -75,6 +76,20 @@ def named_rows(
         yield number, row
     if not n_rows:
         raise InputError(f"{path}: a header and no {content} below it")
+
+
+def csv_fields(line: str, separator: str, where: str) -> list[str]:
+    """Return the fields of a line, quoted or not, of a table separated by commas or tabs.
+
+    Raises:
+        InputError: beginning with `where`, on quotes that do not fit.
+    """
+    if '"' not in line:  # fast, and without a limit to the length of a field
+        return line.split(separator)
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{where}: {error}. Is a quote missing?") from None
 
 
 def split_fields(line: str, n_fields: int | None = None) -> list[str]:

@@ -3,10 +3,12 @@
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -34,6 +36,7 @@ _SHEETS = ("xl/", "content.xml")
 _PICKLE = b"\x80"
 """How pickles begin and UTF-8 cannot."""
 _MAGIC = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\x00", "xz"))
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
@@ -57,8 +60,8 @@ def numbered_lines(path: Path, content: str = "data") -> Iterator[tuple[int, str
         content: what it should hold ("sequences", "ontology"), for messages.
 
     Raises:
-        InputError: the file is missing, empty, a folder, a web page, not UTF-8, cut off within its
-            compression (`CutOffError`), expands more than `MAX_EXPANSION` times, or has a line of over
+        InputError: the file is missing, empty, a folder, a web page, not UTF-8, with a NUL, cut off within
+            its compression (`CutOffError`), expands more than `MAX_EXPANSION` times, or has a line of over
             `MAX_LINE_BYTES`.
     """
     has_text = False
@@ -89,8 +92,14 @@ def _blocks_of_lines(path: Path) -> Iterator[list[str]]:
     """Yield lists of whole lines, each list some hundred KB of text."""
     number = 0
     try:
-        for block in _blocks(path):
-            lines = _decoded_lines(block, path, number)
+        blocks = _blocks(path)
+        for block in blocks:
+            try:
+                lines = _decoded_lines(block, path, number)
+            except InputError:
+                with suppress(InputError):  # a damaged archive is the better reason
+                    deque(blocks, maxlen=0)
+                raise
             yield lines
             number += len(lines)
     except _DAMAGED as error:
@@ -186,8 +195,10 @@ def _is_spreadsheet(raw: BinaryIO) -> bool:
     try:
         with zipfile.ZipFile(raw) as archive:
             return any(name.startswith(_SHEETS) for name in archive.namelist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-        return False
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):  # cut off: its list is at the end
+        raw.seek(0)
+        head = raw.read(_BLOCK_BYTES)
+        return any(name.encode() in head for name in _SHEETS)
 
 
 def _decoded_lines(block: bytes, path: Path, n_before: int) -> list[str]:
@@ -199,6 +210,9 @@ def _decoded_lines(block: bytes, path: Path, n_before: int) -> list[str]:
         raise InputError(
             f"{path}:{number}: byte {block[error.start]:#04x} is not UTF-8 text. Save the file as UTF-8"
         ) from None
+    if "\0" in text:
+        number = n_before + len(_LINE_END.findall(text, 0, text.index("\0"))) + 1
+        raise InputError(f"{path}:{number}: byte 0x00 is no text. Save the file as UTF-8, or fetch it again")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.removesuffix("\n").split("\n")

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.activations.parquet import number_of, storage_of
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 
 COLUMNS = ["protein_id", "embedding", "model"]
 _NEAR = 1 - 1e-4
@@ -67,9 +67,11 @@ def _read(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, *MALFORMED) as error:
         raise InputError(f"{path} is not a Parquet file ({error})") from error
-    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    given = table.schema.metadata or {}
+    names = [name for name in ("model", "model_sha256") if name.encode() in given]
+    about = {name: given[name.encode()].decode("utf-8", "replace") for name in names}
     vectors = [field.name for field in table.schema if number_of(field.type) is not None]
     if "protein_id" not in table.column_names or len(vectors) != 1:
         raise InputError(

@@ -376,7 +376,7 @@ def _read_index(root: Path) -> dict[str, Any]:
             f"{path} is of format {form} {version}, this version reads {FORMAT} up to {FORMAT_VERSION}: "
             f"update protsae, or {_AGAIN}"
         )
-    refuse_damaged(path)
+    refuse_damaged(path, sealed=True)
     for name, record in files.items():
         size = (root / name).stat().st_size if (root / name).is_file() else None
         if size != record["n_bytes"]:

@@ -2,7 +2,8 @@
 
 The folder holds `<hash>.json` per answer, and `prompts.json`, written last: which prompts were asked, and why
 some have no answer. An answer that is there is never asked for again, also after an interruption or a change
-of settings that leaves its prompt as it was.
+of settings that leaves its prompt as it was. All files are sealed; an answer that is damaged is asked for
+again, as is one of a version without seals.
 """
 
 import json
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protsae.core.errors import MALFORMED, InputError
-from protsae.core.files import write_text_atomic
+from protsae.core.errors import InputError
+from protsae.core.files import UNSEALED, read_sealed_json, write_text_atomic
 from protsae.core.plan import Plan
 from protsae.core.progress import track
 from protsae.explanation.config import LlmConfig
@@ -22,6 +23,7 @@ from protsae.explanation.endpoint import Endpoint, NoAnswer
 from protsae.explanation.prompts import Prompt
 
 INDEX_NAME = "prompts.json"
+_AGAIN = "run the pipeline explanation again"
 _LOGGER = logging.getLogger(__name__)
 _FIELDS = ("latent", "task", "is_shuffled", "truth")
 
@@ -69,14 +71,16 @@ class LlmPlan(Plan):
             if _read_answer(path / f"{key}.json") is None
         }
         failed: dict[str, str] = {}
+        if damaged := sum((path / f"{key}.json").is_file() for key in missing):
+            _LOGGER.warning("%s: %d answers are damaged, or have no checksum: asked again", path, damaged)
         if missing:
             endpoint = how or Endpoint(self.config)
             for key, answer in track(self._asked(endpoint, missing), "Asking", total=len(missing)):
                 if isinstance(answer, NoAnswer):
                     failed[key] = str(answer)
                 else:
-                    record = {"model": self.config.model, "answer": answer}
-                    write_text_atomic(path / f"{key}.json", json.dumps(record) + "\n")
+                    record = {"seal": UNSEALED, "model": self.config.model, "answer": answer}
+                    write_text_atomic(path / f"{key}.json", json.dumps(record) + "\n", sealed=True)
             _LOGGER.info(
                 "%s answered %d prompts, %d had answers already, %d have none",
                 *(self.config.model, len(missing) - len(failed), len(set(keys)) - len(missing), len(failed)),
@@ -85,8 +89,8 @@ class LlmPlan(Plan):
             {"key": key, **{name: getattr(prompt, name) for name in _FIELDS}, "reason": failed.get(key, "")}
             for key, prompt in zip(keys, self.prompts, strict=True)
         ]
-        about = {"model": self.config.model, "prompts": listed}
-        write_text_atomic(path / INDEX_NAME, json.dumps(about, indent=1) + "\n")
+        about = {"seal": UNSEALED, "model": self.config.model, "prompts": listed}
+        write_text_atomic(path / INDEX_NAME, json.dumps(about, indent=1) + "\n", sealed=True)
 
     def _asked(self, endpoint: Endpoint, missing: dict[str, Prompt]) -> Iterator[tuple[str, Any]]:
         """Yield key and answer, or `NoAnswer`, as they come; no more than `concurrency` are under way."""
@@ -118,20 +122,20 @@ class AnswerFolder:
         """Read its index.
 
         Raises:
-            InputError: there is none, or it is damaged.
+            InputError: there is none; or it, or an answer that it lists, is missing or damaged.
         """
         self.root = root
-        try:
-            about = json.loads((root / INDEX_NAME).read_text(encoding="utf-8"))
-            self.model, listed = str(about["model"]), list(about["prompts"])
-            self.answered = [self._answered(record) for record in listed]
-        except (OSError, *MALFORMED) as error:
-            raise InputError(
-                f"{root / INDEX_NAME} is no index of answers ({error}): run the pipeline explanation again"
-            ) from error
+        about = read_sealed_json(root / INDEX_NAME)
+        if about is None:
+            raise InputError(f"{root / INDEX_NAME} is missing, damaged or no index of answers: {_AGAIN}")
+        self.model = str(about["model"])
+        self.answered = [self._answered(record) for record in about["prompts"]]
 
     def _answered(self, record: dict[str, Any]) -> Answered:
-        answer = _read_answer(self.root / f"{record['key']}.json")
+        path = self.root / f"{record['key']}.json"
+        answer = _read_answer(path)
+        if answer is None and not record["reason"]:
+            raise InputError(f"{path} is missing or damaged: {_AGAIN}")
         return Answered(**{name: record[name] for name in _FIELDS}, answer=answer, reason=record["reason"])
 
     def sentences(self) -> dict[int, str]:
@@ -142,8 +146,6 @@ class AnswerFolder:
 
 
 def _read_answer(path: Path) -> Any:
-    """Return a kept answer; None: there is none that can be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["answer"]
-    except (OSError, *MALFORMED):
-        return None
+    """Return a kept answer; None: there is none that is whole."""
+    found = read_sealed_json(path)
+    return None if found is None else found["answer"]

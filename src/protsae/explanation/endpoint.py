@@ -16,6 +16,8 @@ from protsae.explanation.prompts import Prompt
 _LONGEST_WAIT = 600.0
 _BUSY = (408, 409, 429)
 _SHOWN = 200
+_MAX_BYTES = 1 << 22
+"""Longer answers are of nobody who kept to `max_tokens`."""
 
 
 class NoAnswer(Exception):  # noqa: N818 (an outcome, not an error of ours)
@@ -60,7 +62,7 @@ class Endpoint:
         for attempt in range(self._config.n_attempts):
             delay = self._config.backoff_s * 2**attempt
             try:
-                return prompt.read(self._post(prompt))
+                return prompt.read(_text_of(self._post(prompt)))
             except urllib.error.HTTPError as error:
                 with error:
                     reason = self._without_key(f"HTTP {error.code}: {_excerpt(error)}")
@@ -80,12 +82,8 @@ class Endpoint:
         """Return a text in which an endpoint may have repeated the key, without it."""
         return text.replace(self._key, "[key]") if self._key else text
 
-    def _post(self, prompt: Prompt) -> str:
-        """Return the text that the endpoint answers.
-
-        Raises:
-            ValueError: the endpoint's answer is not of the protocol.
-        """
+    def _post(self, prompt: Prompt) -> bytes:
+        """Return what the endpoint answers, up to a byte more than it may."""
         body = {
             "model": self._config.model,
             "messages": prompt.messages(),
@@ -98,12 +96,24 @@ class Endpoint:
             headers=self._headers,
         )
         with urllib.request.urlopen(request, timeout=self._config.timeout_s) as response:  # noqa: S310
-            raw = response.read()
-        try:
-            text = json.loads(raw)["choices"][0]["message"]["content"]
-        except MALFORMED as error:
-            raise ValueError(f"the endpoint's answer is not of the protocol: {raw[:80]!r}") from error
-        return str(text)
+            return bytes(response.read(_MAX_BYTES + 1))
+
+
+def _text_of(raw: bytes) -> str:
+    """Return the text of an endpoint's answer.
+
+    Raises:
+        ValueError: the answer is not of the protocol, or has no text, as those that refuse or call tools.
+    """
+    if len(raw) > _MAX_BYTES:
+        raise ValueError(f"the endpoint's answer has over {_MAX_BYTES} bytes: {raw[:80]!r}")
+    try:
+        text = json.loads(raw)["choices"][0]["message"]["content"]
+    except MALFORMED as error:
+        raise ValueError(f"the endpoint's answer is not of the protocol: {raw[:80]!r}") from error
+    if not isinstance(text, str):
+        raise ValueError(f"the endpoint's answer has no text: {raw[:80]!r}")
+    return text
 
 
 def _excerpt(error: urllib.error.HTTPError) -> str:

@@ -59,16 +59,29 @@ class Prompt:
         try:
             found = json.loads(_FENCE.sub("", text.strip()))
             if self.task == "explain":
-                said = " ".join(str(found["explanation"]).split())
+                said = " ".join(found["explanation"].split())
                 if not 0 < len(said) <= _LONGEST:
                     raise ValueError(f"an explanation of {len(said)} characters")
+                said.encode()  # half a surrogate pair is no text, and no table takes it
                 return said
-            numbers = [int(number) for number in found["answers"]]
+            numbers = [_whole(number) for number in found["answers"]]
         except MALFORMED as error:
             raise ValueError(f"the answer has another form than was asked for: {text[:80]!r}") from error
         if len(numbers) != len(self.truth):
             raise ValueError(f"{len(numbers)} answers to {len(self.truth)} questions")
         return numbers
+
+
+def _whole(number: Any) -> int:
+    """Return a whole number, which some models write as text, as 1.0 or as true.
+
+    Raises:
+        ValueError: it is another value.
+    """
+    whole = int(number)
+    if whole != float(number):
+        raise ValueError(f"{number} is no whole number")
+    return whole
 
 
 def show(panel: Panel, rows: Ints, marks: Bools | None = None) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from protsae.core.errors import InputError
 from protsae.explorer.literals import decimals
-from protsae.sequences.structures import KINDS, fit, read_structure, structure_text
+from protsae.sequences.structures import fit, kind_of, read_structure, stem_of, structure_text
 
 _MIN_ALIGNED = 20
 """Residues that an alignment needs to say anything."""
+_MAX_PLDDT = 100
 _LOG = logging.getLogger(__name__)
 Residues = list[int | str | None]
 """For each residue of a protein its number in a file, with an insertion code as text; None: not in it."""
@@ -36,7 +38,7 @@ class Structures:
     def files(self) -> Iterator[tuple[str, Any]]:
         """Yield a data file with the text of each structure."""
         for number, path in enumerate(self.paths):
-            yield f"structure-{number}", {"text": structure_text(path), "kind": KINDS[path.suffix.lower()]}
+            yield f"structure-{number}", {"text": structure_text(path), "kind": kind_of(path)}
 
 
 def read_structures(
@@ -49,7 +51,7 @@ def read_structures(
     files that name no protein are logged.
 
     Args:
-        folder: with PDB and mmCIF files; None: not given.
+        folder: with PDB and mmCIF files, plain or compressed; None: not given.
         ids: of the proteins.
         sequences: of the proteins.
         min_identity: of the best chain to the protein; see `Fit`.
@@ -66,9 +68,11 @@ def read_structures(
         if path.name.startswith(".") or path.is_dir():
             continue
         row = next((rows[part] for part in _names(path) if part in rows), None)
-        if row is None or path.suffix.lower() not in KINDS:
+        if row is None or kind_of(path) is None:
             unmatched.append(path.name)
             continue
+        if not path.is_file():
+            raise InputError(f"{path} is a named pipe, a device or a broken link: remove it from the folder")
         about = _about(path, letters[row], min_identity)
         if about["refused"]:
             _LOG.warning("%s: %s", path, about["refused"])
@@ -80,7 +84,8 @@ def read_structures(
 
 
 def _names(path: Path) -> list[str]:
-    return [path.stem, *re.split(r"[-_.]", path.stem)]
+    stem = stem_of(path)
+    return [stem, *re.split(r"[-_.]", stem)]
 
 
 def _about(path: Path, sequence: str, min_identity: float) -> dict[str, Any]:
@@ -98,10 +103,11 @@ def _about(path: Path, sequence: str, min_identity: float) -> dict[str, Any]:
         )
     number: Residues = [None if at is None else chain.numbers[at] for at in found.of_protein]
     is_model = path.stem.upper().startswith("AF-") or "ALPHAFOLD" in title.upper()
-    confidence = [np.nan if at is None else chain.b_factors[at] for at in found.of_protein]
+    confidence = np.array([np.nan if at is None else chain.b_factors[at] for at in found.of_protein])
+    confidence[~((confidence >= 0) & (confidence <= _MAX_PLDDT))] = np.nan
     return {
         "name": path.name,
-        "kind": KINDS[path.suffix.lower()],
+        "kind": kind_of(path),
         "title": title,
         "chain": chain.name,
         "identity": round(found.identity, 4),

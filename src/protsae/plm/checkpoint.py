@@ -71,6 +71,8 @@ def _read(source: str | Path) -> Weights:
         path = fetch(str(source))
     if folder := folder_of(path):
         return read_hugging_face(folder)
+    if not path.is_file():
+        raise InputError(f"{path} is a named pipe or a device, not a file of a model: give its file")
     return read_own(path) if path.suffix == ".safetensors" else read_fair_esm(path)
 
 

@@ -12,7 +12,7 @@ from protsae.core.errors import InputError
 
 LAYER_KINDS = ("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post")
 FINAL_NORM = "final_norm"
-_LAYER_POINT = re.compile(rf"layers\.(0|[1-9]\d*)\.({'|'.join(LAYER_KINDS)})")
+_LAYER_POINT = re.compile(rf"layers\.(0|[1-9][0-9]{{0,4}})\.({'|'.join(LAYER_KINDS)})")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class ProbesConfig(Config):
         default=(0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0), min_length=1
     )
     """Strengths of the ridge penalty on standardised features; one is chosen by five-fold cross-validation
-    inside the training variants."""
+    inside the training variants, with fewer folds below ten of them."""
     seed: int = Field(default=0, ge=0)
     """Of the draws."""
 

@@ -56,6 +56,8 @@ def _given(proteins: str | Path | Mapping[str, str]) -> Proteins:
     if isinstance(proteins, Mapping):
         if not proteins:
             raise InputError("no protein is given: give a sequence, sequences by id, or a file")
+        if wrong := [name for name in proteins if not name.strip() or ";" in name or not name.isprintable()]:
+            raise InputError(f"id {wrong[0]!r} of a protein is blank, or holds ';' or a control character")
         counts: Counter[str] = Counter()
         texts = [
             clean_record(lambda _: "sequences", FastaRecord(name, "", text), RecordsConfig(), counts).sequence

@@ -78,7 +78,8 @@ def _ridge(x: Floats, y: Floats, new: Floats, config: ProbesConfig) -> tuple[Flo
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    folds = KFold(min(5, len(y)), shuffle=True, random_state=config.seed)
+    # a score needs two values or more
+    folds = KFold(min(5, len(y) // 2), shuffle=True, random_state=config.seed)
     model = make_pipeline(StandardScaler(), RidgeCV(config.alphas, cv=folds))
     model.fit(x, y)
     predicted: Floats = model.predict(new)

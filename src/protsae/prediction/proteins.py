@@ -43,17 +43,22 @@ def read_proteins(path: Path | None, sequence: str | None) -> Proteins:
     counts: Counter[str] = Counter()
     config = RecordsConfig()
     if path is not None:
-        return _distinct(read_sequences(path, config, counts), path, counts)
+        return distinct(read_sequences(path, config, counts), path, counts)
     if sequence is None:
         return Proteins((), (), (), {})
     text = "".join(sequence.split())
     record = FastaRecord(ONE, "", text)
-    return _distinct(
+    return distinct(
         [clean_record(lambda _: "prediction.sequence", record, config, counts)], Path(ONE), counts
     )
 
 
-def _distinct(records: Iterable[FastaRecord], path: Path, counts: Counter[str]) -> Proteins:
+def distinct(records: Iterable[FastaRecord], path: Path, counts: Counter[str]) -> Proteins:
+    """Return records of a file as proteins; a record that is there twice is kept once, and counted.
+
+    Raises:
+        InputError: as `file:line: reason`, on one id with two sequences.
+    """
     found: dict[str, FastaRecord] = {}
     for record in records:
         first = found.setdefault(record.protein_id, record)

@@ -88,15 +88,22 @@ class Prediction:
 
         if name not in self.tables:
             raise InputError(f"{self.path} has no table {name}; there are {', '.join(self.tables)}")
-        path = self.path / f"{name}.parquet"
-        if not path.is_file() or not has_sha256(path, self._files[path.name]):
-            raise InputError(f"{path} is damaged: its SHA-256 is not that in {RECORD_NAME}; {_AGAIN}")
-        return pd.read_parquet(path)
+        return pd.read_parquet(self._whole(f"{name}.parquet"))
 
     def documents(self) -> Iterator[dict[str, Any]]:
-        """Yield what is known of each protein, for pages that show it."""
-        with (self.path / DOCUMENTS_NAME).open(encoding="ascii") as lines:
+        """Yield what is known of each protein, for pages that show it.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        with self._whole(DOCUMENTS_NAME).open(encoding="ascii") as lines:
             yield from map(json.loads, lines)
+
+    def _whole(self, name: str) -> Path:
+        path = self.path / name
+        if not path.is_file() or not has_sha256(path, self._files[name]):
+            raise InputError(f"{path} is damaged: its SHA-256 is not that in {RECORD_NAME}; {_AGAIN}")
+        return path
 
 
 def write_result(

@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from protsae.core.errors import MALFORMED
-from protsae.core.files import atomic_folder, has_sha256, sha256_file, write_text_atomic
+from protsae.core.files import (
+    UNSEALED,
+    atomic_folder,
+    has_sha256,
+    read_sealed_json,
+    sha256_file,
+    write_text_atomic,
+)
 from protsae.prediction.comparing import VariantJob, variant_tables
 from protsae.prediction.documents import documents
 from protsae.prediction.instrument import Instrument
@@ -82,8 +89,8 @@ class PredictionMaker:
                 with (fresh / DOCUMENTS_NAME).open("w", encoding="ascii", newline="\n") as handle:
                     handle.writelines(f"{line}\n" for line in lines)
             files = {path.name: sha256_file(path) for path in sorted(fresh.iterdir())}
-            about = {"fingerprint": job.fingerprint, "files": files}
-            write_text_atomic(fresh / RECORD_NAME, json.dumps(about))
+            about = {"seal": UNSEALED, "fingerprint": job.fingerprint, "files": files}
+            write_text_atomic(fresh / RECORD_NAME, json.dumps(about), sealed=True)
         return ShardRecord(job.name, files)
 
     def _tables(self, job: ProteinJob) -> dict[str, pa.Table]:
@@ -127,10 +134,10 @@ class PredictionMaker:
 def whole_shard(folder: Path, fingerprint: str) -> ShardRecord | None:
     """Return the shard in a folder, if it is whole and was made of the same."""
     try:
-        about = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
-        files: dict[str, str] = about["files"]
-        if about["fingerprint"] != fingerprint:
+        about = read_sealed_json(folder / RECORD_NAME)
+        if about is None or about["fingerprint"] != fingerprint:
             return None
+        files: dict[str, str] = about["files"]
         if not all(has_sha256(folder / name, sha256) for name, sha256 in files.items()):
             return None
     except (OSError, *MALFORMED):

@@ -1,24 +1,28 @@
 """Tables of substitutions: `A123G`, several joined by `:`, as ProteinGym and others write them."""
 
-import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 from typing import NamedTuple
 
 from protsae.core.errors import InputError
 from protsae.core.letters import AMINO_ACIDS
-from protsae.core.tables import PROTEIN_COLUMNS, SHOWN
+from protsae.core.tables import PROTEIN_COLUMNS, SHOWN, csv_fields
 from protsae.core.text import numbered_lines
 from protsae.prediction.proteins import Proteins
+from protsae.sequences.fasta import FastaRecord, clean_record
+from protsae.sequences.records import RecordsConfig
 
 VARIANT_COLUMNS = ("mutant", "variant", "mutations", "substitutions")
 """Names that the column of substitutions may have, in any case; the first is ProteinGym's."""
 MUTATED = "mutated_sequence"
 """ProteinGym's column of the whole sequence after the substitutions."""
 _PROTEINS = (*PROTEIN_COLUMNS, "target_id")
-_SUBSTITUTION = re.compile(r"([A-Za-z])(\d+)([A-Za-z*=])")
+_SUBSTITUTION = re.compile(r"([A-Za-z])([0-9]{1,9})([A-Za-z*=])")
+_MAX_SCORE = 1e30
+"""In absolute value: squares of larger ones are none that a computer adds up."""
 
 
 class Substitution(NamedTuple):
@@ -74,8 +78,8 @@ def read_variants(path: Path, proteins: Proteins, score_column: str) -> tuple[li
         where = f"{path}:{number}"
         substitutions = _parse(row["variant"], where)
         if not by_id:
-            name = path.name.partition(".")[0]
-            by_id = {name: _wild_type(row, substitutions, where)}
+            name = re.sub(r"[^\w+-]+", "_", path.name.partition(".")[0]) or "protein"
+            by_id = {name: _wild_type(name, row, substitutions, where)}
             proteins = Proteins((name,), ("from the table of variants",), (by_id[name],), {})
         protein_id = _owner(row, by_id, where)
         wild_type = by_id[protein_id]
@@ -101,7 +105,7 @@ def _rows(path: Path, score_column: str) -> Iterator[tuple[int, dict[str, str]]]
     lines = ((number, line) for number, line in numbered_lines(path, "variants") if line.strip())
     number, first = next(lines)
     separator = "\t" if "\t" in first else ","
-    header = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
+    header = [name.strip() for name in csv_fields(first, separator, f"{path}:{number}")]
     lower = [name.casefold() for name in header]
     places = {
         key: lower.index(name)
@@ -119,8 +123,10 @@ def _rows(path: Path, score_column: str) -> Iterator[tuple[int, dict[str, str]]]
             f"{path}:{number}: the header has no column {' or '.join(VARIANT_COLUMNS)}; found "
             f"{', '.join(header)[:SHOWN]!r}. Name the columns in the first line, separated by commas or tabs"
         )
+    if twice := [header[place] for place in places.values() if lower.count(lower[place]) > 1]:
+        raise InputError(f"{path}:{number}: the header names {twice[0]} twice. Remove one of the columns")
     for number, line in lines:
-        cells = next(csv.reader([line], delimiter=separator))
+        cells = csv_fields(line, separator, f"{path}:{number}")
         if len(cells) != len(header):
             raise InputError(
                 f"{path}:{number}: {len(cells)} fields where the header has {len(header)}: {line[:SHOWN]!r}"
@@ -144,7 +150,7 @@ def _parse(text: str, where: str) -> tuple[Substitution, ...]:
     return tuple(sorted(found, key=lambda s: s.position))
 
 
-def _wild_type(row: Mapping[str, str], substitutions: tuple[Substitution, ...], where: str) -> str:
+def _wild_type(name: str, row: Mapping[str, str], substitutions: tuple[Substitution, ...], where: str) -> str:
     mutated = row.get(MUTATED, "").upper()
     if not mutated or max(s.position for s in substitutions) > len(mutated):
         raise InputError(
@@ -152,7 +158,8 @@ def _wild_type(row: Mapping[str, str], substitutions: tuple[Substitution, ...], 
             f"column {MUTATED}"
         )
     back = (s._replace(letter=s.wild_type) for s in substitutions)
-    return Variant("", "", tuple(back), 0, None).sequence(mutated)
+    record = FastaRecord(name, "", Variant("", "", tuple(back), 0, None).sequence(mutated))
+    return clean_record(lambda _: where, record, RecordsConfig(), Counter()).sequence
 
 
 def _owner(row: Mapping[str, str], by_id: Mapping[str, str], where: str) -> str:
@@ -194,8 +201,9 @@ def _score(row: Mapping[str, str], column: str, where: str) -> float | None:
         value = float(text)
     except ValueError:
         value = nan
-    if not isfinite(value):
+    if not abs(value) <= _MAX_SCORE:
         raise InputError(
-            f"{where}: {column} is {text[:SHOWN]!r}, which is no number; an empty cell is unknown"
+            f"{where}: {column} is {text[:SHOWN]!r}, which is no number of at most {_MAX_SCORE:g}; an empty "
+            "cell is unknown"
         )
     return value

@@ -81,10 +81,10 @@ class Release:
         return self.checkpoint.load()
 
     def load_plm(self, source: str | Path | None = None) -> "PlmModel":
-        """Return the language model: the release's own weights, else those of `source`.
+        """Return the language model: of `source`, which has to be the one on record, else the release's own.
 
         Args:
-            source: see `plm.load_plm`; not used if the weights are inside.
+            source: see `plm.load_plm`; None: the weights that are inside.
 
         Raises:
             InputError: the weights are not inside and no source is given, or it is another model.
@@ -92,16 +92,16 @@ class Release:
         from protsae.plm.checkpoint import load_plm
 
         wanted = self.record.language_model
+        if source is not None:
+            model = load_plm(source)
+            check_model(self.record.made_for, model, hook_point=self.record.hook_point)
+            return model
         if wanted.is_inside:
             return replace(load_plm(self.file(PLM_NAME)), name=wanted.name)
-        if source is None:
-            raise InputError(
-                f"release {self.name} ({self.path}) does not hold the weights of its language model "
-                f"'{wanted.name}' (sha256 {wanted.sha256[:12]}): give their file, folder or name"
-            )
-        model = load_plm(source)
-        check_model(self.record.made_for, model, hook_point=self.record.hook_point)
-        return model
+        raise InputError(
+            f"release {self.name} ({self.path}) does not hold the weights of its language model "
+            f"'{wanted.name}' (sha256 {wanted.sha256[:12]}): give their file, folder or name"
+        )
 
     def has(self, table: str) -> bool:
         """Return whether a table is inside."""

@@ -124,6 +124,8 @@ def read_record(folder: Path) -> ReleaseRecord:
     except ValidationError as error:
         raise InputError(f"{path} is not valid ({first_problem(error)}); {again(folder)}") from error
     for name, file in record.files.items():
+        if name != Path(name).name:
+            raise InputError(f"{path} lists '{name}', which is no file of the folder; {again(folder)}")
         found = (folder / name).stat().st_size if (folder / name).is_file() else None
         if found != file.n_bytes:
             what = "is missing" if found is None else f"has {found} bytes, {RECORD_NAME} says {file.n_bytes}"

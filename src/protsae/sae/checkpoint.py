@@ -127,6 +127,11 @@ class SaeCheckpoint:
         return tuple(self.metadata.get("concept_ids", ()))
 
     @property
+    def is_sealed(self) -> bool:
+        """Whether the file has a checksum, by which damage to its weights is noticed."""
+        return self._version >= _SEALED_FROM
+
+    @property
     def n_defined(self) -> int:
         """How many latents are tied to concepts."""
         return len(self.concept_ids)
@@ -142,7 +147,7 @@ class SaeCheckpoint:
         from protsae.sae.registry import build
 
         tensors = load_safetensors(self.path)[0]
-        if self._version < _SEALED_FROM:
+        if not self.is_sealed:
             _LOGGER.warning(
                 "%s has format version %d, without a checksum: damage to its weights cannot be noticed; %s",
                 *(self.path, self._version, _AGAIN),

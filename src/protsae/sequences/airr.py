@@ -4,7 +4,6 @@ Columns as the AIRR Community defines them (docs.airr-community.org, Rearrangeme
 unknown, booleans are `T` and `F`. OAS: Olsen et al. 2022, doi:10.1002/pro.4205.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from protsae.core.errors import InputError
-from protsae.core.tables import SHOWN
+from protsae.core.tables import SHOWN, csv_fields
 from protsae.core.text import numbered_lines
 from protsae.sequences.germline import Gene, called_genes
 
@@ -190,13 +189,7 @@ def _fields(path: Path, content: str) -> Iterator[tuple[int, list[str]]]:
         number, header = next(lines, (number, ""))
     separator = _separator(header)
     for number, line in chain([(number, header)], lines):  # noqa: B020 - the header is the first line
-        if '"' not in line:
-            yield number, line.split(separator)
-            continue
-        try:
-            yield number, next(csv.reader([line], delimiter=separator, strict=True))
-        except csv.Error as error:
-            raise InputError(f"{path}:{number}: {error}. Is a quote missing?") from None
+        yield number, csv_fields(line, separator, f"{path}:{number}")
 
 
 def _positions(

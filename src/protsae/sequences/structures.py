@@ -1,12 +1,14 @@
 """Structures of proteins: the chains of PDB and mmCIF files, and how their residues lie on a sequence."""
 
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
+from protsae.core.text import numbered_lines
 
 KINDS = {".pdb": "pdb", ".ent": "pdb", ".cif": "cif", ".mmcif": "cif"}
 """Ending of a file to its format."""
@@ -55,31 +57,29 @@ def read_structure(path: Path) -> Structure:
     from Bio.PDB.PDBExceptions import PDBConstructionException
     from Bio.PDB.PDBParser import PDBParser
 
-    structure_text(path)
-    parser = (MMCIFParser if KINDS[path.suffix.lower()] == "cif" else PDBParser)(QUIET=True)
+    text = StringIO(structure_text(path))
+    parser = (MMCIFParser if kind_of(path) == "cif" else PDBParser)(QUIET=True)
+    chains = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            structure = parser.get_structure(path.stem, str(path))  # type: ignore[no-untyped-call]
+            structure = parser.get_structure(stem_of(path), text)  # type: ignore[no-untyped-call]
             model = next(iter(structure), ())
-    except (PDBConstructionException, ValueError, KeyError, IndexError, TypeError) as error:
+        for chain in model:
+            kept = [residue for residue in chain if "CA" in residue and residue.id[0] in (" ", "H_MSE")]
+            letters = [letter_of.get(residue.get_resname().strip(), "X") for residue in kept]
+            numbers = [
+                residue.id[1] if residue.id[2] == " " else f"{residue.id[1]}{residue.id[2]}"
+                for residue in kept
+            ]
+            b_factors = [float(residue["CA"].get_bfactor()) for residue in kept]
+            places = np.array([residue["CA"].coord for residue in kept], dtype=np.float64)
+            if not np.isfinite(places).all():
+                raise ValueError(f"chain {chain.id} has coordinates that are no numbers")
+            if kept:
+                chains.append(Chain(chain.id, "".join(letters), numbers, b_factors, places))
+    except (PDBConstructionException, *MALFORMED) as error:
         raise InputError(f"{path} cannot be read as a structure ({error}): download it again") from error
-    chains = []
-    for chain in model:
-        kept = [residue for residue in chain if "CA" in residue and residue.id[0] in (" ", "H_MSE")]
-        if kept:
-            chains.append(
-                Chain(
-                    chain.id,
-                    "".join(letter_of.get(residue.get_resname().strip(), "X") for residue in kept),
-                    [
-                        residue.id[1] if residue.id[2] == " " else f"{residue.id[1]}{residue.id[2]}"
-                        for residue in kept
-                    ],
-                    [float(residue["CA"].get_bfactor()) for residue in kept],
-                    np.array([residue["CA"].coord for residue in kept], dtype=np.float64),
-                )
-            )
     if not chains:
         raise InputError(f"{path} has no chain of amino acids: remove it from the folder of structures")
     method = str(structure.header.get("structure_method") or "unknown").lower()
@@ -116,12 +116,23 @@ def fit(chain: str, sequence: str) -> Fit:
 
 
 def structure_text(path: Path) -> str:
-    """Return the text of a file.
+    """Return the text of a structure's file, plain or compressed.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is missing, damaged or no text.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no text of a structure ({error}): download it again") from error
+    return "".join(f"{line}\n" for _, line in numbered_lines(path, "a structure"))
+
+
+def kind_of(path: Path) -> str | None:
+    """Return the format that a file's name says, `pdb` or `cif`, if it is one."""
+    return KINDS.get(_plain(path).suffix.lower())
+
+
+def stem_of(path: Path) -> str:
+    """Return a file's name without the endings of its format and of compression."""
+    return _plain(path).stem
+
+
+def _plain(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path

@@ -1,10 +1,13 @@
 """Settings of decoding."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from protsae.core.config import Config, Share
+
+Latent = Annotated[int, Field(ge=0, le=10**9)]
+Position = Annotated[int, Field(ge=1, le=10**9)]
 
 
 class DecodingConfig(Config):
@@ -47,7 +50,7 @@ class PositionsConfig(Config):
     the first to the last of `at`; `whole`: all."""
     share: Share = 0.3
     """Of the residues, with `low_activation` and `random`."""
-    at: tuple[int, ...] = ()
+    at: tuple[Position, ...] = ()
     """Positions, 1-based, with `given` and `region`: the same ones in every protein."""
     seed: int = Field(default=0, ge=0)
     """Of `random`."""
@@ -84,9 +87,9 @@ class SteeringConfig(Config):
 
     concepts: tuple[str, ...] = ()
     """Concepts that are turned up, each in designs of its own."""
-    latents: tuple[int, ...] = ()
+    latents: tuple[Latent, ...] = ()
     """Latents that are turned up, likewise; of dictionaries without concepts, or free ones."""
-    suppressed: tuple[int, ...] = ()
+    suppressed: tuple[Latent, ...] = ()
     """Latents that are switched off in all designs."""
     with_ancestors: bool = True
     """Whether the concepts above a concept are turned up with it."""

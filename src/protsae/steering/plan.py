@@ -14,8 +14,16 @@ import pandas as pd
 
 from protsae.activations.executors import Executor, LocalExecutor
 from protsae.core.code import code_hash
-from protsae.core.errors import MALFORMED, InputError
-from protsae.core.files import atomic_path, sha256_file, sha256_text, write_text_atomic
+from protsae.core.errors import InputError
+from protsae.core.files import (
+    UNSEALED,
+    atomic_path,
+    is_intact,
+    read_sealed_json,
+    sha256_file,
+    sha256_text,
+    write_text_atomic,
+)
 from protsae.core.plan import Plan
 from protsae.core.progress import track
 from protsae.sae.checkpoint import SaeCheckpoint
@@ -26,7 +34,8 @@ from protsae.steering.targets import SteeringTarget
 
 _LOGGER = logging.getLogger(__name__)
 TABLE_NAME, FASTA_NAME, INDEX_NAME = "designs.parquet", "designs.fasta", "steering.json"
-_KEY = b"protsae.steering"
+_KEY, _SEAL = b"protsae.steering", b"seal"
+_AGAIN = "steer again: `kedro run --pipelines steering`"
 DESIGN_COLUMNS = (
     *("id", "go_id", "sample", "original_sequence", "masked_sequence", "generated_sequence", "positions"),
     *("scale", "mode", "seed", "n_mutations", "identity", "confidence"),
@@ -93,13 +102,15 @@ class SteeringPlan(Plan):
             found.to_parquet(temporary, index=False)
         write_text_atomic(path / FASTA_NAME, fasta(found))
         fold(found, path, self.config.structures)
-        targets = sorted({job.target.name for job in self.jobs})
         about = {
+            "seal": UNSEALED,
             "n_designs": len(found),
-            "targets": targets,
+            "targets": sorted({job.target.name for job in self.jobs}),
             "dictionary_sha256": sha256_file(self.dictionary),
+            "config": self.config.model_dump(),
+            "files": {name: sha256_file(path / name) for name in (TABLE_NAME, FASTA_NAME)},
         }
-        write_text_atomic(path / INDEX_NAME, json.dumps(about | {"config": self.config.model_dump()}) + "\n")
+        write_text_atomic(path / INDEX_NAME, json.dumps(about) + "\n", sealed=True)
 
 
 def plan_steering(
@@ -167,8 +178,8 @@ class _Maker:
         import pyarrow.parquet as pq
 
         table = pa.Table.from_pandas(self._designs(job), preserve_index=False)
-        table = table.replace_schema_metadata({_KEY: job.fingerprint.encode()})
-        with atomic_path(self._root / job.name) as temporary:
+        table = table.replace_schema_metadata({_KEY: job.fingerprint.encode(), _SEAL: UNSEALED.encode()})
+        with atomic_path(self._root / job.name, sealed=True) as temporary:
             pq.write_table(table, temporary)
         return job.name
 
@@ -279,13 +290,27 @@ class Designs:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """All designs, `DESIGN_COLUMNS`."""
-        return pd.read_parquet(self.path / TABLE_NAME)
+        """All designs, `DESIGN_COLUMNS`.
+
+        Raises:
+            InputError: steering never finished, or a file is damaged.
+        """
+        return pd.read_parquet(self._whole(TABLE_NAME))
 
     @property
     def fasta(self) -> Path:
-        """The same sequences as FASTA."""
-        return self.path / FASTA_NAME
+        """The same sequences as FASTA; raises as `table`."""
+        return self._whole(FASTA_NAME)
+
+    def _whole(self, name: str) -> Path:
+        index = read_sealed_json(self.path / INDEX_NAME)
+        if index is None:
+            raise InputError(f"{self.path / INDEX_NAME} is missing or damaged; {_AGAIN}")
+        if not (self.path / name).is_file() or sha256_file(self.path / name) != index["files"][name]:
+            raise InputError(
+                f"{self.path / name} is missing or damaged: its SHA-256 differs from {INDEX_NAME}; {_AGAIN}"
+            )
+        return self.path / name
 
 
 def _model_sha256(path: Path) -> str:
@@ -296,13 +321,11 @@ def _model_sha256(path: Path) -> str:
 
 def _read(path: Path, fingerprint: str) -> pd.DataFrame | None:
     """Return a shard; None if it is missing, damaged or of another job."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException, *MALFORMED):
+    if not path.is_file() or not is_intact(path):
         return None
+    table = pq.read_table(path)
     if (table.schema.metadata or {}).get(_KEY) != fingerprint.encode():
         return None
     found: pd.DataFrame = table.to_pandas()

@@ -1,5 +1,6 @@
 """Judge of structures: how sure a folding program is of a design, and how like the original it folds."""
 
+import json
 import logging
 import re
 import subprocess
@@ -11,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from protsae.core.errors import InputError
-from protsae.core.files import write_text_atomic
+from protsae.core.files import UNSEALED, read_sealed_json, sha256_file, write_text_atomic
 from protsae.sequences.structures import KINDS, fit, read_structure
 from protsae.steering.config import StructuresConfig
 
 _LOGGER = logging.getLogger(__name__)
-FOLDER_NAME, FOLDED_NAME = "structures", "structures.fasta"
+FOLDER_NAME, FOLDED_NAME, RECORD_NAME = "structures", "structures.fasta", "structures.json"
 STRUCTURE_COLUMNS = (
     *("id", "go_id", "sample", "structure", "plddt", "original_plddt", "tm_score", "n_residues"),
 )
@@ -49,7 +50,8 @@ def structure_names(designs: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
 def fold(designs: pd.DataFrame, folder: Path, config: StructuresConfig) -> None:
     """Write `structures.fasta`, and have the command make the structures that are missing.
 
-    A structure is kept if its sequence is that of its name; another one of that name is made again.
+    A structure is kept if its sequence is that of its name and its bytes are those on record; another one of
+    that name is made again. What an interrupted command has made is not on record yet, and is kept.
 
     Args:
         designs: the table of designs.
@@ -66,10 +68,23 @@ def fold(designs: pd.DataFrame, folder: Path, config: StructuresConfig) -> None:
         return
     target = folder / FOLDER_NAME
     target.mkdir(exist_ok=True)
-    missing = {name: sequence for name, sequence in wanted.items() if not _is_of(target, name, sequence)}
-    if not missing:
-        return
-    _LOGGER.info("folding %d of %d sequences by %s", len(missing), len(wanted), config.command[0])
+    known = (read_sealed_json(folder / RECORD_NAME) or {"files": {}})["files"]
+    missing = {
+        name: sequence
+        for name, sequence in wanted.items()
+        if _is_damaged(target, name, known) or not _is_of(target, name, sequence)
+    }
+    if missing:
+        _make(missing, len(wanted), folder, config)
+    found = [path for name in wanted if (path := _path(target, name)) is not None]
+    record = {"seal": UNSEALED, "files": {path.name: sha256_file(path) for path in found}}
+    write_text_atomic(folder / RECORD_NAME, json.dumps(record) + "\n", sealed=True)
+
+
+def _make(missing: dict[str, str], n_wanted: int, folder: Path, config: StructuresConfig) -> None:
+    """Have the command make structures."""
+    target = folder / FOLDER_NAME
+    _LOGGER.info("folding %d of %d sequences by %s", len(missing), n_wanted, config.command[0])
     fasta = folder / "missing.fasta"
     write_text_atomic(fasta, _fasta(missing))
     command = [
@@ -215,6 +230,15 @@ def _is_of(folder: Path, name: str, sequence: str) -> bool:
         return any(chain.letters == sequence for chain in read_structure(path).chains)
     except InputError:
         return False
+
+
+def _is_damaged(folder: Path, name: str, known: dict[str, str]) -> bool:
+    """Return whether a structure has other bytes than those on record; it is deleted then."""
+    path = _path(folder, name)
+    if path is None or known.get(path.name, "") in {"", sha256_file(path)}:
+        return False
+    path.unlink()
+    return True
 
 
 def _path(folder: Path, name: str) -> Path | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from protsae.core.config import unknown_key_message
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,48 @@ class SteeringTarget:
     name: str
     raised: Mapping[int, float]
     """Latent to its largest code in training."""
+
+
+def read_largest(path: Path) -> dict[int, float]:
+    """Return the largest code of each latent in training, from a table of latent statistics.
+
+    Raises:
+        InputError: the file is no such table, lists a latent twice, or has a code that is no number.
+    """
+    table = _read_table(path, {"latent": "int64", "max_act": "float64"})
+    if (twice := table["latent"].duplicated()).any():
+        raise InputError(f"{path}: latent {table.loc[twice, 'latent'].iloc[0]} is there twice: keep one row")
+    if (wrong := ~table["max_act"].between(0, 1e30)).any():
+        latent, value = table.loc[wrong].iloc[0]
+        raise InputError(f"{path}: max_act of latent {latent:.0f} is {value}, which is no largest code")
+    return dict(zip(table["latent"].tolist(), table["max_act"].tolist(), strict=True))
+
+
+def read_relations(path: Path) -> pd.DataFrame:
+    """Return `child_id` and `parent_id` of a table of relations.
+
+    Raises:
+        InputError: the file is no such table.
+    """
+    return _read_table(path, {"child_id": "str", "parent_id": "str"})
+
+
+def _read_table(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = pa.schema([(name, pa.string() if kind == "str" else kind) for name, kind in types.items()])
+    try:
+        found = pq.read_table(path, columns=list(types)).cast(wanted)
+        if any(column.null_count for column in found.columns):
+            raise ValueError("values are missing")
+        table: pd.DataFrame = found.to_pandas()
+    except (OSError, pa.ArrowException, *MALFORMED) as error:
+        raise InputError(
+            f"{path} is no Parquet table with the columns {' and '.join(types)} ({error}): run the pipeline "
+            "that makes it, or give another file in conf/local/catalog.yml"
+        ) from error
+    return table
 
 
 def with_ancestors(concept_id: str, relations: pd.DataFrame) -> set[str]:

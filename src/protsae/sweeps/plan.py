@@ -20,7 +20,14 @@ from protsae.activations.executors import Executor, LocalExecutor
 from protsae.activations.reader import ActivationStore
 from protsae.core.code import code_hash
 from protsae.core.errors import InputError
-from protsae.core.files import UNSEALED, atomic_path, is_intact, sha256_file, sha256_text, write_text_atomic
+from protsae.core.files import (
+    UNSEALED,
+    atomic_path,
+    read_sealed_json,
+    sha256_file,
+    sha256_text,
+    write_text_atomic,
+)
 from protsae.core.plan import Plan
 from protsae.encoding.reading import encode, mean_activations
 from protsae.encoding.reconstruction import split_rows
@@ -154,7 +161,7 @@ class RunMember:
         plan = self.plan(job) if isinstance(job, Member) else None
         judging = self.data.judging_fingerprint(self.judging)
         fingerprint = sha256_text(plan.fingerprint if plan else self.data.store.fingerprint(), judging)
-        found = _read_sealed(folder / METRICS_NAME)
+        found = read_sealed_json(folder / METRICS_NAME)
         if found and (found["fingerprint"], found["files"]) == (fingerprint, _checksums(folder)):
             return {"member": job.member_id, "status": "kept", "seconds": {}}
         (folder / METRICS_NAME).unlink(missing_ok=True)
@@ -184,7 +191,7 @@ class RunMember:
 
     def _l0_of(self, member_id: str) -> float:
         """Return the latents per token of a finished member on validation proteins."""
-        found = _read_sealed(self.folder / member_id / METRICS_NAME)
+        found = read_sealed_json(self.folder / member_id / METRICS_NAME)
         assert found is not None, member_id
         (l0,) = (
             row["value"] for row in found["metrics"] if (row["metric"], row["split"]) == ("l0", "validation")
@@ -262,7 +269,7 @@ class Sweep:
             InputError: there is none: the sweep never finished; or it is damaged.
         """
         self.folder = folder
-        index = _read_sealed(folder / INDEX_NAME)
+        index = read_sealed_json(folder / INDEX_NAME)
         if index is None:
             raise InputError(
                 f"{folder / INDEX_NAME} is missing or damaged, the sweep never finished: run it again"
@@ -277,19 +284,12 @@ class Sweep:
         """
         tables = []
         for member in self.members:
-            found = _read_sealed(self.folder / member / METRICS_NAME)
+            found = read_sealed_json(self.folder / member / METRICS_NAME)
             if found is None:
                 raise InputError(f"{self.folder / member} has no whole {METRICS_NAME}: run the sweep again")
             rows = concat_metrics([metrics_table(found["metrics"])])
             tables.append(rows.assign(member=member)[["member", *METRIC_COLUMNS]])
         return pd.concat(tables, ignore_index=True)
-
-
-def _read_sealed(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object whose seal holds; None without one."""
-    if not path.is_file() or not is_intact(path):
-        return None
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _checksums(folder: Path) -> dict[str, str]:

@@ -111,10 +111,10 @@ class DictionariesConfig(RootModel[dict[str, DictionaryConfig | None]]):
     @model_validator(mode="after")
     def _names_can_be_files(self) -> "DictionariesConfig":
         for name, entry in self.root.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED:
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,79}", name) or name in RESERVED:
                 raise ValueError(
-                    f"a dictionary cannot be called {name!r}: use lower-case letters, digits and '_', "
-                    f"starting with a letter, and none of {', '.join(sorted(RESERVED))}"
+                    f"a dictionary cannot be called {name!r}: use up to 80 lower-case letters, digits and "
+                    f"'_', starting with a letter, and none of {', '.join(sorted(RESERVED))}"
                 )
             if entry is not None and entry.architecture not in CONFIGS:
                 known = ", ".join(sorted(CONFIGS))

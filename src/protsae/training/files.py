@@ -101,9 +101,14 @@ class TrainingFiles:
 
 
 def made_by(path: Path) -> str | None:
-    """Return the fingerprint of the training that made a checkpoint; None without one, or if damaged."""
+    """Return the fingerprint of the training that made a checkpoint, if it is whole.
+
+    Returns:
+        None without one, if it is damaged, or if it is of a format without a checksum: nobody knows then.
+    """
     try:
-        found = SaeCheckpoint(path).metadata.get("fingerprint")
+        checkpoint = SaeCheckpoint(path)
     except InputError:
         return None
-    return None if found is None else str(found)
+    found = checkpoint.metadata.get("fingerprint")
+    return None if found is None or not checkpoint.is_sealed else str(found)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from protsae.core.errors import InputError
+from protsae.core.errors import MALFORMED, InputError
 from protsae.core.files import write_text_atomic
 
 
@@ -62,7 +62,8 @@ class LiveLog:
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = self.path.read_text(encoding="utf-8").splitlines()[:n_lines] if self.path.is_file() else []
+        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.is_file() else ""
+        lines = text.splitlines()[:n_lines]
         write_text_atomic(self.path, "".join(f"{line}\n" for line in lines))
         self.n_lines = len(lines)
 
@@ -84,17 +85,18 @@ def read_live(path: Path) -> pd.DataFrame:
         `step`, `epoch`, `split`, `term`, `value`; a line that is being written is left out.
 
     Raises:
-        InputError: the file is missing.
+        InputError: the file is missing or damaged.
     """
+    rows = []
     try:
-        text = path.read_text(encoding="utf-8")
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                values = json.loads(line)
+                about = [values.pop(name) for name in ("step", "epoch", "split")]
+                rows += [[*about, term, value] for term, value in values.items()]
+        table = pd.DataFrame(rows, columns=["step", "epoch", "split", "term", "value"])
+        return table.astype({"value": "float64"})
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: no training has written it") from None
-    rows = []
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            values = json.loads(line)
-            about = [values.pop(name) for name in ("step", "epoch", "split")]
-            rows += [[*about, term, value] for term, value in values.items()]
-    table = pd.DataFrame(rows, columns=["step", "epoch", "split", "term", "value"])
-    return table.astype({"value": "float64"})
+    except MALFORMED as error:
+        raise InputError(f"{path} is damaged ({error}): train again to have live metrics") from error

@@ -47,6 +47,8 @@ def changed(path, **changes):
         ({"k": 0}, "k is 0, not a positive whole number"),
         ({"k": "32"}, "k is '32'"),
         ({"k": 13}, "k 13 of 12 latents"),
+        ({"num_latents": 64}, r"cfg\.json: num_latents is 64, the weights have 12"),
+        ({"d_in": 320}, r"cfg\.json: d_in is 320, the weights have 5"),
     ],
 )
 def test_sparsify(tmp_path, changes, message):
@@ -72,6 +74,8 @@ def test_sparsify(tmp_path, changes, message):
         ({"activation_fn": "gelu"}, "activation_fn 'gelu' cannot be read; those that can: relu, topk"),
         ({"activation_fn_kwargs": {"temperature": 2}}, "activation_fn_kwargs has 'temperature'"),
         ({"is_transcoder": True}, "is_transcoder is True, which is not computed here"),
+        ({"d_sae": 13}, r"cfg\.json: d_sae is 13, the weights have 12"),
+        ({"d_in": "5"}, r"cfg\.json: d_in is '5', the weights have 5"),
         ({"d_out": 9}, "d_out is 9, which is not computed here"),
         ({"reshape_activations": "patches"}, "reshape_activations is 'patches'"),
         ({"architecture": "standard", "k": None, "d_in": 5}, None),

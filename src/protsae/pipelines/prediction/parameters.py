@@ -18,8 +18,8 @@ class PredictionParameters(PredictionConfig):
     """`demo` or `antibody`, which are in the package, or the folder of a release; null: that of
     `comparison.subject` if there is one, else `demo`."""
     plm: str | None = None
-    """Weights of the language model, if the release does not hold them: a file, a folder or a fair-esm
-    name."""
+    """Weights of the language model, which has to be the release's: a file, a folder or a fair-esm name;
+    null: those that the release holds."""
     extraction: ExtractionConfig
     """How activations are computed. Its hook points and its sample of residues are not used: all residues are
     read, at the layer of the release."""

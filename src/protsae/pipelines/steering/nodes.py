@@ -1,5 +1,6 @@
 """Nodes of the steering pipeline."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +32,22 @@ def steer_proteins(
     Returns:
         `steering.plan.SteeringPlan`.
     """
+    from protsae.prediction.proteins import distinct
     from protsae.sae.checkpoint import SaeCheckpoint
     from protsae.sequences.records import read_sequences
     from protsae.steering.plan import plan_steering
-    from protsae.steering.targets import targets_of
+    from protsae.steering.targets import read_largest, read_relations, targets_of
 
-    records = list(read_sequences(raw_steering_sequences, parameters.sequences))
-    statistics = pd.read_parquet(steering_latents, columns=["latent", "max_act"])
-    largest = dict(zip(statistics["latent"].tolist(), statistics["max_act"].tolist(), strict=True))
+    records = read_sequences(raw_steering_sequences, parameters.sequences)
+    proteins = distinct(records, raw_steering_sequences, Counter())
+    largest = read_largest(steering_latents)
     relations = None
     if parameters.with_ancestors and steering_relations is not None:
-        relations = pd.read_parquet(steering_relations)
+        relations = read_relations(steering_relations)
     concept_ids = SaeCheckpoint(steering_dictionary).concept_ids
     targets = targets_of(parameters.concepts, parameters.latents, concept_ids, largest, relations)
-    ids, texts = [record.protein_id for record in records], [record.sequence for record in records]
-    plm = (steering_dictionary, plm_checkpoint)
-    return plan_steering(ids, texts, targets, *plm, parameters, judge=steering_judge)
+    models = (steering_dictionary, plm_checkpoint)
+    return plan_steering(proteins.ids, proteins.sequences, targets, *models, parameters, judge=steering_judge)
 
 
 def tabulate_designs(steering_designs: Any) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from protsae.core.errors import InputError
 from protsae.core.files import atomic_path, write_text_atomic
 from protsae.core.tensor_files import load_safetensors
 from protsae.sae.interchange.dictionary import Activation, DictionaryTensors, TokenNorm
-from protsae.sae.interchange.states import check_names, read_fields, read_json, whole_number
+from protsae.sae.interchange.states import check_names, check_sizes, read_fields, read_json, whole_number
 
 CFG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 LAYOUT_VERSION = "6.54.12"  # the release that our folders were last loaded with
@@ -124,6 +124,7 @@ def read_saelens(path: Path) -> DictionaryTensors:
         metadata={"layout": "saelens", "config": cfg},
         notes=tuple(notes),
     )
+    check_sizes(cfg_path, cfg, {"d_sae": read.d_sae, "d_in": read.d_model})
     if cfg["apply_b_dec_to_input"]:
         read = read.with_input_minus(read.b_dec)
     if architecture == "topk" and cfg.get("rescale_acts_by_decoder_norm"):

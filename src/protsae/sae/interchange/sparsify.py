@@ -9,7 +9,7 @@ from pathlib import Path
 from protsae.core.errors import InputError
 from protsae.core.tensor_files import load_safetensors
 from protsae.sae.interchange.dictionary import DictionaryTensors
-from protsae.sae.interchange.states import check_names, read_fields, read_json, whole_number
+from protsae.sae.interchange.states import check_names, check_sizes, read_fields, read_json, whole_number
 
 _TENSORS = {"W_enc": "encoder.weight", "b_enc": "encoder.bias", "W_dec": "W_dec", "b_dec": "b_dec"}
 _COMPUTED = frozenset(
@@ -42,4 +42,5 @@ def read_sparsify(path: Path) -> DictionaryTensors:
         k=whole_number(cfg_path, "k", cfg.get("k")),
         metadata={"layout": "sparsify", "hook_point": folder.name, "config": cfg},
     )
+    check_sizes(cfg_path, cfg, {"num_latents": read.d_sae, "d_in": read.d_model})
     return read.with_input_minus(read.b_dec)

@@ -93,3 +93,21 @@ def whole_number(path: Path, name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InputError(f"{path}: {name} is {value!r}, not a positive whole number")
     return value
+
+
+def check_sizes(path: Path, stated: Mapping[str, Any], found: Mapping[str, int]) -> None:
+    """Refuse a configuration that states other sizes than the weights have; 0 and null state none.
+
+    Args:
+        path: of the configuration.
+        stated: its values.
+        found: name of a size to that of the weights.
+
+    Raises:
+        InputError: naming the first that differs.
+    """
+    for name, size in found.items():
+        if stated.get(name) and stated[name] != size:
+            raise InputError(
+                f"{path}: {name} is {stated[name]!r}, the weights have {size}: it is of other weights"
+            )
