@@ -5,7 +5,8 @@ import pytest
 from Bio.Data.PDBData import protein_letters_1to3
 
 from protsae.core.errors import InputError
-from protsae.explorer.structures import fit, read_chains, read_structures
+from protsae.explorer.structures import read_structures
+from protsae.sequences.structures import fit, read_structure
 
 from .conftest import HOSTILE, TEXTS, Site
 
@@ -119,7 +120,7 @@ def test_files_of_no_protein_are_counted(tmp_path, caplog):
 def test_damaged_files_are_named(tmp_path, text, ending):
     (tmp_path / f"P1.{ending}").write_text(text)
     with pytest.raises(InputError, match=rf"P1\.{ending}"):
-        read_chains(tmp_path / f"P1.{ending}")
+        read_structure(tmp_path / f"P1.{ending}")
 
 
 def test_structures_go_into_data_files(tables, tmp_path):

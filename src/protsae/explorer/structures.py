@@ -5,39 +5,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from protsae.core.errors import InputError
 from protsae.explorer.literals import decimals
+from protsae.sequences.structures import KINDS, fit, read_structure, structure_text
 
-KINDS = {".pdb": "pdb", ".ent": "pdb", ".cif": "cif", ".mmcif": "cif"}
-"""Ending of a file to its format."""
 _MIN_ALIGNED = 20
 """Residues that an alignment needs to say anything."""
 _LOG = logging.getLogger(__name__)
 Residues = list[int | str | None]
 """For each residue of a protein its number in a file, with an insertion code as text; None: not in it."""
-
-
-class Chain(NamedTuple):
-    """The residues of one chain that have an alpha carbon."""
-
-    name: str
-    letters: str
-    numbers: list[int | str]
-    b_factors: list[float]
-
-
-class Fit(NamedTuple):
-    """How the residues of a chain lie on a protein."""
-
-    identity: float
-    """Identical residues, as a share of the chain's from the first aligned one to the last."""
-    n_aligned: int
-    of_protein: list[int | None]
-    """Position in the chain of each residue of the protein."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +36,7 @@ class Structures:
     def files(self) -> Iterator[tuple[str, Any]]:
         """Yield a data file with the text of each structure."""
         for number, path in enumerate(self.paths):
-            yield f"structure-{number}", {"text": _text(path), "kind": KINDS[path.suffix.lower()]}
+            yield f"structure-{number}", {"text": structure_text(path), "kind": KINDS[path.suffix.lower()]}
 
 
 def read_structures(
@@ -104,16 +83,9 @@ def _names(path: Path) -> list[str]:
     return [path.stem, *re.split(r"[-_.]", path.stem)]
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no text of a structure ({error}): download it again") from error
-
-
 def _about(path: Path, sequence: str, min_identity: float) -> dict[str, Any]:
     """Return what a protein's page says of a structure."""
-    title, chains = read_chains(path)
+    title, _, chains = read_structure(path)
     fits = [fit(chain.letters, sequence) for chain in chains]
     best = max(range(len(fits)), key=lambda i: round(fits[i].identity * fits[i].n_aligned))
     chain, found = chains[best], fits[best]
@@ -138,70 +110,3 @@ def _about(path: Path, sequence: str, min_identity: float) -> dict[str, Any]:
         "map": None if refused else number,
         "plddt": decimals(confidence, 1) if is_model and not refused else None,
     }
-
-
-def read_chains(path: Path) -> tuple[str, list[Chain]]:
-    """Return the title of a PDB or mmCIF file and the chains of its first model.
-
-    Raises:
-        InputError: the file is damaged, or has no residue with an alpha carbon.
-    """
-    import warnings
-
-    from Bio.Data.PDBData import protein_letters_3to1_extended as letter_of
-    from Bio.PDB.MMCIFParser import MMCIFParser
-    from Bio.PDB.PDBExceptions import PDBConstructionException
-    from Bio.PDB.PDBParser import PDBParser
-
-    _text(path)
-    parser = (MMCIFParser if KINDS[path.suffix.lower()] == "cif" else PDBParser)(QUIET=True)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            structure = parser.get_structure(path.stem, str(path))  # type: ignore[no-untyped-call]
-            model = next(iter(structure), ())
-    except (PDBConstructionException, ValueError, KeyError, IndexError, TypeError) as error:
-        raise InputError(f"{path} cannot be read as a structure ({error}): download it again") from error
-    chains = []
-    for chain in model:
-        kept = [residue for residue in chain if "CA" in residue and residue.id[0] in (" ", "H_MSE")]
-        if kept:
-            chains.append(
-                Chain(
-                    chain.id,
-                    "".join(letter_of.get(residue.get_resname().strip(), "X") for residue in kept),
-                    [
-                        residue.id[1] if residue.id[2] == " " else f"{residue.id[1]}{residue.id[2]}"
-                        for residue in kept
-                    ],
-                    [float(residue["CA"].get_bfactor()) for residue in kept],
-                )
-            )
-    if not chains:
-        raise InputError(f"{path} has no chain of amino acids: remove it from the folder of structures")
-    return str(structure.header.get("name") or ""), chains
-
-
-def fit(chain: str, sequence: str) -> Fit:
-    """Align the residues of a chain to a protein, locally.
-
-    Residues that the structure lacks are gaps that cost little however long they are. Relatives of down to a
-    third of identical residues are aligned as a whole, so that their identity is not that of their best part.
-    """
-    from Bio.Align import PairwiseAligner
-
-    aligner = PairwiseAligner(mode="local", match_score=2, mismatch_score=-1)  # type: ignore[no-untyped-call]
-    aligner.open_gap_score, aligner.extend_gap_score = -8, -0.05
-    of_protein: list[int | None] = [None] * len(sequence)
-    alignments = aligner.align(sequence, chain)  # type: ignore[no-untyped-call]
-    if not len(alignments):
-        return Fit(0.0, 0, of_protein)
-    n_same = n_aligned = 0
-    first, last = len(chain), 0
-    for (start, end), (at, until) in zip(*alignments[0].aligned, strict=True):
-        for place in range(int(end - start)):
-            of_protein[int(start) + place] = int(at) + place
-            n_same += sequence[int(start) + place] == chain[int(at) + place]
-        n_aligned += int(end - start)
-        first, last = min(first, int(at)), max(last, int(until))
-    return Fit(n_same / max(last - first, 1), n_aligned, of_protein)

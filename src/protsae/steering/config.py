@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from protsae.core.config import Config, Share
 
@@ -59,6 +59,26 @@ class PositionsConfig(Config):
         return self
 
 
+class StructuresConfig(Config):
+    """How designs and originals get structures; `steering_structures` of the catalog is the other way."""
+
+    command: tuple[str, ...] = ()
+    """Program with its arguments, of which one holds `{fasta}` and one `{folder}`: it reads that file and
+    writes `<name>.pdb` or `<name>.cif` for each record into that folder. Empty: none."""
+    min_identity: Share = 0.95
+    """Of a file's chain to its sequence; below it the file is refused."""
+
+    @field_validator("command")
+    @classmethod
+    def _names_files(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+        if missing := [key for key in ("{fasta}", "{folder}") if command and key not in " ".join(command)]:
+            raise ValueError(
+                f"no argument holds {missing[0]}: write it such as [fold, --input, '{{fasta}}', --output, "
+                "'{folder}']"
+            )
+        return command
+
+
 class SteeringConfig(Config):
     """What the pipeline steers, and how."""
 
@@ -83,6 +103,8 @@ class SteeringConfig(Config):
     """How they are written."""
     perplexity_passes: int = Field(default=8, ge=1)
     """Passes of the judging model, each with that share of the residues masked."""
+    structures: StructuresConfig = StructuresConfig()
+    """Structures of designs, for the judge of structures."""
     proteins_per_shard: int = Field(default=200, ge=1)
     """Proteins whose designs are written together, and what an interruption costs at most."""
 

@@ -21,6 +21,7 @@ from protsae.core.progress import track
 from protsae.sae.checkpoint import SaeCheckpoint
 from protsae.steering import positions
 from protsae.steering.config import PositionsConfig, SteeringConfig
+from protsae.steering.structures import fold
 from protsae.steering.targets import SteeringTarget
 
 _LOGGER = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class SteeringPlan(Plan):
         with atomic_path(path / TABLE_NAME) as temporary:
             found.to_parquet(temporary, index=False)
         write_text_atomic(path / FASTA_NAME, fasta(found))
+        fold(found, path, self.config.structures)
         targets = sorted({job.target.name for job in self.jobs})
         about = {
             "n_designs": len(found),
@@ -128,7 +130,7 @@ def plan_steering(
         raise InputError("no proteins to steer: the file of sequences is empty")
     shared = (
         *(code_hash(_Maker), version("torch"), sha256_file(dictionary), _model_sha256(plm)),
-        *(_model_sha256(judge or plm), config.model_dump_json(exclude={"concepts", "latents"})),
+        *(_model_sha256(judge or plm), config.model_dump_json(exclude={"concepts", "latents", "structures"})),
     )
     jobs: list[SteeringJob] = []
     for target in targets:

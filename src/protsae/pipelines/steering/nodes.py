@@ -53,3 +53,20 @@ def tabulate_designs(steering_designs: Any) -> pd.DataFrame:
     """Return the table of a `steering.plan.Designs`."""
     table: pd.DataFrame = steering_designs.table
     return table
+
+
+def judge_structures(
+    steering_designs: Any, steering_structures: Path | None, parameters: SteeringParameters
+) -> pd.DataFrame:
+    """Return what structures say of designs.
+
+    Args:
+        steering_designs: a `steering.plan.Designs`.
+        steering_structures: folder of structures; None: that of the command, if there is one.
+        parameters: settings.
+    """
+    from protsae.steering.structures import FOLDER_NAME, judge_structures
+
+    own = steering_designs.path / FOLDER_NAME
+    folder = steering_structures or (own if parameters.structures.command else None)
+    return judge_structures(steering_designs.table, folder, parameters.structures)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import steer_proteins, tabulate_designs
+from .nodes import judge_structures, steer_proteins, tabulate_designs
 
 
 def create_pipeline() -> Pipeline:
@@ -21,6 +21,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 tabulate_designs, inputs="steering_designs", outputs="steering_table", name="tabulate_designs"
+            ),
+            Node(
+                judge_structures,
+                inputs=["steering_designs", "steering_structures", "params:steering"],
+                outputs="steering_structure_table",
+                name="judge_structures",
             ),
         ]
     )
