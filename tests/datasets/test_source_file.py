@@ -147,3 +147,13 @@ def test_optional_folder_counts_as_not_given_until_it_is_there(tmp_path):
     (tmp_path / "prediction").mkdir()
     assert not dataset.is_absent
     assert dataset.load() == tmp_path / "prediction"
+
+
+def test_an_optional_file_that_is_not_there_is_none(tmp_path):
+    path = tmp_path / "arms.csv"
+    dataset = SourceFileDataset(filepath=str(path), optional=True)
+    assert (dataset.is_absent, dataset.exists(), dataset.load()) == (True, True, None)
+    path.write_text("arm\n")
+    assert (dataset.is_absent, dataset.load()) == (False, path)
+    needed = SourceFileDataset(filepath=str(tmp_path / "other.csv"))
+    assert (needed.is_absent, needed.exists()) == (False, False)

@@ -310,6 +310,9 @@ def steering() -> Iterator[tuple[str, Any]]:
         "target_score": [0.1, 0.9, 0.3, 0.2],
         "original_target_score": [0.1] * n,
         "off_target_change": [0.01] * n,
+        "plddt": [None, 71.5, None, None],
+        "original_plddt": [None, 80.25, None, None],
+        "tm_score": [None, 0.8125, None, None],
     }
     listed = {name: [each[i] for each in DESIGNS] for i, name in ((0, "id"), (1, "target"), (4, "scale"))}
     places = {"concept": [each[2] for each in DESIGNS], "latent": [each[3] for each in DESIGNS]}

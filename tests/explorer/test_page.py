@@ -216,6 +216,8 @@ def test_design_is_aligned_with_its_original_and_changes_are_marked(browser, sit
     assert scores == ["Target score0.10.9+0.8", "Pseudo-perplexity6.255−1.25"]
     assert "Circular." in browser.text("main")
     assert f"twin {atlas.HOSTILE}" in browser.text("main")
+    assert "80.3 → 71.5" in browser.text("main")
+    assert "TM-score to the original’s structure0.813" in browser.text("main")
     saved = download(browser, "Save the sequences")
     assert saved.name == "P12346_GO_0008270_0_sequences.fasta"
     first, second = saved.read_text().split(">")[1:]
@@ -235,6 +237,7 @@ def test_designs_are_listed_filtered_and_lead_to_their_pages(browser, site):
     assert browser.texts(".rows-body .row-name") == [atlas.DESIGNS[2][0], atlas.DESIGNS[3][0]]
     browser.open(site, "/steering/0")
     assert "The design is the original." in browser.text("main")
+    assert "TM-score" not in browser.text("main")
     browser.open(site, "/steering/3")
     assert atlas.HOSTILE in browser.text("h1")
 

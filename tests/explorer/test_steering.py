@@ -70,6 +70,21 @@ def test_designs_are_listed_and_lie_in_chunks(tables, steered, tmp_path):
     }
 
 
+def test_what_structures_say_stands_with_its_design(tables, steered, tmp_path):
+    rows = [f"mine,latent 12,{sample},x,{70 + sample},,0.5,6" for sample in (3, 1)]
+    head = "id,go_id,sample,structure,plddt,original_plddt,tm_score,n_residues"
+    text = "\n".join([head, *rows]).replace("mine", f'"mine{HOSTILE.replace(chr(34), chr(34) * 2)}"')
+    (tmp_path / "structures.csv").write_text(text + "\n", newline="")
+    given = {"steered": steered, "steered_structures": tmp_path / "structures.csv"}
+    listed = site_of(tables, tmp_path / "site", **given)["steering"]["designs"]
+    assert column(listed, "plddt")[:5] == [None, 71, None, 73, None]
+    assert column(listed, "tm_score")[:4] == [None, 0.5, None, 0.5]
+    assert set(column(listed, "original_plddt")) == {None}
+    assert (
+        "plddt" not in site_of(tables, tmp_path / "other", steered=steered)["steering"]["designs"]["columns"]
+    )
+
+
 def test_more_designs_than_are_shown_are_counted(tables, steered, tmp_path):
     site = site_of(tables, tmp_path / "site", ExplorerConfig(max_designs=3), steered=steered)
     assert site["steering"]["n_all"] == 20

@@ -31,6 +31,8 @@ class Given:
     """Folder of the pipeline prediction. An unfinished one is left out, and so are those below."""
     steered: Path | None = None
     """Folder of the pipeline steering."""
+    steered_structures: Path | None = None
+    """Its table of structures."""
     attributed: Path | None = None
     """Folder of the pipeline attribution."""
     steering_arms: Path | None = None
@@ -66,7 +68,14 @@ def plan_site(
     if made.predicted is not None and (made.predicted / RECORD_NAME).is_file():
         predicted = Prediction(made.predicted)
     attributed = Attributed(tables, made.attributed)
-    steered = Steered(tables, config.max_designs, made.steered, made.steering_arms, made.steering_doses)
+    steered = Steered(
+        tables,
+        config.max_designs,
+        made.steered,
+        made.steering_arms,
+        made.steering_doses,
+        made.steered_structures,
+    )
     has = {
         "prediction": predicted is not None,
         "structures": bool(given.paths),

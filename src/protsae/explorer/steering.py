@@ -20,6 +20,7 @@ _NUMBERS = (
     *("scale", "confidence", "pseudo_perplexity", "original_pseudo_perplexity"),
     *("target_score", "original_target_score", "off_target_change"),
 )
+_KEYS, _JUDGED = ("id", "go_id", "sample"), ("plddt", "original_plddt", "tm_score")
 _ARMS = ("arm", "target", "score")
 _DOSES = ("arm", "target", "strength", "score")
 
@@ -33,17 +34,25 @@ class Steered:
         folder: of the pipeline; None, or an unfinished one: no designs.
         arms: CSV with `arm`, `target`, `score` and any other columns; None: not there.
         doses: CSV with `strength` in addition; None: not there.
+        structures: CSV with what structures say of designs; None: not there.
 
     Raises:
         InputError: a table of arms is no CSV, or a column is missing.
     """
 
     def __init__(
-        self, tables: ExplorerTables, most: int, folder: Path | None, arms: Path | None, doses: Path | None
+        self,
+        tables: ExplorerTables,
+        most: int,
+        folder: Path | None,
+        arms: Path | None = None,
+        doses: Path | None = None,
+        structures: Path | None = None,
     ) -> None:
         self._tables, self._most, self._folder = tables, most, folder
         self.has_designs = folder is not None and (folder / INDEX_NAME).is_file()
         self._arms = {"arms": _read(arms, _ARMS), "doses": _read(doses, _DOSES)}
+        self._structures = _read(structures, (*_KEYS, *_JUDGED))
         self.has_arms = any(found is not None for found in self._arms.values())
 
     def files(self) -> Iterator[DataFile]:
@@ -58,6 +67,10 @@ class Steered:
         about = json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))
         every = Designs(folder).table
         designs = every[: self._most]
+        judged = pd.DataFrame()
+        if self._structures is not None:
+            keyed = self._structures.drop_duplicates(list(_KEYS)).astype({"id": str, "go_id": str})
+            judged = designs[list(_KEYS)].merge(keyed, how="left", on=list(_KEYS))
         targets = texts(designs["go_id"])
         latents = [
             int(name.removeprefix("latent ")) if name.startswith("latent ") else -1 for name in targets
@@ -83,6 +96,7 @@ class Steered:
                         "n_masked": whole(positions),
                         "identity": decimals(designs["identity"], 4),
                         **{name: rounded(designs[name]) for name in _NUMBERS},
+                        **{name: rounded(judged[name]) for name in _JUDGED if name in judged},
                     }
                 ),
             },
@@ -121,7 +135,7 @@ def _read(path: Path | None, needed: tuple[str, ...]) -> pd.DataFrame | None:
         raise InputError(f"{path}: no CSV table ({error})") from error
     if missing := [name for name in needed if name not in found]:
         raise InputError(f"{path}: the column {missing[0]} is missing; it has {', '.join(map(str, found))}")
-    for name in set(needed) - {"arm", "target"}:
+    for name in set(needed) - {"arm", "target", "id", "go_id"}:
         numbers = pd.to_numeric(found[name], errors="coerce")
         if len(wrong := found[name][numbers.isna() & found[name].notna()]):
             raise InputError(f"{path}: {name} holds {wrong.iloc[0]!r}, which is no number")

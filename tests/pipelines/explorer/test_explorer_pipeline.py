@@ -9,6 +9,7 @@ from kedro.runner import SequentialRunner
 
 from helpers.explorer_run import made_up_run
 from protsae.datasets import ExplorerDataset
+from protsae.explorer.content import Given
 from protsae.explorer.tables import DictionaryTables
 from protsae.pipelines.explorer import create_pipeline
 from protsae.pipelines.explorer.parameters import ExplorerParameters
@@ -31,8 +32,7 @@ def test_pipeline_gives_a_page_and_all_its_data(tmp_path: Path, names: tuple[str
         "params:comparison": ComparisonConfig(subject=names[0], rival=names[1] if names[1:] else None),
         "concept_terms": tables.ontology.terms,
         "concept_relations": tables.ontology.relations,
-        "raw_structures": None,
-        "predicted": None,
+        **{field.name: None for field in fields(Given)},
         **{f"{name}.{f.name}": getattr(own, f.name) for name, own in tables.of.items() for f in fields(own)},
     }
     wanted = pipeline.inputs()

@@ -58,10 +58,9 @@ function armsPanel(rows, query) {
     replaceQuery({ [key]: value });
     draw();
   };
-  const few = (rows[0].n_seeds ?? null) !== null || (rows[0].n_targets ?? null) !== null;
   return panel({
     title: "Arms side by side", wide: true, file: "steering_arms", figure, rows: () => recordRows(rows),
-    about: ["Bars are scores on test proteins, lines their intervals. Grey bars are controls. The dashed line is difference of means. An arm whose interval of the difference holds 0 is neither ahead nor behind.", few && ` ${rows[0].n_seeds ?? 1} seeds.`],
+    about: ["Bars are scores on test proteins, lines their intervals. Grey bars are controls. The dashed line is difference of means. An arm whose interval of the difference holds 0 is neither ahead nor behind.", isKnown(rows[0].n_seeds) && ` Number of seeds: ${rows[0].n_seeds}.`],
   },
   el("div", { class: "controls" }, choice("Target", targets.map((value) => [value, value]), now.target, set("target")), metrics.length > 1 && choice("Score", metrics.map((value) => [value, words(value)]), now.metric, set("metric"))), holder, below,
   el("details", { class: "more" }, el("summary", null, "All columns of all targets"), recordTable(rows, { label: "All arms and targets" })));

@@ -10,7 +10,7 @@ _TABLES = (
     *("proteins", "concepts", "protein_labels", "labelled_aspects", "residue_labels", "protein_concepts"),
     *("metrics", "method_differences", "density_histogram", "concept_metrics", "concept_alignment"),
     *("missing_annotations_check", "raw_structures", "predicted"),
-    *("steered", "attributed", "steering_arms", "steering_doses"),
+    *("steered", "steered_structures", "attributed", "steering_arms", "steering_doses"),
 )
 _OF_DICTIONARIES = (
     *("sae_checkpoint", "training_log", "residue_codes", "encoding"),
