@@ -158,9 +158,9 @@ class Decoder:
             counts = np.maximum(1, np.bincount(owner[known], minlength=len(templates)))
             at = torch.from_numpy(masked)
             paused = self._forward.run_to(sequences, self._hook_point, at)
-            for row, edit in zip(found, edits, strict=True):
+            for i, edit in enumerate(edits):
                 logs = self._finished(paused, at, edit, strength)
-                row += np.bincount(owner[known], logs[known, number[known]], len(templates)) / counts
+                found[i] += np.bincount(owner[known], logs[known, number[known]], len(templates)) / counts
         return found
 
     def _finished(
@@ -172,9 +172,7 @@ class Decoder:
         found: NDArray[np.float64] = torch.log_softmax(logits.double(), dim=1).numpy()
         return found
 
-    def _decode(
-        self, rows: Sequence[Sequence["_Row"]], doses: Sequence[tuple[Edit | None, float]]
-    ) -> None:
+    def _decode(self, rows: Sequence[Sequence["_Row"]], doses: Sequence[tuple[Edit | None, float]]) -> None:
         rounds, first = self._config.rounds, None
         for own, (edit, strength) in zip(rows, doses, strict=True):
             for turn in range(rounds):
