@@ -33,7 +33,7 @@ from protsae.steering.naturalness import frechet_distance
 RESULTS = ROOT / "docs" / "results"
 CONTROLS = ("unsteered", "splice_only", "random_latent", "wrong_concept", "random_mutations")
 NAMES = {"protsae": "ProtSAE", "topk": "TopK", "frozen_decoder": "TopK, frozen decoder"}
-N_EMBEDDED = 20
+N_EMBEDDED = 10
 """Test designs of each arm, concept and seed that the second judge and the Frechet distance read."""
 N_SEARCHED = 3
 """Of these, of the first seed, whose nearest natural relative is searched."""
@@ -42,29 +42,26 @@ EXTRA = ("identity", "composition_distance", "hit_by_embeddings", "nearest_ident
 
 
 def made(bench: ProteinBench, folder: Path, seeds: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return all judged designs, and association and effect of latents; what is there is not made again."""
-    designs, latents = [], []
+    """Return all judged designs, and association and effect of latents, of the first seed; what is there is
+    not made again."""
+    designs = []
     for seed in seeds:
-        paths = {
-            target.concept_id: folder / f"seed{seed}" / f"{target.concept_id.replace(':', '-')}.parquet"
-            for target in bench.targets
-        }
-        of_latents = folder / f"seed{seed}" / "latents.parquet"
-        if not all(path.exists() for path in (*paths.values(), of_latents)):
-            of_latents.parent.mkdir(parents=True, exist_ok=True)
+        own = folder / f"seed{seed}"
+        own.mkdir(parents=True, exist_ok=True)
+        paths = [own / f"{target.concept_id.replace(':', '-')}.parquet" for target in bench.targets]
+        latents = folder / f"seed{seeds[0]}" / "latents.parquet"
+        if not all(path.exists() for path in (*paths, latents)):
             bench.use(seed)
-        for target in bench.targets:
-            path = paths[target.concept_id]
+        for target, path in zip(bench.targets, paths, strict=True):
             if not path.exists():
                 started = time.monotonic()
                 _write(steer(bench, target), path)
                 print(f"{target.concept_id}, seed {seed}: {time.monotonic() - started:.0f} s", flush=True)
             designs.append(pd.read_parquet(path))
-        if not of_latents.exists():
+        if not latents.exists():
             every = [bench.target(name) for name in bench.concepts["concept_id"]]
-            _write(correlation_and_effect(bench, every, NAMES), of_latents)
-        latents.append(pd.read_parquet(of_latents))
-    return pd.concat(designs, ignore_index=True), pd.concat(latents, ignore_index=True)
+            _write(correlation_and_effect(bench, every, NAMES), latents)
+    return pd.concat(designs, ignore_index=True), pd.read_parquet(latents)
 
 
 def _write(found: pd.DataFrame, path: Path) -> None:

@@ -17,7 +17,7 @@ from protsae.metrics.ranking import roc_auc
 from protsae.plm import load_plm
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.steering.arms import Arm, latent_arm, nearest_relatives, random_mutations
+from protsae.steering.arms import Arm, latent_arm, nearest_relatives, output_scores, random_mutations
 from protsae.steering.config import DecodingConfig
 from protsae.steering.decoding import Decoder, Template
 from protsae.steering.edits import LatentEdit
@@ -28,10 +28,10 @@ from protsae.steering.targets import with_ancestors
 
 MEMBERS = {"protsae": 16, "topk": 32, "frozen_decoder": 32}
 """Architecture to the k of its dictionaries."""
-STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
-MAX_LENGTH = 300
+STRENGTHS = (1.0, 2.0, 4.0, 8.0)
+MAX_LENGTH = 200
 N_CONCEPTS = 20
-N_SOURCES = {"validation": 30, "test": 100}
+N_SOURCES = {"validation": 20, "test": 100}
 SHARE = 0.5
 """Of the residues, drawn at random, that are written anew."""
 MIN_JUDGING = 20
@@ -44,8 +44,8 @@ Floats = NDArray[np.float64]
 class ProteinBench(ArmBench):
     """A finished run, and of it the proteins of up to `MAX_LENGTH` residues; `use` chooses the seed."""
 
-    n_candidates = 16
-    n_of_set = 32
+    n_candidates = 12
+    n_of_set = 24
 
     def __init__(self, env: str, project: Path) -> None:
         super().__init__()
@@ -153,11 +153,8 @@ class ProteinBench(ArmBench):
     def relatives(self) -> NDArray[np.bool_]:
         """Whether a concept is another one, its ancestor or descendant, or has nearly the same proteins
         [n_concepts, n_concepts]."""
-        names, relations = self.concepts["concept_id"], self.run.load("concept_relations")
-        all_of_them = pd.DataFrame({"child_id": "", "parent_id": names})
-        reached = with_ancestors("", pd.concat([relations, all_of_them]))
-        relations = relations[relations["child_id"].isin(reached)]
-        above = np.stack([names.isin(with_ancestors(name, relations)).to_numpy() for name in names])
+        names = self.concepts["concept_id"]
+        above = np.stack([names.isin(with_ancestors(name, self.parents)).to_numpy() for name in names])
         alike = np.corrcoef(self.labels[self.split == "train"].T.astype(float)) > ALIKE
         found: NDArray[np.bool_] = above | above.T | alike
         return found
@@ -263,7 +260,7 @@ def _decoded(
 
 
 def correlation_and_effect(
-    bench: ArmBench, targets: Sequence[Target], names: Mapping[str, str], n_best: int = 3, n_random: int = 5
+    bench: ArmBench, targets: Sequence[Target], names: Mapping[str, str], n_best: int = 2, n_random: int = 3
 ) -> pd.DataFrame:
     """Return association and causal effect of latents with concepts: the concept's own latent (`defined`),
     the `n_best` others that rank training proteins best (`best`), and random ones (`random`).
@@ -283,30 +280,31 @@ def correlation_and_effect(
         groups = bench.scored(target)
         if min(map(len, groups)) < bench.n_scored:
             continue
+        found = []
         for name, architecture in names.items():
-            sae, codes = bench.dictionaries[name], bench.pooled[name]
+            sae, free = bench.dictionaries[name], bench.dictionaries[name].n_defined
             auc = {split: bench.aucs(name, split)[:, :, target.index] for split in ("train", "validation")}
             pooling, every = auc["train"].argmax(axis=0), np.arange(sae.config.d_sae)
             ranked, held = (of[pooling, every] for of in auc.values())
-            free = sae.n_defined
             kinds = {"defined": [target.index]} if free else {}
             kinds["best"] = [int(i) + free for i in np.argsort(-ranked[free:], kind="stable")[:n_best]]
-            alive = free + np.flatnonzero(codes["max"][bench.split == "train"][:, free:].any(axis=0))
+            alive = free + np.flatnonzero(bench.is_alive(name)[free:])
             generator = numpy_generator(bench.seed, "random latents", name, target.concept_id)
             kinds["random"] = [int(i) for i in generator.choice(alive, n_random, replace=False)]
-            latents = dict.fromkeys((i for of in kinds.values() for i in of), 1.0)
-            effects = bench.effects(name, latents, groups)
-            rows += [
-                {
-                    "target": target.concept_id,
-                    "seed": bench.seed,
-                    "architecture": architecture,
-                    "kind": kind,
-                    "latent": i,
-                    "association": held[i],
-                    "effect": effects[i],
-                }
-                for kind, of in kinds.items()
-                for i in of
-            ]
+            found += [(name, architecture, kind, i, held[i]) for kind, of in kinds.items() for i in of]
+        arms = [latent_arm("", bench.dictionaries[name], {i: 1.0}, bench.length) for name, *_, i, _ in found]
+        edits = [arm.edit for arm in arms if arm.edit is not None]
+        effects = output_scores(bench.decoder, edits, *groups, bench.output_strength)
+        rows += [
+            {
+                "target": target.concept_id,
+                "seed": bench.seed,
+                "architecture": architecture,
+                "kind": kind,
+                "latent": i,
+                "association": association,
+                "effect": effect,
+            }
+            for (_, architecture, kind, i, association), effect in zip(found, effects, strict=True)
+        ]
     return pd.DataFrame(rows)

@@ -24,7 +24,7 @@ from protsae.steering.arms import (
     probe_direction,
 )
 from protsae.steering.decoding import Decoder, Template
-from protsae.steering.targets import with_ancestors
+from protsae.steering.targets import parents_of, with_ancestors
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -110,6 +110,11 @@ class ArmBench:
         return {
             str(aspect): pd.Index(self.ids).isin(own) for aspect, own in table.groupby("aspect")["protein_id"]
         }
+
+    @cached_property
+    def parents(self) -> dict[str, list[str]]:
+        """Concept to those right above it."""
+        return parents_of(self.run.load("concept_relations"))
 
     @property
     def protsae(self) -> ProtSae:
@@ -213,6 +218,11 @@ class ArmBench:
         distance = self.output_strength * self.length
         return output_scores_of_latents(self.decoder, self.dictionaries[name], changes, *groups, distance)
 
+    def is_alive(self, name: str) -> Bools:
+        """Return which latents of a dictionary fire in any training protein [d_sae]."""
+        found: Bools = (self.pooled[name]["max"][self.split == "train"] > 0).any(axis=0)
+        return found
+
     def aucs(self, name: str, split: str) -> Floats:
         """Return the AUC of each latent's mean and largest code for each concept, proteins of a split; 0
         where there is none [2, d_sae, n_concepts]."""
@@ -234,7 +244,7 @@ class ArmBench:
 
     def _named(self, target: Target, difference: Floats) -> dict[int, float]:
         """Return the target's latent and those of its ancestors, by how much their mean codes differ."""
-        above = with_ancestors(target.concept_id, self.run.load("concept_relations"))
+        above = with_ancestors(target.concept_id, self.parents)
         found = {}
         for i in np.flatnonzero(self.concepts["concept_id"].isin(above)):
             if difference[i] > 0 or i == target.index:
