@@ -11,7 +11,8 @@ what is missing. Tables in docs/results; docs/steering.md says how to read them:
 - steering.csv: a row for each arm and concept, aspect, and all concepts (`mean`), on test;
 - steering_effects.csv: of how many concepts an arm's judge score is above that of each control;
 - steering_doses.csv: dose-response curves on validation;
-- steering_quadrants.csv: association and causal effect of latents, counted by architecture.
+- steering_quadrants.csv: association and causal effect of latents, counted by architecture;
+- steering_latents.csv: these latents, without the random ones.
 """
 
 import argparse
@@ -22,8 +23,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers.protein_steering import ProteinBench, correlation_and_effect, steer
+from helpers.protein_steering import ProteinBench, steer
 from helpers.provenance import ROOT, provenance, write_json
+from helpers.steering_arms import correlation_and_effect
 from helpers.steering_tables import doses, effects, quadrants, table
 from protsae.core.files import write_text_atomic
 from protsae.core.seeding import lowest_hashes
@@ -140,6 +142,7 @@ def main() -> None:
         "steering_effects": effects(designs, clusters, CONTROLS),
         "steering_doses": doses(designs),
         "steering_quadrants": quadrants(latents),
+        "steering_latents": latents[latents["kind"] != "random"],
     }
     for name, rows in tables.items():
         write_text_atomic(given.output / f"{name}.csv", rows.to_csv(index=False, float_format="%.4g"))

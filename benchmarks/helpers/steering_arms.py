@@ -283,3 +283,54 @@ class ArmBench:
         if name != "frozen_decoder":
             effects = self.effects(name, dict.fromkeys(order, 1.0), groups)
             yield arm("output_score", max(order, key=lambda i: effects[i]))
+
+
+def correlation_and_effect(
+    bench: ArmBench, targets: Sequence[Target], names: Mapping[str, str], n_best: int = 2, n_random: int = 3
+) -> pd.DataFrame:
+    """Return association and causal effect of latents with concepts: the concept's own latent (`defined`),
+    the `n_best` others that rank training proteins best (`best`), and random ones (`random`).
+
+    Association is the AUC of a latent's mean or largest code, whichever ranks training proteins better, on
+    validation proteins. The effect is its output score there.
+
+    Args:
+        bench: proteins, codes and dictionaries.
+        targets: the concepts.
+        names: dictionary to the name of its architecture.
+        n_best: latents of each concept and dictionary.
+        n_random: likewise.
+    """
+    rows = []
+    for target in targets:
+        groups = bench.scored(target)
+        if min(map(len, groups)) < bench.n_scored:
+            continue
+        found = []
+        for name, architecture in names.items():
+            sae, free = bench.dictionaries[name], bench.dictionaries[name].n_defined
+            auc = {split: bench.aucs(name, split)[:, :, target.index] for split in ("train", "validation")}
+            pooling, every = auc["train"].argmax(axis=0), np.arange(sae.config.d_sae)
+            ranked, held = (of[pooling, every] for of in auc.values())
+            kinds = {"defined": [target.index]} if free else {}
+            kinds["best"] = [int(i) + free for i in np.argsort(-ranked[free:], kind="stable")[:n_best]]
+            alive = free + np.flatnonzero(bench.is_alive(name)[free:])
+            generator = numpy_generator(bench.seed, "random latents", name, target.concept_id)
+            kinds["random"] = [int(i) for i in generator.choice(alive, n_random, replace=False)]
+            found += [(name, architecture, kind, i, held[i]) for kind, of in kinds.items() for i in of]
+        arms = [latent_arm("", bench.dictionaries[name], {i: 1.0}, bench.length) for name, *_, i, _ in found]
+        edits = [arm.edit for arm in arms if arm.edit is not None]
+        effects = output_scores(bench.decoder, edits, *groups, bench.output_strength)
+        rows += [
+            {
+                "target": target.concept_id,
+                "seed": bench.seed,
+                "architecture": architecture,
+                "kind": kind,
+                "latent": i,
+                "association": association,
+                "effect": effect,
+            }
+            for (_, architecture, kind, i, association), effect in zip(found, effects, strict=True)
+        ]
+    return pd.DataFrame(rows)
