@@ -4,8 +4,8 @@ Needs the outputs of a finished `kedro run --env antibody`.
 
     python benchmarks/antibody_quadrants.py [--project FOLDER]
 
-Association and causal effect of each concept's own latent, of the best others, and of random ones, for V
-subgroups, V genes, J genes and mutation load; dictionaries of the run. docs/results/antibody_quadrants.csv
+Association and causal effect of each concept's own latent, of the best others, and of random ones, for the
+targets of benchmarks/antibody_steering.py. docs/results/antibody_quadrants.csv
 has the counts, docs/results/antibody_quadrant_latents.csv the latents: docs/steering.md says what they mean.
 """
 
@@ -15,9 +15,10 @@ from pathlib import Path
 
 import torch
 
+from antibody_steering import DESIGN, UNUSED
 from antibody_twin import TWIN
 from helpers.provenance import ROOT, provenance, write_json
-from helpers.steering import IMPLIED, Bench
+from helpers.steering import Bench
 from helpers.steering_arms import correlation_and_effect
 from helpers.steering_tables import quadrants
 from protsae.core.files import write_text_atomic
@@ -45,8 +46,8 @@ def main() -> None:
     torch.set_num_threads(1)
     about, started = provenance(), time.monotonic()
     bench = Bench(given.env, given.project, given.seed, given.twin)
-    of_genes = bench.concepts[bench.concepts["aspect"].isin(IMPLIED)]
-    latents = correlation_and_effect(bench, [bench.target(name) for name in of_genes["concept_id"]], NAMES)
+    targets = [bench.target(name) for name in (*DESIGN, *UNUSED)]
+    latents = correlation_and_effect(bench, targets, NAMES, n_best=5, n_random=5)
     tables = {
         "antibody_quadrants": quadrants(latents),
         "antibody_quadrant_latents": latents[latents["kind"] != "random"],
@@ -56,7 +57,7 @@ def main() -> None:
     print(tables["antibody_quadrants"].to_string())
     seconds = round(time.monotonic() - started)
     n_targets = int(latents["target"].nunique())
-    counts = {"n_concepts": n_targets, "n_left_out": len(of_genes) - n_targets}
+    counts = {"n_concepts": n_targets, "n_left_out": len(targets) - n_targets}
     write_json(given.output / "antibody_quadrants.json", {**about, "seconds": seconds, **counts})
 
 
