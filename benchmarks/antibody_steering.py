@@ -21,17 +21,14 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
 from antibody_twin import TWIN
 from helpers.provenance import ROOT, provenance, write_json
-from helpers.steering import Bench, judged, steer
+from helpers.steering import Bench, steer
+from helpers.steering_tables import doses, table
 from protsae.core.files import write_text_atomic
-from protsae.core.seeding import numpy_generator
-from protsae.metrics.bootstrap import cluster_weights, percentile_interval
-from protsae.steering.scoring import Judged, scores, smallest_difference
 
 DESIGN = (
     *("v_subgroup:IGHVF3", "j_gene:IGHJ6", "mutation_load:high", "v_gene:IGHVF10-G37"),
@@ -45,9 +42,6 @@ UNUSED = (
 )
 """Three of each class that had no part in the design: those with the lowest hashes of `steering targets`."""
 RESULTS = ROOT / "docs" / "results"
-N_RESAMPLES = 500
-REFERENCE = "difference_of_means"
-METRICS = ("hit", "gain", "isolation", "naturalness", "score")
 
 
 def job(env: str, project: Path, seed: int, targets: Sequence[str], twin: Path, folder: Path) -> None:
@@ -71,86 +65,18 @@ def _file(folder: Path, seed: int, target: str) -> Path:
     return folder / f"seed{seed}" / f"{target.replace(':', '-').replace('/', '-')}.parquet"
 
 
-def table(designs: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
-    """Return rows for each arm and target, class and all targets, on test."""
-    test = designs[designs["split"] == "test"]
-    ids = np.array(sorted(set(test["protein_id"])))
-    weights = cluster_weights(clusters[ids].to_numpy(), N_RESAMPLES, numpy_generator(0, "steering"))
-    values: dict[tuple[str, int, str], tuple[dict[str, float], dict[str, np.ndarray]]] = {}
-    for (target, seed), own in test.groupby(["target", "seed"]):
-        by_arm = {arm: _spread(rows, ids) for arm, rows in own.groupby("arm")}
-        for arm, found in by_arm.items():
-            samples = scores(found, by_arm["unsteered"], weights)
-            values[arm, seed, target] = scores(found, by_arm["unsteered"]), samples
-    aspect_of = dict(zip(test["target"], test["aspect"], strict=True))
-    groups = {target: [target] for target in aspect_of}
-    groups |= {
+def groups(aspect_of: dict[str, str]) -> dict[str, list[str]]:
+    """Return rows of the table to targets: each alone, classes, those on which the arms were designed and
+    others, and all."""
+    found = {target: [target] for target in aspect_of}
+    found |= {
         aspect: [t for t in aspect_of if aspect_of[t] == aspect]
         for aspect in dict.fromkeys(aspect_of.values())
     }
-    groups["mean of unused"] = [t for t in aspect_of if t in UNUSED]
-    groups["mean of design"] = [t for t in aspect_of if t in DESIGN]
-    groups["mean"] = list(aspect_of)
-    groups = {name: own for name, own in groups.items() if own}
-    rows = []
-    for group, arm in product(groups, test["arm"].unique()):
-        own = {
-            s: [values[arm, s, t] for t in groups[group] if (arm, s, t) in values]
-            for s in test["seed"].unique()
-        }
-        own = {seed: found for seed, found in own.items() if found}
-        row = {"arm": arm, "target": group, "n_targets": len(groups[group]), "n_seeds": len(own)}
-        samples = {}
-        for metric in METRICS:
-            of_seeds = [np.mean([value[metric] for value, _ in found]) for found in own.values()]
-            samples[metric] = np.mean([[s[metric] for _, s in found] for found in own.values()], axis=(0, 1))
-            row[metric] = np.mean(of_seeds)
-            if metric == "score":
-                row["score_sd"] = np.std(of_seeds, ddof=1) if len(own) > 1 else np.nan
-        row["score_low"], row["score_high"] = percentile_interval(samples["score"])
-        chosen = test[(test["arm"] == arm) & test["target"].isin(groups[group])]
-        row |= {
-            "strength": chosen["strength"].mean(),
-            "v_identity": chosen["v_identity"].mean(),
-            "perplexity": chosen["perplexity"].mean(),
-            "n_designs": len(chosen),
-        }
-        rows.append((row, samples["score"]))
-    reference = {row["target"]: samples for row, samples in rows if row["arm"] == REFERENCE}
-    found = []
-    for row, samples in rows:
-        paired = samples - reference[row["target"]]
-        row["difference"] = row["score"] - next(
-            r["score"] for r, _ in rows if r["arm"] == REFERENCE and r["target"] == row["target"]
-        )
-        row["difference_low"], row["difference_high"] = percentile_interval(paired)
-        row["detectable"] = smallest_difference(paired)
-        found.append(row)
-    return pd.DataFrame(found)
-
-
-def doses(designs: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores on validation by arm, target and strength, means over seeds."""
-    rows = []
-    of = designs[designs["split"] == "validation"]
-    for (target, seed), own in of.groupby(["target", "seed"]):
-        plain = judged(own[own["arm"] == "unsteered"])
-        for (arm, strength), found in own.groupby(["arm", "strength"]):
-            rows.append(
-                {
-                    "arm": arm,
-                    "target": target,
-                    "seed": seed,
-                    "strength": strength,
-                    **scores(judged(found), plain),
-                }
-            )
-    return pd.DataFrame(rows).groupby(["target", "arm", "strength"], as_index=False)[list(METRICS)].mean()
-
-
-def _spread(rows: pd.DataFrame, ids: np.ndarray) -> Judged:
-    found = rows.set_index("protein_id").reindex(ids)
-    return judged(found)
+    found["mean of unused"] = [t for t in aspect_of if t in UNUSED]
+    found["mean of design"] = [t for t in aspect_of if t in DESIGN]
+    found["mean"] = list(aspect_of)
+    return {name: own for name, own in found.items() if own}
 
 
 def main() -> None:
@@ -180,7 +106,9 @@ def main() -> None:
         ignore_index=True,
     )
     proteins = pd.read_parquet(given.project / "data" / "antibody" / "03_primary" / "proteins.parquet")
-    found = table(designs, proteins.set_index("protein_id")["cluster_id"])
+    clusters = proteins.set_index("protein_id")["cluster_id"]
+    rows_of = groups(dict(zip(designs["target"], designs["aspect"], strict=True)))
+    found = table(designs, clusters, rows_of, ("v_identity", "perplexity"))
     explored = given.project / "data" / "antibody" / "08_reporting"
     for name, rows in {"arms": found, "doses": doses(designs)}.items():
         text = rows.to_csv(index=False, float_format="%.4g")

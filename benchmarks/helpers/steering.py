@@ -1,36 +1,28 @@
 """Steering of antibodies: targets, templates, arms and what the judges say of designs."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from antibody import AntibodyRun
 from antibody_twin import twin_split
 from helpers.antibodies import Antibody, read_antibodies
+from helpers.steering_arms import ArmBench, Target
+from helpers.steering_tables import judged
 from protsae.annotations.config import RearrangementConfig
 from protsae.core.seeding import lowest_hashes, numpy_generator
 from protsae.encoding.reading import encode
 from protsae.encoding.run import Run
-from protsae.metrics.ranking import pairwise_auc
 from protsae.plm import load_plm
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.checkpoint import SaeCheckpoint
-from protsae.sae.protsae import ProtSae
 from protsae.steering.arms import (
     Arm,
-    difference_of_means,
-    direction_arm,
-    latent_arm,
     nearest_relatives,
-    output_scores,
-    output_scores_of_latents,
-    probe_direction,
     random_mutations,
 )
 from protsae.steering.config import DecodingConfig
@@ -38,8 +30,7 @@ from protsae.steering.decoding import Decoder, Template
 from protsae.steering.edits import LatentEdit
 from protsae.steering.germline import GermlineJudge, j_consensus
 from protsae.steering.naturalness import pseudo_perplexity
-from protsae.steering.scoring import Judged, naturalness, scores
-from protsae.steering.targets import with_ancestors
+from protsae.steering.scoring import naturalness, scores
 
 STRENGTHS = (0.3, 0.5, 0.7, 0.9, 1.3)
 """Tried on validation, for every arm alike: how far residues are moved, in roots of the activations' total
@@ -53,10 +44,6 @@ OF_LOAD = 0.9
 UNNATURAL = 0.15
 """Higher strengths are not tried where naturalness has fallen below this."""
 N_PASSES = 5
-N_CANDIDATES = 24
-N_OF_SET = 96
-N_SCORED = 8
-OUTPUT_STRENGTH = 0.5
 _J_IN_CDR3 = 8
 _UNMOVED = ("loci", "v_subgroups", "v_genes", "j_genes")
 IMPLIED = {
@@ -69,25 +56,11 @@ IMPLIED = {
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Target:
-    """A concept to steer towards."""
-
-    index: int
-    concept_id: str
-    aspect: str
-
-    @property
-    def locus(self) -> str:
-        """`IGH`, `IGK` or `IGL`; empty: any."""
-        value = self.concept_id.partition(":")[2]
-        return value[:3] if value.startswith("IG") else ""
-
-
-class Bench:
+class Bench(ArmBench):
     """A finished run with one seed's dictionaries, the judges, and the sequences that neither model saw."""
 
     def __init__(self, env: str, project: Path, seed: int, twin: Path) -> None:
+        super().__init__()
         self.run, self.seed = AntibodyRun(env, project=project), seed
         self.concepts = self.run.load("concepts")
         proteins = self.run.proteins
@@ -101,24 +74,6 @@ class Bench:
         judging = load_plm(twin)
         self.twin = Decoder(judging, f"layers.{judging.n_layers - 1}.resid_pre", DecodingConfig())
         self._perplexities: dict[str, float] = {}
-
-    @cached_property
-    def labels(self) -> NDArray[np.bool_]:
-        """[n_proteins, n_concepts]."""
-        table = self.run.load("protein_labels")
-        found = np.zeros((len(self.ids), len(self.concepts)), bool)
-        row = pd.Series(range(len(self.ids)), index=self.ids).reindex(table["protein_id"])
-        known = row.notna().to_numpy()
-        found[row[known].astype(int), table["concept_idx"].to_numpy()[known]] = True
-        return found
-
-    @cached_property
-    def labelled(self) -> dict[str, NDArray[np.bool_]]:
-        """Aspect to whether proteins are labelled in it [n_proteins]."""
-        table = self.run.load("labelled_aspects")
-        return {
-            str(aspect): np.isin(self.ids, list(own)) for aspect, own in table.groupby("aspect")["protein_id"]
-        }
 
     @cached_property
     def locus(self) -> NDArray[np.str_]:
@@ -189,11 +144,6 @@ class Bench:
             found.append(int(np.argmax(rates)))
         return found[0], found[1]
 
-    def target(self, concept_id: str) -> Target:
-        """Return a concept."""
-        (index,) = np.flatnonzero(self.concepts["concept_id"] == concept_id)
-        return Target(int(index), concept_id, str(self.concepts["aspect"][index]))
-
     @cached_property
     def natural(self) -> dict[str, Floats]:
         """Locus to the twin's pseudo-perplexities of natural sequences that it did not see; empty: of all."""
@@ -211,7 +161,8 @@ class Bench:
 
     def known(self, target: Target) -> NDArray[np.bool_]:
         """Return proteins that are labelled for a target, of its locus [n_proteins]."""
-        of_locus = (self.locus == target.locus) | (not target.locus)
+        locus = locus_of(target)
+        of_locus = (self.locus == locus) | (not locus)
         return self.labelled[target.aspect] & of_locus
 
     def templates(self, target: Target, split: str) -> list[Template]:
@@ -265,100 +216,12 @@ class Bench:
         ]
         return found
 
-    def arms(self, target: Target) -> Iterator[Arm]:
-        """Yield the arms that edit, in the order of the table."""
-        known, of_train = self.known(target), self.split == "train"
-        positive, negative = (
-            known & of_train & (self.labels[:, target.index] == one) for one in (True, False)
-        )
-        direction = difference_of_means(self.means, positive, negative)
-        protsae = self.dictionaries["protsae"]
-        assert isinstance(protsae, ProtSae)
-        length = float(protsae.config.d_model**0.5 / protsae.input_scale)
-        generator = numpy_generator(self.seed, "steering", target.concept_id)
-        difference = self._difference("protsae", positive, negative)
-        n_defined = protsae.n_defined
+    def wrong(self, target: Target) -> list[Target]:
+        """Return the other concepts of the class, of the same locus where there are any."""
+        same = super().wrong(target)
+        return [other for other in same if locus_of(other) == locus_of(target)] or same
 
-        yield latent_arm("random_latent", protsae, {self._random(target, generator): 1.0}, length)
-        wrong = self._wrong(target, generator)
-        yield latent_arm("wrong_concept", protsae, {wrong.index: 1.0}, length, about=wrong.concept_id)
-        yield direction_arm("difference_of_means", direction, length)
-        yield direction_arm("linear_probe", self._probe(target, known), length)
-        yield direction_arm("predictor", protsae.concept_weights[target.index].detach(), length)
-        groups = self._scored(target)
-        chosen, n = self._causal_components(positive, negative, groups, length)
-        yield replace(
-            direction_arm("difference_of_means_set", chosen, length), about=f"{n} principal components"
-        )
-        for name in ("topk", "ordered", "frozen_decoder"):
-            yield from self._unguided(name, target, known & of_train, length, groups)
-        for name in ("topk", "protsae"):
-            sae, changes = self.dictionaries[name], self._difference(name, positive, negative)
-            largest = {
-                int(i): float(changes[i]) for i in np.argsort(-np.abs(changes), kind="stable")[:N_OF_SET]
-            }
-            if name == "protsae":  # the target's own latent is always a candidate
-                largest.setdefault(target.index, float(changes[target.index]))
-            effects = output_scores_of_latents(self.decoder, sae, largest, *groups, OUTPUT_STRENGTH * length)
-            causal = {i: change for i, change in largest.items() if effects[i] > 0}
-            yield latent_arm(f"{name}_set", sae, causal or largest, length, about=f"{len(causal)} latents")
-            if name == "protsae":
-                own = {i: effects[i] * float(np.sign(c)) for i, c in causal.items() if i < n_defined}
-                about = f"{len(own)} latents"
-                yield latent_arm("named_set", sae, own or {target.index: 1.0}, length, about=about)
-        named = self._named(target, difference)
-        yield latent_arm("named", protsae, named, length, about=str(list(named)))
-        off = self._others(target)
-        yield latent_arm("named_source_off", protsae, named, length, suppressed=off)
-        profile = {i: float(difference[i]) for i in range(n_defined)}
-        yield latent_arm("named_profile", protsae, profile, length)
-
-    def _causal_components(
-        self,
-        positive: NDArray[np.bool_],
-        negative: NDArray[np.bool_],
-        groups: Sequence[Sequence[Template]],
-        length: float,
-    ) -> tuple[torch.Tensor, int]:
-        """Return difference of means along the principal components that favour the true residues, and how
-        many these are: the selection that the sets of latents get, without a dictionary."""
-        train = self.means[self.split == "train"].astype(np.float64)
-        components = np.linalg.svd(train - train.mean(axis=0), full_matrices=False)[2]
-        direction = difference_of_means(self.means, positive, negative).numpy().astype(np.float64)
-        changes = components @ direction
-        largest = np.argsort(-np.abs(changes), kind="stable")[:N_OF_SET]
-        parts = torch.from_numpy(components[largest] * changes[largest, None]).float()
-        edits = [direction_arm("", part, length).edit for part in parts]
-        effects = output_scores(
-            self.decoder, [edit for edit in edits if edit is not None], *groups, OUTPUT_STRENGTH
-        )
-        chosen = torch.from_numpy(effects > 0)
-        return (parts[chosen] if chosen.any() else parts).sum(dim=0), int(chosen.sum())
-
-    def _scored(self, target: Target) -> list[list[Template]]:
-        """Return validation proteins with the target and without, on which output scores are measured."""
-        held = self.known(target) & (self.split == "validation")
-        groups = []
-        for one in (True, False):
-            ids = self.ids[held & (self.labels[:, target.index] == one)]
-            chosen = sorted(lowest_hashes(ids, N_SCORED, f"output score {target.concept_id}"))
-            groups.append([self.template(target, each) for each in chosen])
-        return groups
-
-    def _difference(self, name: str, positive: NDArray[np.bool_], negative: NDArray[np.bool_]) -> Floats:
-        codes = self.pooled[name]["mean"]
-        return codes[positive].mean(axis=0, dtype=np.float64) - codes[negative].mean(axis=0, dtype=np.float64)
-
-    def _named(self, target: Target, difference: Floats) -> dict[int, float]:
-        """Return the target's latent and those of its ancestors, by how much their mean codes differ."""
-        above = with_ancestors(target.concept_id, self.run.load("concept_relations"))
-        found = {}
-        for i in np.flatnonzero(self.concepts["concept_id"].isin(above)):
-            if difference[i] > 0 or i == target.index:
-                found[int(i)] = max(float(difference[i]), 1e-3)
-        return found
-
-    def _others(self, target: Target) -> list[int]:
+    def excluded(self, target: Target) -> list[int]:
         """Return the latents of concepts that exclude the target."""
         value, names = target.concept_id.partition(":")[2], self.concepts["concept_id"]
         aspects = ("v_subgroup", "v_gene") if target.aspect.startswith("v_") else (target.aspect,)
@@ -369,55 +232,11 @@ class Bench:
         rows = self.concepts["aspect"].isin(aspects) & ~names.isin(kin)
         return [int(i) for i in np.flatnonzero(rows)]
 
-    def _wrong(self, target: Target, generator: np.random.Generator) -> Target:
-        """Return another concept of the class, of the same locus where there is one."""
-        same = [
-            self.target(name)
-            for name in self.concepts["concept_id"][self.concepts["aspect"] == target.aspect]
-            if name != target.concept_id
-        ]
-        of_locus = [other for other in same if other.locus == target.locus] or same
-        return of_locus[generator.integers(len(of_locus))]
 
-    def _random(self, target: Target, generator: np.random.Generator) -> int:
-        """Return one of the ten free latents that are active in about as many proteins as the target's."""
-        active = (self.pooled["protsae"]["max"][self.split == "train"] > 0).mean(axis=0)
-        n = self.dictionaries["protsae"].n_defined
-        near = n + np.argsort(np.abs(active[n:] - active[target.index]), kind="stable")[:10]
-        return int(generator.choice(near))
-
-    def _probe(self, target: Target, known: NDArray[np.bool_]) -> torch.Tensor:
-        parts = [
-            (self.means[rows], self.labels[rows, target.index], np.ones(int(rows.sum()), bool))
-            for rows in (known & (self.split == "train"), known & (self.split == "validation"))
-        ]
-        return probe_direction(*parts, self.run.judge.scoring.l2)
-
-    def _unguided(
-        self,
-        name: str,
-        target: Target,
-        known: NDArray[np.bool_],
-        length: float,
-        groups: Sequence[Sequence[Template]],
-    ) -> Iterator[Arm]:
-        """Yield the best latent by correlation, and of the best ones that with the highest output score."""
-        sae, truth = self.dictionaries[name], self.labels[known, target.index][:, None]
-        auc = np.max(
-            [np.nan_to_num(pairwise_auc(codes[known], truth)[:, 0]) for codes in self.pooled[name].values()],
-            axis=0,
-        )
-        order = [int(i) for i in np.argsort(-auc, kind="stable")[:N_CANDIDATES]]
-
-        def arm(kind: str, i: int) -> Arm:
-            return latent_arm(f"{name}_{kind}", sae, {i: 1.0}, length, about=f"{i}, AUC {auc[i]:.3f}")
-
-        yield arm("latent", order[0])
-        if name != "frozen_decoder":
-            effects = output_scores_of_latents(
-                self.decoder, sae, dict.fromkeys(order, 1.0), *groups, OUTPUT_STRENGTH * length
-            )
-            yield arm("output_score", max(order, key=lambda i: effects[i]))
+def locus_of(target: Target) -> str:
+    """Return `IGH`, `IGK` or `IGL`; empty: any."""
+    value = target.concept_id.partition(":")[2]
+    return value[:3] if value.startswith("IG") else ""
 
 
 def mask(target: Target, antibody: Antibody, name: str) -> NDArray[np.bool_]:
@@ -506,11 +325,6 @@ def _doses(
         if found[strength]["naturalness"].mean() < UNNATURAL:
             break
     return found
-
-
-def judged(table: pd.DataFrame) -> Judged:
-    """Return the values of a table of designs."""
-    return Judged(*(table[name].to_numpy(np.float64) for name in ("hit", "isolation", "naturalness")))
 
 
 def _decoded(

@@ -161,6 +161,34 @@ def test_rounds_by_confidence_equal_a_slow_version(model, sae):
         assert "".join(letters) == design.sequence
 
 
+@pytest.mark.parametrize("config", [{"rounds": 3, "falling": True}, {"rounds": 1, "temperature": 1.0}])
+def test_several_doses_at_once_give_what_each_gives_alone(model, sae, config):
+    decoder = Decoder(model, HOOK_POINT, DecodingConfig(**config, tokens_per_batch=60))
+    edit = LatentEdit(sae, {5: 2.0})
+    doses = [(None, 0.0), (edit, 2.0), (edit, 9.0), (DirectionEdit(torch.ones(D_MODEL)), 3.0)]
+    found = decoder.decode_each(templates(), doses)
+    assert found == [decoder.decode(templates(), *dose) for dose in doses]
+    assert len({of[0].confidence for of in found}) == 4
+
+
+def test_log_probabilities_of_true_residues_under_each_edit(model, sae):
+    decoder = Decoder(model, HOOK_POINT, DecodingConfig(tokens_per_batch=60))
+    edit = LatentEdit(sae, {5: 2.0})
+    found = decoder.true_log_probabilities(templates(), [None, edit], 1.5)
+    for j, template in enumerate(templates()):
+        for i, strength in enumerate((0.0, 1.5)):
+            logs = hooked_log_probabilities(
+                template.sequence,
+                template.masked,
+                lambda x, s=strength: slowly_changed(sae, x, {5: 2.0}, (), "add_max", s, True),
+            )
+            letters = [c for c, m in zip(template.sequence, template.masked, strict=True) if m]
+            pairs = zip(logs, letters, strict=True)
+            true = [row[AMINO_ACIDS.index(letter)] for row, letter in pairs if letter in AMINO_ACIDS]
+            assert found[i, j] == pytest.approx(np.mean(true), abs=1e-5)
+    assert np.abs(found[1] - found[0]).min() > 1e-4
+
+
 def test_limit_on_mutations_holds_and_the_surest_ones_stay(model):
     whole = Decoder(model, HOOK_POINT, DecodingConfig(rounds=1)).decode(templates())
     limited = Decoder(model, HOOK_POINT, DecodingConfig(rounds=1, max_mutations=4)).decode(templates())

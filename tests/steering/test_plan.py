@@ -12,7 +12,7 @@ from protsae.core.errors import InputError
 from protsae.core.files import stamp
 from protsae.datasets import SteeringDataset
 from protsae.steering.plan import DESIGN_COLUMNS, FASTA_NAME, INDEX_NAME, TABLE_NAME, Designs
-from protsae.steering.targets import targets_of, with_ancestors
+from protsae.steering.targets import parents_of, targets_of, with_ancestors
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_an_interrupted_run_resumes_and_ends_in_the_same_bytes(plan, tmp_path):
 
 def test_targets_are_latents_of_concepts_and_their_ancestors():
     relations = pd.DataFrame({"child_id": ["c", "b", "c"], "parent_id": ["b", "a", "x"]})
-    assert with_ancestors("c", relations) == {"a", "b", "c", "x"}
+    assert with_ancestors("c", parents_of(relations)) == {"a", "b", "c", "x"}
     largest = {0: 2.0, 1: 0.0, 2: 4.0, 3: 1.0}
     found = targets_of(["c"], [3], ["a", "b", "c"], largest, relations)
     assert [(t.name, dict(t.raised)) for t in found] == [("c", {0: 2.0, 2: 4.0}), ("latent 3", {3: 1.0})]

@@ -131,13 +131,12 @@ def output_scores(
         without: proteins that do not.
         strength: of the edits.
     """
-    plain = [_true_log_probability(decoder, group, None, 0.0) for group in (with_concept, without)]
-    found = [
-        [_true_log_probability(decoder, group, edit, strength) for group in (with_concept, without)]
-        for edit in edits
-    ]
-    changes = np.array(found) - np.array(plain)
-    scores: Floats = changes[:, 0] - changes[:, 1]
+    with_it, without_it = (
+        decoder.true_log_probabilities(group, [None, *edits], strength).mean(axis=1)
+        for group in (with_concept, without)
+    )
+    changes = (with_it - with_it[0]) - (without_it - without_it[0])
+    scores: Floats = changes[1:]
     return scores
 
 
@@ -163,12 +162,6 @@ def output_scores_of_latents(
     edits = [arm.edit for arm in arms if arm.edit is not None]
     found = output_scores(decoder, edits, with_concept, without, 1.0)
     return dict(zip(changes, found.tolist(), strict=True))
-
-
-def _true_log_probability(
-    decoder: Decoder, templates: Sequence[Template], edit: Edit | None, strength: float
-) -> float:
-    return float(np.mean(decoder.true_log_probabilities(templates, edit, strength)))
 
 
 def random_mutations(

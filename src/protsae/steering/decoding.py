@@ -16,6 +16,7 @@ from protsae.plm.batching import token_budget_batches
 from protsae.plm.checkpoint import PlmModel
 from protsae.plm.forward import Esm2Forward
 from protsae.plm.hook_points import parse_hook_point
+from protsae.plm.paused import PausedPass
 from protsae.steering.config import DecodingConfig
 from protsae.steering.edits import Edit
 
@@ -91,12 +92,27 @@ class Decoder:
         Returns:
             Designs in the order of the templates, samples of one protein together.
         """
+        return self.decode_each(templates, [(edit, strength)])[0]
+
+    def decode_each(
+        self, templates: Sequence[Template], doses: Sequence[tuple[Edit | None, float]]
+    ) -> list[list[Design]]:
+        """Write the masked residues of every template once per dose, which is an edit and its strength.
+
+        All doses share the first round's layers below the hook point.
+
+        Returns:
+            For each dose what `decode` returns.
+        """
         samples = range(self._config.n_samples)
-        rows = [_Row(template, sample, self._config) for template in templates for sample in samples]
-        lengths = [len(row.letters) for row in rows]
+        rows = [
+            [_Row(template, sample, self._config) for template in templates for sample in samples]
+            for _ in doses
+        ]
+        lengths = [len(template.sequence) for template in templates for _ in samples]
         for members in token_budget_batches(lengths, self._config.tokens_per_batch):
-            self._decode([rows[i] for i in members], edit, strength)
-        return [row.design() for row in rows]
+            self._decode([[of[i] for i in members] for of in rows], doses)
+        return [[row.design() for row in of] for of in rows]
 
     def log_probabilities(
         self, sequences: Sequence[str], masked: torch.Tensor, edit: Edit | None = None, strength: float = 1.0
@@ -110,10 +126,7 @@ class Decoder:
             strength: of the edit.
         """
         paused = self._forward.run_to(sequences, self._hook_point, masked)
-        function = None if edit is None else lambda x: edit(x, strength)
-        logits = self._forward.finish(paused, function, at=masked)[:, self._tokens]
-        found: NDArray[np.float64] = torch.log_softmax(logits.double(), dim=1).numpy()
-        return found
+        return self._finished(paused, masked, edit, strength)
 
     def activations(self, sequences: Sequence[str]) -> list[torch.Tensor]:
         """Return the values at the hook point of sequences without masks, [length, d_model] each."""
@@ -126,38 +139,58 @@ class Decoder:
         return found
 
     def true_log_probabilities(
-        self, templates: Sequence[Template], edit: Edit | None = None, strength: float = 1.0
+        self, templates: Sequence[Template], edits: Sequence[Edit | None] = (None,), strength: float = 1.0
     ) -> NDArray[np.float64]:
-        """Return the mean log-probability of each template's own masked residues, in one pass [n_templates].
+        """Return the mean log-probability of each template's own masked residues, in one pass, under each
+        edit [n_edits, n_templates].
 
         Residues that are no standard amino acid do not count.
         """
-        found = np.zeros(len(templates))
+        found = np.zeros((len(edits), len(templates)))
         lengths = [len(template.sequence) for template in templates]
         for members in token_budget_batches(lengths, self._config.tokens_per_batch):
             batch = [templates[i] for i in members]
             masked = np.concatenate([template.masked for template in batch])
             sequences = [template.sequence for template in batch]
-            logs = self.log_probabilities(sequences, torch.from_numpy(masked), edit, strength)
             owner = np.repeat(members, [len(sequence) for sequence in sequences])[masked]
             number = _NUMBER[character_codes("".join(sequences))][masked]
             known = np.flatnonzero(number >= 0)
-            sums = np.bincount(owner[known], logs[known, number[known]], minlength=len(templates))
-            found += sums / np.maximum(1, np.bincount(owner[known], minlength=len(templates)))
+            counts = np.maximum(1, np.bincount(owner[known], minlength=len(templates)))
+            at = torch.from_numpy(masked)
+            paused = self._forward.run_to(sequences, self._hook_point, at)
+            for i, edit in enumerate(edits):
+                logs = self._finished(paused, at, edit, strength)
+                found[i] += np.bincount(owner[known], logs[known, number[known]], len(templates)) / counts
         return found
 
-    def _decode(self, rows: Sequence["_Row"], edit: Edit | None, strength: float) -> None:
-        rounds = self._config.rounds
-        for turn in range(rounds):
-            now = strength * (1 - turn / rounds) if self._config.falling else strength
-            writing = [row for row in rows if row.masked.any()]
-            if not writing:
-                return
-            masked = torch.from_numpy(np.concatenate([row.masked for row in writing]))
-            found = self.log_probabilities(["".join(row.letters) for row in writing], masked, edit, now)
-            starts = np.cumsum([0, *(int(row.masked.sum()) for row in writing)])
-            for row, start, end in zip(writing, starts, starts[1:], strict=False):
-                row.write(found[start:end], math.ceil(row.n_masked * (turn + 1) / rounds))
+    def _finished(
+        self, paused: PausedPass, masked: torch.Tensor, edit: Edit | None, strength: float
+    ) -> NDArray[np.float64]:
+        """Return log-probabilities at masked residues after an edit at the hook point [n_masked, 20]."""
+        function = None if edit is None else lambda x: edit(x, strength)
+        logits = self._forward.finish(paused, function, at=masked)[:, self._tokens]
+        found: NDArray[np.float64] = torch.log_softmax(logits.double(), dim=1).numpy()
+        return found
+
+    def _decode(self, rows: Sequence[Sequence["_Row"]], doses: Sequence[tuple[Edit | None, float]]) -> None:
+        rounds, first = self._config.rounds, None
+        for own, (edit, strength) in zip(rows, doses, strict=True):
+            for turn in range(rounds):
+                now = strength * (1 - turn / rounds) if self._config.falling else strength
+                writing = [row for row in own if row.masked.any()]
+                if not writing:
+                    break
+                masked = torch.from_numpy(np.concatenate([row.masked for row in writing]))
+                if turn or first is None:
+                    texts = ["".join(row.letters) for row in writing]
+                    paused = self._forward.run_to(texts, self._hook_point, masked)
+                    first = first or paused
+                else:
+                    paused = first
+                found = self._finished(paused, masked, edit, now)
+                starts = np.cumsum([0, *(int(row.masked.sum()) for row in writing)])
+                for row, start, end in zip(writing, starts, starts[1:], strict=False):
+                    row.write(found[start:end], math.ceil(row.n_masked * (turn + 1) / rounds))
 
 
 class _Row:

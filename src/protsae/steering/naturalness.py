@@ -1,6 +1,7 @@
-"""How natural sequences are to a language model that did not write them."""
+"""How natural sequences are: to a language model that did not write them, and by their composition."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,45 @@ from protsae.plm.batching import token_budget_batches
 from protsae.steering.decoding import Decoder
 
 _NUMBER = code_table(AMINO_ACIDS, other=-1)
+Floats = NDArray[np.float64]
+
+
+def composition(sequences: Sequence[str]) -> Floats:
+    """Return the shares of the standard amino acids in each sequence [n_sequences, 20]."""
+    counts = [
+        np.bincount(number[number >= 0], minlength=len(AMINO_ACIDS))
+        for number in (_NUMBER[character_codes(sequence)].astype(np.int64) for sequence in sequences)
+    ]
+    found: Floats = np.array(counts) / np.maximum(1, np.sum(counts, axis=1, keepdims=True))
+    return found
+
+
+def composition_distance(sequences: Sequence[str], background: Floats) -> Floats:
+    """Return the Jensen-Shannon distance of each sequence's composition from a background, from 0 to 1.
+
+    Args:
+        sequences: what is judged.
+        background: shares of the amino acids [20], such as the mean of natural proteins.
+    """
+    from scipy.spatial.distance import jensenshannon
+
+    found: Floats = jensenshannon(composition(sequences), background[None], base=2, axis=1)
+    return found
+
+
+def frechet_distance(a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]]) -> float:
+    """Return the Frechet distance of two samples of embeddings, as if both were normal (Heusel et al. 2017):
+    |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)). Small samples raise it.
+
+    Args:
+        a: embeddings [n_a, d].
+        b: embeddings [n_b, d].
+    """
+    covariance = [np.cov(x.astype(np.float64), rowvar=False) for x in (a, b)]
+    # The eigenvalues of a product of two positive semidefinite matrices are real and not negative.
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(covariance[0] @ covariance[1]).real, 0.0))
+    moved = a.mean(axis=0, dtype=np.float64) - b.mean(axis=0, dtype=np.float64)
+    return float(moved @ moved + np.trace(covariance[0]) + np.trace(covariance[1]) - 2 * roots.sum())
 
 
 def pseudo_perplexity(

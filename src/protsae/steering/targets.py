@@ -61,14 +61,22 @@ def _read_table(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
     return table
 
 
-def with_ancestors(concept_id: str, relations: pd.DataFrame) -> set[str]:
-    """Return a concept and all that lie above it, along every relation.
+def parents_of(relations: pd.DataFrame) -> dict[str, list[str]]:
+    """Return concept to those right above it, along every relation.
+
+    Args:
+        relations: `child_id`, `parent_id`.
+    """
+    return {str(child): own.tolist() for child, own in relations.groupby("child_id")["parent_id"]}
+
+
+def with_ancestors(concept_id: str, parents: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return a concept and all that lie above it.
 
     Args:
         concept_id: the concept.
-        relations: `child_id`, `parent_id`.
+        parents: see `parents_of`.
     """
-    parents = relations.groupby("child_id")["parent_id"].agg(list).to_dict()
     found, new = {concept_id}, [concept_id]
     while new:
         new = [parent for child in new for parent in parents.get(child, []) if parent not in found]
@@ -90,7 +98,7 @@ def targets_of(
         latents: numbers of latents.
         concept_ids: concepts that the dictionary's first latents are tied to.
         largest: latent to its largest code in training.
-        relations: see `with_ancestors`; None: ancestors are not raised.
+        relations: see `parents_of`; None: ancestors are not raised.
 
     Raises:
         InputError: nothing to steer, an unknown concept or latent, or a latent that never fired.
@@ -98,11 +106,12 @@ def targets_of(
     if not concepts and not latents:
         raise InputError("nothing to steer: give steering.concepts, steering.latents, or both")
     index = {concept_id: i for i, concept_id in enumerate(concept_ids)}
+    parents = {} if relations is None else parents_of(relations)
     found = []
     for concept_id in concepts:
         if concept_id not in index:
             raise InputError(f"steering.concepts: {unknown_key_message(concept_id, index, 'concept')}")
-        ids = {concept_id} if relations is None else with_ancestors(concept_id, relations)
+        ids = with_ancestors(concept_id, parents)
         found.append((concept_id, sorted(index[name] for name in ids if name in index)))
     found += [(f"latent {latent}", [latent]) for latent in latents]
     if unknown := [i for _, each in found for i in each if i not in largest]:

@@ -50,10 +50,33 @@ def steer_proteins(
     return plan_steering(proteins.ids, proteins.sequences, targets, *models, parameters, judge=steering_judge)
 
 
-def tabulate_designs(steering_designs: Any) -> pd.DataFrame:
-    """Return the table of a `steering.plan.Designs`."""
-    table: pd.DataFrame = steering_designs.table
-    return table
+def tabulate_designs(
+    steering_designs: Any,
+    steering_proteins: Path,
+    steering_concepts: Path,
+    steering_labels: Path,
+    steering_labelled: Path,
+    steering_relations: Path | None,
+) -> pd.DataFrame:
+    """Return the table of a `steering.plan.Designs`, with what a judge by k-mers says of them.
+
+    Args:
+        steering_designs: the designs.
+        steering_proteins: proteins of a finished run, which the judge is trained on.
+        steering_concepts: its concepts.
+        steering_labels: its labels.
+        steering_labelled: which proteins are labelled in which aspect.
+        steering_relations: relations of concepts, of which relatives are no off-targets.
+
+    Returns:
+        `steering.plan.DESIGN_COLUMNS` and `steering.tabulating.KMER_COLUMNS`.
+    """
+    from protsae.steering.tabulating import CrossJudge, with_kmer_scores
+
+    files = (steering_proteins, steering_concepts, steering_labels, steering_labelled)
+    judge = CrossJudge.fit(*map(pd.read_parquet, files))
+    relations = None if steering_relations is None else pd.read_parquet(steering_relations)
+    return with_kmer_scores(steering_designs.table, judge, relations)
 
 
 def judge_structures(

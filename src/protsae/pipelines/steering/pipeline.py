@@ -20,7 +20,13 @@ def create_pipeline() -> Pipeline:
                 name="steer_proteins",
             ),
             Node(
-                tabulate_designs, inputs="steering_designs", outputs="steering_table", name="tabulate_designs"
+                tabulate_designs,
+                inputs=[
+                    *("steering_designs", "steering_proteins", "steering_concepts", "steering_labels"),
+                    *("steering_labelled", "steering_relations"),
+                ],
+                outputs="steering_table",
+                name="tabulate_designs",
             ),
             Node(
                 judge_structures,
