@@ -7,7 +7,7 @@ import pytest
 
 from protsae.attribution.plan import TABLES
 from protsae.core.errors import InputError
-from protsae.core.files import sha256_file
+from protsae.core.files import UNSEALED, sha256_file, write_text_atomic
 from protsae.explorer.config import ExplorerConfig
 from protsae.explorer.content import Given, plan_site
 from protsae.steering.plan import DESIGN_COLUMNS
@@ -40,8 +40,10 @@ def steered(tmp_path, tables, designs):
     folder.mkdir()
     designs.to_parquet(folder / "designs.parquet")
     sha256 = sha256_file(tables.of["topk"].sae_checkpoint.path)
-    about = {"n_designs": 20, "config": {"scale": 1.0}, "dictionary_sha256": sha256}
-    (folder / "steering.json").write_text(json.dumps(about))
+    (folder / "designs.fasta").touch()
+    files = {name: sha256_file(folder / name) for name in ("designs.parquet", "designs.fasta")}
+    about = {"seal": UNSEALED, "config": {"scale": 1.0}, "dictionary_sha256": sha256, "files": files}
+    write_text_atomic(folder / "steering.json", json.dumps(about), sealed=True)
     return folder
 
 

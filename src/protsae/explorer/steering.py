@@ -1,6 +1,5 @@
 """Data files of steering: the designs of the pipeline, and arms side by side."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,8 +63,8 @@ class Steered:
             yield from self._designs(self._folder)
 
     def _designs(self, folder: Path) -> Iterator[DataFile]:
-        about = json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))
-        every = Designs(folder).table
+        made = Designs(folder)
+        about, every = made.about, made.table
         designs = every[: self._most]
         judged = pd.DataFrame()
         if self._structures is not None:

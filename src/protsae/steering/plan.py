@@ -302,11 +302,18 @@ class Designs:
         """The same sequences as FASTA; raises as `table`."""
         return self._whole(FASTA_NAME)
 
-    def _whole(self, name: str) -> Path:
-        index = read_sealed_json(self.path / INDEX_NAME)
-        if index is None:
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """The record of the folder: settings, hash of the dictionary, hashes of the files; raises as
+        `table`."""
+        found = read_sealed_json(self.path / INDEX_NAME)
+        if found is None:
             raise InputError(f"{self.path / INDEX_NAME} is missing or damaged; {_AGAIN}")
-        if not (self.path / name).is_file() or sha256_file(self.path / name) != index["files"][name]:
+        return found
+
+    def _whole(self, name: str) -> Path:
+        expected = self.about["files"][name]
+        if not (self.path / name).is_file() or sha256_file(self.path / name) != expected:
             raise InputError(
                 f"{self.path / name} is missing or damaged: its SHA-256 differs from {INDEX_NAME}; {_AGAIN}"
             )
