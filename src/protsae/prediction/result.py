@@ -166,12 +166,13 @@ def _write(stem: Path, schema: pa.Schema, parts: Iterator[pa.Table], head: str, 
     tsv = stem.with_suffix(".tsv")
     with (
         atomic_path(stem.with_suffix(".parquet")) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as parquet,
+        # without Arrow's own schema, readers see text and not how it was held
+        pq.ParquetWriter(temporary, schema, compression="zstd", store_schema=False) as parquet,
         atomic_path(tsv) as text,
         text.open("wb") as handle,
     ):
         handle.write((head + "\t".join(schema.names) + "\n").encode())  # pyarrow would quote the names
-        with csv.CSVWriter(handle, schema, write_options=options) as writer:
+        with csv.CSVWriter(handle, _plain(schema), write_options=options) as writer:
             for part in parts:
                 parquet.write_table(part)
                 if as_tsv:
@@ -180,14 +181,23 @@ def _write(stem: Path, schema: pa.Schema, parts: Iterator[pa.Table], head: str, 
         tsv.unlink()
 
 
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with texts as such, not as places in a dictionary."""
+    kinds = [field.type for field in schema]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    return pa.schema(zip(schema.names, kinds, strict=True))
+
+
 def _shortened(table: pa.Table) -> pa.Table:
     """Return a table whose numbers have six significant digits, and whose texts need no quotes."""
-    import pyarrow.compute as pc
 
     for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            column = table[field.name].combine_chunks()
+            texts = _one_line_texts(column.dictionary).take(column.indices)
+            table = table.set_column(place, field.name, texts)
         if pa.types.is_string(field.type):
-            plain = pc.replace_substring(table[field.name], '"', "''")
-            table = table.set_column(place, field, pc.replace_substring_regex(plain, r"[\t\r\n]", " "))
+            table = table.set_column(place, field.name, _one_line_texts(table[field.name]))
         if pa.types.is_floating(field.type):
             values = table[field.name].to_numpy(zero_copy_only=False).astype(np.float64)
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -196,6 +206,12 @@ def _shortened(table: pa.Table) -> pa.Table:
             short = np.where(np.isfinite(values), np.round(values * scale) / scale, values)
             table = table.set_column(place, field, pa.array(short, field.type, from_pandas=True))
     return table
+
+
+def _one_line_texts(texts: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(pc.replace_substring(texts, '"', "''"), r"[\t\r\n]", " ")
 
 
 def _write_probes(path: Path, folders: Sequence[Path], head: str, config: PredictionConfig) -> None:
