@@ -6,6 +6,7 @@ lists and documents are joined from these texts.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,12 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 def embeddable(value: Any) -> str:
     """Return JSON that is safe inside a `<script>` of a page: no markup, only ASCII."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
+
+
+@lru_cache(maxsize=2**14)
+def _known(text: str | None) -> str:
+    """Return `embeddable` text that is likely to be needed again, such as the sentence of a latent."""
+    return embeddable(text)
 
 
 def documents(tables: Mapping[str, pa.Table], sequences: Sequence[str]) -> pa.StringArray:
@@ -70,7 +77,7 @@ def _json(values: pa.ChunkedArray, digits: int = _DIGITS) -> pa.StringArray:
         texts = column.cast(pa.string())
     else:
         encoded = column if pa.types.is_dictionary(kind) else column.dictionary_encode()
-        known = pa.array(map(embeddable, encoded.dictionary.to_pylist()), pa.string())
+        known = pa.array(map(_known, encoded.dictionary.to_pylist()), pa.string())
         texts = known.take(encoded.indices)
     return texts.fill_null("null")
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 from protsae.core.errors import MALFORMED, InputError
 from protsae.core.files import UNSEALED, atomic_path, has_sha256, sha256_file, write_text_atomic
 from protsae.core.tensor_files import refuse_damaged
+from protsae.core.threads import in_threads
 from protsae.prediction.comparing import VARIANT_SCHEMAS
 from protsae.prediction.config import PredictionConfig
 from protsae.prediction.probes import RATIOS, one_hot, probe_variants, summary
-from protsae.prediction.shards import DOCUMENTS_NAME, ShardRecord
-from protsae.prediction.tables import SCHEMAS, table_of
+from protsae.prediction.shards import DOCUMENTS_NAME, ShardRecord, read_table
+from protsae.prediction.tables import SCHEMAS, shared_texts, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,8 +108,8 @@ def write_result(
     about: Mapping[str, Any],
     config: PredictionConfig,
 ) -> None:
-    """Join shards into one file per table, one shard in memory at a time; the record is written last, then
-    the shards are removed.
+    """Join shards into one file per table, one shard of each in memory at a time; the record is written last,
+    then the shards are removed.
 
     Args:
         path: the folder of the result.
@@ -122,24 +124,32 @@ def write_result(
     others = [record.name for record in records if DOCUMENTS_NAME not in record.files]
     head = "".join(f"# {key}: {_one_line(about[key])}\n" for key in _DESCRIBED)
     with_tracks = about["n_proteins"] <= config.max_track_proteins
+    writes = [partial(_join_documents, path, [shards / folder for folder in proteins])]
     for name, schema in SCHEMAS.items():
         parts = _parts(shards, proteins, name)
         if name == "proteins" and about["skipped"]:
             parts = _with_skipped(parts, about["skipped"])
-        _write(path / name, schema, parts, head, as_tsv=name != "residue_tracks" or with_tracks)
+        as_tsv = name != "residue_tracks" or with_tracks
+        writes.append(partial(_write, path / name, schema, parts, head, as_tsv=as_tsv))
     for name, schema in VARIANT_SCHEMAS.items() if others else ():
         if name != FEATURES:
-            _write(path / name, schema, _parts(shards, others, name), head, as_tsv=True)
+            parts = _parts(shards, others, name)
+            writes.append(partial(_write, path / name, schema, parts, head, as_tsv=True))
+    deque(in_threads(lambda write: write(), writes), maxlen=0)
     if others:
         _write_probes(path, [shards / folder for folder in others], head, config)
-    with atomic_path(path / DOCUMENTS_NAME) as temporary, temporary.open("wb") as joined:
-        for folder in proteins:
-            with (shards / folder / DOCUMENTS_NAME).open("rb") as part:
-                shutil.copyfileobj(part, joined)
-    files = {file.name: sha256_file(file) for file in _ours(path)}
+    ours = _ours(path)
+    files = dict(zip((file.name for file in ours), in_threads(sha256_file, ours), strict=True))
     record = {"format": FORMAT, "format_version": FORMAT_VERSION, "seal": UNSEALED, **about, "files": files}
     write_text_atomic(path / RECORD_NAME, json.dumps(record, indent=1) + "\n", sealed=True)
     shutil.rmtree(shards)
+
+
+def _join_documents(path: Path, folders: Sequence[Path]) -> None:
+    with atomic_path(path / DOCUMENTS_NAME) as temporary, temporary.open("wb") as joined:
+        for folder in folders:
+            with (folder / DOCUMENTS_NAME).open("rb") as part:
+                shutil.copyfileobj(part, joined)
 
 
 def _ours(path: Path) -> list[Path]:
@@ -149,7 +159,7 @@ def _ours(path: Path) -> list[Path]:
 
 
 def _parts(shards: Path, folders: Sequence[str], name: str) -> Iterator[pa.Table]:
-    yield from (pq.read_table(shards / folder / f"{name}.parquet") for folder in folders)
+    yield from (read_table(shards / folder, name) for folder in folders)
 
 
 def _with_skipped(parts: Iterator[pa.Table], skipped: Mapping[str, str]) -> Iterator[pa.Table]:
@@ -167,7 +177,9 @@ def _write(stem: Path, schema: pa.Schema, parts: Iterator[pa.Table], head: str, 
     with (
         atomic_path(stem.with_suffix(".parquet")) as temporary,
         # without Arrow's own schema, readers see text and not how it was held
-        pq.ParquetWriter(temporary, schema, compression="zstd", store_schema=False) as parquet,
+        pq.ParquetWriter(
+            temporary, schema, compression="zstd", store_schema=False, use_dictionary=shared_texts(schema)
+        ) as parquet,
         atomic_path(tsv) as text,
         text.open("wb") as handle,
     ):
@@ -217,9 +229,11 @@ def _one_line_texts(texts: Any) -> Any:
 def _write_probes(path: Path, folders: Sequence[Path], head: str, config: PredictionConfig) -> None:
     import pandas as pd
 
-    read = partial(pd.read_parquet, engine="pyarrow")
-    scored = pd.concat([read(folder / f"{FEATURES}.parquet") for folder in folders]).dropna(subset="score")
-    ratios = pd.concat([read(folder / "variants.parquet") for folder in folders])
+    scored, ratios = (
+        pd.concat([read_table(folder, name).to_pandas() for folder in folders])
+        for name in (FEATURES, "variants")
+    )
+    scored = scored.dropna(subset="score")
     found = []
     for protein_id, rows in scored.groupby("protein_id", sort=False):
         if len(rows) < _MIN_SCORED:

@@ -1,16 +1,19 @@
 """Shards of a prediction: the tables of some proteins, whole or absent."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from protsae.core.errors import MALFORMED
 from protsae.core.files import atomic_folder, has_sha256, sha256_file, write_text_atomic
+from protsae.core.threads import in_threads, in_torch_threads
+from protsae.encoding.batches import ProteinBatch
 from protsae.prediction.comparing import VariantJob, variant_tables
 from protsae.prediction.documents import documents
 from protsae.prediction.instrument import Instrument
@@ -66,7 +69,7 @@ class PredictionMaker:
         """Write the shard of a job.
 
         Raises:
-            InputError: see `instrument.Instrument.batches`.
+            InputError: see `instrument.Instrument.activations`.
         """
         folder = self._root / job.name
         if record := whole_shard(folder, job.fingerprint):
@@ -77,13 +80,10 @@ class PredictionMaker:
         else:
             tables, lines = self._predicted(job)
         with atomic_folder(folder, written_last=RECORD_NAME) as fresh:
-            for name, table in tables.items():
-                pq.write_table(table, fresh / f"{name}.parquet", compression="zstd")
+            writes = [partial(_write_table, table, table_path(fresh, name)) for name, table in tables.items()]
             if lines:
-                with (fresh / DOCUMENTS_NAME).open("wb") as handle:
-                    for some in lines:
-                        handle.write(_content(some))
-            files = {path.name: sha256_file(path) for path in sorted(fresh.iterdir())}
+                writes.append(partial(_write_lines, lines, fresh / DOCUMENTS_NAME))
+            files = dict(sorted(in_threads(lambda write: write(), writes)))
             about = {"fingerprint": job.fingerprint, "files": files}
             write_text_atomic(fresh / RECORD_NAME, json.dumps(about))
         return ShardRecord(job.name, files)
@@ -92,19 +92,23 @@ class PredictionMaker:
         """Return the tables of a job, and its documents batch by batch."""
         sequences = dict(zip(job.protein_ids, job.sequences, strict=True))
         descriptions = dict(zip(job.protein_ids, job.descriptions, strict=True))
-        hits = self._nearest(sequences)
-        parts, lines = [], []
-        for batch, encoding in self._instrument.batches(sequences):
-            tables = batch_tables(self._instrument, batch, encoding, sequences, self._marks)
+        instrument = self._instrument
+
+        def predict(batch: ProteinBatch) -> tuple[dict[str, pa.Table], pa.StringArray]:
+            tables = batch_tables(instrument, batch, instrument.encode(batch), sequences, self._marks)
             about = [descriptions[name] for name in batch.protein_ids]
             given = [sequences[name] for name in batch.protein_ids]
             tables["proteins"] = self._proteins(tables["proteins"], about, given, hits)
-            parts.append(tables)
-            lines.append(documents(tables, given))
-        names = parts[0].keys()
-        return {
-            name: pa.concat_tables([part[name] for part in parts]).unify_dictionaries() for name in names
-        }, lines
+            return tables, documents(tables, given)
+
+        instrument.prepare()
+        with ThreadPoolExecutor(1) as pool:  # the search fills the gaps that the language model leaves
+            searched = pool.submit(self._nearest, sequences)
+            batches = instrument.activations(sequences)
+            hits = searched.result()
+        parts, lines = zip(*in_torch_threads(predict, batches), strict=True)
+        joined = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
+        return {name: table.unify_dictionaries() for name, table in joined.items()}, list(lines)
 
     def _nearest(self, sequences: Mapping[str, str]) -> dict[str, Hit] | None:
         """Return the nearest training proteins; None: those of the release are not known."""
@@ -138,6 +142,32 @@ class PredictionMaker:
         if self._marks:
             columns["marks"] = [self._marks] * len(found)
         return table_of("proteins", columns)
+
+
+def table_path(folder: Path, name: str) -> Path:
+    """Return where a shard keeps a table."""
+    return folder / f"{name}.arrow"
+
+
+def _write_table(table: pa.Table, path: Path) -> tuple[str, str]:
+    """Write a table as it is in memory; return the name of the file, and its hash."""
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return path.name, sha256_file(path)
+
+
+def read_table(folder: Path, name: str) -> pa.Table:
+    """Read a table of a shard."""
+    with pa.OSFile(str(table_path(folder, name))) as file, pa.ipc.open_file(file) as reader:
+        return reader.read_all()
+
+
+def _write_lines(lines: Sequence[pa.StringArray], path: Path) -> tuple[str, str]:
+    """Do the same for documents."""
+    with path.open("wb") as handle:
+        handle.writelines(map(_content, lines))
+    return path.name, sha256_file(path)
 
 
 def _content(texts: pa.StringArray) -> memoryview:

@@ -100,6 +100,11 @@ SCHEMAS: dict[str, pa.Schema] = {
 MARK = "; "
 
 
+def shared_texts(schema: pa.Schema) -> list[str] | bool:
+    """Return what Parquet files hold once per value: the columns whose type says so, else what is shorter."""
+    return [field.name for field in schema if pa.types.is_dictionary(field.type)] or True
+
+
 def table_of(name: str, columns: Mapping[str, Any]) -> pa.Table:
     """Return a table in its schema; what is not given is null."""
     n_rows = max((len(values) for values in columns.values()), default=0)
