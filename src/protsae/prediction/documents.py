@@ -6,7 +6,7 @@ lists and documents are joined from these texts.
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ _N_NOT_REACHED = 10
 """Concepts shown that are not reached: the most probable."""
 _DIGITS = 5
 _DIGITS_OF_RESIDUES = 4
+_N_SMALL = 2**17
+"""Numbers whose texts are kept."""
 _CONCEPT = ("concept_id", "name", "aspect", "prevalence", "n_test", "reached")
 _LATENT = (
     *("rank", "latent", "kind", "concept_id", "name", "strength", "max_act", "peak", "n_residues"),
@@ -71,7 +73,11 @@ def _json(values: pa.ChunkedArray, digits: int = _DIGITS) -> pa.StringArray:
     """Return each value as JSON; what is missing or not finite is null."""
     column, kind = values.combine_chunks(), values.type
     if pa.types.is_floating(kind):
-        rounded = np.round(column.to_numpy(zero_copy_only=False).astype(np.float64), digits)
+        numbers = column.to_numpy(zero_copy_only=False).astype(np.float64)
+        scaled = np.rint(numbers * 10**digits)
+        if len(scaled) and scaled.min() >= 0 and scaled.max() < _N_SMALL:  # false if one is missing
+            return _small(digits).take(pa.array(scaled.astype(np.int32)))
+        rounded = np.round(numbers, digits)
         texts = pa.array(rounded, mask=~np.isfinite(rounded)).cast(pa.string())
     elif pa.types.is_boolean(kind) or pa.types.is_integer(kind):
         texts = column.cast(pa.string())
@@ -80,6 +86,12 @@ def _json(values: pa.ChunkedArray, digits: int = _DIGITS) -> pa.StringArray:
         known = pa.array(map(_known, encoded.dictionary.to_pylist()), pa.string())
         texts = known.take(encoded.indices)
     return texts.fill_null("null")
+
+
+@cache
+def _small(digits: int) -> pa.StringArray:
+    """Return numbers from 0 on in steps of the last of `digits` decimals, as most activations are."""
+    return pa.array(np.arange(_N_SMALL) / 10**digits).cast(pa.string())
 
 
 def _texts(table: pa.Table, columns: Sequence[str]) -> dict[str, pa.StringArray]:

@@ -329,10 +329,12 @@ def _tracks(
 
 def _fve(instrument: Instrument, batch: ProteinBatch, encoding: BatchEncoding) -> NDArray[np.float64]:
     """Return the share of the variance around the training mean that the dictionary explains, by protein."""
-    from protsae.encoding.kernels import add_reconstruction
-
-    sae, sums = instrument.sae, np.zeros((len(batch.protein_ids), 4))
-    x_hat = sae.decode_sparse(encoding.codes).numpy()
-    add_reconstruction(batch.x.numpy(), x_hat, sae.input_mean.double().numpy(), batch.protein, sums)
-    found: NDArray[np.float64] = 1 - sums[:, 1] / sums[:, 2]
+    sae, x = instrument.sae, batch.x
+    begins = np.cumsum([0, *batch.lengths[:-1]])
+    distances = [
+        torch.linalg.vector_norm(x - other, dim=1).double().square().numpy()
+        for other in (sae.decode_sparse(encoding.codes), sae.input_mean)
+    ]
+    residual, centred = (np.add.reduceat(of, begins) for of in distances)
+    found: NDArray[np.float64] = 1 - residual / centred
     return found
