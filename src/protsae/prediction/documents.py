@@ -81,10 +81,11 @@ def _json(values: pa.ChunkedArray, digits: int = _DIGITS) -> pa.StringArray:
         texts = pa.array(rounded, mask=~np.isfinite(rounded)).cast(pa.string())
     elif pa.types.is_boolean(kind) or pa.types.is_integer(kind):
         texts = column.cast(pa.string())
+    elif pa.types.is_dictionary(kind):
+        known = pa.array(map(_known, column.dictionary.to_pylist()), pa.string())
+        texts = known.take(column.indices)
     else:
-        encoded = column if pa.types.is_dictionary(kind) else column.dictionary_encode()
-        known = pa.array(map(_known, encoded.dictionary.to_pylist()), pa.string())
-        texts = known.take(encoded.indices)
+        texts = pa.array(map(embeddable, column.to_pylist()), pa.string())
     return texts.fill_null("null")
 
 
