@@ -264,7 +264,7 @@ def test_an_interrupted_run_keeps_whole_shards_and_ends_in_the_same_bytes(tmp_pa
         plan_of(release).run(out, Stopping(2))
     with pytest.raises(InputError, match="holds no finished prediction"):
         Prediction(out)
-    damaged = next((out / "shards").rglob("proteins-00001/concept_scores.parquet"))
+    damaged = next((out / "shards").rglob("proteins-00001/concept_scores.arrow"))
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
     (damaged.parent / "shard.json").touch()
     counting = Counting()

@@ -282,6 +282,30 @@ def test_planted_families_are_found_as_by_exhaustive_alignment(identity: float, 
     assert find_hits(parents, relatives, config, min_identity=identity + 0.09, min_coverage=0.7) == []
 
 
+def test_figures_are_those_of_an_alignment_of_whole_proteins() -> None:
+    rng = numpy_generator(0, "flanked")
+    cores = [_random(rng, 90) for _ in range(15)]
+    flanked = [
+        {
+            f"{side}{n:02}": _random(rng, 70) + _mutate(rng, core, 0.5) + _random(rng, 50)
+            for n, core in enumerate(cores)
+        }
+        for side in "qt"
+    ]
+    hits = find_hits(*flanked, CONFIG)
+    assert len(hits) >= 5
+    aligner = PairwiseAligner(
+        mode="local", substitution_matrix=BLOSUM, open_gap_score=-12, extend_gap_score=-1
+    )
+    for hit in hits:
+        query, target = flanked[0][hit.query_id], flanked[1][hit.target_id]
+        alignment = aligner.align(query, target)[0]
+        counts, spans = alignment.counts(), np.ptp(alignment.coordinates, axis=1)
+        n_columns = counts.identities + counts.mismatches + counts.gaps
+        assert (hit.alignment_length, hit.identity) == (n_columns, counts.identities / n_columns)
+        assert (hit.query_coverage, hit.target_coverage) == (spans[0] / len(query), spans[1] / len(target))
+
+
 def test_unrelated_sequences_need_the_guard_against_chance_hits() -> None:
     rng = numpy_generator(0, "strangers")
     proteins = {f"p{n:02}": _random(rng, int(rng.integers(30, 150))) for n in range(60)}

@@ -148,8 +148,8 @@ def variant_tables(instrument: Instrument, job: VariantJob, marks: str) -> dict[
 
 
 def _states(instrument: Instrument, sequences: Mapping[str, str]) -> Iterator[_State]:
-    for batch, encoding in instrument.batches(sequences):
-        yield from _states_of(instrument, batch, encoding)
+    for batch in instrument.activations(sequences):
+        yield from _states_of(instrument, batch, instrument.encode(batch))
 
 
 def _states_of(instrument: Instrument, batch: ProteinBatch, encoding: BatchEncoding) -> Iterator[_State]:

@@ -1,15 +1,21 @@
-"""One JSON document per protein, for pages that show it; docs/prediction.md has the schema."""
+"""One JSON document per protein, for pages that show it; docs/prediction.md has the schema.
+
+A batch of proteins is written column by column: a number or name becomes text in a compiled loop, and rows,
+lists and documents are joined from these texts.
+"""
 
 import json
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from protsae.prediction.scoring import WORTH
+from protsae.prediction.stretches import joined
 from protsae.probing.scorers import KINDS
 
 FORMAT = "protsae.prediction.protein"
@@ -17,7 +23,15 @@ FORMAT_VERSION = 1
 _N_NOT_REACHED = 10
 """Concepts shown that are not reached: the most probable."""
 _DIGITS = 5
-_PARTS = ("concept_scores", "active_latents", "latent_stretches", "residue_tracks")
+_DIGITS_OF_RESIDUES = 4
+_N_SMALL = 2**17
+"""Numbers whose texts are kept."""
+_CONCEPT = ("concept_id", "name", "aspect", "prevalence", "n_test", "reached")
+_LATENT = (
+    *("rank", "latent", "kind", "concept_id", "name", "strength", "max_act", "peak", "n_residues"),
+    *("sentence", "confidence"),
+)
+_STRETCH = ("start", "end", "peak", "strength", "max_act")
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -26,167 +40,143 @@ def embeddable(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).translate(_ESCAPES)
 
 
-def documents(tables: Mapping[str, pa.Table], sequences: Mapping[str, str]) -> Iterator[str]:
-    """Yield the document of each protein that was read, a line each.
+@lru_cache(maxsize=2**14)
+def _known(text: str | None) -> str:
+    """Return `embeddable` text that is likely to be needed again, such as the sentence of a latent."""
+    return embeddable(text)
+
+
+def documents(tables: Mapping[str, pa.Table], sequences: Sequence[str]) -> pa.StringArray:
+    """Return the document of each protein that was read, a line each.
 
     Args:
         tables: those of `tables.SCHEMAS`, every one in the order of `proteins`.
-        sequences: protein id to residues.
+        sequences: residues of these proteins.
     """
-    proteins = tables["proteins"].to_pylist()
-    ids = [protein["protein_id"] for protein in proteins]
-    bounds = {name: _bounds(tables[name], ids) for name in _PARTS}
-    stretches = _columns(
-        tables["latent_stretches"], ("latent", "start", "end", "peak", "strength", "max_act")
+    proteins = tables["proteins"].append_column("sequence", pa.array(sequences, pa.string()))
+    ids = proteins["protein_id"].to_pylist()
+    about = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    return _concatenated(
+        f'{embeddable(about)[:-1]},"protein":',
+        _object(_texts(proteins, proteins.column_names)),
+        ',"latents":[',
+        _latents(tables["active_latents"], tables["latent_stretches"], ids),
+        '],"tracks":[',
+        _tracks(tables["residue_tracks"], ids),
+        '],"concepts":[',
+        _concepts(tables["concept_scores"], ids),
+        "]}\n",
     )
-    tracks = _columns(tables["residue_tracks"], ("track", "id", "position", "value"))
-    concepts = _Concepts(tables["concept_scores"], len(proteins))
-    for i, protein in enumerate(proteins):
-        rows = {name: slice(*bounds[name][i : i + 2].tolist()) for name in _PARTS}
-        document = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "protein": {**_rounded(protein), "sequence": sequences[protein["protein_id"]]},
-            "latents": _latents(
-                _cut(tables, rows, "active_latents"), [of[rows["latent_stretches"]] for of in stretches]
-            ),
-            "tracks": _tracks(*(of[rows["residue_tracks"]] for of in tracks)),
-        }
-        yield f'{embeddable(document)[:-1]},"concepts":[{",".join(concepts.texts(i))}]}}'
 
 
-def _bounds(table: pa.Table, ids: list[str]) -> NDArray[np.int64]:
-    """Return where the rows of each protein begin, and where the last one's end [n_proteins + 1]."""
-    encoded = table["protein_id"].combine_chunks().dictionary_encode()
+def _json(values: pa.ChunkedArray, digits: int = _DIGITS) -> pa.StringArray:
+    """Return each value as JSON; what is missing or not finite is null."""
+    column, kind = values.combine_chunks(), values.type
+    if pa.types.is_floating(kind):
+        numbers = column.to_numpy(zero_copy_only=False).astype(np.float64)
+        scaled = np.rint(numbers * 10**digits)
+        if len(scaled) and scaled.min() >= 0 and scaled.max() < _N_SMALL:  # false if one is missing
+            return _small(digits).take(pa.array(scaled.astype(np.int32)))
+        rounded = np.round(numbers, digits)
+        texts = pa.array(rounded, mask=~np.isfinite(rounded)).cast(pa.string())
+    elif pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+        texts = column.cast(pa.string())
+    elif pa.types.is_dictionary(kind):
+        known = pa.array(map(_known, column.dictionary.to_pylist()), pa.string())
+        texts = known.take(column.indices)
+    else:
+        texts = pa.array(map(embeddable, column.to_pylist()), pa.string())
+    return texts.fill_null("null")
+
+
+@cache
+def _small(digits: int) -> pa.StringArray:
+    """Return numbers from 0 on in steps of the last of `digits` decimals, as most activations are."""
+    return pa.array(np.arange(_N_SMALL) / 10**digits).cast(pa.string())
+
+
+def _texts(table: pa.Table, columns: Sequence[str]) -> dict[str, pa.StringArray]:
+    return {column: _json(table[column]) for column in columns}
+
+
+def _object(members: Mapping[str, pa.StringArray]) -> pa.StringArray:
+    """Return a JSON object per row."""
+    parts = [part for name, texts in members.items() for part in (f',"{name}":', texts)]
+    return _concatenated("{" + parts[0][1:], *parts[1:], "}")
+
+
+def _concatenated(*parts: Any) -> pa.StringArray:
+    """Return the texts of each row one after another; some are the same in every row."""
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _listed(texts: pa.StringArray, rows: NDArray[np.int64], n_groups: int) -> pa.StringArray:
+    """Return the texts of each group as members of a list; `rows`: the group of each, ascending."""
+    return joined(texts, np.searchsorted(rows, np.arange(n_groups + 1)), ",")
+
+
+def _places(table: pa.Table, ids: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place in `ids` of the protein of each row."""
+    encoded = table["protein_id"].combine_chunks()
     place = {name: i for i, name in enumerate(ids)}
     places = np.array([place[name] for name in encoded.dictionary.to_pylist()], np.int64)
-    rows = places[encoded.indices.to_numpy()] if len(places) else places
-    return np.searchsorted(rows, np.arange(len(ids) + 1))
-
-
-def _columns(table: pa.Table, names: tuple[str, ...]) -> list[NDArray[Any]]:
-    return [table[name].to_numpy() for name in names]
-
-
-def _cut(tables: Mapping[str, pa.Table], rows: Mapping[str, slice], name: str) -> pa.Table:
-    return tables[name].slice(rows[name].start, rows[name].stop - rows[name].start)
-
-
-class _Concepts:
-    """The concepts of each protein as JSON. What all proteins share of a concept is written once.
-
-    Args:
-        scores: `concept_scores`, the same concepts in the same order for every protein.
-        n_proteins: how many proteins.
-    """
-
-    def __init__(self, scores: pa.Table, n_proteins: int) -> None:
-        self._n = scores.num_rows // max(n_proteins, 1)
-        first = scores.slice(0, self._n)
-        self._kinds = [kind for kind in KINDS if scores[f"{kind}_probability"].null_count < scores.num_rows]
-        self._about = [
-            embeddable(_rounded(row))[:-1]
-            for row in first.select(["concept_id", "name", "aspect", "prevalence", "n_test"]).to_pylist()
-        ]
-        self._worth = {
-            kind: [
-                embeddable({key.removeprefix(f"{kind}_"): value for key, value in _rounded(row).items()})[:-1]
-                for row in first.select(_fixed(kind)).to_pylist()
-            ]
-            for kind in self._kinds
-        }
-        self._reached = scores["reached"].to_numpy()
-        self._residues = scores["residues"].to_pylist()
-        self._scores = {
-            kind: [scores[f"{kind}_{column}"].to_numpy() for column in ("score", "probability", "reached")]
-            for kind in self._kinds
-        }
-
-    def texts(self, protein: int) -> list[str]:
-        """Return the concepts that a protein reaches and the next most probable, by falling probability."""
-        rows = np.arange(protein * self._n, (protein + 1) * self._n)
-        if self._kinds:
-            rows = rows[np.argsort(-self._scores[self._kinds[0]][1][rows], kind="stable")]
-            reached = self._reached[rows]
-            rows = rows[reached | (np.cumsum(~reached) <= _N_NOT_REACHED)]
-        return [self._text(row) for row in rows.tolist()]
-
-    def _text(self, row: int) -> str:
-        concept = row % self._n
-        cell = self._residues[row]
-        residues = f"[[{cell.replace(';', '],[').replace('-', ',')}]]" if cell else "[]"
-        parts = [f'{self._about[concept]},"reached":{_bool(self._reached[row])},"residues":{residues}']
-        for kind in self._kinds:
-            score, probability, reached = (of[row] for of in self._scores[kind])
-            if np.isnan(score):
-                continue
-            parts.append(
-                f'"{kind}":{self._worth[kind][concept]},"score":{_number(score)},'
-                f'"probability":{_number(probability)},"reached":{_bool(reached)}}}'
-            )
-        return ",".join(parts) + "}"
-
-
-def _fixed(kind: str) -> list[str]:
-    """Return the columns of a kind of score that are the same for every protein."""
-    own = ["latent_id"] if kind == "latent" else []
-    return own + [f"{kind}_{column}" for column in WORTH]
-
-
-def _bool(value: Any) -> str:
-    return "true" if value else "false"
-
-
-def _number(value: float) -> str:
-    return repr(round(float(value), _DIGITS)) if np.isfinite(value) else "null"
-
-
-def _latents(active: pa.Table, stretches: list[NDArray[Any]]) -> list[dict[str, Any]]:
-    of: dict[int, list[list[Any]]] = {}
-    latent, start, end, peak, strength, value = stretches
-    columns = (start, end, peak, _plain(strength), _plain(value))
-    for number, *stretch in zip(latent.tolist(), *(_listed(column) for column in columns), strict=True):
-        of.setdefault(number, []).append(stretch)
-    left_out = ("protein_id", "residues", "marks")
-    return [
-        {
-            **_rounded({key: value for key, value in row.items() if key not in left_out}),
-            "stretches": of.get(row["latent"], []),
-        }
-        for row in active.to_pylist()
-    ]
-
-
-def _tracks(
-    kind: NDArray[Any], name: NDArray[Any], position: NDArray[Any], value: NDArray[Any]
-) -> list[dict[str, Any]]:
-    if not len(name):
-        return []
-    new = np.flatnonzero((name[1:] != name[:-1]) | (kind[1:] != kind[:-1])) + 1
-    bounds = [0, *new.tolist(), len(name)]
-    values = _plain(value)
-    return [
-        {
-            "track": kind[a],
-            "id": name[a],
-            "positions": position[a:b].tolist(),
-            "values": _listed(values[a:b]),
-        }
-        for a, b in pairwise(bounds)
-    ]
-
-
-def _plain(values: NDArray[Any]) -> NDArray[np.float64]:
-    return np.asarray(np.round(values.astype(np.float64), 4), np.float64)
-
-
-def _listed(values: NDArray[Any]) -> list[Any]:
-    """Return numbers as JSON has them: null where there is none."""
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124 - NaN
-    found: list[Any] = values.tolist()
+    found: NDArray[np.int64] = places[encoded.indices.to_numpy()]
     return found
 
 
-def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: round(value, _DIGITS) if isinstance(value, float) else value for key, value in row.items()}
+def _latents(active: pa.Table, stretches: pa.Table, ids: Sequence[str]) -> pa.StringArray:
+    """Return the latents of each protein, with their stretches."""
+    protein, latent = _places(stretches, ids), stretches["latent"].to_numpy()
+    starts = np.flatnonzero((np.diff(protein, prepend=-1) != 0) | (np.diff(latent, prepend=-1) != 0))
+    parts = [_json(stretches[column], _DIGITS_OF_RESIDUES) for column in _STRETCH]
+    bounds = np.append(starts, len(protein))
+    lists = joined(_concatenated("[", pc.binary_join_element_wise(*parts, ","), "]"), bounds, ",")
+    of, width = _places(active, ids), max(1, int(latent.max(initial=0)) + 1)
+    groups = np.searchsorted((protein * width + latent)[starts], of * width + active["latent"].to_numpy())
+    members = _texts(active, _LATENT)
+    members["stretches"] = _concatenated("[", lists.take(pa.array(groups)), "]")
+    return _listed(_object(members), of, len(ids))
+
+
+def _tracks(table: pa.Table, ids: Sequence[str]) -> pa.StringArray:
+    """Return the tracks of each protein."""
+    protein = _places(table, ids)
+    starts = np.diff(protein, prepend=-1) != 0
+    for column in ("track", "id"):
+        starts |= np.diff(table[column].combine_chunks().indices.to_numpy(), prepend=-1) != 0
+    bounds = np.append(np.flatnonzero(starts), len(protein))
+    members = _texts(table.filter(pa.array(starts)), ("track", "id"))
+    for name, column in (("positions", "position"), ("values", "value")):
+        texts = _json(table[column], _DIGITS_OF_RESIDUES)
+        members[name] = _concatenated("[", joined(texts, bounds, ","), "]")
+    return _listed(_object(members), protein[bounds[:-1]], len(ids))
+
+
+def _concepts(scores: pa.Table, ids: Sequence[str]) -> pa.StringArray:
+    """Return the concepts that each protein reaches and the next most probable, by falling probability."""
+    kinds = [kind for kind in KINDS if scores[f"{kind}_probability"].null_count < scores.num_rows]
+    shape = len(ids), scores.num_rows // max(len(ids), 1)
+    order = np.broadcast_to(np.arange(shape[1]), shape)
+    if kinds:
+        probability = scores[f"{kinds[0]}_probability"].to_numpy().reshape(shape)
+        order = np.argsort(-probability, axis=1, kind="stable")
+    reached = np.take_along_axis(scores["reached"].to_numpy().reshape(shape), order, axis=1)
+    kept = reached | (np.cumsum(~reached, axis=1) <= _N_NOT_REACHED) | (not kinds)
+    rows = (order + np.arange(shape[0])[:, None] * shape[1])[kept]
+    chosen = scores.take(pa.array(rows))
+    members = _texts(chosen, _CONCEPT)
+    spans = pc.replace_substring(chosen["residues"].combine_chunks(), "-", ",")
+    spans = _concatenated("[[", pc.replace_substring(spans, ";", "],["), "]]")
+    members["residues"] = pc.if_else(pc.equal(spans, "[[]]"), "[]", spans)
+    texts = pc.utf8_slice_codeunits(_object(members), 0, -1)
+    for kind in kinds:
+        texts = _concatenated(texts, _of_kind(chosen, kind))
+    return _listed(_concatenated(texts, "}"), np.nonzero(kept)[0], len(ids))
+
+
+def _of_kind(scores: pa.Table, kind: str) -> pa.StringArray:
+    """Return the member of each concept that holds one kind of score, nothing where there is none."""
+    own = ("id",) if kind == "latent" else ()
+    names = (*own, *WORTH, "score", "probability", "reached")
+    texts = _concatenated(f',"{kind}":', _object({name: _json(scores[f"{kind}_{name}"]) for name in names}))
+    return pc.if_else(scores[f"{kind}_score"].combine_chunks().is_valid(), texts, "")

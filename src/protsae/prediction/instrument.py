@@ -64,6 +64,10 @@ class Instrument:
         columns["max_act"] = columns["max_act"].astype(np.float64)
         return pd.DataFrame({"latent": np.arange(d_sae), **columns})
 
+    def prepare(self) -> None:
+        """Load everything now, because threads may not do it at the same time."""
+        self.scorers, self.latents  # noqa: B018
+
     def strength(self, largest: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return activations [..., d_sae] as shares of each latent's maximum on record; NaN if unknown."""
         maxima = self.latents["max_act"].to_numpy()
@@ -90,23 +94,16 @@ class Instrument:
             source, self.hook_point, dict.fromkeys(sequences, ""), self.config.residues_per_batch
         )
 
-    def batches(self, sequences: Mapping[str, str]) -> Iterator[tuple[ProteinBatch, BatchEncoding]]:
-        """Yield `activations`, and what the dictionary makes of them.
-
-        Raises:
-            InputError: see `activations`.
-        """
+    def encode(self, batch: ProteinBatch) -> BatchEncoding:
+        """Return what the dictionary makes of a batch of `activations`."""
         import torch
 
         d_sae, latents = self.sae.config.d_sae, self.scorers.rows.get("latent")
         left_out = [f"{pooling}_gated" for pooling in POOLINGS]
         if latents is None or not latents["pooling"].eq("top").any():
             left_out.append("top_latents")
-        for batch in self.activations(sequences):
-            with torch.inference_mode():
-                sums = np.zeros((d_sae, 2)), np.zeros(d_sae, np.int64)
-                found = encode_batch(self.sae, batch, *sums, left_out)
-            yield batch, found
+        with torch.inference_mode():
+            return encode_batch(self.sae, batch, np.zeros((d_sae, 2)), np.zeros(d_sae, np.int64), left_out)
 
     @property
     def hook_point(self) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from protsae.encoding.batches import ProteinBatch
 from protsae.encoding.reading import BatchEncoding, packed_codes
+from protsae.prediction.stretches import largest_of_groups
 from protsae.sae.base import SparseAutoencoder
 from protsae.sae.protsae import ProtSae
 
@@ -31,18 +32,12 @@ class Active:
 
     def runs(self) -> "Runs":
         """Return the runs of consecutive residues."""
-        if not len(self.value):
-            none = np.zeros(0, np.int64)
-            return Runs(none, none, none, none, none, self.value)
-        new = np.ones(len(self.value), bool)
-        same = (np.diff(self.protein) == 0) & (np.diff(self.latent) == 0) & (np.diff(self.position) == 1)
-        new[1:] = ~same
-        first = np.flatnonzero(new)
-        last = np.append(first[1:], len(new)) - 1
-        largest = np.maximum.reduceat(self.value, first)
-        run = np.cumsum(new) - 1
-        at_peak = np.flatnonzero(self.value == largest[run])
-        peak = at_peak[np.unique(run[at_peak], return_index=True)[1]]  # the first of equals
+        breaks = np.diff(self.protein, prepend=-1) != 0
+        breaks |= np.diff(self.latent, prepend=-1) != 0
+        breaks |= np.diff(self.position, prepend=-1) != 1
+        first = np.flatnonzero(breaks)
+        last = np.append(first[1:], len(breaks))[: len(first)] - 1
+        largest, peak = largest_of_groups(self.value, first)
         place = self.position
         return Runs(self.protein[first], self.latent[first], place[first], place[last], place[peak], largest)
 
@@ -65,41 +60,61 @@ def active_codes(batch: ProteinBatch, encoding: BatchEncoding, selected: NDArray
     """Return the positive codes of the selected latents of each protein [n_proteins, d_sae]."""
     packed = packed_codes(encoding.codes.values.numpy(), encoding.codes.columns.numpy())
     row = np.repeat(np.arange(len(batch.x)), np.diff(packed.indptr))
+    kept = selected[batch.protein[row], packed.latents]
+    return _active_of(batch, row[kept], packed.latents[kept], packed.values[kept], selected.shape[1])
+
+
+def _active_of(batch: ProteinBatch, row: Ints, latent: NDArray[Any], value: Floats, n_latents: int) -> Active:
+    """Return entries, given by ascending residue of the batch, in the order of `Active`."""
     protein = batch.protein[row]
-    kept = selected[protein, packed.latents]
-    row, protein = row[kept], protein[kept]
-    latent, value = packed.latents[kept].astype(np.int64), packed.values[kept]
-    order = np.lexsort((row, latent, protein))
-    return Active(protein[order], latent[order], batch.residue_index[row[order]], value[order])
+    pair = protein * n_latents + latent
+    narrow = np.min_scalar_type(len(batch.protein_ids) * n_latents)  # 16 bits are sorted fastest
+    order = np.argsort(pair.astype(narrow), kind="stable")
+    position = batch.residue_index[row[order]]
+    return Active(protein[order], latent[order].astype(np.int64), position, value[order])
 
 
-class Carriers:
-    """Says which residues carry concepts.
+def carried(
+    batch: ProteinBatch,
+    encoding: BatchEncoding,
+    reached: NDArray[np.bool_],
+    sae: SparseAutoencoder,
+    latents: Ints,
+    signs: Floats,
+) -> Active:
+    """Return which residues carry concepts, and how strongly; `latent` is the concept's place.
 
     A concept with a latent of its own is carried where the gate is open, and where concepts have sites
     (`sae.sites`) at its sites: there the gate only says whether the protein has it. Another one is carried
     where its latent is active, and nowhere if the latent's silence speaks for it.
 
     Args:
+        batch: the proteins.
+        encoding: what the dictionary makes of them.
+        reached: which concepts are asked for of each protein [n_proteins, n_concepts].
         sae: the dictionary.
-        latents: latent of each scored concept [n_concepts].
+        latents: latent of each concept [n_concepts].
         signs: 1, or -1: silence speaks for the concept [n_concepts].
     """
+    guided = encoding.guided
+    if guided is not None and isinstance(sae, ProtSae):
+        found = guided.excess
+        if sae.sites is not None and guided.sites is not None:
+            found = torch.where(sae.sites.is_used, guided.sites, found)
+        strength: Floats = found.numpy()[:, latents]
+    else:
+        strength = np.where(signs > 0, _dense(encoding, latents, sae.config.d_sae), 0)
+    row, concept = np.nonzero((strength > 0) & reached[batch.protein])
+    return _active_of(batch, row, concept, strength[row, concept], reached.shape[1])
 
-    def __init__(self, sae: SparseAutoencoder, latents: Ints, signs: Floats) -> None:
-        self._sae, self._latents, self._signs = sae, latents, signs
 
-    def strength(self, encoding: BatchEncoding, rows: slice) -> Floats:
-        """Return how strongly residues carry each concept [n_residues, n_concepts], 0 where they do not."""
-        guided = encoding.guided
-        if guided is not None and isinstance(self._sae, ProtSae):
-            found = guided.excess[rows]
-            if self._sae.sites is not None and guided.sites is not None:
-                found = torch.where(self._sae.sites.is_used, guided.sites[rows], found)
-            values: Floats = found.numpy()[:, self._latents]
-            return values
-        codes = encoding.codes._replace(
-            values=encoding.codes.values[rows], columns=encoding.codes.columns[rows]
-        )
-        dense = codes.dense(self._sae.config.d_sae).numpy()[:, self._latents]
-        return np.where(self._signs > 0, dense, 0)
+def _dense(encoding: BatchEncoding, latents: Ints, d_sae: int) -> Floats:
+    """Return the codes of some latents [n_residues, n_latents]; one latent may be there twice."""
+    own, column_of = np.unique(latents, return_inverse=True)
+    place = np.full(d_sae, -1)
+    place[own] = np.arange(len(own))
+    values, columns = encoding.codes.values.numpy(), place[encoding.codes.columns.numpy()]
+    row, entry = np.nonzero((values > 0) & (columns >= 0))
+    found = np.zeros((len(values), len(own)), values.dtype)
+    found[row, columns[row, entry]] = values[row, entry]
+    return found[:, column_of]

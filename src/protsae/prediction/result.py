@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 from protsae.core.errors import MALFORMED, InputError
 from protsae.core.files import UNSEALED, atomic_path, has_sha256, sha256_file, write_text_atomic
 from protsae.core.tensor_files import refuse_damaged
+from protsae.core.threads import in_threads
 from protsae.prediction.comparing import VARIANT_SCHEMAS
 from protsae.prediction.config import PredictionConfig
 from protsae.prediction.probes import RATIOS, one_hot, probe_variants, summary
-from protsae.prediction.shards import DOCUMENTS_NAME, ShardRecord
-from protsae.prediction.tables import SCHEMAS, table_of
+from protsae.prediction.shards import DOCUMENTS_NAME, ShardRecord, read_table
+from protsae.prediction.tables import SCHEMAS, shared_texts, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +115,8 @@ def write_result(
     about: Mapping[str, Any],
     config: PredictionConfig,
 ) -> None:
-    """Join shards into one file per table, one shard in memory at a time; the record is written last, then
-    the shards are removed.
+    """Join shards into one file per table, one shard of each in memory at a time; the record is written last,
+    then the shards are removed.
 
     Args:
         path: the folder of the result.
@@ -129,24 +131,32 @@ def write_result(
     others = [record.name for record in records if DOCUMENTS_NAME not in record.files]
     head = "".join(f"# {key}: {_one_line(about[key])}\n" for key in _DESCRIBED)
     with_tracks = about["n_proteins"] <= config.max_track_proteins
+    writes = [partial(_join_documents, path, [shards / folder for folder in proteins])]
     for name, schema in SCHEMAS.items():
         parts = _parts(shards, proteins, name)
         if name == "proteins" and about["skipped"]:
             parts = _with_skipped(parts, about["skipped"])
-        _write(path / name, schema, parts, head, as_tsv=name != "residue_tracks" or with_tracks)
+        as_tsv = name != "residue_tracks" or with_tracks
+        writes.append(partial(_write, path / name, schema, parts, head, as_tsv=as_tsv))
     for name, schema in VARIANT_SCHEMAS.items() if others else ():
         if name != FEATURES:
-            _write(path / name, schema, _parts(shards, others, name), head, as_tsv=True)
+            parts = _parts(shards, others, name)
+            writes.append(partial(_write, path / name, schema, parts, head, as_tsv=True))
+    deque(in_threads(lambda write: write(), writes), maxlen=0)
     if others:
         _write_probes(path, [shards / folder for folder in others], head, config)
-    with atomic_path(path / DOCUMENTS_NAME) as temporary, temporary.open("wb") as joined:
-        for folder in proteins:
-            with (shards / folder / DOCUMENTS_NAME).open("rb") as part:
-                shutil.copyfileobj(part, joined)
-    files = {file.name: sha256_file(file) for file in _ours(path)}
+    ours = _ours(path)
+    files = dict(zip((file.name for file in ours), in_threads(sha256_file, ours), strict=True))
     record = {"format": FORMAT, "format_version": FORMAT_VERSION, "seal": UNSEALED, **about, "files": files}
     write_text_atomic(path / RECORD_NAME, json.dumps(record, indent=1) + "\n", sealed=True)
     shutil.rmtree(shards)
+
+
+def _join_documents(path: Path, folders: Sequence[Path]) -> None:
+    with atomic_path(path / DOCUMENTS_NAME) as temporary, temporary.open("wb") as joined:
+        for folder in folders:
+            with (folder / DOCUMENTS_NAME).open("rb") as part:
+                shutil.copyfileobj(part, joined)
 
 
 def _ours(path: Path) -> list[Path]:
@@ -156,7 +166,7 @@ def _ours(path: Path) -> list[Path]:
 
 
 def _parts(shards: Path, folders: Sequence[str], name: str) -> Iterator[pa.Table]:
-    yield from (pq.read_table(shards / folder / f"{name}.parquet") for folder in folders)
+    yield from (read_table(shards / folder, name) for folder in folders)
 
 
 def _with_skipped(parts: Iterator[pa.Table], skipped: Mapping[str, str]) -> Iterator[pa.Table]:
@@ -173,12 +183,15 @@ def _write(stem: Path, schema: pa.Schema, parts: Iterator[pa.Table], head: str, 
     tsv = stem.with_suffix(".tsv")
     with (
         atomic_path(stem.with_suffix(".parquet")) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as parquet,
+        # without Arrow's own schema, readers see text and not how it was held
+        pq.ParquetWriter(
+            temporary, schema, compression="zstd", store_schema=False, use_dictionary=shared_texts(schema)
+        ) as parquet,
         atomic_path(tsv) as text,
         text.open("wb") as handle,
     ):
         handle.write((head + "\t".join(schema.names) + "\n").encode())  # pyarrow would quote the names
-        with csv.CSVWriter(handle, schema, write_options=options) as writer:
+        with csv.CSVWriter(handle, _plain(schema), write_options=options) as writer:
             for part in parts:
                 parquet.write_table(part)
                 if as_tsv:
@@ -187,14 +200,23 @@ def _write(stem: Path, schema: pa.Schema, parts: Iterator[pa.Table], head: str, 
         tsv.unlink()
 
 
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with texts as such, not as places in a dictionary."""
+    kinds = [field.type for field in schema]
+    kinds = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in kinds]
+    return pa.schema(zip(schema.names, kinds, strict=True))
+
+
 def _shortened(table: pa.Table) -> pa.Table:
     """Return a table whose numbers have six significant digits, and whose texts need no quotes."""
-    import pyarrow.compute as pc
 
     for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            column = table[field.name].combine_chunks()
+            texts = _one_line_texts(column.dictionary).take(column.indices)
+            table = table.set_column(place, field.name, texts)
         if pa.types.is_string(field.type):
-            plain = pc.replace_substring(table[field.name], '"', "''")
-            table = table.set_column(place, field, pc.replace_substring_regex(plain, r"[\t\r\n]", " "))
+            table = table.set_column(place, field.name, _one_line_texts(table[field.name]))
         if pa.types.is_floating(field.type):
             values = table[field.name].to_numpy(zero_copy_only=False).astype(np.float64)
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -205,12 +227,20 @@ def _shortened(table: pa.Table) -> pa.Table:
     return table
 
 
+def _one_line_texts(texts: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(pc.replace_substring(texts, '"', "''"), r"[\t\r\n]", " ")
+
+
 def _write_probes(path: Path, folders: Sequence[Path], head: str, config: PredictionConfig) -> None:
     import pandas as pd
 
-    read = partial(pd.read_parquet, engine="pyarrow")
-    scored = pd.concat([read(folder / f"{FEATURES}.parquet") for folder in folders]).dropna(subset="score")
-    ratios = pd.concat([read(folder / "variants.parquet") for folder in folders])
+    scored, ratios = (
+        pd.concat([read_table(folder, name).to_pandas() for folder in folders])
+        for name in (FEATURES, "variants")
+    )
+    scored = scored.dropna(subset="score")
     found = []
     for protein_id, rows in scored.groupby("protein_id", sort=False):
         if len(rows) < _MIN_SCORED:

@@ -1,13 +1,14 @@
 """Shards of a prediction: the tables of some proteins, whole or absent."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from protsae.core.errors import MALFORMED
 from protsae.core.files import (
@@ -18,11 +19,14 @@ from protsae.core.files import (
     sha256_file,
     write_text_atomic,
 )
+from protsae.core.threads import in_threads, in_torch_threads
+from protsae.encoding.batches import ProteinBatch
 from protsae.prediction.comparing import VariantJob, variant_tables
 from protsae.prediction.documents import documents
 from protsae.prediction.instrument import Instrument
 from protsae.prediction.nearest import nearest_hits
 from protsae.prediction.tables import batch_tables, table_of
+from protsae.sequences.homology import Hit
 
 RECORD_NAME = "shard.json"
 DOCUMENTS_NAME = "documents.jsonl"
@@ -72,63 +76,112 @@ class PredictionMaker:
         """Write the shard of a job.
 
         Raises:
-            InputError: see `instrument.Instrument.batches`.
+            InputError: see `instrument.Instrument.activations`.
         """
         folder = self._root / job.name
         if record := whole_shard(folder, job.fingerprint):
             return record
+        lines: list[pa.StringArray] = []
         if isinstance(job, VariantJob):
-            tables, lines = variant_tables(self._instrument, job, self._marks), None
+            tables = variant_tables(self._instrument, job, self._marks)
         else:
-            tables = self._tables(job)
-            lines = documents(tables, dict(zip(job.protein_ids, job.sequences, strict=True)))
+            tables, lines = self._predicted(job)
         with atomic_folder(folder, written_last=RECORD_NAME) as fresh:
-            for name, table in tables.items():
-                pq.write_table(table, fresh / f"{name}.parquet", compression="zstd")
-            if lines is not None:
-                with (fresh / DOCUMENTS_NAME).open("w", encoding="ascii", newline="\n") as handle:
-                    handle.writelines(f"{line}\n" for line in lines)
-            files = {path.name: sha256_file(path) for path in sorted(fresh.iterdir())}
+            writes = [partial(_write_table, table, table_path(fresh, name)) for name, table in tables.items()]
+            if lines:
+                writes.append(partial(_write_lines, lines, fresh / DOCUMENTS_NAME))
+            files = dict(sorted(in_threads(lambda write: write(), writes)))
             about = {"seal": UNSEALED, "fingerprint": job.fingerprint, "files": files}
             write_text_atomic(fresh / RECORD_NAME, json.dumps(about), sealed=True)
         return ShardRecord(job.name, files)
 
-    def _tables(self, job: ProteinJob) -> dict[str, pa.Table]:
+    def _predicted(self, job: ProteinJob) -> tuple[dict[str, pa.Table], list[pa.StringArray]]:
+        """Return the tables of a job, and its documents batch by batch."""
         sequences = dict(zip(job.protein_ids, job.sequences, strict=True))
-        parts = [
-            batch_tables(self._instrument, batch, encoding, sequences, self._marks)
-            for batch, encoding in self._instrument.batches(sequences)
-        ]
-        tables = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
-        return tables | {"proteins": self._proteins(job, sequences, tables["proteins"])}
-
-    def _proteins(self, job: ProteinJob, sequences: Mapping[str, str], read: pa.Table) -> pa.Table:
+        descriptions = dict(zip(job.protein_ids, job.descriptions, strict=True))
         instrument = self._instrument
-        is_known = instrument.release.has("train_sequences")
-        train = instrument.release.train_sequences if is_known else None
-        targets = {} if train is None else dict(zip(train["protein_id"], train["sequence"], strict=True))
-        hits = nearest_hits(sequences, targets, instrument.config.max_e_value)
-        found = [hits.get(name) for name in job.protein_ids]
-        lengths = [len(sequence) for sequence in job.sequences]
-        n_read = read["n_read"].to_pylist()
+
+        def predict(batch: ProteinBatch) -> tuple[dict[str, pa.Table], pa.StringArray]:
+            tables = batch_tables(instrument, batch, instrument.encode(batch), sequences, self._marks)
+            about = [descriptions[name] for name in batch.protein_ids]
+            given = [sequences[name] for name in batch.protein_ids]
+            tables["proteins"] = self._proteins(tables["proteins"], about, given, hits)
+            return tables, documents(tables, given)
+
+        instrument.prepare()
+        with ThreadPoolExecutor(1) as pool:  # the search fills the gaps that the language model leaves
+            searched = pool.submit(self._nearest, sequences)
+            batches = instrument.activations(sequences)
+            hits = searched.result()
+        parts, lines = zip(*in_torch_threads(predict, batches), strict=True)
+        joined = {name: pa.concat_tables([part[name] for part in parts]) for name in parts[0]}
+        return {name: table.unify_dictionaries() for name, table in joined.items()}, list(lines)
+
+    def _nearest(self, sequences: Mapping[str, str]) -> dict[str, Hit] | None:
+        """Return the nearest training proteins; None: those of the release are not known."""
+        release = self._instrument.release
+        if not release.has("train_sequences"):
+            return None
+        train = release.train_sequences
+        targets = dict(zip(train["protein_id"], train["sequence"], strict=True))
+        return nearest_hits(sequences, targets, self._instrument.config.max_e_value)
+
+    def _proteins(
+        self, read: pa.Table, descriptions: list[str], sequences: list[str], hits: dict[str, Hit] | None
+    ) -> pa.Table:
+        found = [(hits or {}).get(name) for name in read["protein_id"].to_pylist()]
+        lengths = [len(sequence) for sequence in sequences]
         notes = [
             f"only the first {n} of {length} residues were read" if n < length else None
-            for n, length in zip(n_read, lengths, strict=True)
+            for n, length in zip(read["n_read"].to_pylist(), lengths, strict=True)
         ]
         columns: dict[str, Any] = {name: read[name] for name in ("protein_id", "n_read", "fve")}
         columns |= {name: read[name] for name in ("n_reached", "n_active")}
         columns |= {
-            "description": job.descriptions,
+            "description": descriptions,
             "length": lengths,
             "nearest_train_id": [hit and hit.target_id for hit in found],
             "nearest_train_identity": [hit and hit.identity for hit in found],
             "nearest_train_coverage": [hit and hit.query_coverage for hit in found],
-            "is_far": [hit is None for hit in found] if is_known else [None] * len(found),
+            "is_far": [None if hits is None else hit is None for hit in found],
             "note": notes,
         }
         if self._marks:
             columns["marks"] = [self._marks] * len(found)
         return table_of("proteins", columns)
+
+
+def table_path(folder: Path, name: str) -> Path:
+    """Return where a shard keeps a table."""
+    return folder / f"{name}.arrow"
+
+
+def _write_table(table: pa.Table, path: Path) -> tuple[str, str]:
+    """Write a table as it is in memory; return the name of the file, and its hash."""
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return path.name, sha256_file(path)
+
+
+def read_table(folder: Path, name: str) -> pa.Table:
+    """Read a table of a shard."""
+    with pa.OSFile(str(table_path(folder, name))) as file, pa.ipc.open_file(file) as reader:
+        return reader.read_all()
+
+
+def _write_lines(lines: Sequence[pa.StringArray], path: Path) -> tuple[str, str]:
+    """Do the same for documents."""
+    with path.open("wb") as handle:
+        handle.writelines(map(_content, lines))
+    return path.name, sha256_file(path)
+
+
+def _content(texts: pa.StringArray) -> memoryview:
+    """Return the bytes of all texts, one after another."""
+    _, offsets, content = texts.buffers()
+    ends = memoryview(offsets).cast("i")
+    return memoryview(content)[ends[texts.offset] : ends[texts.offset + len(texts)]]
 
 
 def whole_shard(folder: Path, fingerprint: str) -> ShardRecord | None:

@@ -8,15 +8,18 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from protsae.core.letters import character_codes
 from protsae.encoding.batches import ProteinBatch
 from protsae.encoding.reading import BatchEncoding
 from protsae.prediction.instrument import Instrument
-from protsae.prediction.residues import Carriers, active_codes
+from protsae.prediction.residues import Active, Runs, active_codes, carried
 from protsae.prediction.scoring import WORTH, Scored
-from protsae.prediction.stretches import as_texts, stretches_of
+from protsae.prediction.stretches import as_texts, joined, largest_of_groups
 from protsae.probing.scorers import KINDS
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int32(), pa.float64(), pa.bool_()
+_NAME = pa.dictionary(pa.int32(), pa.string())
+"""Text that many rows share: held once, and written once."""
 _BY_KIND = {
     f"{kind}_{column}": kind_of
     for kind in KINDS
@@ -47,35 +50,35 @@ SCHEMAS: dict[str, pa.Schema] = {
             "marks": _TEXT,
         },
         "concept_scores": {
-            "protein_id": _TEXT,
-            "concept_id": _TEXT,
-            "name": _TEXT,
-            "aspect": _TEXT,
+            "protein_id": _NAME,
+            "concept_id": _NAME,
+            "name": _NAME,
+            "aspect": _NAME,
             "reached": _BOOL,
             "residues": _TEXT,
             **_BY_KIND,
             "prevalence": _FLOAT,
             "n_test": _INT,
-            "marks": _TEXT,
+            "marks": _NAME,
         },
         "active_latents": {
-            "protein_id": _TEXT,
+            "protein_id": _NAME,
             "rank": _INT,
             "latent": _INT,
-            "kind": _TEXT,
-            "concept_id": _TEXT,
-            "name": _TEXT,
+            "kind": _NAME,
+            "concept_id": _NAME,
+            "name": _NAME,
             "strength": _FLOAT,
             "max_act": _FLOAT,
             "peak": _INT,
             "n_residues": _INT,
             "residues": _TEXT,
-            "sentence": _TEXT,
-            "confidence": _TEXT,
-            "marks": _TEXT,
+            "sentence": _NAME,
+            "confidence": _NAME,
+            "marks": _NAME,
         },
         "latent_stretches": {
-            "protein_id": _TEXT,
+            "protein_id": _NAME,
             "latent": _INT,
             "start": _INT,
             "end": _INT,
@@ -84,11 +87,11 @@ SCHEMAS: dict[str, pa.Schema] = {
             "max_act": _FLOAT,
         },
         "residue_tracks": {
-            "protein_id": _TEXT,
+            "protein_id": _NAME,
             "position": _INT,
-            "residue": _TEXT,
-            "track": _TEXT,
-            "id": _TEXT,
+            "residue": _NAME,
+            "track": _NAME,
+            "id": _NAME,
             "value": pa.float32(),
         },
     }.items()
@@ -97,19 +100,32 @@ SCHEMAS: dict[str, pa.Schema] = {
 MARK = "; "
 
 
+def shared_texts(schema: pa.Schema) -> list[str] | bool:
+    """Return what Parquet files hold once per value: the columns whose type says so, else what is shorter."""
+    return [field.name for field in schema if pa.types.is_dictionary(field.type)] or True
+
+
 def table_of(name: str, columns: Mapping[str, Any]) -> pa.Table:
     """Return a table in its schema; what is not given is null."""
     n_rows = max((len(values) for values in columns.values()), default=0)
     schema = SCHEMAS[name]
     return pa.table(
         [
-            pa.array(columns[field.name], field.type, from_pandas=True)
+            _column(columns[field.name], field.type)
             if field.name in columns
             else pa.nulls(n_rows, field.type)
             for field in schema
         ],
         schema=schema,
     )
+
+
+def _column(values: Any, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values.cast(kind)
+    if pa.types.is_dictionary(kind):
+        return pa.array(values, kind.value_type, from_pandas=True).dictionary_encode()
+    return pa.array(values, kind, from_pandas=True)
 
 
 @torch.inference_mode()
@@ -135,36 +151,34 @@ def batch_tables(
     if scored:
         reached = next(iter(scored.values())).is_reached  # the predictor's where there is one
     selected, strength = _strongest(instrument, encoding)
-    texts, tracks = _carried(instrument, batch, encoding, reached)
-    active, stretches, latent_tracks = _active(instrument, batch, encoding, selected, strength)
-    mark = {"marks": np.repeat(marks, n * n_concepts)} if marks else {}
-    return {
-        "concept_scores": table_of(
-            "concept_scores", _score_columns(instrument, batch, scored, reached, texts) | mark
-        ),
-        "active_latents": table_of(
-            "active_latents", active | ({"marks": np.repeat(marks, len(active["rank"]))} if marks else {})
-        ),
-        "latent_stretches": table_of("latent_stretches", stretches),
-        "residue_tracks": table_of(
-            "residue_tracks", _tracks(instrument, batch, sequences, tracks, latent_tracks)
-        ),
-        "proteins": table_of(
-            "proteins",
-            {
-                "protein_id": batch.protein_ids,
-                "n_read": batch.lengths,
-                "fve": _fve(instrument, batch, encoding),
-                "n_reached": reached.sum(axis=1),
-                "n_active": selected.sum(axis=1),
-            },
-        ),
+    carriers = _carriers(instrument, batch, encoding, reached)
+    codes = active_codes(batch, encoding, selected)
+    runs = codes.runs()
+    texts = as_texts(runs.first, runs.last)
+    active = _active(instrument, batch, encoding, runs, texts, selected, strength)
+    columns = {
+        "concept_scores": _score_columns(instrument, batch, scored, reached, carriers),
+        "active_latents": active,
+        "latent_stretches": _stretches(instrument, batch, runs),
+        "residue_tracks": _tracks(instrument, batch, sequences, carriers, codes),
+        "proteins": {
+            "protein_id": batch.protein_ids,
+            "n_read": batch.lengths,
+            "fve": _fve(instrument, batch, encoding),
+            "n_reached": reached.sum(axis=1),
+            "n_active": selected.sum(axis=1),
+        },
     }
+    if marks:
+        for name in ("concept_scores", "active_latents"):
+            n_rows = len(columns[name]["protein_id"])
+            columns[name]["marks"] = _names([marks], np.zeros(n_rows, np.int32))
+    return {name: table_of(name, of) for name, of in columns.items()}
 
 
-def batch_ids(batch: ProteinBatch) -> NDArray[Any]:
-    """Return the ids of the proteins of a batch as objects."""
-    return np.array(batch.protein_ids, object)
+def _names(values: Any, rows: NDArray[np.integer[Any] | np.bool_]) -> pa.Array:
+    """Return the values of some rows, each text held once; missing ones are null."""
+    return _column(values, _NAME).take(pa.array(rows.astype(np.int32)))
 
 
 def _score_columns(
@@ -172,13 +186,20 @@ def _score_columns(
     batch: ProteinBatch,
     scored: Mapping[str, Scored],
     reached: NDArray[np.bool_],
-    residues: list[str],
+    carriers: Active,
 ) -> dict[str, Any]:
     concepts, n = instrument.scorers.concepts, len(batch.protein_ids)
-    columns: dict[str, Any] = {"protein_id": np.repeat(batch_ids(batch), len(concepts))}
-    for column in ("concept_id", "name", "aspect", "prevalence", "n_test"):
-        columns[column] = np.tile(concepts[column].to_numpy(), n)
-    columns |= {"reached": reached.ravel(), "residues": residues}
+    runs = carriers.runs()
+    of_pair = runs.protein * len(concepts) + runs.latent
+    bounds = np.searchsorted(of_pair, np.arange(reached.size + 1))
+    protein, concept = np.divmod(np.arange(reached.size), max(len(concepts), 1))
+    columns: dict[str, Any] = {
+        "protein_id": _names(batch.protein_ids, protein),
+        **{column: _names(concepts[column], concept) for column in ("concept_id", "name", "aspect")},
+        **{column: concepts[column].to_numpy()[concept] for column in ("prevalence", "n_test")},
+        "reached": reached.ravel(),
+        "residues": joined(as_texts(runs.first, runs.last), bounds, ";"),
+    }
     for kind, values in scored.items():
         rows = instrument.scorers.rows[kind]
         columns |= {
@@ -210,123 +231,110 @@ def _strongest(
     return selected & (order > (0 if unknown else config.min_strength)), strength
 
 
-def _carried(
+def _carriers(
     instrument: Instrument, batch: ProteinBatch, encoding: BatchEncoding, reached: NDArray[np.bool_]
-) -> tuple[list[str], tuple[NDArray[Any], ...]]:
-    """Return the residues that carry each concept in proteins that reach its threshold, as text
-    [n_proteins x n_concepts], and as protein, position, concept, value."""
+) -> Active:
+    """Return the residues that carry each concept in proteins that reach its threshold."""
     latents = instrument.scorers.rows.get("latent")
-    texts: list[str] = []
-    parts: list[tuple[NDArray[Any], ...]] = []
     if latents is None:
-        return [""] * reached.size, tuple(np.zeros(0, kind) for kind in (int, int, int, float))
-    carriers = Carriers(instrument.sae, latents["latent"].to_numpy(), latents["sign"].to_numpy())
-    ends = np.cumsum(batch.lengths)
-    for protein, (start, end) in enumerate(zip(ends - batch.lengths, ends, strict=True)):
-        of = [""] * reached.shape[1]
-        columns = np.flatnonzero(reached[protein])
-        if len(columns):
-            strength = carriers.strength(encoding, slice(start, end))[:, columns]
-            index = batch.residue_index[start:end]
-            for column, text in zip(columns, as_texts(stretches_of(strength > 0), len(columns)), strict=True):
-                of[column] = text
-            place, row = np.nonzero(strength.T > 0)
-            parts.append((np.full(len(row), protein), index[row], columns[place], strength[row, place]))
-        texts += of
-    empty = tuple(np.zeros(0, kind) for kind in (int, int, int, float))
-    joined = tuple(np.concatenate(values) for values in zip(empty, *parts, strict=True))
-    return texts, joined
+        none = np.zeros(0, np.int64)
+        return Active(none, none, none, np.zeros(0))
+    columns = latents["latent"].to_numpy(), latents["sign"].to_numpy()
+    return carried(batch, encoding, reached, instrument.sae, *columns)
 
 
 def _active(
     instrument: Instrument,
     batch: ProteinBatch,
     encoding: BatchEncoding,
+    runs: Runs,
+    texts: pa.StringArray,
     selected: NDArray[np.bool_],
     strength: NDArray[np.float64],
-) -> tuple[dict[str, Any], dict[str, Any], tuple[NDArray[Any], ...]]:
-    """Return columns of `active_latents` and `latent_stretches`, and the track of every latent."""
-    codes = active_codes(batch, encoding, selected)
-    runs, latents = codes.runs(), instrument.latents
-    largest = encoding.pooled["max_latents"]
+) -> dict[str, Any]:
+    """Return columns of `active_latents`; `texts` are the runs as `residues` writes them."""
+    largest, latents = encoding.pooled["max_latents"], instrument.latents
     protein, latent = np.nonzero(selected)
-    order = np.lexsort(
-        (latent, -np.nan_to_num(strength[protein, latent]), -largest[protein, latent], protein)
-    )
-    if not np.isnan(strength).all():
-        order = np.lexsort((latent, -np.nan_to_num(strength[protein, latent]), protein))
+    unknown = np.isnan(strength).all()
+    by = (largest if unknown else np.nan_to_num(strength))[protein, latent]
+    order = np.lexsort((latent, -by, protein))
     protein, latent = protein[order], latent[order]
     pair = runs.protein * selected.shape[1] + runs.latent
-    wanted = protein * selected.shape[1] + latent
-    first, last = np.searchsorted(pair, wanted), np.searchsorted(pair, wanted, side="right")
-    written = [f"{a}-{b}" if b > a else f"{b}" for a, b in zip(runs.first + 1, runs.last + 1, strict=True)]
-    lengths = np.concatenate([[0], np.cumsum(runs.last - runs.first + 1)])
-    best = [a + int(np.argmax(runs.value[a:b])) for a, b in zip(first, last, strict=True)]
-    about = latents.iloc[latent]
-    names = np.where(about["name"].isna(), about["best_concept_name"], about["name"])
-    ids = batch_ids(batch)
-    starts = np.searchsorted(protein, np.arange(len(ids)))
-    columns = {
-        "protein_id": ids[protein],
-        "rank": np.arange(len(protein)) - starts[protein] + 1,
+    starts = np.flatnonzero(np.diff(pair, prepend=-1))
+    bounds = np.append(starts, len(pair))
+    lengths = np.append(0, np.cumsum(runs.last - runs.first + 1))[bounds]
+    _, best = largest_of_groups(runs.value, starts)
+    group = np.searchsorted(pair[starts], protein * selected.shape[1] + latent)
+    about = {column: _column(latents[column], _TEXT) for column in ("name", "best_concept_name")}
+    names = about["name"].fill_null(about["best_concept_name"])
+    return {
+        "protein_id": _names(batch.protein_ids, protein),
+        "rank": np.arange(len(protein)) - np.searchsorted(protein, protein) + 1,
         "latent": latent,
-        "kind": about["kind"].to_numpy(),
-        "concept_id": about["concept_id"].to_numpy(),
-        "name": names,
+        "name": _names(names, latent),
         "strength": strength[protein, latent],
         "max_act": largest[protein, latent],
-        "peak": runs.peak[best] + 1,
-        "n_residues": lengths[last] - lengths[first],
-        "residues": [";".join(written[a:b]) for a, b in zip(first, last, strict=True)],
-        "sentence": about["sentence"].to_numpy(),
-        "confidence": about["confidence"].to_numpy(),
+        "peak": runs.peak[best][group] + 1,
+        "n_residues": np.diff(lengths)[group],
+        "residues": joined(texts, bounds, ";").take(pa.array(group)),
+        **{
+            column: _names(latents[column], latent)
+            for column in ("kind", "concept_id", "sentence", "confidence")
+        },
     }
-    maxima = latents["max_act"].to_numpy()[runs.latent]
-    stretches = {
-        "protein_id": ids[runs.protein],
+
+
+def _stretches(instrument: Instrument, batch: ProteinBatch, runs: Runs) -> dict[str, Any]:
+    """Return columns of `latent_stretches`."""
+    return {
+        "protein_id": _names(batch.protein_ids, runs.protein),
         "latent": runs.latent,
         "start": runs.first + 1,
         "end": runs.last + 1,
         "peak": runs.peak + 1,
-        "strength": runs.value / maxima,
+        "strength": runs.value / instrument.latents["max_act"].to_numpy()[runs.latent],
         "max_act": runs.value,
     }
-    return columns, stretches, (codes.protein, codes.position, codes.latent, codes.value)
 
 
 def _tracks(
     instrument: Instrument,
     batch: ProteinBatch,
     sequences: Mapping[str, str],
-    concepts: tuple[NDArray[Any], ...],
-    latents: tuple[NDArray[Any], ...],
+    concepts: Active,
+    latents: Active,
 ) -> dict[str, Any]:
-    """Return columns of `residue_tracks`, protein by protein, of tracks given as protein, position, number of
-    the concept or latent, value."""
-    protein, position, number, value = map(np.concatenate, zip(concepts, latents, strict=True))
-    is_latent = np.repeat([False, True], [len(concepts[0]), len(latents[0])])
-    order = np.argsort(protein, kind="stable")
-    protein, position, number, is_latent = (of[order] for of in (protein, position, number, is_latent))
-    names = instrument.scorers.concepts["concept_id"].to_numpy(object)
-    ids = number.astype(str).astype(object)
-    ids[~is_latent] = names[number[~is_latent]]
-    letters = np.frombuffer("".join(sequences[name] for name in batch.protein_ids).encode(), "S1")
-    starts = np.cumsum([0, *(len(sequences[name]) for name in batch.protein_ids[:-1])])
+    """Return columns of `residue_tracks`: protein by protein, concepts before latents."""
+    names = instrument.scorers.concepts["concept_id"].tolist()
+    used, number = np.unique(latents.latent, return_inverse=True)
+    names, n_concepts = [*names, *map(str, used.tolist())], len(names)
+    protein = np.concatenate([concepts.protein, latents.protein])
+    narrow = np.min_scalar_type(len(batch.protein_ids))  # few bits are sorted fastest
+    order = np.argsort(protein.astype(narrow), kind="stable")
+    protein = protein[order]
+    position = np.concatenate([concepts.position, latents.position])[order]
+    track = np.concatenate([concepts.latent, number + n_concepts])[order]
+    given = [sequences[name] for name in batch.protein_ids]
+    letters, residue = np.unique(character_codes("".join(given)), return_inverse=True)
+    starts = np.cumsum([0, *map(len, given[:-1])])
     return {
-        "protein_id": batch_ids(batch)[protein],
+        "protein_id": _names(batch.protein_ids, protein),
         "position": position + 1,
-        "residue": letters[starts[protein] + position].astype("U1"),
-        "track": np.where(is_latent, "latent", "concept"),
-        "id": ids,
-        "value": value[order].astype(np.float32),
+        "residue": _names(list(map(chr, letters)), residue[starts[protein] + position]),
+        "track": _names(["concept", "latent"], track >= n_concepts),
+        "id": _names(names, track),
+        "value": np.concatenate([concepts.value, latents.value])[order].astype(np.float32),
     }
 
 
 def _fve(instrument: Instrument, batch: ProteinBatch, encoding: BatchEncoding) -> NDArray[np.float64]:
     """Return the share of the variance around the training mean that the dictionary explains, by protein."""
-    x = batch.x
-    residual = (instrument.sae.decode_sparse(encoding.codes) - x).double().square().sum(dim=1).numpy()
-    centred = (x - instrument.sae.input_mean).double().square().sum(dim=1).numpy()
+    sae, x = instrument.sae, batch.x
     begins = np.cumsum([0, *batch.lengths[:-1]])
-    found: NDArray[np.float64] = 1 - np.add.reduceat(residual, begins) / np.add.reduceat(centred, begins)
+    distances = [
+        torch.linalg.vector_norm(x - other, dim=1).double().square().numpy()
+        for other in (sae.decode_sparse(encoding.codes), sae.input_mean)
+    ]
+    residual, centred = (np.add.reduceat(of, begins) for of in distances)
+    found: NDArray[np.float64] = 1 - residual / centred
     return found

@@ -133,13 +133,15 @@ def _align(
     if e_value > max_e_value:
         return None
     # No alignment of this score spans more than from the first begin to the last end of any of them.
-    _, *begins = _optimum(query[::-1], target[::-1])
+    query_part, target_part = query[: ends[0] + 1], target[: ends[1] + 1]
+    _, *begins = _optimum(query_part[::-1], target_part[::-1])
     lengths = len(query), len(target)
-    spans = [end + begin + 2 - length for end, begin, length in zip(ends, begins, lengths, strict=True)]
+    spans = [begin + 1 for begin in begins]
     if min(span / length for span, length in zip(spans, lengths, strict=True)) < min_coverage:
         return None
-    blocks = next(iter(_aligner().align(query, target))).aligned
-    identity, n_columns, query_span, target_span = alignment_figures(query, target, blocks)
+    query_part, target_part = query_part[-spans[0] :], target_part[-spans[1] :]
+    blocks = next(iter(_aligner().align(query_part, target_part))).aligned
+    identity, n_columns, query_span, target_span = alignment_figures(query_part, target_part, blocks)
     coverages = query_span / len(query), target_span / len(target)
     if identity < min_identity or min(coverages) < min_coverage:
         return None

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from protsae.core.compiled import compiled
+from protsae.core.compiled import compiled, part
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint8]
+_NEVER = -(2**20)
+"""Worse than any alignment."""
 
 
 @compiled
@@ -192,14 +194,47 @@ def gapless_scores(
     return best
 
 
+@part
+def _end_in_gaps(
+    cells: Any, before: Any, left: Any, longer: Any, most: int, open_cost: int, extend_cost: int
+) -> None:
+    """Raise the cells of a row to the best alignments that end there in a gap in the target.
+
+    Args:
+        cells: the row [n].
+        before: the cell to the left of each.
+        left: space [2 n], the first half `_NEVER`.
+        longer: the same.
+        most: what the best such alignment is worth at the first residue of its gap.
+        open_cost: of the first residue of a gap.
+        extend_cost: of every further one.
+    """
+    length = len(cells)
+    ends, padded, extended, other = left[length:], left, longer[length:], longer
+    opening = np.int32(open_cost)
+    for i in range(length):
+        ends[i] = np.int32(before[i] - opening)
+    step = 1
+    while step < length and step * extend_cost < most:
+        cost, earlier = np.int32(step * extend_cost), padded[length - step :]
+        for i in range(length):
+            extended[i] = max(ends[i], np.int32(earlier[i] - cost))
+        ends, padded, extended, other = extended, other, ends, padded
+        step *= 2
+    for i in range(length):
+        cells[i] = max(cells[i], ends[i])
+
+
 @compiled
 def local_optimum(
     query: Codes, target: Codes, scores: NDArray[np.int32], open_cost: int, extend_cost: int
 ) -> tuple[int, int, int]:
     """Return the score of the best local alignment with affine gaps, and where such alignments end at most.
 
-    After Gotoh 1982, doi:10.1016/0022-2836(82)90398-9. A row of the matrix is filled in two passes, of which
-    the first has no dependence between its cells; opening a gap must not be cheaper than extending one.
+    After Gotoh 1982, doi:10.1016/0022-2836(82)90398-9. A row of the matrix is filled without the gaps in the
+    target, then with those that its cells open: the best one over 1, 2, 4, ... cells, until none is worth
+    anything any more. So no cell waits for the one before it, and all loops are vectorised; for that, numbers
+    stay within 32 bits. Opening a gap must not be cheaper than extending one.
 
     Args:
         query: residue codes.
@@ -216,26 +251,25 @@ def local_optimum(
     for code in range(len(scores)):
         for i in range(length):
             profile[code, i] = scores[code, query[i]]
+    opening, extending = np.int32(open_cost), np.int32(extend_cost)
     above = np.zeros(length + 1, dtype=np.int32)
     row = np.zeros(length + 1, dtype=np.int32)
     gaps = np.full(length, -open_cost, dtype=np.int32)  # alignments that end in a gap in the query
+    left = np.full(2 * length, _NEVER, dtype=np.int32)  # in a gap in the target: the second half
+    longer = left.copy()
     best, last_query, last_target = 0, -1, -1
     for j in range(len(target)):
         matches = profile[target[j]]
+        over, diagonal, cells, before = above[1:], above[:-1], row[1:], row[:-1]
+        best_of_row: Any = np.int32(0)
         for i in range(length):
-            gap = max(above[i + 1] - open_cost, gaps[i] - extend_cost)
+            gap = max(np.int32(over[i] - opening), np.int32(gaps[i] - extending))
             gaps[i] = gap
-            row[i + 1] = max(above[i] + matches[i], gap, 0)
-        # Alignments that end in a gap in the target: the best cell to the left, by what it is worth here.
-        opened = -open_cost
-        best_of_row = 0
-        for i in range(length):
-            cell = row[i + 1]
-            gap = opened - i * extend_cost
-            opened = max(opened, cell + (i + 1) * extend_cost - open_cost)
-            cell = max(cell, gap)
-            row[i + 1] = cell
+            cell = max(np.int32(diagonal[i] + matches[i]), gap, np.int32(0))
+            cells[i] = cell
             best_of_row = max(best_of_row, cell)
+        if best_of_row > opening:
+            _end_in_gaps(cells, before, left, longer, best_of_row - open_cost, open_cost, extend_cost)
         if best_of_row > best:
             best, last_query = best_of_row, -1
         if best_of_row == best:
