@@ -11,7 +11,9 @@ from protsae.metrics.bootstrap import cluster_weights, percentile_interval
 from protsae.steering.scoring import Judged, scores, smallest_difference
 
 N_RESAMPLES = 500
-REFERENCE = "difference_of_means"
+REFERENCES = {"difference": "difference_of_means", "over_set": "difference_of_means_set"}
+"""Columns to the arms from whose scores the others differ: without a selection, and with the one that sets of
+latents get."""
 METRICS = ("hit", "gain", "isolation", "naturalness", "score")
 
 
@@ -61,17 +63,14 @@ def table(
             "n_designs": len(chosen),
         }
         rows.append((row, samples["score"]))
-    reference = {row["target"]: samples for row, samples in rows if row["arm"] == REFERENCE}
-    found = []
+    of = {(row["arm"], row["target"]): (row["score"], samples) for row, samples in rows}
     for row, samples in rows:
-        paired = samples - reference[row["target"]]
-        row["difference"] = row["score"] - next(
-            r["score"] for r, _ in rows if r["arm"] == REFERENCE and r["target"] == row["target"]
-        )
-        row["difference_low"], row["difference_high"] = percentile_interval(paired)
-        row["detectable"] = smallest_difference(paired)
-        found.append(row)
-    return pd.DataFrame(found)
+        for column, arm in REFERENCES.items():
+            score, reference = of[arm, row["target"]]
+            row[column] = row["score"] - score
+            row[f"{column}_low"], row[f"{column}_high"] = percentile_interval(samples - reference)
+        row["detectable"] = smallest_difference(samples - of[REFERENCES["difference"], row["target"]][1])
+    return pd.DataFrame([row for row, _ in rows])
 
 
 def doses(designs: pd.DataFrame) -> pd.DataFrame:
