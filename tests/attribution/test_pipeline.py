@@ -1,6 +1,8 @@
 """The pipeline: what it chooses, its tables, its files, and that it resumes."""
 
 import json
+from functools import partial
+from random import Random
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from jsonschema import Draft7Validator
 from tests.attribution.test_attribute import SCHEMA
 from tests.attribution.test_gradients import HOOK_POINT, TEXT, protsae
+from tests.fuzz.mutations import flip_on_disk
 from tests.plm.tiny_esm2 import tiny_model
 
 from protsae.attribution.explain import AttributionConfig, TargetConfig, attribute
@@ -194,7 +197,8 @@ def test_an_interrupted_run_resumes_and_a_changed_one_starts_anew(run, tmp_path)
     assert names == sorted(path.relative_to(parts) for path in parts.rglob("*.json"))
     assert all((whole / name).read_bytes() == (parts / name).read_bytes() for name in names)
     graph = parts / first.name
-    for damage in (lambda: first.write_text(first.read_text()[:50]), graph.unlink):  # made again
+    flips = [partial(flip_on_disk, path, Random(seed)) for seed in range(8) for path in (first, graph)]
+    for damage in (lambda: first.write_text(first.read_text()[:50]), graph.unlink, *flips):  # made again
         damage()
         run(**settings).run(parts)
         assert first.read_bytes() == (whole / first.relative_to(parts)).read_bytes()

@@ -170,9 +170,10 @@ def attributed(tmp_path, tables):
         document(tables, KNOWN, text, kind="latent", note=f"silent {HOSTILE}"),
     ]
     for number, each in enumerate(documents):
-        (folder / "tables" / f"{number}.json").write_text(json.dumps(each))
-        (folder / f"{number}.json").write_text("{}")
-    (folder / "attribution.json").write_text(json.dumps({"slugs": ["0", "1", "2"], "config": {}}))
+        text = json.dumps({"seal": UNSEALED, "graph_sha256": None, **each})
+        write_text_atomic(folder / "tables" / f"{number}.json", text, sealed=True)
+    index = json.dumps({"seal": UNSEALED, "slugs": ["0", "1", "2"], "config": {}})
+    write_text_atomic(folder / "attribution.json", index, sealed=True)
     return folder
 
 

@@ -16,14 +16,22 @@ from protsae.activations.executors import Executor, LocalExecutor
 from protsae.attribution.choice import Wanted
 from protsae.attribution.config import AttributionConfig, RunAttributionConfig
 from protsae.core.code import code_hash
-from protsae.core.errors import MALFORMED, InputError
-from protsae.core.files import sha256_file, sha256_text, write_text_atomic
+from protsae.core.errors import InputError
+from protsae.core.files import (
+    UNSEALED,
+    has_sha256,
+    read_sealed_json,
+    sha256_file,
+    sha256_text,
+    write_text_atomic,
+)
 from protsae.core.plan import Plan
 from protsae.core.progress import track
 from protsae.sae.checkpoint import SaeCheckpoint
 
 _LOGGER = logging.getLogger(__name__)
 INDEX_NAME, TABLES_NAME = "attribution.json", "tables"
+_AGAIN = "run `kedro run --pipelines attribution` again"
 TABLES = ("residues", "latents", "regions", "summary")
 """Tables of every prediction, as `explain.Attribution` has them."""
 
@@ -74,8 +82,9 @@ class AttributionPlan(Plan):
         made = (how or LocalExecutor()).run(_Maker(self, path), missing)
         for _ in track(made, "Attribution", total=len(missing)):
             pass
-        about = {"slugs": [job.slug for job in self.jobs], "config": self.config.model_dump()}
-        write_text_atomic(path / INDEX_NAME, json.dumps(about) + "\n")
+        slugs = [job.slug for job in self.jobs]
+        about = {"seal": UNSEALED, "slugs": slugs, "config": self.config.model_dump()}
+        write_text_atomic(path / INDEX_NAME, json.dumps(about) + "\n", sealed=True)
         notes = [document["note"] for document in Attributions(path).documents() if document["note"]]
         if notes:
             _LOGGER.warning(
@@ -137,6 +146,8 @@ class _Maker:
         sae, plm, hook_point, about = self._models
         wanted, config = job.wanted, self._plan.config
         document: dict[str, Any] = {
+            "seal": UNSEALED,
+            "graph_sha256": None,
             **about,
             **wanted._asdict(),
             "target": wanted.target.model_dump(),
@@ -160,8 +171,11 @@ class _Maker:
                 labels=self._plan.labels,
                 n_nodes=config.n_nodes,
             )
-            write_graph(self._root / f"{job.slug}.json", graph)
-        write_text_atomic(self._root / TABLES_NAME / f"{job.slug}.json", json.dumps(document) + "\n")
+            path = self._root / f"{job.slug}.json"
+            write_graph(path, graph)
+            document["graph_sha256"] = sha256_file(path)
+        text = json.dumps(document) + "\n"
+        write_text_atomic(self._root / TABLES_NAME / f"{job.slug}.json", text, sealed=True)
         return job.slug
 
     @cached_property
@@ -191,12 +205,13 @@ class Attributions:
         Raises:
             InputError: the folder is damaged.
         """
-        for slug in json.loads((self.path / INDEX_NAME).read_text(encoding="utf-8"))["slugs"]:
+        index = read_sealed_json(self.path / INDEX_NAME)
+        if index is None:
+            raise InputError(f"{self.path / INDEX_NAME} is missing or damaged: {_AGAIN}")
+        for slug in index["slugs"]:
             document = _read(self.path, slug)
             if document is None:
-                raise InputError(
-                    f"{self.path}: {slug} is missing or damaged: run the pipeline attribution again"
-                )
+                raise InputError(f"{self.path}: {slug} is missing or damaged: {_AGAIN}")
             yield {**document, "slug": slug, **{name: pd.DataFrame(document[name]) for name in TABLES}}
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -222,11 +237,9 @@ def _columns(table: pd.DataFrame) -> dict[str, list[Any]]:
 
 
 def _read(path: Path, slug: str) -> dict[str, Any] | None:
-    """Return a document; None if it is missing or damaged, or its graph is missing."""
-    try:
-        document: dict[str, Any] = json.loads(
-            (path / TABLES_NAME / f"{slug}.json").read_text(encoding="utf-8")
-        )
-    except (OSError, *MALFORMED):
+    """Return a document; None if it or its graph is missing or damaged."""
+    document = read_sealed_json(path / TABLES_NAME / f"{slug}.json")
+    if document is None:
         return None
-    return document if document["note"] or (path / f"{slug}.json").is_file() else None
+    graph, expected = path / f"{slug}.json", document["graph_sha256"]
+    return document if not expected or (graph.is_file() and has_sha256(graph, expected)) else None
